@@ -1,0 +1,111 @@
+//! The configuration as meant: what `serve` and `check` build from. How it is written is in
+//! `config/t8gate.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::limits::{Deadlines, Limits};
+use crate::peer::Client;
+
+/// A configured value and the line of the file it stands in, so that a fault found later (a file
+/// that does not parse, a key that is not in the token) can still be reported with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub line: usize,
+}
+
+/// One thing wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line of the configuration file, from 1; 0 where no line can be named.
+    pub line: usize,
+    /// The key, in full: `tls.certificate`.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// Everything an operator has said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file this was read from.
+    pub file: PathBuf,
+    pub listen: Listen,
+    pub tls: Tls,
+    pub issuers: Vec<Issuer>,
+    pub clients: Vec<Client>,
+    pub upstream: Upstream,
+    pub limits: Limits,
+    pub deadlines: Deadlines,
+}
+
+/// `[listen]`: the T8 side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub address: Located<SocketAddr>,
+    /// CPUs that get a shard each, in order, without repeats.
+    pub cpus: Located<Vec<usize>>,
+    /// Names a client may ask for by SNI, lower case; empty takes any.
+    pub server_names: Vec<String>,
+    /// Start although another process listens on the same port.
+    pub share_port: bool,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file: the server certificate, then its intermediates.
+    pub certificate: Located<PathBuf>,
+    pub key: Located<KeySource>,
+    /// PEM file: the trust anchors of client certificates.
+    pub client_ca: Located<PathBuf>,
+}
+
+/// Where the server's private key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// PEM file, PKCS#8, SEC1 or PKCS#1.
+    File(PathBuf),
+    /// A key in a token.
+    Pkcs11 {
+        /// The PKCS#11 module, a shared object.
+        module: PathBuf,
+        /// RFC 7512 URI naming token and key: `pkcs11:token=t8gate;object=server`.
+        uri: String,
+        /// File whose first line is the user PIN.
+        pin_file: PathBuf,
+        /// Sessions, and threads that sign, from 1.
+        sessions: usize,
+    },
+}
+
+/// `[[issuer]]`: whose tokens are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// The `iss` claim, octet for octet.
+    pub name: Located<String>,
+    /// The value the `aud` claim must contain.
+    pub audience: String,
+    pub keys: Located<IssuerKeys>,
+}
+
+/// Where an issuer's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuerKeys {
+    /// JWKS file (RFC 7517); every key in it must name its `kid` and `alg`.
+    Jwks(PathBuf),
+    /// One PEM public key (SubjectPublicKeyInfo), with the algorithm it is for and, where tokens
+    /// carry one, its `kid`.
+    Pem { file: PathBuf, algorithm: String, kid: Option<String> },
+}
+
+/// `[upstream]`: the SCEF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    pub address: Located<SocketAddr>,
+    /// Idle connections each shard keeps.
+    pub connections_idle_max: usize,
+}

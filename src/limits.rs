@@ -1,0 +1,91 @@
+//! Every bound of the gateway, unit in the name. What an operator may change is in [`Limits`] and
+//! [`Deadlines`], filled from the configuration; the rest is fixed here.
+
+use std::time::Duration;
+
+/// Header fields in one request or response head; more are refused (431, or 502 from upstream).
+/// Sixty-four, because the fields to drop are kept as one bit each in a `u64`.
+pub const FIELDS_MAX: usize = 64;
+/// One access token, as sent; longer ones are refused unread (RFC 8725 asks for a bound).
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Chunk extensions of one chunk, `;` included.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// Chunk extensions of a whole body: extensions are dropped, so they must not be a way to make us
+/// read for ever.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+/// Hexadecimal digits of one chunk size: 2^60 bytes are out of reach of any deadline.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 15;
+/// A trailer section; trailers are checked and dropped.
+pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// Interim (1xx) responses of one exchange.
+pub const INTERIM_RESPONSES_MAX: usize = 8;
+/// What is read and thrown away of a refused request's body so that its connection can live on;
+/// a longer body closes it.
+pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// What is read and thrown away after a last answer, so that a reset does not destroy it.
+pub const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// How long that may take.
+pub const LINGER_MS_MAX: u64 = 1_000;
+/// One piece of a relayed body: what one receive may bring and one send may carry.
+pub const RELAY_BYTES: usize = 32 * 1024;
+/// A connection's receive buffer between requests.
+pub const RECV_BYTES: usize = 4 * 1024;
+/// A whole TLS handshake flight, in one direction.
+pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+/// Between two looks at the deadlines of a shard: how late a deadline may be kept.
+pub const SWEEP_MS: u64 = 25;
+/// Refusals a shard may have in flight to the log before it counts them only.
+pub const REFUSALS_QUEUED_MAX: usize = 4_096;
+/// Refused requests logged in full per reason and second; the others are counted in one line.
+pub const REFUSALS_LOGGED_PER_S: u32 = 20;
+
+const _: () = assert!(FIELDS_MAX <= u64::BITS as usize);
+const _: () = assert!(RECV_BYTES <= RELAY_BYTES);
+
+/// Bounds on size that an operator may change (`[limits]`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A request or response head, request line and blank line included; over it 431 (502).
+    pub head_bytes_max: usize,
+    /// The request target; over it 414.
+    pub target_bytes_max: usize,
+    /// A request body, without its framing; over it 413.
+    pub body_bytes_max: u64,
+    /// Connections of one shard; over it new ones are closed at once.
+    pub connections_max: usize,
+    /// Requests on one connection; the last is answered with `Connection: close`.
+    pub requests_per_connection_max: u64,
+    /// Cached tokens of one shard.
+    pub cached_tokens_max: usize,
+    /// Handshakes waiting for the HSM; over it new ones are refused (`internal_error`).
+    pub signatures_queued_max: usize,
+}
+
+/// Bounds on time that an operator may change (`[deadlines]`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From accept to a finished TLS handshake; over it the connection is closed.
+    pub handshake: Duration,
+    /// From the first byte of a head to its last; over it 408.
+    pub head: Duration,
+    /// From the end of the head to the last byte of the body, plus the time the bytes received
+    /// are worth at `body_bytes_per_s_min`; over it 408.
+    pub body: Duration,
+    /// The slowest body that is still served, bytes a second.
+    pub body_bytes_per_s_min: u64,
+    /// Between two requests on a connection; over it the connection is closed.
+    pub idle: Duration,
+    /// Until a connection to the upstream stands; over it 504.
+    pub upstream_connect: Duration,
+    /// From the request's last byte sent to the response head received; over it 504. Also between
+    /// two pieces of the response body; over it the response is cut.
+    pub upstream_response: Duration,
+    /// An upstream connection unused for so long is closed.
+    pub upstream_idle: Duration,
+    /// One send to a client that does not read; over it the connection is closed.
+    pub send: Duration,
+    /// From the end of the head to the last byte of the response; over it 504, or a cut response.
+    pub exchange: Duration,
+    /// What is in flight at the end has so long to finish.
+    pub drain: Duration,
+}
