@@ -1,6 +1,9 @@
 //! t8gate: a T8 terminator. The map of the house is in `README.md`.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod io;
 pub mod limits;
+pub mod metrics;
 pub mod peer;

@@ -99,7 +99,11 @@ pub enum IssuerKeys {
     Jwks(PathBuf),
     /// One PEM public key (SubjectPublicKeyInfo), with the algorithm it is for and, where tokens
     /// carry one, its `kid`.
-    Pem { file: PathBuf, algorithm: String, kid: Option<String> },
+    Pem {
+        file: PathBuf,
+        algorithm: String,
+        kid: Option<String>,
+    },
 }
 
 /// `[upstream]`: the SCEF.
