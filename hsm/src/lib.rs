@@ -1,1 +1,326 @@
+//! The private keys of t8gate: in a PKCS#11 token or in a PEM file, behind one door.
+//!
+//! What goes in is a [`SignJob`], what comes out is a signature. No key, PIN or handle leaves this
+//! crate. A key has to be proved once against the server certificate ([`PrivateKey::prove`]); a
+//! token key that comes back after a fault is proved again before it signs.
 
+#![forbid(unsafe_code)]
+
+mod der;
+mod pkcs11;
+mod pool;
+mod public;
+mod soft;
+mod uri;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use public::PublicKey;
+
+/// The keys this gateway serves TLS with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    P256,
+    P384,
+    /// 2048 to 4096 bits.
+    Rsa,
+}
+
+/// A signature scheme of TLS 1.2 and 1.3. The salt of PSS is as long as the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    EcdsaP256Sha256,
+    EcdsaP384Sha384,
+    RsaPssSha256,
+    RsaPssSha384,
+    RsaPssSha512,
+    RsaPkcs1Sha256,
+    RsaPkcs1Sha384,
+    RsaPkcs1Sha512,
+}
+
+/// One signature to make: `message` is hashed here, as `scheme` says.
+#[derive(Clone, Copy)]
+pub struct SignJob<'a> {
+    pub scheme: Scheme,
+    pub message: &'a [u8],
+}
+
+/// Why a signature was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignFault {
+    /// The key cannot sign by this scheme.
+    Unsupported,
+    /// All sessions of the token are signing.
+    Busy,
+    /// The token, or the way to it, is gone; one attempt to get it back has failed.
+    TokenGone,
+    /// The token is there and the key is not, or another key stands in its place.
+    KeyGone,
+    /// The token answered and would not sign, or the key has not been proved yet.
+    Refused,
+}
+
+impl fmt::Display for SignFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsupported => "the key cannot sign by this scheme",
+            Self::Busy => "all sessions of the token are in use",
+            Self::TokenGone => "the token does not answer",
+            Self::KeyGone => "the key is no longer in the token",
+            Self::Refused => "the token refused to sign",
+        })
+    }
+}
+
+impl std::error::Error for SignFault {}
+
+/// A key in a token, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pkcs11Source {
+    /// The PKCS#11 module, a shared object.
+    pub module: PathBuf,
+    /// RFC 7512 URI naming exactly one token and one private key.
+    pub uri: String,
+    /// File whose first line is the user PIN.
+    pub pin_file: PathBuf,
+    /// Sessions that sign, from 1 to 1024.
+    pub sessions: usize,
+}
+
+/// Why a key could not be opened or proved: for start-up and `check`, never for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFault {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl OpenFault {
+    fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+}
+
+impl fmt::Display for OpenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.cure)
+    }
+}
+
+impl std::error::Error for OpenFault {}
+
+/// A private key that signs and cannot be read.
+pub struct PrivateKey {
+    keeper: Keeper,
+}
+
+enum Keeper {
+    Soft(soft::SoftKey),
+    Token(Box<pool::TokenKey>),
+}
+
+/// What a PrivateKey shows of itself: nothing of the key.
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey")
+            .field("kind", &self.kind())
+            .field("in_token", &self.in_token())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PrivateKey {
+    /// Reads the one private key of a PEM file: PKCS#8, SEC1 or PKCS#1, not encrypted.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds no or several keys, or a key this gateway does not take.
+    pub fn from_pem_file(path: &Path) -> Result<Self, OpenFault> {
+        Ok(Self {
+            keeper: Keeper::Soft(soft::SoftKey::from_pem_file(path)?),
+        })
+    }
+
+    /// Opens a key in a token: loads the module, logs in once, opens all sessions.
+    ///
+    /// # Errors
+    /// The module cannot be loaded, the URI is wrong or names no or several tokens or keys, the
+    /// PIN is refused (it is never tried twice), or the key is one this gateway does not take.
+    pub fn from_token(source: &Pkcs11Source) -> Result<Self, OpenFault> {
+        Ok(Self {
+            keeper: Keeper::Token(Box::new(pool::TokenKey::open(source)?)),
+        })
+    }
+
+    /// The kind of key.
+    pub fn kind(&self) -> KeyKind {
+        match &self.keeper {
+            Keeper::Soft(key) => key.kind(),
+            Keeper::Token(key) => key.kind(),
+        }
+    }
+
+    /// Whether signing leaves this process's own code and may block.
+    pub fn in_token(&self) -> bool {
+        matches!(self.keeper, Keeper::Token(_))
+    }
+
+    /// The schemes this key signs by, best first. A token without PSS has no PSS schemes.
+    pub fn schemes(&self) -> &[Scheme] {
+        match &self.keeper {
+            Keeper::Soft(key) => key.kind().schemes(),
+            Keeper::Token(key) => key.schemes(),
+        }
+    }
+
+    /// Signs. Blocks for a key in a token: never call that on a shard. ECDSA signatures are DER.
+    ///
+    /// # Errors
+    /// See [`SignFault`].
+    pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
+        if !self.schemes().contains(&job.scheme) {
+            return Err(SignFault::Unsupported);
+        }
+        match &self.keeper {
+            Keeper::Soft(key) => key.sign(job),
+            Keeper::Token(key) => key.sign(job),
+        }
+    }
+
+    /// Proves that this is the private key of a certificate: signs a fresh random message by one
+    /// scheme of each family and verifies with `certificate_spki` (DER of SubjectPublicKeyInfo).
+    ///
+    /// # Errors
+    /// The certificate's key is of another kind or another key, or the token did not sign.
+    pub fn prove(&self, certificate_spki: &[u8]) -> Result<(), OpenFault> {
+        let public = PublicKey::from_spki(certificate_spki)?;
+        if public.kind() != self.kind() {
+            return Err(OpenFault::new(
+                format!(
+                    "the certificate is for a {} key, the private key is {}",
+                    public.kind().name(),
+                    self.kind().name()
+                ),
+                "configure the certificate that was issued for this key",
+            ));
+        }
+        let other_key = || {
+            OpenFault::new(
+                "the certificate is for another key than the private key",
+                "configure the certificate that was issued for this key, or the key it names",
+            )
+        };
+        if let Keeper::Token(key) = &self.keeper
+            && key.identity().is_some_and(|known| *known != public)
+        {
+            return Err(other_key());
+        }
+        for scheme in one_of_each_family(self.schemes()) {
+            let message = fresh_message().map_err(|fault| {
+                OpenFault::new(fault.to_string(), "check the system's random number source")
+            })?;
+            let job = SignJob {
+                scheme,
+                message: &message,
+            };
+            let signature = match &self.keeper {
+                Keeper::Soft(key) => key.sign(job),
+                Keeper::Token(key) => key.sign_for(job, &public),
+            };
+            let signature = signature.map_err(|fault| {
+                OpenFault::new(
+                    format!("the key did not sign by {scheme:?}: {fault}"),
+                    "check that the token is up and that the key may sign",
+                )
+            })?;
+            if !public.verifies(scheme, &message, &signature) {
+                return Err(other_key());
+            }
+        }
+        if let Keeper::Token(key) = &self.keeper {
+            key.remember(public).map_err(|()| other_key())?;
+        }
+        Ok(())
+    }
+}
+
+impl KeyKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Rsa => "RSA",
+        }
+    }
+
+    /// Every scheme of this kind of key, best first.
+    fn schemes(self) -> &'static [Scheme] {
+        match self {
+            Self::P256 => &[Scheme::EcdsaP256Sha256],
+            Self::P384 => &[Scheme::EcdsaP384Sha384],
+            Self::Rsa => &[
+                Scheme::RsaPssSha256,
+                Scheme::RsaPssSha384,
+                Scheme::RsaPssSha512,
+                Scheme::RsaPkcs1Sha256,
+                Scheme::RsaPkcs1Sha384,
+                Scheme::RsaPkcs1Sha512,
+            ],
+        }
+    }
+}
+
+/// Padding and arithmetic, without the hash: what a token supports or not as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Ecdsa,
+    RsaPss,
+    RsaPkcs1,
+}
+
+impl Scheme {
+    fn family(self) -> Family {
+        match self {
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => Family::Ecdsa,
+            Self::RsaPssSha256 | Self::RsaPssSha384 | Self::RsaPssSha512 => Family::RsaPss,
+            Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 => Family::RsaPkcs1,
+        }
+    }
+}
+
+fn one_of_each_family(schemes: &[Scheme]) -> impl Iterator<Item = Scheme> + '_ {
+    [Family::Ecdsa, Family::RsaPss, Family::RsaPkcs1]
+        .into_iter()
+        .filter_map(|family| {
+            schemes
+                .iter()
+                .copied()
+                .find(|scheme| scheme.family() == family)
+        })
+}
+
+/// 32 random bytes, so that no earlier signature can answer for this one.
+fn fresh_message() -> Result<[u8; 32], SignFault> {
+    let mut message = [0; 32];
+    aws_lc_rs::rand::fill(&mut message).map_err(|_| SignFault::Refused)?;
+    Ok(message)
+}
+
+/// Whether a file may be read by others than its owner; a hint in the log, not a refusal, since
+/// access lists and mounted secrets have modes of their own.
+fn warn_if_readable_by_others(path: &Path, holds: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(meta) = std::fs::metadata(path)
+        && meta.permissions().mode() & 0o044 != 0
+    {
+        tracing::warn!(
+            file = %path.display(),
+            "this file holds {holds} and is readable by group or world; chmod 0600 it"
+        );
+    }
+}

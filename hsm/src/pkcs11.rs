@@ -1,0 +1,557 @@
+//! The PKCS#11 side: module, token, login, key, one signature. Each step as a function; which
+//! session does it, and what happens on a fault, is `pool`'s business.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use aws_lc_rs::digest;
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::types::AuthPin;
+use zeroize::Zeroizing;
+
+use crate::public::{self, PublicKey};
+use crate::uri::KeyUri;
+use crate::{Family, KeyKind, OpenFault, Scheme, SignFault, SignJob, der};
+
+/// C_Initialize is once per process and module; contexts are never finalized, since another key
+/// may be open through the same module.
+static MODULES: Mutex<Option<HashMap<PathBuf, Pkcs11>>> = Mutex::new(None);
+
+/// The process's context of a module, loaded and initialized at the first call.
+pub fn context(module: &Path) -> Result<Pkcs11, OpenFault> {
+    let cure = "check `module`; SoftHSM's is libsofthsm2.so (apt-get install softhsm2)";
+    let path = module.canonicalize().map_err(|e| {
+        OpenFault::new(
+            format!("the PKCS#11 module {} is not there: {e}", module.display()),
+            cure,
+        )
+    })?;
+    let mut modules = MODULES
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let modules = modules.get_or_insert_default();
+    if let Some(context) = modules.get(&path) {
+        return Ok(context.clone());
+    }
+    let no_module = |e: Error| {
+        OpenFault::new(
+            format!("the PKCS#11 module {} did not load: {e}", path.display()),
+            cure,
+        )
+    };
+    let context = Pkcs11::new(&path).map_err(no_module)?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+        Err(e) => {
+            return Err(OpenFault::new(
+                format!(
+                    "the PKCS#11 module {} did not initialize: {e}",
+                    path.display()
+                ),
+                "check the module's own configuration (SoftHSM: SOFTHSM2_CONF) and its log",
+            ));
+        }
+    }
+    modules.insert(path, context.clone());
+    Ok(context)
+}
+
+/// The one token the URI names.
+pub fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), OpenFault> {
+    let slots = context.get_slots_with_token().map_err(|e| {
+        OpenFault::new(
+            format!("the tokens cannot be listed: {e}"),
+            "check that the HSM is up",
+        )
+    })?;
+    let mut labels = Vec::new();
+    let mut found = Vec::new();
+    for slot in slots {
+        // A slot whose token went away in between is no match.
+        let Ok(token) = context.get_token_info(slot) else {
+            continue;
+        };
+        if !token.token_initialized() {
+            continue;
+        }
+        labels.push(format!("{:?}", token.label()));
+        let same = |asked: &Option<Vec<u8>>, is: &str| {
+            asked.as_ref().is_none_or(|asked| asked == is.as_bytes())
+        };
+        if same(&uri.token, token.label())
+            && same(&uri.manufacturer, token.manufacturer_id())
+            && same(&uri.serial, token.serial_number())
+            && same(&uri.model, token.model())
+            && uri.slot_id.is_none_or(|id| id == slot.id())
+        {
+            found.push((slot, token));
+        }
+    }
+    if found.len() > 1 {
+        return Err(OpenFault::new(
+            format!(
+                "the PKCS#11 URI names {} tokens of: {}",
+                found.len(),
+                labels.join(", ")
+            ),
+            "name one, by token=LABEL or serial=NUMBER (pkcs11-tool --list-token-slots)",
+        ));
+    }
+    found.pop().ok_or_else(|| {
+        OpenFault::new(
+            format!(
+                "the PKCS#11 URI names none of the tokens: {}",
+                list(&labels)
+            ),
+            "correct the URI, connect the token, or point the module at it (SOFTHSM2_CONF)",
+        )
+    })
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "there are none".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Opens a session that can sign and nothing more.
+pub fn open_session(context: &Pkcs11, slot: Slot) -> Result<Session, OpenFault> {
+    context.open_ro_session(slot).map_err(|e| {
+        OpenFault::new(
+            format!("no session with the token: {e}"),
+            "lower `sessions`, or raise the HSM's limit of sessions",
+        )
+    })
+}
+
+/// What became of a login.
+pub enum LoginFault {
+    /// The PIN was tried and refused, or must not be tried: trying again locks the token.
+    Pin(OpenFault),
+    Other(OpenFault),
+}
+
+impl From<LoginFault> for OpenFault {
+    fn from(fault: LoginFault) -> Self {
+        match fault {
+            LoginFault::Pin(fault) | LoginFault::Other(fault) => fault,
+        }
+    }
+}
+
+/// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry.
+pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), LoginFault> {
+    if !token.login_required() {
+        return Ok(());
+    }
+    if token.user_pin_locked() {
+        return Err(LoginFault::Pin(OpenFault::new(
+            "the user PIN of the token is locked",
+            "let the security officer set a new one (pkcs11-tool --init-pin)",
+        )));
+    }
+    if token.user_pin_final_try() {
+        return Err(LoginFault::Pin(OpenFault::new(
+            "the token has one try of the user PIN left; it was not spent",
+            "log in once by hand with the right PIN, put that into the PIN file, start again",
+        )));
+    }
+    let pin = read_pin(pin_file).map_err(LoginFault::Other)?;
+    match session.login(UserType::User, Some(&pin)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Err(Error::Pkcs11(
+            why @ (RvError::PinIncorrect
+            | RvError::PinInvalid
+            | RvError::PinLenRange
+            | RvError::PinExpired
+            | RvError::PinLocked),
+            _,
+        )) => Err(LoginFault::Pin(OpenFault::new(
+            format!(
+                "the token refused the PIN of {}: {why:?}",
+                pin_file.display()
+            ),
+            "correct the PIN file before the next start: it was tried once and is not tried \
+             again, because a few wrong PINs lock the token for good",
+        ))),
+        Err(e) => Err(LoginFault::Other(OpenFault::new(
+            format!("login to the token failed: {e}"),
+            "check the token with pkcs11-tool --login --list-objects",
+        ))),
+    }
+}
+
+/// The first line of the PIN file. Both copies in memory are wiped when dropped.
+fn read_pin(file: &Path) -> Result<AuthPin, OpenFault> {
+    let cure = "write the user PIN on the first line of the file, mode 0600";
+    let text = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
+        OpenFault::new(
+            format!("the PIN file {} cannot be read: {e}", file.display()),
+            cure,
+        )
+    })?;
+    crate::warn_if_readable_by_others(file, "a PIN");
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok(pin) if !pin.is_empty() => Ok(AuthPin::from(pin)),
+        _ => Err(OpenFault::new(
+            format!(
+                "the PIN file {} has no PIN on its first line",
+                file.display()
+            ),
+            cure,
+        )),
+    }
+}
+
+/// A private key in a token, as one session sees it.
+pub struct Found {
+    pub handle: ObjectHandle,
+    pub kind: KeyKind,
+    /// What the token says the public key is; None: it does not say.
+    pub public: Option<PublicKey>,
+}
+
+/// The one private key the URI names.
+pub fn find_key(session: &Session, uri: &KeyUri) -> Result<Found, OpenFault> {
+    let no_search = |e: Error| {
+        OpenFault::new(
+            format!("the token's keys cannot be listed: {e}"),
+            "check the token",
+        )
+    };
+    let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY)];
+    template.extend(uri.object.clone().map(Attribute::Label));
+    template.extend(uri.id.clone().map(Attribute::Id));
+    let found = session.find_objects(&template).map_err(no_search)?;
+    let &[handle] = found.as_slice() else {
+        let all = session
+            .find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])
+            .map_err(no_search)?;
+        let labels: Vec<_> = all.iter().map(|key| describe(session, *key)).collect();
+        let count = if found.is_empty() {
+            "none".into()
+        } else {
+            found.len().to_string()
+        };
+        return Err(OpenFault::new(
+            format!(
+                "the PKCS#11 URI names {count} of the private keys: {}",
+                list(&labels)
+            ),
+            "name one, by object=LABEL and, where labels repeat, id=%01",
+        ));
+    };
+    read_key(session, handle)
+}
+
+fn describe(session: &Session, key: ObjectHandle) -> String {
+    let (mut label, mut id) = (String::new(), String::new());
+    for attribute in session
+        .get_attributes(key, &[AttributeType::Label, AttributeType::Id])
+        .unwrap_or_default()
+    {
+        match attribute {
+            Attribute::Label(octets) => label = String::from_utf8_lossy(&octets).into_owned(),
+            Attribute::Id(octets) => {
+                id = octets.iter().map(|octet| format!("%{octet:02x}")).collect();
+            }
+            _ => {}
+        }
+    }
+    format!("{label:?} (id={id})")
+}
+
+fn read_key(session: &Session, handle: ObjectHandle) -> Result<Found, OpenFault> {
+    const ASKED: [AttributeType; 8] = [
+        AttributeType::KeyType,
+        AttributeType::Sign,
+        AttributeType::AlwaysAuthenticate,
+        AttributeType::Id,
+        AttributeType::Label,
+        AttributeType::EcParams,
+        AttributeType::Modulus,
+        AttributeType::PublicExponent,
+    ];
+    let attributes = session.get_attributes(handle, &ASKED).map_err(|e| {
+        OpenFault::new(
+            format!("the key's attributes cannot be read: {e}"),
+            "check the token",
+        )
+    })?;
+    let not_taken = || {
+        OpenFault::new(
+            "the key in the token is neither P-256, P-384 nor RSA",
+            "make one of those: pkcs11-tool --keypairgen --key-type EC:prime256v1",
+        )
+    };
+    let mut key_type = None;
+    let (mut id, mut label) = (None, None);
+    let (mut curve, mut modulus, mut exponent) = (None, None, None);
+    for attribute in attributes {
+        match attribute {
+            Attribute::KeyType(is) => key_type = Some(is),
+            Attribute::Sign(false) => {
+                return Err(OpenFault::new(
+                    "the key in the token may not sign",
+                    "use a key with CKA_SIGN (pkcs11-tool --keypairgen --usage-sign)",
+                ));
+            }
+            Attribute::AlwaysAuthenticate(true) => {
+                return Err(OpenFault::new(
+                    "the key in the token wants the PIN for every signature",
+                    "use a key without CKA_ALWAYS_AUTHENTICATE; a server cannot serve with this",
+                ));
+            }
+            Attribute::Id(octets) if !octets.is_empty() => id = Some(octets),
+            Attribute::Label(octets) if !octets.is_empty() => label = Some(octets),
+            Attribute::EcParams(octets) => curve = Some(octets),
+            Attribute::Modulus(octets) => modulus = Some(octets),
+            Attribute::PublicExponent(octets) => exponent = Some(octets),
+            _ => {}
+        }
+    }
+    match key_type {
+        Some(KeyType::EC) => {
+            let kind = match curve.as_deref() {
+                // CKA_EC_PARAMS: the curve's OBJECT IDENTIFIER in DER.
+                Some([0x06, _, oid @ ..]) => public::kind_of_curve(oid),
+                _ => None,
+            };
+            let kind = kind.ok_or_else(not_taken)?;
+            let public = ec_public(session, kind, id, label);
+            Ok(Found {
+                handle,
+                kind,
+                public,
+            })
+        }
+        Some(KeyType::RSA) => {
+            if let Some(modulus) = &modulus {
+                public::check_rsa_bits(modulus)?;
+            }
+            let public = match (modulus, exponent) {
+                (Some(n), Some(e)) if !e.is_empty() => Some(PublicKey::rsa(&n, &e)?),
+                _ => rsa_public(session, id, label)?,
+            };
+            Ok(Found {
+                handle,
+                kind: KeyKind::Rsa,
+                public,
+            })
+        }
+        _ => Err(not_taken()),
+    }
+}
+
+/// The attributes of the public key object beside a private key: the one with its id, or, where
+/// keys have none, its label. None where there is no such object or several.
+fn public_object(
+    session: &Session,
+    id: Option<Vec<u8>>,
+    label: Option<Vec<u8>>,
+    asked: &[AttributeType],
+) -> Option<Vec<Attribute>> {
+    let named = id.map(Attribute::Id).or(label.map(Attribute::Label))?;
+    let found = session
+        .find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), named])
+        .ok()?;
+    match found.as_slice() {
+        [one] => session.get_attributes(*one, asked).ok(),
+        _ => None,
+    }
+}
+
+fn ec_public(
+    session: &Session,
+    kind: KeyKind,
+    id: Option<Vec<u8>>,
+    label: Option<Vec<u8>>,
+) -> Option<PublicKey> {
+    public_object(session, id, label, &[AttributeType::EcPoint])?
+        .into_iter()
+        .find_map(|is| match is {
+            Attribute::EcPoint(point) => PublicKey::ec(kind, &point),
+            _ => None,
+        })
+}
+
+fn rsa_public(
+    session: &Session,
+    id: Option<Vec<u8>>,
+    label: Option<Vec<u8>>,
+) -> Result<Option<PublicKey>, OpenFault> {
+    let asked = [AttributeType::Modulus, AttributeType::PublicExponent];
+    let (mut modulus, mut exponent) = (None, None);
+    for attribute in public_object(session, id, label, &asked).unwrap_or_default() {
+        match attribute {
+            Attribute::Modulus(octets) => modulus = Some(octets),
+            Attribute::PublicExponent(octets) => exponent = Some(octets),
+            _ => {}
+        }
+    }
+    match (modulus, exponent) {
+        (Some(n), Some(e)) => PublicKey::rsa(&n, &e).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The schemes of `kind` that the token has a mechanism for, best first.
+pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme>, OpenFault> {
+    let signs = |mechanism| {
+        context
+            .get_mechanism_info(slot, mechanism)
+            .is_ok_and(|info| info.sign())
+    };
+    let schemes: Vec<_> = match kind {
+        KeyKind::P256 | KeyKind::P384 => {
+            let ecdsa = signs(MechanismType::ECDSA);
+            kind.schemes().iter().copied().filter(|_| ecdsa).collect()
+        }
+        KeyKind::Rsa => {
+            let pss = signs(MechanismType::RSA_PKCS_PSS);
+            let pkcs1 = signs(MechanismType::RSA_PKCS);
+            let has = |scheme: &Scheme| match scheme.family() {
+                Family::RsaPss => pss,
+                _ => pkcs1,
+            };
+            kind.schemes().iter().copied().filter(has).collect()
+        }
+    };
+    if schemes.is_empty() {
+        return Err(OpenFault::new(
+            format!(
+                "the token has no mechanism to sign with a {} key",
+                kind.name()
+            ),
+            "enable CKM_ECDSA, or CKM_RSA_PKCS_PSS and CKM_RSA_PKCS, in the HSM's policy",
+        ));
+    }
+    Ok(schemes)
+}
+
+/// Why one signature failed, as far as it matters for what to do next.
+pub enum TokenFault {
+    /// Session, login, handle or device: getting all of them anew may help.
+    Lost,
+    /// The answer will be the same next time.
+    Refused,
+}
+
+/// Signs in the token. Hashes here, so that every token needs only the bare mechanisms and the
+/// message, of any length, never travels.
+pub fn sign(session: &Session, key: ObjectHandle, job: SignJob<'_>) -> Result<Vec<u8>, TokenFault> {
+    let (hash, algorithm, hash_mechanism, mgf, prefix) = hashing(job.scheme);
+    let hashed = digest::digest(algorithm, job.message);
+    let hashed = hashed.as_ref();
+    let answer = match job.scheme.family() {
+        Family::Ecdsa => session.sign(&Mechanism::Ecdsa, key, hashed),
+        Family::RsaPss => {
+            let params = PkcsPssParams {
+                hash_alg: hash_mechanism,
+                mgf,
+                s_len: hash.into(),
+            };
+            session.sign(&Mechanism::RsaPkcsPss(params), key, hashed)
+        }
+        Family::RsaPkcs1 => {
+            let info = [prefix, hashed].concat();
+            session.sign(&Mechanism::RsaPkcs, key, &info)
+        }
+    };
+    let raw = answer.map_err(classify)?;
+    match job.scheme {
+        Scheme::EcdsaP256Sha256 => der::ecdsa_signature(&raw, 32).ok_or(TokenFault::Refused),
+        Scheme::EcdsaP384Sha384 => der::ecdsa_signature(&raw, 48).ok_or(TokenFault::Refused),
+        _ => Ok(raw),
+    }
+}
+
+/// Hash length, hash, the same for PSS, its mask, and the octets of DigestInfo before the hash.
+type Hashing = (
+    u64,
+    &'static digest::Algorithm,
+    MechanismType,
+    PkcsMgfType,
+    &'static [u8],
+);
+
+fn hashing(scheme: Scheme) -> Hashing {
+    //= RFC 8017 section 9.2
+    //# PKCS#1 v1.5 signs a DigestInfo: the hash's identifier with NULL parameters, then the hash.
+    const SHA256: &[u8] =
+        b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    const SHA384: &[u8] =
+        b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30";
+    const SHA512: &[u8] =
+        b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40";
+    match scheme {
+        Scheme::EcdsaP256Sha256 | Scheme::RsaPssSha256 | Scheme::RsaPkcs1Sha256 => (
+            32,
+            &digest::SHA256,
+            MechanismType::SHA256,
+            PkcsMgfType::MGF1_SHA256,
+            SHA256,
+        ),
+        Scheme::EcdsaP384Sha384 | Scheme::RsaPssSha384 | Scheme::RsaPkcs1Sha384 => (
+            48,
+            &digest::SHA384,
+            MechanismType::SHA384,
+            PkcsMgfType::MGF1_SHA384,
+            SHA384,
+        ),
+        Scheme::RsaPssSha512 | Scheme::RsaPkcs1Sha512 => (
+            64,
+            &digest::SHA512,
+            MechanismType::SHA512,
+            PkcsMgfType::MGF1_SHA512,
+            SHA512,
+        ),
+    }
+}
+
+fn classify(error: Error) -> TokenFault {
+    let Error::Pkcs11(code, _) = error else {
+        return TokenFault::Refused;
+    };
+    match code {
+        RvError::SessionHandleInvalid
+        | RvError::SessionClosed
+        | RvError::UserNotLoggedIn
+        | RvError::KeyHandleInvalid
+        | RvError::ObjectHandleInvalid
+        | RvError::DeviceError
+        | RvError::DeviceMemory
+        | RvError::DeviceRemoved
+        | RvError::TokenNotPresent
+        | RvError::TokenNotRecognized
+        | RvError::SlotIdInvalid
+        | RvError::CryptokiNotInitialized
+        // A session left in the middle of an operation is of no more use.
+        | RvError::OperationActive
+        // What modules say when they do not know better, a broken link to the HSM included.
+        | RvError::GeneralError
+        | RvError::FunctionFailed
+        | RvError::VendorDefined(_) => TokenFault::Lost,
+        _ => TokenFault::Refused,
+    }
+}
+
+impl From<TokenFault> for SignFault {
+    fn from(fault: TokenFault) -> Self {
+        match fault {
+            TokenFault::Lost => Self::TokenGone,
+            TokenFault::Refused => Self::Refused,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The sessions of one key in a token: opened at start, lent for one signature each, and brought
+//! back after a fault only with the same key.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+
+use crossbeam::queue::ArrayQueue;
+use cryptoki::context::Pkcs11;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
+use cryptoki::slot::{Slot, TokenInfo};
+
+use crate::pkcs11::{self, LoginFault, TokenFault};
+use crate::public::PublicKey;
+use crate::uri::KeyUri;
+use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, SignJob};
+
+/// More is a slip of the pen: threads that sign are as many as sessions.
+const SESSIONS_MAX: usize = 1024;
+
+pub struct TokenKey {
+    context: Pkcs11,
+    uri: KeyUri,
+    pin_file: PathBuf,
+    kind: KeyKind,
+    schemes: Vec<Scheme>,
+    /// The one key that may sign, by its public key: said by the token at open, or else by the
+    /// certificate it was proved against. Never changes after.
+    identity: OnceLock<PublicKey>,
+    /// Sessions nobody is signing with. Seats in here and seats lent out: `sessions`, always.
+    seats: ArrayQueue<Seat>,
+    /// Held while sessions are opened again, so that a lost token sees one login, not `sessions`.
+    door: Mutex<Door>,
+}
+
+/// A session that can sign. None: it was lost, and the next signature tries to get another.
+struct Seat(Option<(Session, ObjectHandle)>);
+
+struct Door {
+    /// A session that never signs: as long as it is open, the login stands, whatever becomes of
+    /// the others.
+    idle: Session,
+    /// The token refused the PIN; trying it again would lock the token.
+    pin_refused: bool,
+}
+
+/// A seat on loan; it goes back whatever happens.
+struct Loan<'a> {
+    pool: &'a TokenKey,
+    seat: Seat,
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        // There is room: the queue is as large as the number of seats.
+        let _ = self.pool.seats.push(Seat(self.seat.0.take()));
+    }
+}
+
+impl TokenKey {
+    pub fn open(source: &Pkcs11Source) -> Result<Self, OpenFault> {
+        if source.sessions == 0 || source.sessions > SESSIONS_MAX {
+            return Err(OpenFault::new(
+                format!("{} sessions with the token", source.sessions),
+                format!("set `sessions` to 1 up to {SESSIONS_MAX}; 2 per CPU is a good start"),
+            ));
+        }
+        let uri = KeyUri::of(source)?;
+        let context = pkcs11::context(&source.module)?;
+        let (slot, token) = pkcs11::find_token(&context, &uri)?;
+        let idle = pkcs11::open_session(&context, slot)?;
+        pkcs11::login(&idle, &token, &source.pin_file)?;
+        let found = pkcs11::find_key(&idle, &uri)?;
+        let schemes = pkcs11::schemes(&context, slot, found.kind)?;
+        let seats = ArrayQueue::new(source.sessions);
+        for _ in 0..source.sessions {
+            let session = pkcs11::open_session(&context, slot)?;
+            // Handles are the token's, not the session's, while the application stays logged in.
+            let _ = seats.push(Seat(Some((session, found.handle))));
+        }
+        Ok(Self {
+            context,
+            uri,
+            pin_file: source.pin_file.clone(),
+            kind: found.kind,
+            schemes,
+            identity: found.public.map(OnceLock::from).unwrap_or_default(),
+            seats,
+            door: Mutex::new(Door {
+                idle,
+                pin_refused: false,
+            }),
+        })
+    }
+
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    pub fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    /// The key that may sign; None: the token does not say and no certificate has yet.
+    pub fn identity(&self) -> Option<&PublicKey> {
+        self.identity.get()
+    }
+
+    /// Takes a proved public key as this key's identity. Err: it has another already.
+    pub fn remember(&self, public: PublicKey) -> Result<(), ()> {
+        if *self.identity.get_or_init(|| public.clone()) == public {
+            Ok(())
+        } else {
+            Err(())
+        }
+    }
+
+    pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
+        let identity = self.identity.get().ok_or(SignFault::Refused)?;
+        self.sign_for(job, identity)
+    }
+
+    /// Signs with the key whose public key is `identity`; the caller may be about to prove that.
+    pub fn sign_for(&self, job: SignJob<'_>, identity: &PublicKey) -> Result<Vec<u8>, SignFault> {
+        let seat = self.seats.pop().ok_or(SignFault::Busy)?;
+        let mut loan = Loan { pool: self, seat };
+        if let Some((session, key)) = &loan.seat.0 {
+            match pkcs11::sign(session, *key, job) {
+                Ok(signature) => return Ok(signature),
+                Err(TokenFault::Refused) => return Err(SignFault::Refused),
+                Err(TokenFault::Lost) => loan.seat.0 = None,
+            }
+        }
+        let (session, key) = self.reopen(identity)?;
+        let answer = pkcs11::sign(&session, key, job);
+        if !matches!(answer, Err(TokenFault::Lost)) {
+            loan.seat.0 = Some((session, key));
+        }
+        Ok(answer?)
+    }
+
+    /// A new session in place of a lost one: finds token and key again, which may have other
+    /// numbers now, and has the key prove that it is the one it was.
+    fn reopen(&self, identity: &PublicKey) -> Result<(Session, ObjectHandle), SignFault> {
+        let mut door = self
+            .door
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (slot, token) = pkcs11::find_token(&self.context, &self.uri)
+            .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        let session = pkcs11::open_session(&self.context, slot)
+            .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        self.login_again(&mut door, &session, slot, &token)?;
+        let found = pkcs11::find_key(&session, &self.uri)
+            .map_err(|fault| gone(SignFault::KeyGone, &fault))?;
+        let scheme = *self.schemes.first().ok_or(SignFault::Unsupported)?;
+        let message = crate::fresh_message()?;
+        let signature = pkcs11::sign(
+            &session,
+            found.handle,
+            SignJob {
+                scheme,
+                message: &message,
+            },
+        )?;
+        if found.kind != self.kind || !identity.verifies(scheme, &message, &signature) {
+            tracing::error!("another key stands in the token under the name of the server key");
+            return Err(SignFault::KeyGone);
+        }
+        tracing::warn!("a session with the token was lost and has been opened again");
+        Ok((session, found.handle))
+    }
+
+    fn login_again(
+        &self,
+        door: &mut Door,
+        session: &Session,
+        slot: Slot,
+        token: &TokenInfo,
+    ) -> Result<(), SignFault> {
+        if door.pin_refused {
+            return Err(SignFault::TokenGone);
+        }
+        match pkcs11::login(session, token, &self.pin_file) {
+            Ok(()) => {}
+            Err(LoginFault::Pin(fault)) => {
+                door.pin_refused = true;
+                return Err(gone(SignFault::TokenGone, &fault));
+            }
+            Err(LoginFault::Other(fault)) => return Err(gone(SignFault::TokenGone, &fault)),
+        }
+        if door.idle.get_session_info().is_err() {
+            door.idle = pkcs11::open_session(&self.context, slot)
+                .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        }
+        Ok(())
+    }
+}
+
+/// Says in the log what a request is not told.
+fn gone(as_seen: SignFault, fault: &OpenFault) -> SignFault {
+    tracing::error!(what = %fault.what, cure = %fault.cure, "{as_seen}");
+    as_seen
+}
