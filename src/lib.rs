@@ -2,7 +2,7 @@
 
 pub mod audit;
 pub mod clock;
-pub mod config;
+pub mod http;
 pub mod io;
 pub mod limits;
 pub mod metrics;

@@ -1,0 +1,130 @@
+//! What a field is to a gateway, by its name alone.
+
+/// What is done with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldClass {
+    /// Forwarded as it came.
+    Plain,
+    /// `Host`.
+    Host,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Transfer-Encoding`.
+    TransferEncoding,
+    /// `Connection`.
+    Connection,
+    /// `Authorization`: read here, never forwarded.
+    Authorization,
+    /// `Expect`.
+    Expect,
+    /// Meant for one connection only; dropped in both directions.
+    HopByHop,
+    /// Says who somebody is, or what was asked elsewhere: only the gateway may say that, so it is
+    /// dropped from requests. So is every known name spelled with an underscore, which some
+    /// servers read as the dashed one.
+    Identity,
+    /// `X-Request-Id`: the gateway sets its own in both directions.
+    RequestId,
+}
+
+/// Classifies a field name: any case, and dashes and underscores alike.
+#[must_use]
+pub fn classify(name: &str) -> FieldClass {
+    let class = known(name.as_bytes());
+    let dashed = class == FieldClass::Plain || memchr::memchr(b'_', name.as_bytes()).is_none();
+    if dashed { class } else { FieldClass::Identity }
+}
+
+/// Would a message mean something else without this field? Then `Connection` must not name it.
+#[must_use]
+pub fn is_indispensable(name: &[u8]) -> bool {
+    starts(name, b"content-")
+        || starts(name, b"if-")
+        || [
+            &b"host"[..],
+            b"authorization",
+            b"transfer-encoding",
+            b"expect",
+            b"range",
+        ]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// First byte and length decide which name it could be: at most two comparisons each.
+fn known(name: &[u8]) -> FieldClass {
+    use FieldClass::{
+        Authorization, Connection, ContentLength, Expect, HopByHop, Host, Identity, Plain,
+        TransferEncoding,
+    };
+    let Some(first) = name.first() else {
+        return Plain;
+    };
+    let (wanted, class): (&[u8], FieldClass) = match (first.to_ascii_lowercase(), name.len()) {
+        (b'x', _) => return extension(name),
+        (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
+        (b'a', 13) => (b"authorization", Authorization),
+        (b'c', 10) => (b"connection", Connection),
+        (b'c', 11) => (b"client-cert", Identity),
+        (b'c', 14) => (b"content-length", ContentLength),
+        (b'c', 16) => (b"cf-connecting-ip", Identity),
+        (b'c', 17) => (b"client-cert-chain", Identity),
+        (b'e', 6) => (b"expect", Expect),
+        (b'f', 9) => (b"forwarded", Identity),
+        (b'h', 4) => (b"host", Host),
+        (b'h', 14) => (b"http2-settings", HopByHop),
+        (b'k', 10) => (b"keep-alive", HopByHop),
+        (b'p', 16) => (b"proxy-connection", HopByHop),
+        (b'p', 18) => (b"proxy-authenticate", HopByHop),
+        (b'p', 19) => (b"proxy-authorization", HopByHop),
+        (b't', 2) => (b"te", HopByHop),
+        (b't', 7) => (b"trailer", HopByHop),
+        (b't', 14) => (b"true-client-ip", Identity),
+        (b't', 17) => (b"transfer-encoding", TransferEncoding),
+        (b'u', 7) => (b"upgrade", HopByHop),
+        _ => return Plain,
+    };
+    if starts(name, wanted) { class } else { Plain }
+}
+
+/// Names that start with `x`: the third byte decides.
+fn extension(name: &[u8]) -> FieldClass {
+    let whole = |wanted: &[u8]| name.len() == wanted.len() && starts(name, wanted);
+    let identity = match name.get(2).map(u8::to_ascii_lowercase) {
+        Some(b'c') => starts(name, b"x-client-"),
+        Some(b'e') => starts(name, b"x-envoy-"),
+        Some(b'f') => whole(b"x-forwarded") || starts(name, b"x-forwarded-"),
+        Some(b'h') => whole(b"x-http-method-override"),
+        Some(b'm') => whole(b"x-method-override"),
+        Some(b'o') => starts(name, b"x-original-"),
+        Some(b'r') if whole(b"x-request-id") => return FieldClass::RequestId,
+        Some(b'r') => whole(b"x-real-ip") || whole(b"x-rewrite-url"),
+        Some(b's') => starts(name, b"x-ssl-") || whole(b"x-scs-as-id"),
+        Some(b't') => starts(name, b"x-t8gate-"),
+        _ => false,
+    };
+    if identity {
+        FieldClass::Identity
+    } else {
+        FieldClass::Plain
+    }
+}
+
+/// Does the name start with `prefix` (lower case, dashes)?
+fn starts(name: &[u8], prefix: &[u8]) -> bool {
+    let fold = |byte: u8| {
+        if byte == b'_' {
+            b'-'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
+    name.len() >= prefix.len()
+        && name
+            .iter()
+            .zip(prefix)
+            .all(|(byte, want)| fold(*byte) == *want)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+use super::*;
+
+#[test]
+fn identity_fields_are_known_in_every_spelling() {
+    let names = [
+        "client-cert",
+        "client-cert-chain",
+        "forwarded",
+        "x-forwarded",
+        "x-forwarded-for",
+        "x-forwarded-client-cert",
+        "x-real-ip",
+        "x-client-cert",
+        "x-client-verify",
+        "x-ssl-cert",
+        "ssl-client-s-dn",
+        "x-scs-as-id",
+        "x-t8gate-client",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "x-method-override",
+        "x-envoy-peer-metadata",
+    ];
+    for name in names {
+        let spellings = [name.to_owned(), name.to_uppercase(), name.replace('-', "_")];
+        for spelling in spellings {
+            assert_eq!(classify(&spelling), FieldClass::Identity, "{spelling}");
+        }
+    }
+    assert_eq!(classify("X-Request-Id"), FieldClass::RequestId);
+    assert_eq!(classify("X_Request_Id"), FieldClass::Identity);
+}
+
+#[test]
+fn fields_of_one_hop_are_known() {
+    let names = [
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "HTTP2-Settings",
+    ];
+    for name in names {
+        assert_eq!(classify(name), FieldClass::HopByHop, "{name}");
+    }
+}
+
+#[test]
+fn framing_fields_are_known_with_dashes_and_dropped_with_underscores() {
+    assert_eq!(classify("content-LENGTH"), FieldClass::ContentLength);
+    assert_eq!(classify("Transfer-Encoding"), FieldClass::TransferEncoding);
+    assert_eq!(classify("Content_Length"), FieldClass::Identity);
+    assert_eq!(classify("Transfer_Encoding"), FieldClass::Identity);
+}
+
+#[test]
+fn other_fields_are_plain() {
+    for name in [
+        "Accept",
+        "Via",
+        "x",
+        "X-Forwarder",
+        "X-Custom",
+        "Hosts",
+        "Content-Type",
+        "tee",
+    ] {
+        assert_eq!(classify(name), FieldClass::Plain, "{name}");
+    }
+}
