@@ -1,6 +1,7 @@
 //! t8gate: a T8 terminator. The map of the house is in `README.md`.
 
 pub mod audit;
+pub mod authz;
 pub mod clock;
 pub mod http;
 pub mod io;

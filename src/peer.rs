@@ -33,15 +33,50 @@ pub struct Client {
 }
 
 /// The authenticated other end of a connection: made by `tls::client_auth` alone, from a verified
-/// certificate, and the same for the connection's life.
+/// certificate, and the same for the connection's life. Its fields are private and its constructor
+/// stays in this crate, so that holding one proves a verified certificate.
 #[derive(Clone)]
 pub struct Peer {
+    client: ClientIndex,
+    thumbprint: Thumbprint,
+    certificate: Arc<[u8]>,
+    not_after: u64,
+}
+
+impl Peer {
+    /// For `tls::client_auth` (and tests of rooms that demand a `Peer`) only: the caller vouches
+    /// that `certificate` was verified and is mapped to `client`.
+    pub(crate) fn new(
+        client: ClientIndex,
+        thumbprint: Thumbprint,
+        certificate: Arc<[u8]>,
+        not_after: u64,
+    ) -> Self {
+        Self {
+            client,
+            thumbprint,
+            certificate,
+            not_after,
+        }
+    }
+
     /// The one client the certificate is mapped to.
-    pub client: ClientIndex,
+    pub fn client(&self) -> ClientIndex {
+        self.client
+    }
+
     /// Of the leaf certificate.
-    pub thumbprint: Thumbprint,
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
+    }
+
     /// The leaf certificate's DER.
-    pub certificate: Arc<[u8]>,
+    pub fn certificate(&self) -> &Arc<[u8]> {
+        &self.certificate
+    }
+
     /// End of the leaf certificate's validity, seconds since 1970.
-    pub not_after: u64,
+    pub fn not_after(&self) -> u64 {
+        self.not_after
+    }
 }

@@ -1,0 +1,434 @@
+//! The issuers whose tokens are taken, and their public keys. A key is bound to one algorithm and
+//! one issuer when it is loaded, and parsed then, once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::json::{self, Json, JsonFault, Object};
+use super::token::TokenFault;
+
+#[cfg(test)]
+mod tests;
+
+/// Keys of one issuer: the current ones, the next ones and some to spare.
+const KEYS_MAX: usize = 64;
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// The signature algorithms a token may have (RFC 7518 section 3.1, RFC 8037). No `none`, no MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    ES256,
+    ES384,
+    RS256,
+    PS256,
+    EdDSA,
+}
+
+impl Algorithm {
+    const ALL: [Self; 5] = [
+        Self::ES256,
+        Self::ES384,
+        Self::RS256,
+        Self::PS256,
+        Self::EdDSA,
+    ];
+
+    /// The `alg` value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::RS256 => "RS256",
+            Self::PS256 => "PS256",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The algorithm with this `alg` value, case-sensitively.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+    }
+
+    fn rsa(self) -> &'static RsaParameters {
+        match self {
+            Self::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+            _ => &signature::RSA_PKCS1_2048_8192_SHA256,
+        }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::from_name(name).ok_or_else(|| {
+            format!("algorithm {name:?} is not known: use ES256, ES384, RS256, PS256 or EdDSA")
+        })
+    }
+}
+
+/// One public key and the one algorithm it verifies.
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    // Parsed once: jsonwebtoken parses the key for every token.
+    public: ParsedPublicKey,
+}
+
+/// A key that the header of a token picked. It shows nothing of itself.
+pub(super) struct PickedKey<'k>(&'k Key);
+
+impl PickedKey<'_> {
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TokenFault> {
+        let verified = self.0.public.verify_sig(message, signature);
+        verified.map_err(|_| TokenFault::SignatureBad)
+    }
+}
+
+/// One issuer: its name, what its tokens must be meant for, and its keys.
+pub struct IssuerRules {
+    issuer: String,
+    audience: String,
+    keys: Vec<Key>,
+}
+
+/// Names only: keys, though public, are long and help nobody in a log.
+impl fmt::Debug for IssuerRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuerRules")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl IssuerRules {
+    /// The rules of `issuer` with the keys of a JWKS (RFC 7517). Every key must be a public one
+    /// for signatures and name its `kid` and `alg`. RFC 7517 section 5 lets a reader pass over
+    /// what it does not understand; here that is refused, because the file was put there by an
+    /// operator who should know. The error says what is wrong and what to do, without keys.
+    pub fn from_jwks(issuer: String, audience: String, jwks: &[u8]) -> Result<Self, String> {
+        let set = json::object(jwks).map_err(|fault| match fault {
+            JsonFault::DuplicateMember => "the JWKS names a member twice: keep one".to_owned(),
+            _ => "not a JWKS: expected a JSON object with the member \"keys\"".to_owned(),
+        })?;
+        let Some(Json::Array(jwks)) = set.get("keys") else {
+            return Err("the JWKS has no array \"keys\": give it an RFC 7517 key set".to_owned());
+        };
+        if jwks.is_empty() || jwks.len() > KEYS_MAX {
+            return Err(format!(
+                "the JWKS has {} keys: keep 1 to {KEYS_MAX}",
+                jwks.len()
+            ));
+        }
+        let mut keys: Vec<Key> = Vec::with_capacity(jwks.len());
+        for (place, jwk) in (1usize..).zip(jwks) {
+            let Json::Object(jwk) = jwk else {
+                return Err(format!(
+                    "key {place} of the JWKS is not an object: remove it"
+                ));
+            };
+            let key = from_jwk(jwk, place)?;
+            if keys.iter().any(|other| other.id == key.id) {
+                let kid = key.id.unwrap_or_default();
+                return Err(format!(
+                    "kid {kid:?} stands twice in the JWKS: rename or remove one"
+                ));
+            }
+            keys.push(key);
+        }
+        Self::new(issuer, audience, keys)
+    }
+
+    /// The rules of `issuer` with the one public key in a PEM file (`BEGIN PUBLIC KEY`), for
+    /// `algorithm`. With a `kid`, tokens may name it; without one, they must name none.
+    pub fn from_pem(
+        issuer: String,
+        audience: String,
+        pem: &[u8],
+        algorithm: Algorithm,
+        kid: Option<String>,
+    ) -> Result<Self, String> {
+        if memchr::memmem::find(pem, b"PRIVATE KEY-----").is_some() {
+            return Err(
+                "the file holds a private key: replace it by the public one \
+                        (openssl pkey -pubout), and treat the private one as exposed"
+                    .to_owned(),
+            );
+        }
+        let mut found = SubjectPublicKeyInfoDer::pem_slice_iter(pem);
+        let (Some(Ok(spki)), None) = (found.next(), found.next()) else {
+            return Err(
+                "expected exactly one PEM block BEGIN PUBLIC KEY (openssl pkey -pubout)".to_owned(),
+            );
+        };
+        if kid.as_deref() == Some("") {
+            return Err("the kid is empty: name one, or leave it out".to_owned());
+        }
+        let public = from_spki(&spki, algorithm)
+            .map_err(|what| format!("the public key does not fit {}: {what}", algorithm.name()))?;
+        Self::new(
+            issuer,
+            audience,
+            vec![Key {
+                id: kid,
+                algorithm,
+                public,
+            }],
+        )
+    }
+
+    fn new(issuer: String, audience: String, keys: Vec<Key>) -> Result<Self, String> {
+        if issuer.is_empty() || audience.is_empty() {
+            return Err("issuer or audience is empty: name both".to_owned());
+        }
+        Ok(Self {
+            issuer,
+            audience,
+            keys,
+        })
+    }
+
+    /// The `iss` value of its tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The `aud` value its tokens must contain.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// How many keys it has.
+    pub fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key a token's header means. `kid` is compared with the names of keys and used for
+    /// nothing else; without one, exactly one key must fit the algorithm.
+    //= RFC 8725 section 3.1
+    //# The algorithm belongs to the key: what the header says must equal it, and chooses nothing.
+    pub(super) fn pick(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<PickedKey<'_>, TokenFault> {
+        if let Some(kid) = kid {
+            let named = self.keys.iter().find(|key| key.id.as_deref() == Some(kid));
+            let key = named.ok_or(TokenFault::KeyUnknown)?;
+            return match key.algorithm == algorithm {
+                true => Ok(PickedKey(key)),
+                false => Err(TokenFault::AlgorithmRefused),
+            };
+        }
+        let mut fitting = self.keys.iter().filter(|key| key.algorithm == algorithm);
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Ok(PickedKey(key)),
+            (None, _) => Err(TokenFault::AlgorithmRefused),
+            (Some(_), Some(_)) => Err(TokenFault::KeyUnknown),
+        }
+    }
+}
+
+/// All issuers whose tokens are taken.
+#[derive(Debug)]
+pub struct Issuers(Vec<IssuerRules>);
+
+impl Issuers {
+    /// Refuses none at all, and two with one name: a token must have one set of rules.
+    pub fn new(issuers: Vec<IssuerRules>) -> Result<Self, String> {
+        if issuers.is_empty() {
+            return Err("no issuer: no token could be taken; add one".to_owned());
+        }
+        for (place, rules) in issuers.iter().enumerate() {
+            if issuers
+                .iter()
+                .skip(place + 1)
+                .any(|other| other.issuer == rules.issuer)
+            {
+                return Err(format!(
+                    "issuer {:?} stands twice: merge their keys",
+                    rules.issuer
+                ));
+            }
+        }
+        Ok(Self(issuers))
+    }
+
+    /// The issuer with this name, compared octet for octet.
+    pub(super) fn named(&self, issuer: &str) -> Option<&IssuerRules> {
+        self.0.iter().find(|rules| rules.issuer == issuer)
+    }
+}
+
+/// Members of private keys (RFC 7518 section 6) and of symmetric ones.
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+fn from_jwk(jwk: &Object, place: usize) -> Result<Key, String> {
+    let text = |name| jwk.get(name).and_then(Json::as_str);
+    let kid = text("kid").filter(|kid| !kid.is_empty()).ok_or_else(|| {
+        format!("key {place} of the JWKS has no kid: give every key a name of its own")
+    })?;
+    let refuse = |what: &str| Err(format!("key {kid:?}: {what}"));
+    if PRIVATE_MEMBERS.iter().any(|&name| jwk.contains_key(name)) {
+        return refuse(
+            "HOLDS PRIVATE OR SECRET KEY MATERIAL: publish public members only, and treat this \
+             key as exposed: replace it at the issuer",
+        );
+    }
+    let Some(algorithm) = text("alg").and_then(Algorithm::from_name) else {
+        return refuse("alg is missing or not one of ES256, ES384, RS256, PS256, EdDSA: set it");
+    };
+    if jwk.contains_key("use") && text("use") != Some("sig") {
+        return refuse("use is not \"sig\": remove the key, it is not for signatures");
+    }
+    if jwk
+        .get("key_ops")
+        .is_some_and(|operations| !allows_verify(operations))
+    {
+        return refuse("key_ops does not contain \"verify\": remove the key");
+    }
+    let expected = match algorithm {
+        Algorithm::ES256 => ("EC", Some("P-256")),
+        Algorithm::ES384 => ("EC", Some("P-384")),
+        Algorithm::RS256 | Algorithm::PS256 => ("RSA", None),
+        Algorithm::EdDSA => ("OKP", Some("Ed25519")),
+    };
+    if (text("kty"), text("crv")) != (Some(expected.0), expected.1) {
+        return refuse("kty or crv does not fit alg, or is not known: correct the key or its alg");
+    }
+    let bytes = |name| text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let public = match algorithm {
+        Algorithm::RS256 | Algorithm::PS256 => match (bytes("n"), bytes("e")) {
+            (Some(n), Some(e)) => rsa(&n, &e, algorithm),
+            _ => Err("n or e is missing or not base64url"),
+        },
+        Algorithm::ES256 | Algorithm::ES384 => match (bytes("x"), bytes("y")) {
+            (Some(x), Some(y)) => ec_coordinates(&x, &y, algorithm),
+            _ => Err("x or y is missing or not base64url"),
+        },
+        Algorithm::EdDSA => match bytes("x") {
+            Some(x) => ed25519(&x),
+            _ => Err("x is missing or not base64url"),
+        },
+    };
+    match public {
+        Ok(public) => Ok(Key {
+            id: Some(kid.to_owned()),
+            algorithm,
+            public,
+        }),
+        Err(what) => refuse(what),
+    }
+}
+
+fn allows_verify(operations: &Json) -> bool {
+    match operations {
+        Json::Array(operations) => operations.iter().any(|one| one.as_str() == Some("verify")),
+        _ => false,
+    }
+}
+
+fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+    const UNREADABLE: &str = "it is not a DER SubjectPublicKeyInfo: export it again";
+    let (rest, spki) = SubjectPublicKeyInfo::from_der(der).map_err(|_| UNREADABLE)?;
+    if !rest.is_empty() {
+        return Err(UNREADABLE);
+    }
+    let kind = spki.algorithm.algorithm.to_id_string();
+    let curve = spki
+        .algorithm
+        .parameters
+        .as_ref()
+        .and_then(|p| p.as_oid().ok());
+    let curve = curve.map(|oid| oid.to_id_string());
+    let point = spki.subject_public_key.data.as_ref();
+    match (algorithm, kind.as_str(), curve.as_deref()) {
+        (Algorithm::RS256 | Algorithm::PS256, "1.2.840.113549.1.1.1", _) => match spki.parsed() {
+            // DER integers have a zero octet before a leading one bit.
+            Ok(PublicKey::RSA(key)) => rsa(
+                without_sign(key.modulus),
+                without_sign(key.exponent),
+                algorithm,
+            ),
+            _ => Err(UNREADABLE),
+        },
+        (Algorithm::ES256, "1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7"))
+        | (Algorithm::ES384, "1.2.840.10045.2.1", Some("1.3.132.0.34")) => {
+            ec_point(point, algorithm)
+        }
+        (Algorithm::EdDSA, "1.3.101.112", None) => ed25519(point),
+        _ => Err("it is of another kind or curve: correct the algorithm or the file"),
+    }
+}
+
+fn without_sign(integer: &[u8]) -> &[u8] {
+    integer.strip_prefix(&[0]).unwrap_or(integer)
+}
+
+//= RFC 8725 section 3.5
+//# A key too weak for its algorithm is refused when it is loaded.
+fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+    let bits = n
+        .first()
+        .map_or(0, |top| n.len() * 8 - top.leading_zeros() as usize);
+    if n.first() == Some(&0) || e.first() == Some(&0) {
+        return Err("n or e begins with a zero octet: leave it out (RFC 7518 section 6.3.1)");
+    }
+    if !RSA_BITS.contains(&bits) {
+        return Err("RSA keys must have 2048 to 8192 bits: make a new one at the issuer");
+    }
+    // An exponent of 1 would let anyone write signatures; an even one is no RSA key.
+    let odd = |number: &[u8]| number.last().is_some_and(|low| low & 1 == 1);
+    if !odd(e) || e == [1] || e.len() > 4 || !odd(n) {
+        return Err("n or e is no RSA modulus or exponent: use 65537 and an odd modulus");
+    }
+    RsaPublicKeyComponents { n, e }
+        .to_parsed_public_key(algorithm.rsa())
+        .map_err(|_| "n and e make no RSA key")
+}
+
+fn ec_coordinates(
+    x: &[u8],
+    y: &[u8],
+    algorithm: Algorithm,
+) -> Result<ParsedPublicKey, &'static str> {
+    let mut point = Vec::with_capacity(1 + x.len() + y.len());
+    point.push(0x04);
+    point.extend_from_slice(x);
+    point.extend_from_slice(y);
+    if x.len() != y.len() {
+        return Err("x and y must be full-size coordinates (RFC 7518 section 6.2.1)");
+    }
+    ec_point(&point, algorithm)
+}
+
+//= RFC 8725 section 3.4
+//# The point of an elliptic-curve key must lie on its curve.
+fn ec_point(point: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+    let (size, verification) = match algorithm {
+        Algorithm::ES384 => (48, &signature::ECDSA_P384_SHA384_FIXED),
+        _ => (32, &signature::ECDSA_P256_SHA256_FIXED),
+    };
+    if point.len() != 1 + 2 * size || point.first() != Some(&0x04) {
+        return Err("expected an uncompressed point of its curve's size: export the key again");
+    }
+    ParsedPublicKey::new(verification, point).map_err(|_| "its point is not on the curve")
+}
+
+fn ed25519(point: &[u8]) -> Result<ParsedPublicKey, &'static str> {
+    if point.len() != 32 {
+        return Err("an Ed25519 key has 32 octets: export the key again");
+    }
+    ParsedPublicKey::new(&signature::ED25519, point).map_err(|_| "it is no Ed25519 key")
+}

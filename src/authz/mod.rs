@@ -1,0 +1,16 @@
+//! Who may do what: the T8 APIs, the issuers' keys, access tokens and their cache. Plain functions
+//! over bytes: no I/O, no HTTP, and the time is an argument.
+//!
+//! A request's path goes through [`apis::operation`]; its token through [`cache::Memo`], then
+//! [`cache::TokenCache`], then [`token::verify`] with [`keys::Issuers`]. What the caller still has
+//! to compare is named in [`token::Grant`]: thumbprint, client and API.
+
+pub mod apis;
+pub mod cache;
+mod json;
+pub mod keys;
+pub mod scope;
+pub mod token;
+
+#[cfg(test)]
+mod mint;
