@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authz;
 pub mod clock;
+pub mod config;
 pub mod http;
 pub mod io;
 pub mod limits;

@@ -61,6 +61,20 @@ pub struct Limits {
     pub signatures_queued_max: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: 16 * 1024,
+            target_bytes_max: 8 * 1024,
+            body_bytes_max: 1024 * 1024,
+            connections_max: 20_000,
+            requests_per_connection_max: 1_000_000,
+            cached_tokens_max: 65_536,
+            signatures_queued_max: 512,
+        }
+    }
+}
+
 /// Bounds on time that an operator may change (`[deadlines]`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -89,3 +103,27 @@ pub struct Deadlines {
     /// What is in flight at the end has so long to finish.
     pub drain: Duration,
 }
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            body_bytes_per_s_min: 16 * 1024,
+            idle: Duration::from_secs(120),
+            upstream_connect: Duration::from_secs(3),
+            upstream_response: Duration::from_secs(30),
+            upstream_idle: Duration::from_secs(60),
+            send: Duration::from_secs(20),
+            exchange: Duration::from_secs(120),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Idle upstream connections each shard keeps (`upstream.connections_idle_max`), where not said.
+pub const UPSTREAM_CONNECTIONS_IDLE_DEFAULT: usize = 256;
+/// PKCS#11 sessions (`tls.key.sessions`), where not said: SoftHSM signs no faster with more, and
+/// one session alone would leave handshakes behind a slow signature.
+pub const TOKEN_SESSIONS_DEFAULT: usize = 2;

@@ -7,6 +7,16 @@ use std::path::PathBuf;
 use crate::limits::{Deadlines, Limits};
 use crate::peer::Client;
 
+mod cpus;
+mod fault;
+mod files;
+mod read;
+mod section;
+mod value;
+
+pub use fault::render;
+pub use read::{parse, read};
+
 /// A configured value and the line of the file it stands in, so that a fault found later (a file
 /// that does not parse, a key that is not in the token) can still be reported with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,159 @@
+//! The files a configuration names: whether they are there, can be read, and are of their kind.
+//! What is in them is judged by the rooms that use them.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::{PemObject as _, SectionKind};
+
+use super::Fault;
+use super::value::Wrong;
+
+/// Larger files are refused unread: a CA bundle of the whole web has 0.2 MiB.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    Certificates,
+    PrivateKey,
+    PublicKey,
+    Jwks,
+    Module,
+    Pin,
+}
+
+/// A file, and the key that names it.
+#[derive(Debug)]
+pub(super) struct NamedFile {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) path: PathBuf,
+    pub(super) kind: FileKind,
+}
+
+impl NamedFile {
+    /// Looks at the file.
+    pub(super) fn check(self) -> Result<(), Fault> {
+        let Self {
+            line,
+            key,
+            path,
+            kind,
+        } = self;
+        check(&path, kind).map_err(|Wrong { what, cure }| Fault {
+            line,
+            key,
+            what,
+            cure,
+        })
+    }
+}
+
+fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
+    // Not even the path where a PIN may have been written by mistake.
+    let name = match kind {
+        FileKind::Pin => "the PIN file".to_owned(),
+        _ => format!("the file {path:?}"),
+    };
+    let unreadable = |error: std::io::Error| {
+        let cure = "relative paths start at the folder of the configuration file; the user of \
+                    the gateway must be able to read it";
+        Wrong::new(format!("{name} cannot be read: {}", error.kind()), cure)
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Wrong::new(
+            format!("{name} is not a regular file"),
+            "name a regular file",
+        ));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    if metadata.len() == 0 {
+        return Err(Wrong::new(
+            format!("{name} is empty"),
+            "fill it, or name another",
+        ));
+    }
+    match kind {
+        FileKind::Module => return Ok(()),
+        // The PIN itself is read by the room that logs in, and by nobody else.
+        FileKind::Pin => return pin_permissions(metadata.permissions().mode()),
+        _ => {}
+    }
+    if metadata.len() > BYTES_MAX {
+        let cure = format!("at most {} MiB are read", BYTES_MAX >> 20);
+        return Err(Wrong::new(format!("{name} is too large"), cure));
+    }
+    if kind == FileKind::PrivateKey {
+        let cure = "write an unencrypted private key in PEM (PKCS#8, SEC1 or PKCS#1)";
+        let key = PrivateKeyDer::from_pem_reader(file);
+        return key
+            .map(drop)
+            .map_err(|_| Wrong::new(format!("{name} holds no PEM private key"), cure));
+    }
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    match kind {
+        FileKind::Jwks => jwks(&bytes, &name),
+        FileKind::PublicKey => pem(&bytes, SectionKind::PublicKey, &name, "public key"),
+        _ => pem(&bytes, SectionKind::Certificate, &name, "certificate"),
+    }
+}
+
+fn pin_permissions(mode: u32) -> Result<(), Wrong> {
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let what = format!(
+        "the PIN file is open to others than its owner (mode {:03o})",
+        mode & 0o777
+    );
+    Err(Wrong::new(
+        what,
+        "chmod 600 the PIN file, or 400; if others could read it, change the PIN",
+    ))
+}
+
+fn pem(bytes: &[u8], wanted: SectionKind, name: &str, noun: &str) -> Result<(), Wrong> {
+    let cure = format!(
+        "convert it to PEM: it must have a BEGIN {} line",
+        noun.to_uppercase()
+    );
+    let mut found = false;
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(bytes) {
+        let Ok((kind, _)) = section else {
+            return Err(Wrong::new(format!("{name} is broken PEM"), cure));
+        };
+        found |= kind == wanted;
+    }
+    if found {
+        Ok(())
+    } else {
+        Err(Wrong::new(format!("{name} holds no PEM {noun}"), cure))
+    }
+}
+
+fn jwks(bytes: &[u8], name: &str) -> Result<(), Wrong> {
+    let json = serde_json::from_slice::<serde_json::Value>(bytes);
+    match json
+        .as_ref()
+        .ok()
+        .and_then(|json| json.get("keys"))
+        .and_then(|keys| keys.as_array())
+    {
+        Some(keys) if !keys.is_empty() => Ok(()),
+        _ => {
+            let cure = "write a JWK Set: {\"keys\":[...]} with at least one key; a PEM key goes \
+                        into the key pem";
+            Err(Wrong::new(
+                format!("{name} is not a JWK Set with keys"),
+                cure,
+            ))
+        }
+    }
+}

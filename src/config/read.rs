@@ -1,0 +1,517 @@
+//! The configuration as written to the configuration as meant, all faults in one report.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::cpus::{Cpus, show as show_cpus};
+use super::fault::place;
+use super::files::{FileKind, NamedFile};
+use super::section::{Report, Section};
+use super::value::{
+    Wrong, address, algorithm, boolean, client_id, client_name, count, duration, host_name,
+    pkcs11_uri, rate, san, scs_as_id, show_duration, size, text, twice,
+};
+use super::{Config, Fault, Issuer, IssuerKeys, KeySource, Listen, Located, Tls, Upstream};
+use crate::limits::{
+    Deadlines, Limits, SWEEP_MS, TOKEN_SESSIONS_DEFAULT, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
+};
+use crate::peer::{Client, San};
+
+/// Reads a configuration file, and looks at the files it names.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn read(file: &Path) -> Result<Config, Vec<Fault>> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let what = format!("the configuration file cannot be read: {}", error.kind());
+        let cure = "name it with --config; it must be UTF-8, and readable for this user".into();
+        vec![Fault {
+            line: 0,
+            key: String::new(),
+            what,
+            cure,
+        }]
+    })?;
+    let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
+    faults.extend(files.into_iter().filter_map(|named| named.check().err()));
+    settled(config, faults)
+}
+
+/// Reads a configuration from its text. The files it names are not looked at; `file` is the place
+/// that relative paths are relative to.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
+    let (config, faults, _) = as_meant(text, file, &Cpus::of_this_process());
+    settled(config, faults)
+}
+
+fn settled(config: Option<Config>, mut faults: Vec<Fault>) -> Result<Config, Vec<Fault>> {
+    faults.sort_by_key(place);
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(faults),
+    }
+}
+
+/// The whole journey, without I/O. The configuration is there if no value it needs is missing;
+/// faults may stand beside it.
+fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>, Vec<NamedFile>) {
+    let report = Report::new(text, file.parent().unwrap_or(Path::new("")).to_path_buf());
+    let config = match DeTable::parse(text) {
+        Ok(table) => config(&mut Section::root(&report, table.get_ref()), file, cpus),
+        Err(error) => {
+            let line = error.span().map_or(0, |span| report.line(&span));
+            let what = format!("this is not TOML: {}", error.message());
+            let cure = "mend this line; further faults are looked for when the file can be read";
+            report.fault(line, String::new(), Wrong::new(what, cure));
+            None
+        }
+    };
+    let (faults, files) = report.finish();
+    (config, faults, files)
+}
+
+/// Every section is read before the first `?`, so that the faults of all are found.
+fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config> {
+    let listen = listen(root.section("listen"), cpus);
+    let tls = tls(root.section("tls"));
+    let issuers = issuers(root);
+    let clients = clients(root);
+    let upstream = upstream(root.section("upstream"), listen.as_ref());
+    let limits = limits(root.section("limits"));
+    let deadlines = deadlines(root.section("deadlines"));
+    Some(Config {
+        file: file.to_path_buf(),
+        listen: listen?,
+        tls: tls?,
+        issuers: issuers?,
+        clients: clients?,
+        upstream: upstream?,
+        limits,
+        deadlines,
+    })
+}
+
+fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
+    let cure = "name where the T8 side listens: \"0.0.0.0:8443\"";
+    let address = section.required("address", address, cure);
+    let chosen = chosen_cpus(&mut section, cpus);
+    let names = section
+        .list("server_names", host_name)
+        .map_or(Vec::new(), |list| list.value);
+    refuse_repeats(&section, "server_names", &names);
+    let server_names = names.into_iter().map(|name| name.value).collect();
+    let share_port = section.or("share_port", boolean, false);
+    Some(Listen {
+        address: address?,
+        cpus: chosen?,
+        server_names,
+        share_port,
+    })
+}
+
+/// `"all"`, which is the default, or a list.
+fn chosen_cpus(section: &mut Section<'_, '_>, cpus: &Cpus) -> Option<Located<Vec<usize>>> {
+    let all = |line| {
+        Some(Located {
+            value: cpus.allowed.clone(),
+            line,
+        })
+    };
+    if !section.has("cpus") {
+        let line = section.line();
+        section.optional("cpus", |_| Ok(()));
+        return all(line);
+    }
+    if section.holds_text("cpus") {
+        let cure = "write \"all\", or a list of numbers: [0, 1]";
+        let word = section.optional("cpus", |value| match value.as_str() {
+            Some("all") => Ok(()),
+            _ => Err(Wrong::new("is neither \"all\" nor a list", cure)),
+        })?;
+        return all(word.line);
+    }
+    let allowed = |value: &DeValue<'_>| {
+        let cpu = count::<usize>(0..=65_535)(value)?;
+        let cure = format!("this process may run on {}", show_cpus(&cpus.allowed));
+        if cpus.allowed.contains(&cpu) {
+            Ok(cpu)
+        } else if cpus.online.contains(&cpu) {
+            let cure = format!("{cure}; its affinity (taskset, CPUAffinity=) can be widened");
+            Err(Wrong::new(
+                format!("this process may not run on CPU {cpu}"),
+                cure,
+            ))
+        } else {
+            Err(Wrong::new(format!("this machine has no CPU {cpu}"), cure))
+        }
+    };
+    let list = section.required_list("cpus", allowed, "name one CPU at least, or write \"all\"")?;
+    refuse_repeats(section, "cpus", &list.value);
+    let value = list.value.iter().map(|cpu| cpu.value).collect();
+    Some(Located {
+        value,
+        line: list.line,
+    })
+}
+
+fn refuse_repeats<T: PartialEq + std::fmt::Debug>(
+    section: &Section<'_, '_>,
+    key: &str,
+    list: &[Located<T>],
+) {
+    for (at, item) in list.iter().enumerate() {
+        if let Some(first) = list.iter().take(at).find(|other| other.value == item.value) {
+            section.fault(
+                item.line,
+                key,
+                twice(format!("{:?}", item.value), first.line),
+            );
+        }
+    }
+}
+
+fn tls(mut section: Section<'_, '_>) -> Option<Tls> {
+    let cure = "name the PEM file of the server certificate and its intermediates";
+    let certificate = section.required_file("certificate", FileKind::Certificates, cure);
+    let cure = "name the PEM file of the CAs that client certificates come from";
+    let client_ca = section.required_file("client_ca", FileKind::Certificates, cure);
+    let key = key(section.section("key"));
+    Some(Tls {
+        certificate: certificate?,
+        key: key?,
+        client_ca: client_ca?,
+    })
+}
+
+fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
+    let in_token = ["module", "uri", "pin_file", "sessions"].into_iter();
+    let token_line = in_token.filter_map(|key| section.line_of(key)).min();
+    let file_line = section.line_of("file");
+    let soft = section.optional_file("file", FileKind::PrivateKey);
+    if let (Some(token_line), Some(file_line)) = (token_line, file_line) {
+        let what = format!("a key file is named, and a key in a token (line {token_line})");
+        let cure = "keep file, or module, uri and pin_file";
+        section.fault(file_line, "file", Wrong::new(what, cure));
+    }
+    // With a file alone nothing of a token is missing.
+    if token_line.is_none() {
+        let missing = file_line.is_none() && !section.is_said();
+        section.optional_file("module", FileKind::Module);
+        section.optional("uri", pkcs11_uri);
+        section.optional_file("pin_file", FileKind::Pin);
+        section.optional("sessions", |_| Ok(()));
+        if missing {
+            let cure = "set module, uri and pin_file for a key in a token, or file for a PEM file";
+            section.fault(
+                section.line(),
+                "module",
+                Wrong::new("no private key is named", cure),
+            );
+        }
+        return soft.map(|file| Located {
+            value: KeySource::File(file.value),
+            line: file.line,
+        });
+    }
+    let cure = "name the PKCS#11 library of the token";
+    let module = section.required_file("module", FileKind::Module, cure);
+    let cure = "name token and key: \"pkcs11:token=t8gate;object=server\"";
+    let uri = section.required("uri", pkcs11_uri, cure);
+    let cure = "name the file whose first line is the user PIN";
+    let pin_file = section.required_file("pin_file", FileKind::Pin, cure);
+    let sessions = section.or("sessions", count(1..=64), TOKEN_SESSIONS_DEFAULT);
+    let (module, uri, pin_file) = (module?, uri?, pin_file?.value);
+    let line = uri.line;
+    let value = KeySource::Pkcs11 {
+        module: module.value,
+        uri: uri.value,
+        pin_file,
+        sessions,
+    };
+    Some(Located { value, line })
+}
+
+fn issuers(root: &mut Section<'_, '_>) -> Option<Vec<Issuer>> {
+    let sections = root.sections("issuer");
+    if !root.has("issuer") {
+        let cure = "add [[issuer]] with name, audience and jwks: no token is taken without";
+        root.fault(0, "issuer", Wrong::new("is missing", cure));
+    }
+    let mut names: HashMap<String, usize> = HashMap::new();
+    let read: Vec<Option<Issuer>> = sections
+        .into_iter()
+        .map(|section| issuer(section, &mut names))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn issuer(mut section: Section<'_, '_>, names: &mut HashMap<String, usize>) -> Option<Issuer> {
+    let name = section.required("name", text, "write the iss claim of the issuer's tokens");
+    let audience = section.required(
+        "audience",
+        text,
+        "write the aud claim that means this gateway",
+    );
+    if let Some(name) = &name {
+        match names.get(&name.value) {
+            Some(&line) => section.fault(name.line, "name", twice("this issuer", line)),
+            None => drop(names.insert(name.value.clone(), name.line)),
+        }
+    }
+    let keys = issuer_keys(&mut section);
+    Some(Issuer {
+        name: name?,
+        audience: audience?.value,
+        keys: keys?,
+    })
+}
+
+fn issuer_keys(section: &mut Section<'_, '_>) -> Option<Located<IssuerKeys>> {
+    let jwks_line = section.line_of("jwks");
+    let pem_line = section.line_of("pem");
+    let jwks = section.optional_file("jwks", FileKind::Jwks);
+    let pem = section.optional_file("pem", FileKind::PublicKey);
+    let algorithm = match pem_line {
+        Some(_) => section.required("algorithm", algorithm, "name the one algorithm of this key"),
+        None => section.optional("algorithm", algorithm),
+    };
+    let kid = section.optional("kid", text);
+    match (jwks_line, pem_line) {
+        (Some(jwks_line), Some(pem_line)) => {
+            let what = format!("keys are named here and in jwks (line {jwks_line})");
+            section.fault(pem_line, "pem", Wrong::new(what, "keep jwks or pem"));
+        }
+        (None, None) if !section.is_said() => {
+            let cure = "set jwks, or pem and algorithm";
+            section.fault(
+                section.line(),
+                "jwks",
+                Wrong::new("no keys are named", cure),
+            );
+        }
+        _ => {}
+    }
+    if pem_line.is_none() {
+        for key in ["algorithm", "kid"] {
+            if let Some(line) = section.line_of(key) {
+                let cure = "remove it: every key of a JWK Set says its own; or set pem";
+                section.fault(line, key, Wrong::new("goes with pem only", cure));
+            }
+        }
+        return jwks.map(|file| Located {
+            value: IssuerKeys::Jwks(file.value),
+            line: file.line,
+        });
+    }
+    let Located { value: file, line } = pem?;
+    let (algorithm, kid) = (algorithm?.value, kid.map(|kid| kid.value));
+    Some(Located {
+        value: IssuerKeys::Pem {
+            file,
+            algorithm,
+            kid,
+        },
+        line,
+    })
+}
+
+/// What may belong to one client only: the kind of thing, its value, and where it stands first.
+type Owned = HashMap<(&'static str, String), usize>;
+
+fn clients(root: &mut Section<'_, '_>) -> Option<Vec<Client>> {
+    let sections = root.sections("client");
+    if !root.has("client") {
+        let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
+        root.fault(0, "client", Wrong::new("is missing", cure));
+    }
+    let mut owned = Owned::new();
+    let read: Vec<Option<Client>> = sections
+        .into_iter()
+        .map(|section| client(section, &mut owned))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn client(mut section: Section<'_, '_>, owned: &mut Owned) -> Option<Client> {
+    let name = section.required(
+        "name",
+        client_name,
+        "write the word for it in logs and metrics",
+    );
+    let id = section.optional("client_id", client_id);
+    let id = if section.has("client_id") {
+        id
+    } else {
+        name.clone()
+    };
+    let cure = "list the names in its certificates: [\"dns:scs.example.org\"]";
+    let sans = section.required_list("sans", san, cure);
+    let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
+    let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
+
+    let mut own = |key: &'static str, value: String, line: usize| {
+        let what = format!("{value:?}");
+        match owned.get(&(key, value.clone())) {
+            Some(&first) => section.fault(line, key, twice(what, first)),
+            None => drop(owned.insert((key, value), line)),
+        }
+    };
+    if let Some(name) = &name {
+        own("name", name.value.clone(), name.line);
+    }
+    if let Some(id) = &id {
+        own("client_id", id.value.clone(), id.line);
+    }
+    for san in sans.iter().flat_map(|list| &list.value) {
+        let written = match &san.value {
+            San::Dns(name) => format!("dns:{name}"),
+            San::Uri(uri) => format!("uri:{uri}"),
+        };
+        own("sans", written, san.line);
+    }
+    for id in scs_as_ids.iter().flat_map(|list| &list.value) {
+        own("scs_as_ids", id.value.clone(), id.line);
+    }
+    Some(Client {
+        name: name?.value,
+        client_id: id?.value,
+        sans: sans?.value.into_iter().map(|san| san.value).collect(),
+        scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
+    })
+}
+
+fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Upstream> {
+    let cure = "name the SCEF: \"192.0.2.1:8080\"; names are not resolved yet";
+    let address = section.required("address", address, cure);
+    let default = UPSTREAM_CONNECTIONS_IDLE_DEFAULT;
+    let connections_idle_max = section.or("connections_idle_max", count(1..=65_536), default);
+    let address = address?;
+    let to = address.value;
+    if to.ip().is_unspecified() {
+        let what = format!(
+            "{} stands for every address, not for a destination",
+            to.ip()
+        );
+        section.fault(
+            address.line,
+            "address",
+            Wrong::new(what, "name the address of the SCEF"),
+        );
+    } else if let Some(listen) = listen.map(|listen| &listen.address)
+        && listen.value.port() == to.port()
+        && (listen.value.ip() == to.ip()
+            || listen.value.ip().is_unspecified() && is_loopback(to.ip()))
+    {
+        let what = format!("is the gateway's own address (line {})", listen.line);
+        section.fault(
+            address.line,
+            "address",
+            Wrong::new(what, "name the address of the SCEF"),
+        );
+    }
+    Some(Upstream {
+        address,
+        connections_idle_max,
+    })
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+fn limits(mut section: Section<'_, '_>) -> Limits {
+    let d = Limits::default();
+    let limits = Limits {
+        head_bytes_max: section.or("head_bytes_max", size(KIB..=MIB), d.head_bytes_max),
+        target_bytes_max: section.or("target_bytes_max", size(256..=MIB), d.target_bytes_max),
+        body_bytes_max: section.or("body_bytes_max", size(1..=TIB), d.body_bytes_max),
+        connections_max: section.or("connections_max", count(1..=1 << 20), d.connections_max),
+        requests_per_connection_max: section.or(
+            "requests_per_connection_max",
+            count(1..=1 << 40),
+            d.requests_per_connection_max,
+        ),
+        cached_tokens_max: section.or("cached_tokens_max", count(1..=1 << 24), d.cached_tokens_max),
+        signatures_queued_max: section.or(
+            "signatures_queued_max",
+            count(1..=1 << 16),
+            d.signatures_queued_max,
+        ),
+    };
+    if limits.target_bytes_max > limits.head_bytes_max {
+        let line = section
+            .line_of("target_bytes_max")
+            .or(section.line_of("head_bytes_max"));
+        let what = "is more than head_bytes_max, and the target is a part of the head";
+        let cure = "lower it, or raise head_bytes_max";
+        section.fault(
+            line.unwrap_or(0),
+            "target_bytes_max",
+            Wrong::new(what, cure),
+        );
+    }
+    limits
+}
+
+fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
+    const HOUR_MS: u64 = 3_600_000;
+    let d = Deadlines::default();
+    // Below one sweep nothing is kept; zero would refuse everybody.
+    let mut time = |key, default| section.or(key, duration(SWEEP_MS..=24 * HOUR_MS), default);
+    let mut deadlines = Deadlines {
+        handshake: time("handshake", d.handshake),
+        head: time("head", d.head),
+        body: time("body", d.body),
+        body_bytes_per_s_min: d.body_bytes_per_s_min,
+        idle: time("idle", d.idle),
+        upstream_connect: time("upstream_connect", d.upstream_connect),
+        upstream_response: time("upstream_response", d.upstream_response),
+        upstream_idle: time("upstream_idle", d.upstream_idle),
+        send: time("send", d.send),
+        exchange: time("exchange", d.exchange),
+        drain: time("drain", d.drain),
+    };
+    deadlines.body_bytes_per_s_min = section.or(
+        "body_bytes_per_s_min",
+        rate(1..=1 << 30),
+        d.body_bytes_per_s_min,
+    );
+    let parts = [
+        ("head", deadlines.head),
+        ("body", deadlines.body),
+        ("upstream_connect", deadlines.upstream_connect),
+        ("upstream_response", deadlines.upstream_response),
+        ("send", deadlines.send),
+    ];
+    for (key, part) in parts
+        .into_iter()
+        .filter(|(_, part)| *part > deadlines.exchange)
+    {
+        let (part, whole) = (show_duration(part), show_duration(deadlines.exchange));
+        let what = format!("{part} is longer than the whole exchange may take ({whole})");
+        let line = section
+            .line_of(key)
+            .or(section.line_of("exchange"))
+            .unwrap_or(0);
+        section.fault(
+            line,
+            key,
+            Wrong::new(what, "lower it, or raise deadlines.exchange"),
+        );
+    }
+    deadlines
+}
+
+#[cfg(test)]
+mod tests;

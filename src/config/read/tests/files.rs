@@ -1,0 +1,154 @@
+//! The files a configuration names.
+
+use super::*;
+
+/// A folder of its own with a configuration and good files, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t8gate-config-{}-{number}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&folder.0).unwrap();
+        let made = rcgen::generate_simple_self_signed(["t8.example".to_owned()]).unwrap();
+        folder.write("server.pem", &made.cert.pem());
+        folder.write("ca.pem", &made.cert.pem());
+        folder.write("server.key", &made.signing_key.serialize_pem());
+        folder.write("issuer.pem", &made.signing_key.public_key_pem());
+        folder.write("keys.jwks", "{\"keys\":[{}]}");
+        folder.write("m.so", "\u{7f}ELF");
+        folder.write("pin", "98765\n");
+        folder.mode("pin", 0o600);
+        folder.write("t8gate.toml", SMALL);
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).unwrap();
+    }
+
+    fn mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn read(&self) -> Result<Config, Vec<Fault>> {
+        super::super::read(&self.0.join("t8gate.toml"))
+    }
+
+    #[track_caller]
+    fn refused(&self, line: usize, key: &str, what: &str) {
+        let faults = self.read().expect_err("a fault");
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+        assert_eq!((faults[0].line, faults[0].key.as_str()), (line, key));
+        assert!(faults[0].what.contains(what), "{faults:#?}");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn good_files_are_taken() {
+    let folder = Folder::new();
+    let config = folder.read().unwrap();
+    assert_eq!(config.tls.certificate.value, folder.0.join("server.pem"));
+    let token = SMALL.replace("key.file = \"server.key\"", TOKEN);
+    let pem = "pem = \"issuer.pem\"\nalgorithm = \"ES256\"";
+    folder.write("t8gate.toml", &token.replace("jwks = \"keys.jwks\"", pem));
+    folder.read().unwrap();
+}
+
+#[test]
+fn configuration_that_is_not_there_is_refused() {
+    let faults = read(Path::new("/nowhere/t8gate.toml")).unwrap_err();
+    assert_eq!((faults.len(), faults[0].line), (1, 0));
+    assert!(faults[0].what.contains("cannot be read"));
+}
+
+#[test]
+fn missing_and_empty_files_and_folders_are_refused() {
+    let folder = Folder::new();
+    fs::remove_file(folder.0.join("ca.pem")).unwrap();
+    folder.refused(5, "tls.client_ca", "cannot be read");
+    fs::create_dir(folder.0.join("ca.pem")).unwrap();
+    folder.refused(5, "tls.client_ca", "not a regular file");
+    fs::remove_dir(folder.0.join("ca.pem")).unwrap();
+    folder.write("ca.pem", "");
+    folder.refused(5, "tls.client_ca", "empty");
+}
+
+#[test]
+fn files_that_are_not_pem_are_refused() {
+    for (name, line, key, what) in [
+        ("server.pem", 4, "tls.certificate", "no PEM certificate"),
+        ("ca.pem", 5, "tls.client_ca", "no PEM certificate"),
+        ("server.key", 6, "tls.key.file", "no PEM private key"),
+        ("keys.jwks", 10, "issuer[1].jwks", "not a JWK Set"),
+    ] {
+        let folder = Folder::new();
+        folder.write(name, "hello\n");
+        folder.refused(line, key, what);
+    }
+}
+
+#[test]
+fn private_key_in_place_of_a_public_key_is_refused() {
+    let folder = Folder::new();
+    let pem = "pem = \"server.key\"\nalgorithm = \"ES256\"";
+    folder.write("t8gate.toml", &SMALL.replace("jwks = \"keys.jwks\"", pem));
+    folder.refused(10, "issuer[1].pem", "no PEM public key");
+}
+
+#[test]
+fn jwk_set_without_keys_is_refused() {
+    let folder = Folder::new();
+    folder.write("keys.jwks", "{\"keys\":[]}");
+    folder.refused(10, "issuer[1].jwks", "not a JWK Set with keys");
+}
+
+#[test]
+fn pin_file_open_to_others_is_refused_with_chmod() {
+    let folder = Folder::new();
+    folder.write(
+        "t8gate.toml",
+        &SMALL.replace("key.file = \"server.key\"", TOKEN),
+    );
+    for mode in [0o640, 0o604, 0o660] {
+        folder.mode("pin", mode);
+        folder.refused(6, "tls.key.pin_file", "open to others");
+        assert!(folder.read().unwrap_err()[0].cure.contains("chmod 600"));
+    }
+    folder.mode("pin", 0o400);
+    folder.read().unwrap();
+}
+
+#[test]
+fn pin_written_in_place_of_its_file_is_not_shown() {
+    let folder = Folder::new();
+    let token = TOKEN.replace("\"pin\"", "\"98765\"");
+    folder.write(
+        "t8gate.toml",
+        &SMALL.replace("key.file = \"server.key\"", &token),
+    );
+    folder.refused(6, "tls.key.pin_file", "cannot be read");
+    assert!(!format!("{:?}", folder.read()).contains("98765"));
+}
+
+#[test]
+fn faults_of_files_and_of_values_stand_in_one_report() {
+    let folder = Folder::new();
+    folder.write("t8gate.toml", &with("127.0.0.1:8443", "nowhere"));
+    folder.write("server.key", "hello");
+    let lines: Vec<usize> = folder
+        .read()
+        .unwrap_err()
+        .iter()
+        .map(|fault| fault.line)
+        .collect();
+    assert_eq!(lines, [2, 6]);
+}

@@ -1,0 +1,405 @@
+//! The configuration as written: a [`Section`] hands out its keys one by one, each through a
+//! value parser, and writes what is wrong into the [`Report`] instead of stopping.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::closest;
+use super::files::{FileKind, NamedFile};
+use super::value::{Wrong, kind as describe, text};
+use super::{Fault, Located};
+
+/// Everything found while one file is read.
+pub(super) struct Report {
+    /// Offset of the first byte of each line.
+    line_starts: Vec<usize>,
+    /// What relative paths are relative to.
+    folder: PathBuf,
+    faults: RefCell<Vec<Fault>>,
+    unknown: RefCell<Vec<Unknown>>,
+    asked: RefCell<BTreeSet<(String, &'static str)>>,
+    files: RefCell<Vec<NamedFile>>,
+}
+
+/// A key nobody asked for. Judged at the end, when the keys of all sections are known.
+struct Unknown {
+    line: usize,
+    /// The section as faults name it, and as the file writes it: `client[2]` and `client`.
+    section: String,
+    kind: String,
+    key: String,
+}
+
+impl Report {
+    pub(super) fn new(text: &str, folder: PathBuf) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        Self {
+            line_starts: std::iter::once(0).chain(newlines).collect(),
+            folder,
+            faults: RefCell::default(),
+            unknown: RefCell::default(),
+            asked: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// Line, from 1, of the first byte of `span`.
+    pub(super) fn line(&self, span: &Range<usize>) -> usize {
+        self.line_starts
+            .partition_point(|&start| start <= span.start)
+    }
+
+    pub(super) fn fault(&self, line: usize, key: String, wrong: Wrong) {
+        let Wrong { what, cure } = wrong;
+        self.faults.borrow_mut().push(Fault {
+            line,
+            key,
+            what,
+            cure,
+        });
+    }
+
+    /// Sections, without their places in lists, and keys that the code knows.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> BTreeSet<(String, &'static str)> {
+        self.asked.borrow().clone()
+    }
+
+    /// All faults, in the order of the file, and the files the configuration names.
+    pub(super) fn finish(self) -> (Vec<Fault>, Vec<NamedFile>) {
+        let asked = self.asked.borrow();
+        for unknown in self.unknown.borrow().iter() {
+            self.fault(
+                unknown.line,
+                full_key(&unknown.section, &unknown.key),
+                Wrong {
+                    what: "there is no such key".into(),
+                    cure: cure_of_unknown(unknown, &asked),
+                },
+            );
+        }
+        drop(asked);
+        (self.faults.into_inner(), self.files.into_inner())
+    }
+}
+
+fn cure_of_unknown(unknown: &Unknown, asked: &BTreeSet<(String, &'static str)>) -> String {
+    let elsewhere = asked.iter().find(|(section, key)| {
+        *key == unknown.key && *section != unknown.kind && !section.is_empty()
+    });
+    if let Some((section, key)) = elsewhere {
+        return format!("`{key}` belongs to [{section}]");
+    }
+    let neighbours: Vec<&str> = asked
+        .iter()
+        .filter(|(section, _)| *section == unknown.kind)
+        .map(|(_, key)| *key)
+        .collect();
+    match closest(&unknown.key, &neighbours) {
+        Some(key) => format!("did you mean `{key}`?"),
+        None => format!("remove it; the keys here are {}", neighbours.join(", ")),
+    }
+}
+
+/// `tls` and `certificate` to `tls.certificate`. A key that needs quotes gets them, so that no
+/// control character reaches a terminal.
+fn full_key(section: &str, key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let key = if !key.is_empty() && key.chars().all(bare) {
+        key.into()
+    } else {
+        format!("{key:?}")
+    };
+    if section.is_empty() {
+        key
+    } else {
+        format!("{section}.{key}")
+    }
+}
+
+/// One table of the file, also where the file lacks it: then every key is absent.
+pub(super) struct Section<'r, 'd> {
+    report: &'r Report,
+    /// As faults name it: `client[2]`, counted from 1.
+    name: String,
+    /// As the file writes it: `client`.
+    kind: String,
+    line: usize,
+    table: Option<&'d DeTable<'d>>,
+    /// The file has something else in its place, and that was said already.
+    said: bool,
+    asked: Vec<&'static str>,
+}
+
+impl<'r, 'd> Section<'r, 'd> {
+    pub(super) fn root(report: &'r Report, table: &'d DeTable<'d>) -> Self {
+        let (name, kind) = (String::new(), String::new());
+        Self {
+            report,
+            name,
+            kind,
+            line: 0,
+            table: Some(table),
+            said: false,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Line of the section's head; 0 if the file has none.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    pub(super) fn holds_text(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
+    /// The file has something else in the section's place, and that was said already.
+    pub(super) fn is_said(&self) -> bool {
+        self.said
+    }
+
+    /// Line of a key, if the file has it.
+    pub(super) fn line_of(&self, key: &str) -> Option<usize> {
+        let (key, _) = self.table?.get_key_value(key)?;
+        Some(self.report.line(&key.span()))
+    }
+
+    pub(super) fn fault(&self, line: usize, key: &str, wrong: Wrong) {
+        self.report.fault(line, full_key(&self.name, key), wrong);
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.asked.push(key);
+        self.table?.get(key)
+    }
+
+    fn parsed<T>(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        let line = self.report.line(&value.span());
+        match parse(value.get_ref()) {
+            Ok(value) => Some(Located { value, line }),
+            Err(wrong) => {
+                self.fault(line, key, wrong);
+                None
+            }
+        }
+    }
+
+    /// The value of a key the file may lack. `None` also where it is wrong, which is then said.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        let value = self.take(key)?;
+        self.parsed(key, value, parse)
+    }
+
+    /// The value of a key, or its default.
+    pub(super) fn or<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+        default: T,
+    ) -> T {
+        self.optional(key, parse)
+            .map_or(default, |located| located.value)
+    }
+
+    /// The value of a key the file must have.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+        cure: &str,
+    ) -> Option<Located<T>> {
+        self.demand(key, cure);
+        self.optional(key, parse)
+    }
+
+    fn demand(&self, key: &str, cure: &str) {
+        if !self.has(key) && !self.said {
+            self.fault(self.line, key, Wrong::new("is missing", cure));
+        }
+    }
+
+    /// The elements of a list the file may lack; those that are wrong are said and left out.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        let value = self.take(key)?;
+        let line = self.report.line(&value.span());
+        let DeValue::Array(elements) = value.get_ref() else {
+            let found = describe(value.get_ref());
+            let what = format!("must be a list, but is {found}");
+            self.fault(
+                line,
+                key,
+                Wrong::new(what, "put the values in brackets: [\"a\", \"b\"]"),
+            );
+            return None;
+        };
+        let value = elements
+            .iter()
+            .filter_map(|e| self.parsed(key, e, &parse))
+            .collect();
+        Some(Located { value, line })
+    }
+
+    /// The elements of a list the file must have, and which must not be empty.
+    pub(super) fn required_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
+        cure: &str,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        self.demand(key, cure);
+        if let Some(DeValue::Array(list)) =
+            self.table.and_then(|t| t.get(key)).map(Spanned::get_ref)
+            && list.is_empty()
+        {
+            let line = self.line_of(key).unwrap_or(self.line);
+            self.fault(line, key, Wrong::new("is empty", cure));
+        }
+        self.list(key, parse)
+    }
+
+    /// The path in a key the file may lack; [`super::read`] looks at the file it names.
+    pub(super) fn optional_file(
+        &mut self,
+        key: &'static str,
+        kind: FileKind,
+    ) -> Option<Located<PathBuf>> {
+        let written = self.optional(key, text)?;
+        let found = Located {
+            value: self.report.folder.join(written.value),
+            line: written.line,
+        };
+        self.report.files.borrow_mut().push(NamedFile {
+            line: found.line,
+            key: full_key(&self.name, key),
+            path: found.value.clone(),
+            kind,
+        });
+        Some(found)
+    }
+
+    /// The path in a key the file must have.
+    pub(super) fn required_file(
+        &mut self,
+        key: &'static str,
+        kind: FileKind,
+        cure: &str,
+    ) -> Option<Located<PathBuf>> {
+        self.demand(key, cure);
+        self.optional_file(key, kind)
+    }
+
+    /// A section inside this one.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'r, 'd> {
+        let name = full_key(&self.name, key);
+        let kind = full_key(&self.kind, key);
+        let value = self.take(key);
+        let line = self.line_of(key).unwrap_or(self.line);
+        self.child(value, line, name, kind)
+    }
+
+    /// The sections of a list of sections: `[[client]]`.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'r, 'd>> {
+        let Some(value) = self.take(key) else {
+            return Vec::new();
+        };
+        let kind = full_key(&self.kind, key);
+        let DeValue::Array(elements) = value.get_ref() else {
+            let what = format!(
+                "must be a list of sections, but is {}",
+                describe(value.get_ref())
+            );
+            let line = self.line_of(key).unwrap_or(self.line);
+            let cure = format!("write [[{kind}]], once for each");
+            self.fault(line, key, Wrong::new(what, cure));
+            return Vec::new();
+        };
+        if elements.is_empty() {
+            let line = self.line_of(key).unwrap_or(self.line);
+            let cure = format!("write [[{kind}]], once for each");
+            self.fault(line, key, Wrong::new("is empty", cure));
+        }
+        let child = |(at, element): (usize, &'d Spanned<DeValue<'d>>)| {
+            let line = self.report.line(&element.span());
+            self.child(
+                Some(element),
+                line,
+                format!("{kind}[{}]", at + 1),
+                kind.clone(),
+            )
+        };
+        elements.iter().enumerate().map(child).collect()
+    }
+
+    fn child(
+        &self,
+        value: Option<&'d Spanned<DeValue<'d>>>,
+        line: usize,
+        name: String,
+        kind: String,
+    ) -> Section<'r, 'd> {
+        let mut said = self.said;
+        let table = match value.map(Spanned::get_ref) {
+            Some(DeValue::Table(table)) => Some(table),
+            Some(other) => {
+                let what = format!("must be a section, but is {}", describe(other));
+                let cure = format!("write its keys below a line [{kind}]");
+                self.report
+                    .fault(line, name.clone(), Wrong::new(what, cure));
+                said = true;
+                None
+            }
+            None => None,
+        };
+        Section {
+            report: self.report,
+            name,
+            kind,
+            line,
+            table,
+            said,
+            asked: Vec::new(),
+        }
+    }
+}
+
+/// What nobody asked for is unknown. On drop, so that no section can forget to look.
+impl Drop for Section<'_, '_> {
+    fn drop(&mut self) {
+        let known = self.asked.iter().map(|&key| (self.kind.clone(), key));
+        self.report.asked.borrow_mut().extend(known);
+        for key in self.table.iter().flat_map(|table| table.keys()) {
+            if !self.asked.contains(&key.get_ref().as_ref()) {
+                self.report.unknown.borrow_mut().push(Unknown {
+                    line: self.report.line(&key.span()),
+                    section: self.name.clone(),
+                    kind: self.kind.clone(),
+                    key: key.get_ref().to_string(),
+                });
+            }
+        }
+    }
+}

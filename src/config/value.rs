@@ -1,0 +1,363 @@
+//! Values as written to values as meant: one plain function for each kind.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::peer::San;
+
+/// What is wrong with a value, and the cure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) what: String,
+    pub(super) cure: String,
+}
+
+impl Wrong {
+    pub(super) fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+}
+
+/// A value's kind, with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+fn written<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str, Wrong> {
+    value.as_str().ok_or_else(|| {
+        let what = format!("must be a text, but is {}", kind(value));
+        Wrong::new(what, format!("write it in quotation marks: {example}"))
+    })
+}
+
+/// A text that is not empty and has no control characters.
+pub(super) fn text(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const BYTES_MAX: usize = 4096;
+    let text = written(value, "\"...\"")?;
+    if text.is_empty() {
+        Err(Wrong::new("is empty", "write a value, or remove the key"))
+    } else if text.len() > BYTES_MAX {
+        Err(Wrong::new(
+            format!("is {} bytes long", text.len()),
+            format!("at most {BYTES_MAX}"),
+        ))
+    } else if text.chars().any(char::is_control) {
+        Err(Wrong::new("has a control character in it", "remove it"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| {
+        let what = format!("must be true or false, but is {}", kind(value));
+        Wrong::new(what, "write true or false, without quotation marks")
+    })
+}
+
+/// A whole number within bounds. For what is counted: bytes and times carry units.
+pub(super) fn count<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&DeValue<'_>) -> Result<T, Wrong> {
+    move |value| {
+        let Some(integer) = value.as_integer() else {
+            let what = format!("must be a whole number, but is {}", kind(value));
+            return Err(Wrong::new(what, "write digits, without quotation marks"));
+        };
+        let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
+        within(number.and_then(|n| u64::try_from(n).ok()), &range, |n| {
+            n.to_string()
+        })
+    }
+}
+
+fn within<T: TryFrom<u64>>(
+    number: Option<u64>,
+    range: &RangeInclusive<u64>,
+    show: impl Fn(u64) -> String,
+) -> Result<T, Wrong> {
+    number
+        .filter(|n| range.contains(n))
+        .and_then(|n| T::try_from(n).ok())
+        .ok_or_else(|| {
+            let bounds = format!("from {} to {}", show(*range.start()), show(*range.end()));
+            Wrong::new("is out of range", format!("take a value {bounds}"))
+        })
+}
+
+const SIZES: [(&str, u64); 5] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
+const TIMES: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// A number of bytes, with its unit: "16KiB".
+pub(super) fn size<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&DeValue<'_>) -> Result<T, Wrong> {
+    move |value| {
+        let cure = "write a whole number and B, KiB, MiB, GiB or TiB: \"16KiB\"";
+        within(with_unit(value, "size", &SIZES, cure)?, &range, show_size)
+    }
+}
+
+/// Bytes a second: a size, or a plain number of bytes.
+pub(super) fn rate(range: RangeInclusive<u64>) -> impl Fn(&DeValue<'_>) -> Result<u64, Wrong> {
+    move |value| match value {
+        DeValue::Integer(_) => count(range.clone())(value),
+        _ => size(range.clone())(value),
+    }
+}
+
+/// A time, with its unit: "250ms". The range is in milliseconds.
+pub(super) fn duration(
+    range_ms: RangeInclusive<u64>,
+) -> impl Fn(&DeValue<'_>) -> Result<Duration, Wrong> {
+    move |value| {
+        let cure = "write a whole number and ms, s, m or h: \"250ms\", \"10s\"";
+        let ms = with_unit(value, "time", &TIMES, cure)?;
+        let show = |ms| show_duration(Duration::from_millis(ms));
+        within(ms, &range_ms, show).map(Duration::from_millis)
+    }
+}
+
+/// Digits directly followed by one of the units. `Ok(None)`: more than a `u64` holds.
+fn with_unit(
+    value: &DeValue<'_>,
+    noun: &str,
+    units: &[(&str, u64)],
+    cure: &str,
+) -> Result<Option<u64>, Wrong> {
+    let Some(text) = value.as_str() else {
+        let what = format!("must be a {noun} with its unit, but is {}", kind(value));
+        return Err(Wrong::new(what, cure));
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = units
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map(|(_, factor)| *factor);
+    match factor {
+        Some(factor) if digits > 0 => Ok(number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))),
+        _ => Err(Wrong::new(format!("is not a {noun} with its unit"), cure)),
+    }
+}
+
+fn show_size(bytes: u64) -> String {
+    show(bytes, &SIZES)
+}
+
+/// A time as the configuration writes it.
+pub(super) fn show_duration(duration: Duration) -> String {
+    show(
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        &TIMES,
+    )
+}
+
+/// In the largest unit that leaves nothing over.
+fn show(number: u64, units: &[(&str, u64)]) -> String {
+    let exact = units
+        .iter()
+        .find(|(_, factor)| number >= *factor && number % factor == 0);
+    let (unit, factor) = exact.or(units.last()).copied().unwrap_or(("", 1));
+    format!("{}{unit}", number / factor)
+}
+
+/// A literal address and port.
+pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
+    let cure = "write address and port: \"192.0.2.1:8443\" or \"[2001:db8::1]:8443\"; \
+                names are not resolved yet";
+    let text = written(value, "\"192.0.2.1:8443\"")?;
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| Wrong::new(format!("{text:?} is not an address and a port"), cure))?;
+    if address.port() == 0 {
+        return Err(Wrong::new("has port 0", "name a port from 1 to 65535"));
+    }
+    Ok(address)
+}
+
+/// A host name, in lower case.
+pub(super) fn host_name(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = written(value, "\"t8.example.net\"")?;
+    checked_host_name(text)
+}
+
+fn checked_host_name(text: &str) -> Result<String, Wrong> {
+    let refuse = |why: &str| {
+        let cure = "write a full host name without wildcard and final dot: \"t8.example.net\"";
+        Err(Wrong::new(
+            format!("{text:?} is not a host name: {why}"),
+            cure,
+        ))
+    };
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if text.contains('*') {
+        return refuse("wildcards are not taken");
+    }
+    if text.is_empty() || text.len() > 253 {
+        return refuse("it must have from 1 to 253 letters");
+    }
+    for label in text.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return refuse("each part must have from 1 to 63 letters");
+        }
+        if !label.chars().all(letter) || label.starts_with('-') || label.ends_with('-') {
+            return refuse("parts are letters, digits and, inside, hyphens");
+        }
+    }
+    if text
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()))
+    {
+        return refuse("the last part is a number, as in an address");
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// `dns:NAME` or `uri:URI`.
+pub(super) fn san(value: &DeValue<'_>) -> Result<San, Wrong> {
+    let text = written(value, "\"dns:scs.example.org\"")?;
+    if let Some(name) = text.strip_prefix("dns:") {
+        return checked_host_name(name).map(San::Dns);
+    }
+    let Some(uri) = text.strip_prefix("uri:") else {
+        let cure = "write \"dns:scs.example.org\" or \"uri:urn:example:scs\"";
+        return Err(Wrong::new(
+            format!("{text:?} says neither dns: nor uri:"),
+            cure,
+        ));
+    };
+    if is_absolute_uri(uri) {
+        return Ok(San::Uri(uri.to_owned()));
+    }
+    let cure = "write scheme, colon and the rest, as it stands in the certificate: \
+                \"uri:https://scs.example.org/a\"";
+    Err(Wrong::new(format!("{uri:?} is not an absolute URI"), cure))
+}
+
+fn is_absolute_uri(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    let scheme_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let rest_letter = |c: char| c.is_ascii_graphic() && !"<>\"{}|\\^`".contains(c);
+    let percents_paired = rest.split('%').skip(1).all(|after| {
+        after
+            .as_bytes()
+            .get(..2)
+            .is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+    });
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(scheme_letter)
+        && !rest.is_empty()
+        && rest.chars().all(rest_letter)
+        && percents_paired
+}
+
+/// The operator's word for a client: it stands in log lines and metric labels.
+pub(super) fn client_name(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = written(value, "\"scs-1\"")?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&name.len()) && name.chars().all(letter) {
+        return Ok(name.to_owned());
+    }
+    let cure = "take from 1 to 64 letters, digits, hyphens, underscores and dots";
+    Err(Wrong::new(
+        format!("{name:?} is not a name for logs and metrics"),
+        cure,
+    ))
+}
+
+//= RFC 6749 appendix A.1
+//# A client identifier consists of visible characters and spaces.
+pub(super) fn client_id(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let id = written(value, "\"scs-1\"")?;
+    if (1..=256).contains(&id.len()) && id.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
+        return Ok(id.to_owned());
+    }
+    Err(Wrong::new(
+        format!("{id:?} cannot be a client_id"),
+        "take from 1 to 256 visible ASCII characters and spaces",
+    ))
+}
+
+/// An `{scsAsId}` as it stands in a path once that is decoded.
+pub(super) fn scs_as_id(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let id = written(value, "\"scs-1\"")?;
+    let visible = id
+        .chars()
+        .all(|c| c.is_ascii_graphic() && !"/?#%\\".contains(c));
+    if (1..=256).contains(&id.len()) && visible && id != "." && id != ".." {
+        return Ok(id.to_owned());
+    }
+    Err(Wrong::new(
+        format!("{id:?} cannot be a path segment"),
+        "take from 1 to 256 visible ASCII characters without / ? # % \\, and not . or ..",
+    ))
+}
+
+pub(super) const ALGORITHMS: [&str; 5] = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+
+/// A signature algorithm of tokens, as `alg` spells it.
+pub(super) fn algorithm(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = written(value, "\"ES256\"")?;
+    if ALGORITHMS.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let cure = format!("take one of {}", ALGORITHMS.join(", "));
+    Err(Wrong::new(
+        format!("{name:?} is not an algorithm that is taken"),
+        cure,
+    ))
+}
+
+/// A PKCS#11 URI without PIN. Never shown: a PIN may stand in it.
+//= RFC 7512 section 2.3
+//# A URI may carry the PIN or where it is; ours has another place for it.
+pub(super) fn pkcs11_uri(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let uri = text(value)?;
+    let lower = uri.to_ascii_lowercase();
+    if !uri.starts_with("pkcs11:") || uri.contains(' ') {
+        let cure = "write \"pkcs11:token=NAME;object=NAME\", spaces as %20";
+        return Err(Wrong::new("is not a PKCS#11 URI", cure));
+    }
+    if lower.contains("pin-value") || lower.contains("pin-source") {
+        let cure = "remove pin-value and pin-source, and name a file with the PIN in pin_file; \
+                    if the PIN stood here, change it";
+        return Err(Wrong::new("says the PIN, or where it is", cure));
+    }
+    Ok(uri)
+}
+
+/// What was written twice, and where first.
+pub(super) fn twice(what: impl Display, line: usize) -> Wrong {
+    Wrong::new(
+        format!("{what} stands already in line {line}"),
+        "remove one of the two",
+    )
+}
