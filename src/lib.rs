@@ -2,10 +2,16 @@
 
 pub mod audit;
 pub mod authz;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod http;
 pub mod io;
 pub mod limits;
 pub mod metrics;
 pub mod peer;
+pub mod proxy;
+pub mod shard;
+pub mod snapshot;
+pub mod tls;

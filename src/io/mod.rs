@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod buffers;
+pub mod cpu;
 pub mod stream;
 pub mod watch;
 

@@ -72,11 +72,11 @@ impl Stream {
         }
     }
 
-    /// Connects.
+    /// Starts connecting.
     ///
     /// # Errors
-    /// The kernel's, where the connection cannot be made.
-    pub async fn connect(address: SocketAddr) -> io::Result<Connecting> {
+    /// The kernel's, where no socket can be had.
+    pub fn connect(address: SocketAddr) -> io::Result<Connecting> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM.cloexec(),

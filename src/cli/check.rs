@@ -1,0 +1,70 @@
+//! `t8gate check`: all that `serve` would do before it serves, as a table.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::clock::UnixSeconds;
+use crate::config::{Config, Fault};
+use crate::control::load::{self, Report};
+use crate::shard;
+
+use super::serve;
+
+/// Prints the table; 0 when all is well, 1 when anything is not.
+pub fn main(file: &Path) -> ExitCode {
+    let Some(config) = super::read(file) else { return ExitCode::FAILURE };
+    let (_, mut report) = load::load(&config, UnixSeconds::now());
+    report.note("io_uring", io_uring(&config));
+    report.note("listen address", listen_address(&config));
+    report.note("upstream", upstream(&config));
+    print(&config, &report);
+    let faults = report.faults();
+    if faults.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    super::complain(file, &faults);
+    ExitCode::FAILURE
+}
+
+fn io_uring(config: &Config) -> Result<((), String), Fault> {
+    let cpus = &config.listen.cpus;
+    shard::ring_is_available().map_err(|what| Fault {
+        line: cpus.line,
+        key: "listen.cpus".to_owned(),
+        what,
+        cure: "shards run on io_uring and on nothing else".to_owned(),
+    })?;
+    Ok(((), format!("available, shards on CPUs {:?}", cpus.value)))
+}
+
+fn listen_address(config: &Config) -> Result<((), String), Fault> {
+    match serve::port_fault(config) {
+        Some(fault) => Err(fault),
+        None => Ok(((), format!("{} is free", config.listen.address.value))),
+    }
+}
+
+fn upstream(config: &Config) -> Result<((), String), Fault> {
+    let at = &config.upstream.address;
+    TcpStream::connect_timeout(&at.value, config.deadlines.upstream_connect).map_err(|error| {
+        Fault {
+            line: at.line,
+            key: "upstream.address".to_owned(),
+            what: format!("{} does not take connections: {error}", at.value),
+            cure: "start the SCEF, or correct the address".to_owned(),
+        }
+    })?;
+    Ok(((), format!("{} takes connections", at.value)))
+}
+
+fn print(config: &Config, report: &Report) {
+    println!("{:<6} {:<22} {}", "ok", "configuration", config.file.display());
+    for row in &report.rows {
+        let (verdict, found) = match &row.found {
+            Ok(found) => ("ok", found),
+            Err(fault) => ("FAULT", &fault.what),
+        };
+        println!("{verdict:<6} {:<22} {found}", row.what);
+    }
+}

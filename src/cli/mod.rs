@@ -1,0 +1,74 @@
+//! The command line: data to standard output, talk to standard error.
+
+pub mod check;
+pub mod serve;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Config, Fault};
+
+#[derive(Parser)]
+#[command(version, about = "T8 terminator: mutual TLS, OAuth 2.0, and on to the SCEF")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve T8 until SIGTERM, which lets what is in flight finish; a second one does not.
+    Serve {
+        /// The configuration file; `config/t8gate.toml` documents every key.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Validate everything without serving: files, certificates, key and token, upstream.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve { config } => {
+            log_to_stderr();
+            serve::main(&config)
+        }
+        Command::Check { config } => check::main(&config),
+    }
+}
+
+/// One line an event, level from `T8GATE_LOG` (default `info`).
+fn log_to_stderr() {
+    let filter =
+        EnvFilter::try_from_env("T8GATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Reads the configuration, or says everything that is wrong with it.
+fn read(file: &Path) -> Option<Config> {
+    match config::read(file) {
+        Ok(config) => Some(config),
+        Err(faults) => {
+            complain(file, &faults);
+            None
+        }
+    }
+}
+
+fn complain(file: &Path, faults: &[Fault]) {
+    eprint!("{}", config::render(file, faults));
+}

@@ -1,0 +1,233 @@
+//! `t8gate serve`: builds everything or nothing, runs the shards, and ends in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::{Millis, UnixSeconds};
+use crate::config::{Config, Fault, KeySource};
+use crate::control::load;
+use crate::control::reporter::{self, Reporter};
+use crate::io::accept;
+use crate::shard::{self, Handle, Plan};
+use crate::snapshot::Snapshot;
+use crate::tls::handshake_threads::HandshakeThreads;
+
+/// How often the control thread collects what the shards have to say.
+const REPORT_EVERY: Duration = Duration::from_millis(50);
+/// What a shell reports of a process that SIGTERM has ended.
+const EXIT_TERMINATED: i32 = 143;
+
+/// Serves until a signal; 0 after an orderly end, 1 when it could not start.
+pub fn main(file: &Path) -> ExitCode {
+    let Some(config) = super::read(file) else { return ExitCode::FAILURE };
+    let gateway = match Gateway::start(&config) {
+        Ok(gateway) => gateway,
+        Err(faults) => {
+            super::complain(file, &faults);
+            return ExitCode::FAILURE;
+        }
+    };
+    match gateway.run_until_told() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be received");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    shards: Vec<Handle>,
+    signers: Vec<JoinHandle<()>>,
+    draining: Arc<AtomicBool>,
+    reporter: Reporter,
+}
+
+impl Gateway {
+    /// Starts all shards, or none.
+    ///
+    /// # Errors
+    /// Everything that is in the way.
+    pub fn start(config: &Config) -> Result<Self, Vec<Fault>> {
+        let (snapshot, report) = load::load(config, UnixSeconds::now());
+        let mut faults = report.faults();
+        if let Err(what) = shard::ring_is_available() {
+            faults.push(fault(0, "listen.cpus", what, "shards run on io_uring and on nothing else"));
+        }
+        faults.extend(port_fault(config));
+        let snapshot = match snapshot {
+            Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
+            _ => return Err(faults),
+        };
+        let started = start_shards(config, &snapshot);
+        let gateway = started.map_err(|error| {
+            vec![fault(0, "listen", format!("cannot start: {error}"), "see the error itself")]
+        })?;
+        tracing::info!(
+            address = %config.listen.address.value,
+            shards = gateway.shards.len(),
+            clients = snapshot.clients.len(),
+            upstream = %snapshot.upstream,
+            "serving"
+        );
+        Ok(gateway)
+    }
+
+    /// Reports until SIGTERM or SIGINT, then ends in order. A second one ends the process now.
+    ///
+    /// # Errors
+    /// That signals cannot be received.
+    pub fn run_until_told(mut self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut ticks = tokio::time::interval(REPORT_EVERY);
+            loop {
+                let told = tokio::select! {
+                    _ = ticks.tick() => false,
+                    _ = terminate.recv() => true,
+                    _ = interrupt.recv() => true,
+                };
+                if told && self.draining.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("told a second time, ending now");
+                    std::process::exit(EXIT_TERMINATED);
+                }
+                if told {
+                    tracing::info!("finishing what is in flight");
+                }
+                self.report();
+                if self.shards.iter().all(|shard| shard.thread.is_finished()) {
+                    return Ok(());
+                }
+            }
+        })
+        .inspect(|()| self.end())
+    }
+
+    /// Ends in order, from another thread's view: returns when nothing runs any more.
+    pub fn stop(mut self) {
+        self.draining.store(true, Ordering::Relaxed);
+        while !self.shards.iter().all(|shard| shard.thread.is_finished()) {
+            std::thread::sleep(REPORT_EVERY);
+            self.report();
+        }
+        self.end();
+    }
+
+    fn report(&mut self) {
+        let queues = self.shards.iter().map(|shard| &shard.refusals);
+        self.reporter.report(queues, Millis::now());
+    }
+
+    fn end(mut self) {
+        self.report();
+        for (index, shard) in self.shards.drain(..).enumerate() {
+            reporter::summarize(index, &shard.counters);
+            if shard.thread.join().is_err() {
+                tracing::error!(shard = index, "a shard ended by a panic");
+            }
+        }
+        for signer in self.signers.drain(..) {
+            // Its queue ended with the last shard.
+            let _ = signer.join();
+        }
+    }
+
+    /// What the shards count.
+    pub fn counters(&self) -> impl Iterator<Item = &crate::metrics::Counters> {
+        self.shards.iter().map(|shard| &*shard.counters)
+    }
+}
+
+fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {
+    Fault { line, key: key.to_owned(), what: what.into(), cure: cure.into() }
+}
+
+/// Whether somebody else has the port, said before a shard would silently share it.
+pub(super) fn port_fault(config: &Config) -> Option<Fault> {
+    let address = config.listen.address.value;
+    let line = config.listen.address.line;
+    let error = accept::port_is_free(address).err()?;
+    if error.kind() != io::ErrorKind::AddrInUse {
+        let cure = "use an address of this machine, and a port this process may have";
+        return Some(fault(line, "listen.address", format!("{address}: {error}"), cure));
+    }
+    let holders = holders(address);
+    let what = format!("another process listens on {address}{holders}");
+    if config.listen.share_port {
+        tracing::warn!("{what}; it gets a share of the connections, as listen.share_port allows");
+        return None;
+    }
+    let cure = "stop it or use another port; set listen.share_port = true to share it, which \
+                gives each process a part of the connections";
+    Some(fault(line, "listen.address", what, cure))
+}
+
+fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway> {
+    let (handshake_threads, signers) = match &config.tls.key.value {
+        KeySource::File(_) => (None, Vec::new()),
+        KeySource::Pkcs11 { sessions, .. } => {
+            let queued_max = snapshot.limits.signatures_queued_max;
+            let (threads, handles) = HandshakeThreads::start(*sessions, queued_max)?;
+            (Some(threads), handles)
+        }
+    };
+    let draining = Arc::new(AtomicBool::new(false));
+    let cpus = &config.listen.cpus.value;
+    let listeners = cpus
+        .iter()
+        .map(|_| accept::listen(config.listen.address.value))
+        .collect::<io::Result<Vec<_>>>()?;
+    let plans = cpus.iter().zip(listeners).enumerate().map(|(index, (cpu, listener))| Plan {
+        index,
+        cpu: *cpu,
+        listener,
+        snapshot: Arc::clone(snapshot),
+        handshake_threads: handshake_threads.clone(),
+        draining: Arc::clone(&draining),
+    });
+    let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
+    let reporter = Reporter::new(snapshot.clients.clone());
+    Ok(Gateway { shards, signers, draining, reporter })
+}
+
+/// Which processes hold a listening socket, as far as this one may see: ` (process 12 nginx)`.
+fn holders(address: SocketAddr) -> String {
+    let port = format!(":{:04X}", address.port());
+    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|table| table.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let listening = columns.get(1)?.ends_with(&port) && *columns.get(3)? == "0A";
+            listening.then(|| format!("socket:[{}]", columns.get(9).unwrap_or(&"")))
+        })
+        .collect();
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        let holds = descriptors.flatten().any(|descriptor| {
+            std::fs::read_link(descriptor.path())
+                .is_ok_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+        });
+        if holds {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            found.push(format!("{} {}", process.file_name().display(), name.trim()));
+        }
+    }
+    match found.as_slice() {
+        [] => String::new(),
+        _ => format!(" (process {})", found.join(", ")),
+    }
+}

@@ -1,0 +1,503 @@
+//! One connection's story: greet, then head, gate, exchange, again and again, then the end.
+
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::audit::RequestId;
+use crate::authz::apis::{Verb, Verbs};
+use crate::authz::cache::Memo;
+use crate::clock::Millis;
+use crate::http::head::{self, BodyLength, HeadLimits, Method};
+use crate::http::problem::{self, Problem};
+use crate::io::{Stream, Watch};
+use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, REFUSED_BODY_BYTES_MAX, RECV_BYTES, RELAY_BYTES};
+use crate::peer::Peer;
+use crate::tls::{Opened, Session};
+
+use super::denial::Denial;
+use super::exchange;
+use super::forward::Identity;
+use super::gate::{self, Tokens};
+use super::greeting::{greet, linger};
+use super::local::Local;
+use super::source::{Sink, Source};
+
+/// After so long without a request a connection gives its buffers back.
+const RECLAIM_MS: u64 = 1_000;
+/// What a session may have to say by itself between two answers.
+const REPLY_BYTES_MAX: usize = 1_024;
+/// The realm of every challenge.
+const REALM: &str = "t8";
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The next request, please.
+    Again,
+    /// Say goodbye and close.
+    Close,
+    /// The same, but the client may still be sending.
+    CloseWhileItSends,
+    /// It is of no use any more.
+    Drop,
+}
+
+/// An authenticated connection.
+pub struct Connection {
+    pub(super) local: Rc<Local>,
+    pub(super) stream: Stream,
+    pub(super) session: Session,
+    pub(super) watch: Watch,
+    /// Opened and not yet used.
+    pub(super) plain: Vec<u8>,
+    pub(super) peer: Peer,
+    address: SocketAddr,
+    identity: Identity,
+    memo: Memo,
+    requests: u64,
+    /// What the TLS session has to say by itself: sent before what is sealed next.
+    replies: Vec<u8>,
+    /// The end of what the client sends has been seen.
+    ended: bool,
+}
+
+/// A request that has been admitted, and what has to be known of it when its head is gone.
+pub(super) struct Request {
+    pub id: RequestId,
+    pub method: Method,
+    pub body: Source,
+    /// How the body travels on.
+    pub sink: Sink,
+    pub expects_continue: bool,
+    pub keep_alive: bool,
+    /// The head as the SCEF will read it.
+    pub head: Vec<u8>,
+}
+
+/// A request that will not be forwarded.
+pub(super) struct Refused {
+    pub denial: Denial,
+    pub id: RequestId,
+    pub head_only: bool,
+    /// What is left of it on the connection; none where that cannot be known or waited for.
+    pub rest: Option<Source>,
+}
+
+/// Serves a connection from accept to close.
+pub async fn serve(stream: Stream, local: Rc<Local>) {
+    let Some(mut connection) = greet(stream, &local).await else { return };
+    let then = loop {
+        let then = match connection.next_head().await {
+            Ok(end) => match connection.open_request(end) {
+                Ok(request) => exchange::run(&mut connection, request).await,
+                Err(refused) => connection.refuse(refused).await,
+            },
+            Err(NoHead::Over(then)) => then,
+            Err(NoHead::Denied(denial)) => {
+                let refused = connection.refused_without_head(denial);
+                connection.refuse(refused).await
+            }
+        };
+        if then != Then::Again {
+            break then;
+        }
+    };
+    connection.close(then).await;
+}
+
+/// Why there is no next request.
+enum NoHead {
+    Over(Then),
+    Denied(Denial),
+}
+
+/// What opening the received records came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    Data,
+    NeedInput,
+    /// The client sends no more.
+    Closed,
+    /// It does not speak TLS as agreed; the alert is among the replies.
+    Broken,
+}
+
+/// What a receive brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Data,
+    /// The client has said that it sends no more, or is gone.
+    End,
+    /// What it sent is no TLS.
+    Broken,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: Stream,
+        session: Session,
+        peer: Peer,
+        address: SocketAddr,
+        watch: Watch,
+        local: Rc<Local>,
+    ) -> Self {
+        Self {
+            identity: Identity::new(&peer, address),
+            plain: Vec::new(),
+            memo: Memo::default(),
+            requests: 0,
+            replies: Vec::new(),
+            ended: false,
+            local,
+            stream,
+            session,
+            watch,
+            peer,
+            address,
+        }
+    }
+
+    /// Waits for the next request head; it is the first so many bytes of `plain`.
+    async fn next_head(&mut self) -> Result<usize, NoHead> {
+        let limits = &self.local.snapshot.limits;
+        let bounds = HeadLimits {
+            head_bytes_max: limits.head_bytes_max,
+            target_bytes_max: limits.target_bytes_max,
+        };
+        let deadlines = self.local.snapshot.deadlines;
+        let idle_by = self.watch.now().after(deadlines.idle);
+        let mut head_by = None;
+        let mut scanned = 0;
+        loop {
+            if !self.plain.is_empty() {
+                if let Some(end) = head::head_end(&self.plain, &mut scanned) {
+                    return Ok(end);
+                }
+                head::incomplete(&self.plain, &bounds)
+                    .map_err(|fault| NoHead::Denied(Denial::Head(fault)))?;
+                head_by.get_or_insert_with(|| self.watch.now().after(deadlines.head));
+            }
+            if self.ended {
+                return Err(NoHead::Over(Then::Close));
+            }
+            match self.open(bounds.head_bytes_max + 1) {
+                Opening::Data => continue,
+                Opening::Closed => {
+                    self.ended = true;
+                    continue;
+                }
+                Opening::Broken => return Err(NoHead::Over(Then::Close)),
+                Opening::NeedInput => {}
+            }
+            self.stream.start_recv(RECV_BYTES);
+            match head_by {
+                Some(by) => self.more_of_a_head(by).await?,
+                None => self.first_of_a_head(idle_by).await?,
+            }
+        }
+    }
+
+    async fn more_of_a_head(&mut self, by: Millis) -> Result<(), NoHead> {
+        self.watch.set(by);
+        match self.watch.wait(|cx| self.stream.poll_recv(cx)).await {
+            Ok(Ok(count)) if count > 0 => Ok(()),
+            Ok(_) => Err(NoHead::Over(Then::Drop)),
+            Err(_) => Err(NoHead::Denied(Denial::HeadDeadline)),
+        }
+    }
+
+    /// Waits while the connection has nothing to do; the only wait that the end of the shard
+    /// cuts short.
+    async fn first_of_a_head(&mut self, idle_by: Millis) -> Result<(), NoHead> {
+        let send_by = self.watch.now().after(self.local.snapshot.deadlines.send);
+        self.watch.set(idle_by.min(Millis(self.watch.now().0 + RECLAIM_MS)));
+        loop {
+            let (local, stream) = (&self.local, &mut self.stream);
+            let waited = self.watch.wait(|cx| match stream.poll_recv(cx) {
+                Poll::Pending if local.draining.get() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(received) => Poll::Ready(Some(received)),
+            });
+            match waited.await {
+                Ok(Some(Ok(count))) if count > 0 => return Ok(()),
+                // The end without close_notify: nothing was asked, so nothing is lost.
+                Ok(Some(_)) => return Err(NoHead::Over(Then::Drop)),
+                Ok(None) => return Err(NoHead::Over(Then::Close)),
+                Err(_) => {}
+            }
+            let now = self.watch.now();
+            let sent = self.stream.poll_send(&mut Context::from_waker(Waker::noop())).is_ready();
+            match sent {
+                false if send_by <= now => return Err(NoHead::Over(Then::Drop)),
+                false => self.watch.set(send_by.min(Millis(now.0 + RECLAIM_MS))),
+                true if idle_by <= now => return Err(NoHead::Over(Then::Close)),
+                true => {
+                    self.reclaim();
+                    self.watch.set(idle_by);
+                }
+            }
+        }
+    }
+
+    fn reclaim(&mut self) {
+        let buffers = &self.local.buffers;
+        buffers.give_back(std::mem::take(&mut self.stream.outbox));
+        if self.plain.is_empty() {
+            buffers.give_back(std::mem::take(&mut self.plain));
+        }
+    }
+
+    /// Opens what has been received, as far as `plain` has room.
+    pub(super) fn open(&mut self, plain_bytes_max: usize) -> Opening {
+        if self.plain.capacity() == 0 && !self.stream.inbox.is_empty() {
+            self.plain = self.local.buffers.lend();
+        }
+        let (inbox, plain) = (&mut self.stream.inbox, &mut self.plain);
+        match self.session.open(inbox, plain, plain_bytes_max, &mut self.replies) {
+            // Each key update may ask for an answer; a client that asks and asks is not served.
+            Ok(_) if self.replies.len() > REPLY_BYTES_MAX => Opening::Broken,
+            Ok(Opened::Data) => Opening::Data,
+            Ok(Opened::NeedInput) => Opening::NeedInput,
+            Ok(Opened::Closed) => Opening::Closed,
+            Err(_) => Opening::Broken,
+        }
+    }
+
+    /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.
+    fn open_request(&mut self, end: usize) -> Result<Request, Refused> {
+        let local = Rc::clone(&self.local);
+        let id = local.request_id();
+        local.counters.requests.bump();
+        self.requests += 1;
+        let limits = &local.snapshot.limits;
+        let bounds = HeadLimits {
+            head_bytes_max: limits.head_bytes_max,
+            target_bytes_max: limits.target_bytes_max,
+        };
+        let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let head = match head::request(&self.plain[..end], &mut slots, &bounds) {
+            Ok(head) => head,
+            Err(fault) => return Err(self.refused_without_head(Denial::Head(fault))),
+        };
+        let tokens = Tokens {
+            memo: &mut self.memo,
+            cache: &mut local.tokens.borrow_mut(),
+            counters: &local.counters,
+        };
+        let (body, sink, length) = match head.body {
+            BodyLength::None | BodyLength::Length(0) => (Source::Done, Sink::Nothing, 0),
+            BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
+            BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
+        };
+        let admitted = match gate::admit(&head, &self.peer, &local.snapshot, tokens, local.wall.get())
+        {
+            Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),
+            admitted => admitted,
+        };
+        let last = self.requests >= limits.requests_per_connection_max;
+        let outcome = match admitted {
+            Ok(permit) => {
+                let mut bytes = local.buffers.lend();
+                self.identity.write_head(&mut bytes, &head, &permit, &id);
+                Ok(Request {
+                    id,
+                    method: head.method,
+                    body,
+                    sink,
+                    expects_continue: head.expect_continue,
+                    keep_alive: head.keep_alive && !last,
+                    head: bytes,
+                })
+            }
+            Err(denial) => {
+                // A client that waits for 100 will not send its body, or will: nobody knows.
+                let can_wait = !head.expect_continue && length <= REFUSED_BODY_BYTES_MAX;
+                let goes_on = head.keep_alive && !last && (can_wait || body.is_done());
+                Err(Refused {
+                    denial,
+                    id,
+                    head_only: head.method == Method::Head,
+                    rest: goes_on.then_some(body),
+                })
+            }
+        };
+        self.used(end);
+        outcome
+    }
+
+    /// Forgets the first bytes of `plain`.
+    pub(super) fn used(&mut self, count: usize) {
+        if count >= self.plain.len() {
+            self.plain.clear();
+        } else {
+            self.plain.drain(..count);
+        }
+    }
+
+    fn refused_without_head(&self, denial: Denial) -> Refused {
+        Refused { denial, id: self.local.request_id(), head_only: false, rest: None }
+    }
+
+    /// Answers a request that is not served, and finds out whether the connection can go on.
+    pub(super) async fn refuse(&mut self, refused: Refused) -> Then {
+        let Refused { denial, id, head_only, rest } = refused;
+        let row = denial.row();
+        self.local.note_denial(denial, self.peer.client(), self.address, id);
+        let goes_on = rest.is_some() && !row.closes && !self.local.draining.get();
+        let challenge = challenge(denial);
+        let allow = match denial {
+            Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
+            _ => None,
+        };
+        let mut answer = self.local.buffers.lend();
+        problem::write_problem(
+            &mut answer,
+            &Problem {
+                status: row.status,
+                title: row.title,
+                detail: row.detail,
+                cause: row.cause,
+                www_authenticate: challenge.as_deref(),
+                allow: allow.as_deref(),
+                retry_after_s: None,
+                request_id: id.as_str(),
+            },
+            head_only,
+            !goes_on,
+        );
+        let sent = self.send(&answer).await;
+        self.local.buffers.give_back(answer);
+        match (sent, rest) {
+            (Err(then), _) => then,
+            (Ok(()), Some(rest)) if goes_on => self.discard(rest).await,
+            (Ok(()), _) => Then::CloseWhileItSends,
+        }
+    }
+
+    /// Reads and throws away the body of a refused request.
+    async fn discard(&mut self, mut rest: Source) -> Then {
+        let by = self.watch.now().after(self.local.snapshot.deadlines.body);
+        let mut left = REFUSED_BODY_BYTES_MAX;
+        let mut nowhere = Vec::new();
+        while !rest.is_done() {
+            if self.plain.is_empty() && self.receive(by).await != Ok(Received::Data) {
+                return Then::Close;
+            }
+            match rest.take(&self.plain, &mut nowhere, Sink::Nothing, usize::MAX) {
+                Ok(taken) if taken.body <= left => {
+                    left -= taken.body;
+                    self.used(taken.consumed);
+                }
+                Ok(_) | Err(_) => return Then::CloseWhileItSends,
+            }
+        }
+        Then::Again
+    }
+
+    /// Waits for more plaintext.
+    pub(super) async fn receive(&mut self, by: Millis) -> Result<Received, crate::io::Expired> {
+        loop {
+            match self.open(RELAY_BYTES) {
+                Opening::Data => return Ok(Received::Data),
+                Opening::Closed => return Ok(self.end()),
+                Opening::Broken => return Ok(Received::Broken),
+                Opening::NeedInput => {}
+            }
+            self.stream.start_recv(RELAY_BYTES);
+            self.watch.set(by);
+            match self.watch.wait(|cx| self.stream.poll_recv(cx)).await? {
+                Ok(count) if count > 0 => {}
+                _ => return Ok(self.end()),
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self) -> Received {
+        self.ended = true;
+        Received::End
+    }
+
+    /// Waits until the outbox is free, seals `bytes` into it and starts the send.
+    ///
+    /// # Errors
+    /// What becomes of the connection when the client does not read, or is gone.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Then> {
+        self.sent().await?;
+        if self.stream.outbox.capacity() == 0 {
+            self.stream.outbox = self.local.buffers.lend();
+        }
+        self.stream.outbox.append(&mut self.replies);
+        self.session.seal(bytes, &mut self.stream.outbox).map_err(|_| Then::Drop)?;
+        self.stream.start_send();
+        Ok(())
+    }
+
+    /// Waits until nothing is being sent; the outbox is empty then.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(super) async fn sent(&mut self) -> Result<(), Then> {
+        if self.stream.is_sending() {
+            self.watch.set(self.watch.now().after(self.local.snapshot.deadlines.send));
+            match self.watch.wait(|cx| self.stream.poll_send(cx)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(Then::Drop),
+            }
+        }
+        self.stream.outbox.clear();
+        Ok(())
+    }
+
+    /// Ends the connection in the way its state allows.
+    async fn close(mut self, then: Then) {
+        if then == Then::Drop || self.sent().await.is_err() {
+            return;
+        }
+        self.stream.outbox.append(&mut self.replies);
+        self.session.close_notify(&mut self.stream.outbox);
+        self.stream.start_send();
+        if self.sent().await.is_err() {
+            return;
+        }
+        self.stream.shutdown_write();
+        if then == Then::CloseWhileItSends {
+            self.watch.set(Millis(self.watch.now().0 + LINGER_MS_MAX));
+            linger(&mut self.stream, &self.watch).await;
+        }
+    }
+}
+
+/// The `Allow` of a 405: HEAD goes wherever GET does.
+fn allow(verbs: Verbs) -> String {
+    let names = verbs.iter().flat_map(|verb| match verb {
+        Verb::Get => ["GET", "HEAD"].as_slice(),
+        Verb::Post => &["POST"],
+        Verb::Put => &["PUT"],
+        Verb::Patch => &["PATCH"],
+        Verb::Delete => &["DELETE"],
+    });
+    names.copied().collect::<Vec<_>>().join(", ")
+}
+
+/// The `WWW-Authenticate` of a refusal, where it has one.
+fn challenge(denial: Denial) -> Option<String> {
+    //= RFC 6750 section 3.1
+    //# Without credentials the challenge carries no error code; with them it says which.
+    let row = denial.row();
+    match (denial, row.oauth_error) {
+        (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
+        (Denial::ScopeInsufficient(api), Some(error)) => {
+            let scope = api.name();
+            Some(format!("Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""))
+        }
+        (_, Some(error)) => {
+            let detail = row.detail;
+            Some(format!(
+                "Bearer realm=\"{REALM}\", error=\"{error}\", error_description=\"{detail}\""
+            ))
+        }
+        (_, None) => None,
+    }
+}

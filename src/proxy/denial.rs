@@ -1,0 +1,361 @@
+//! The one closed table of refusals: what a client is told, what is counted, what the operator
+//! reads. Adding a reason is adding a row.
+
+use crate::authz::apis::{ApiId, Verbs};
+use crate::authz::token::TokenFault;
+use crate::http::chunked::ChunkFault;
+use crate::http::head::HeadFault;
+use crate::metrics::REFUSAL_ROWS_MAX;
+
+/// Why a request was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    Head(HeadFault),
+    HeadDeadline,
+    Body(ChunkFault),
+    BodyTooLarge,
+    BodyDeadline,
+    ApiUnknown,
+    MethodNotAllowed(Verbs),
+    ScsAsIdForeign,
+    TokenMissing,
+    TokenRepeated,
+    TokenInQuery,
+    AuthorizationMalformed,
+    TokenInvalid(TokenFault),
+    TokenOfOtherCertificate,
+    TokenOfOtherClient,
+    CertificateExpired,
+    ScopeInsufficient(ApiId),
+    UpstreamRefused,
+    UpstreamConnectDeadline,
+    UpstreamClosed,
+    UpstreamMalformed(HeadFault),
+    /// More 1xx responses than an exchange may have.
+    UpstreamInterim,
+    UpstreamBodyMalformed(ChunkFault),
+    UpstreamDeadline,
+    ExchangeDeadline,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// In metrics and logs.
+    pub word: &'static str,
+    pub status: u16,
+    pub title: &'static str,
+    /// The RFC 6750 error code of `WWW-Authenticate`, where the row has one.
+    pub oauth_error: Option<&'static str>,
+    /// `ProblemDetails.cause`. None of them is one that TS 29.122 gives another meaning.
+    pub cause: &'static str,
+    /// What the client reads.
+    pub detail: &'static str,
+    /// Whether the connection ends with the answer.
+    pub closes: bool,
+    /// What the operator should look at.
+    pub cure: &'static str,
+}
+
+impl Denial {
+    /// The row this refusal belongs to.
+    pub fn row(self) -> &'static Row {
+        &ROWS[self.place()]
+    }
+
+    /// Place of the row in [`ROWS`], which is also the place of its counter.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Head(HeadFault::Path(_)) => 6,
+            Self::Head(fault) => match fault.status() {
+                414 => 1,
+                417 => 2,
+                431 => 3,
+                505 => 4,
+                _ => 0,
+            },
+            Self::HeadDeadline => 5,
+            Self::Body(_) => 7,
+            Self::BodyTooLarge => 8,
+            Self::BodyDeadline => 9,
+            Self::ApiUnknown => 10,
+            Self::MethodNotAllowed(_) => 11,
+            Self::ScsAsIdForeign => 12,
+            Self::TokenMissing => 13,
+            Self::TokenRepeated => 14,
+            Self::TokenInQuery => 15,
+            Self::AuthorizationMalformed => 16,
+            Self::TokenInvalid(_) => 17,
+            Self::TokenOfOtherCertificate => 18,
+            Self::TokenOfOtherClient => 19,
+            Self::CertificateExpired => 20,
+            Self::ScopeInsufficient(_) => 21,
+            Self::UpstreamRefused => 22,
+            Self::UpstreamConnectDeadline => 23,
+            Self::UpstreamClosed => 24,
+            Self::UpstreamMalformed(_)
+            | Self::UpstreamBodyMalformed(_)
+            | Self::UpstreamInterim => 25,
+            Self::UpstreamDeadline => 26,
+            Self::ExchangeDeadline => 27,
+        }
+    }
+
+    /// What it was in particular, for the log; empty where the row says it all.
+    pub fn particular(self) -> &'static str {
+        match self {
+            Self::Head(fault) | Self::UpstreamMalformed(fault) => fault.word(),
+            Self::Body(fault) | Self::UpstreamBodyMalformed(fault) => fault.word(),
+            Self::TokenInvalid(fault) => fault.word(),
+            Self::UpstreamInterim => "too_many_interim_responses",
+            Self::ScopeInsufficient(api) => api.name(),
+            _ => "",
+        }
+    }
+}
+
+const fn row(word: &'static str, status: u16, title: &'static str) -> Row {
+    Row {
+        word,
+        status,
+        title,
+        oauth_error: None,
+        cause: "",
+        detail: "",
+        closes: false,
+        cure: "",
+    }
+}
+
+const CLIENT_FRAMING: &str = "the client's HTTP library or something between it and the gateway \
+                              writes messages that can be read in two ways";
+
+/// The table.
+pub const ROWS: [Row; 28] = [
+    Row {
+        cause: "REQUEST_MALFORMED",
+        detail: "The request head is not well-formed HTTP/1.1.",
+        closes: true,
+        cure: CLIENT_FRAMING,
+        ..row("head_malformed", 400, "Bad Request")
+    },
+    Row {
+        cause: "TARGET_TOO_LONG",
+        detail: "The request target is longer than this server reads.",
+        closes: true,
+        cure: "raise limits.target_bytes_max if the client's target is legitimate",
+        ..row("target_too_long", 414, "URI Too Long")
+    },
+    Row {
+        cause: "EXPECTATION_UNKNOWN",
+        detail: "Only the expectation 100-continue is known.",
+        closes: true,
+        cure: "the client sends an Expect field other than 100-continue",
+        ..row("expectation_unknown", 417, "Expectation Failed")
+    },
+    Row {
+        cause: "FIELDS_TOO_LARGE",
+        detail: "The header fields are larger, or more, than this server reads.",
+        closes: true,
+        cure: "raise limits.head_bytes_max if the client's fields are legitimate",
+        ..row("fields_too_large", 431, "Request Header Fields Too Large")
+    },
+    Row {
+        cause: "VERSION_UNSUPPORTED",
+        detail: "This server speaks HTTP/1.1.",
+        closes: true,
+        cure: "T8 asks for HTTP/1.1 at least (TS 29.122 clause 5.2.2): the client is too old",
+        ..row("version_unsupported", 505, "HTTP Version Not Supported")
+    },
+    Row {
+        cause: "HEAD_DEADLINE",
+        detail: "The request head did not arrive in time.",
+        closes: true,
+        cure: "a slow or stalled client; many of them are an attack: see deadlines.head",
+        ..row("head_deadline", 408, "Request Timeout")
+    },
+    Row {
+        cause: "PATH_MALFORMED",
+        detail: "The path can be read in more than one way.",
+        closes: true,
+        cure: "the client must send paths without dot segments, empty segments, encoded slashes \
+               or double encoding",
+        ..row("path_malformed", 400, "Bad Request")
+    },
+    Row {
+        cause: "BODY_MALFORMED",
+        detail: "The chunked request body is not well-formed.",
+        closes: true,
+        cure: CLIENT_FRAMING,
+        ..row("body_malformed", 400, "Bad Request")
+    },
+    Row {
+        cause: "BODY_TOO_LARGE",
+        detail: "The request body is larger than this server takes.",
+        closes: true,
+        cure: "raise limits.body_bytes_max if the client's bodies are legitimate",
+        ..row("body_too_large", 413, "Content Too Large")
+    },
+    Row {
+        cause: "BODY_DEADLINE",
+        detail: "The request body did not arrive in time.",
+        closes: true,
+        cure: "a slow or stalled client: see deadlines.body and deadlines.body_bytes_per_s_min",
+        ..row("body_deadline", 408, "Request Timeout")
+    },
+    Row {
+        cause: "API_UNKNOWN",
+        detail: "No such API or resource.",
+        cure: "the client calls an API or resource that T8 does not have: check its apiRoot",
+        ..row("api_unknown", 404, "Not Found")
+    },
+    Row {
+        cause: "METHOD_NOT_ALLOWED",
+        detail: "The resource does not have this method.",
+        cure: "the client uses a method that TS 29.122 does not define on this resource",
+        ..row("method_not_allowed", 405, "Method Not Allowed")
+    },
+    Row {
+        cause: "SCS_AS_ID_FOREIGN",
+        detail: "The SCS/AS identifier in the path does not belong to the client certificate.",
+        cure: "add the identifier to the client's scs_as_ids if it is its own",
+        ..row("scs_as_id_foreign", 403, "Forbidden")
+    },
+    Row {
+        cause: "TOKEN_MISSING",
+        detail: "An access token is required.",
+        cure: "the client must send Authorization: Bearer with every request",
+        ..row("token_missing", 401, "Unauthorized")
+    },
+    Row {
+        oauth_error: Some("invalid_request"),
+        cause: "TOKEN_REPEATED",
+        detail: "The request has more than one Authorization field.",
+        cure: "the client sends Authorization more than once",
+        ..row("token_repeated", 400, "Bad Request")
+    },
+    Row {
+        oauth_error: Some("invalid_request"),
+        cause: "TOKEN_IN_QUERY",
+        detail: "Access tokens are taken from the Authorization field only.",
+        cure: "the client leaks its token in the request target (RFC 6750 section 2.3)",
+        ..row("token_in_query", 400, "Bad Request")
+    },
+    Row {
+        oauth_error: Some("invalid_request"),
+        cause: "AUTHORIZATION_MALFORMED",
+        detail: "The Authorization field is not a bearer token.",
+        cure: "the client must send Authorization: Bearer and one token",
+        ..row("authorization_malformed", 400, "Bad Request")
+    },
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "TOKEN_INVALID",
+        detail: "The access token is expired, malformed or not from a known issuer.",
+        cure: "compare the token's claims and key with [[issuer]]; the log names the check",
+        ..row("token_invalid", 401, "Unauthorized")
+    },
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "TOKEN_OF_OTHER_CERTIFICATE",
+        detail: "The access token is bound to another certificate.",
+        cure: "the client must fetch its token with the certificate it connects with; if it did \
+               not change its certificate, the token may be stolen",
+        ..row("token_of_other_certificate", 401, "Unauthorized")
+    },
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "TOKEN_OF_OTHER_CLIENT",
+        detail: "The access token was issued to another client.",
+        cure: "the token's client_id must be the client_id of the client that the certificate \
+               is mapped to",
+        ..row("token_of_other_client", 401, "Unauthorized")
+    },
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "CERTIFICATE_EXPIRED",
+        detail: "The client certificate of this connection has expired.",
+        closes: true,
+        cure: "the client must renew its certificate and connect again",
+        ..row("certificate_expired", 401, "Unauthorized")
+    },
+    Row {
+        oauth_error: Some("insufficient_scope"),
+        cause: "SCOPE_INSUFFICIENT",
+        detail: "The access token's scope does not name this API.",
+        cure: "grant the client the API's scope at the issuer if it may use it",
+        ..row("scope_insufficient", 403, "Forbidden")
+    },
+    Row {
+        cause: "UPSTREAM_REFUSED",
+        detail: "The exposure function cannot be reached.",
+        cure: "the SCEF at upstream.address does not take connections",
+        ..row("upstream_refused", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "UPSTREAM_CONNECT_DEADLINE",
+        detail: "The exposure function did not take a connection in time.",
+        cure: "the SCEF or the network to it is overloaded or gone: see deadlines.upstream_connect",
+        ..row("upstream_connect_deadline", 504, "Gateway Timeout")
+    },
+    Row {
+        cause: "UPSTREAM_CLOSED",
+        detail: "The exposure function closed the connection before it answered.",
+        cure: "the SCEF dropped a request: see its own log",
+        ..row("upstream_closed", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "UPSTREAM_MALFORMED",
+        detail: "The exposure function's answer is not well-formed HTTP/1.1.",
+        cure: "the SCEF writes messages that can be read in two ways; the log names the fault",
+        ..row("upstream_malformed", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "UPSTREAM_DEADLINE",
+        detail: "The exposure function did not answer in time.",
+        cure: "the SCEF is slow: see deadlines.upstream_response",
+        ..row("upstream_deadline", 504, "Gateway Timeout")
+    },
+    Row {
+        cause: "EXCHANGE_DEADLINE",
+        detail: "The exchange took too long.",
+        closes: true,
+        cure: "see deadlines.exchange",
+        ..row("exchange_deadline", 504, "Gateway Timeout")
+    },
+];
+
+const _: () = assert!(ROWS.len() <= REFUSAL_ROWS_MAX);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_has_its_own_word_and_cause_and_tells_the_operator_what_to_do() {
+        let words: HashSet<_> = ROWS.iter().map(|row| row.word).collect();
+        let causes: HashSet<_> = ROWS.iter().map(|row| row.cause).collect();
+        assert_eq!(words.len(), ROWS.len());
+        assert_eq!(causes.len(), ROWS.len());
+        for row in &ROWS {
+            assert_eq!(row.cause.to_lowercase(), row.word, "one word, one meaning");
+            assert!(!row.detail.is_empty() && !row.cure.is_empty(), "{}", row.word);
+        }
+    }
+
+    #[test]
+    fn oauth_errors_go_with_the_statuses_of_rfc_6750() {
+        for row in &ROWS {
+            let status = match row.oauth_error {
+                Some("invalid_request") => 400,
+                Some("invalid_token") => 401,
+                Some("insufficient_scope") => 403,
+                Some(other) => panic!("{other} is no error of RFC 6750"),
+                None => row.status,
+            };
+            assert_eq!(row.status, status, "{}", row.word);
+        }
+    }
+}

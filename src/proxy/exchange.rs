@@ -1,0 +1,437 @@
+//! One admitted request: to the SCEF, and its answer back. Both directions happen in the
+//! connection's own task.
+
+use std::mem::MaybeUninit;
+use std::task::{Context, Poll};
+
+use crate::clock::Millis;
+use crate::http::h1::{self, ResponseFraming};
+use crate::http::head::{self, HeadFault, Method, ResponseBody};
+use crate::io::Stream;
+use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
+
+use super::connection::{Connection, Opening, Refused, Request, Then};
+use super::denial::Denial;
+use super::source::{Sink, Source};
+use super::upstream::{self, Link};
+
+/// Why an exchange did not end as it should.
+enum Broken {
+    /// Nothing of the answer has been sent yet: the client is told.
+    Denied(Denial),
+    /// Part of the answer has been sent: all that is left is to stop, visibly.
+    Cut,
+    /// The client is gone or does not read.
+    ClientGone(Then),
+}
+
+impl From<Denial> for Broken {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<Then> for Broken {
+    fn from(then: Then) -> Self {
+        Self::ClientGone(then)
+    }
+}
+
+/// An answer's head as it goes to the client, and what is known of its body.
+struct Answer {
+    body: Source,
+    sink: Sink,
+    /// The upstream connection can carry another exchange.
+    link_lives: bool,
+    /// The client's connection can.
+    goes_on: bool,
+}
+
+/// The deadlines of one exchange.
+struct Times {
+    whole_by: Millis,
+    body_by: Millis,
+    /// The SCEF's: to take the next piece, or to answer.
+    upstream_by: Millis,
+}
+
+/// Carries an admitted request to the SCEF and the answer to the client.
+pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Then {
+    let deadlines = connection.local.snapshot.deadlines;
+    let now = connection.watch.now();
+    let mut times = Times {
+        whole_by: now.after(deadlines.exchange),
+        body_by: now.after(deadlines.body),
+        upstream_by: Millis::NEVER,
+    };
+    let carried = carry(connection, &mut request, &mut times).await;
+    connection.local.buffers.give_back(std::mem::take(&mut request.head));
+    match carried {
+        Ok(then) => {
+            connection.local.counters.answered.bump();
+            then
+        }
+        Err(Broken::Denied(denial)) => {
+            let untouched = request.body.is_done() && request.keep_alive;
+            let refused = Refused {
+                denial,
+                id: request.id,
+                head_only: request.method == Method::Head,
+                rest: untouched.then_some(Source::Done),
+            };
+            connection.refuse(refused).await
+        }
+        Err(Broken::Cut) => {
+            connection.local.counters.answers_cut.bump();
+            Then::Drop
+        }
+        Err(Broken::ClientGone(then)) => then,
+    }
+}
+
+async fn carry(
+    connection: &mut Connection,
+    request: &mut Request,
+    times: &mut Times,
+) -> Result<Then, Broken> {
+    let local = std::rc::Rc::clone(&connection.local);
+    let mut link = upstream::link(&local, &connection.watch, times.whole_by).await?;
+    loop {
+        link.stream.outbox = std::mem::take(&mut request.head);
+        link.stream.start_send();
+        link.stream.start_recv(RECV_BYTES);
+        let heard = ask(connection, &mut link, request, times).await;
+        match heard {
+            Ok(end) => return answer(connection, link, request, times, end).await,
+            Err(Broken::Denied(Denial::UpstreamClosed)) if may_ask_again(&link, request) => {
+                local.counters.upstream_retries.bump();
+                request.head = unsent(connection, link.stream, times).await?;
+                link = upstream::connect(&local, &connection.watch, times.whole_by).await?;
+            }
+            Err(broken) => return Err(broken),
+        }
+    }
+}
+
+/// A request may be sent twice when doing so changes nothing, it was complete, and the SCEF may
+/// have closed the connection before it knew of it (RFC 9110 section 9.2.2).
+fn may_ask_again(link: &Link, request: &Request) -> bool {
+    let idempotent = matches!(
+        request.method,
+        Method::Get | Method::Head | Method::Put | Method::Delete | Method::Options
+    );
+    link.reused && idempotent && request.sink == Sink::Nothing && link.stream.inbox.is_empty()
+}
+
+/// Takes a request's bytes back from a connection that failed.
+async fn unsent(
+    connection: &Connection,
+    mut failed: Stream,
+    times: &Times,
+) -> Result<Vec<u8>, Broken> {
+    failed.shutdown();
+    connection.watch.set(times.whole_by);
+    let back = connection.watch.wait(|cx| failed.poll_send(cx).map(drop)).await;
+    back.map_err(|_| Denial::ExchangeDeadline)?;
+    Ok(std::mem::take(&mut failed.outbox))
+}
+
+/// What happened while a request is being sent.
+enum Event {
+    Answered(std::io::Result<usize>),
+    ClientSent(std::io::Result<usize>),
+    PieceSent(std::io::Result<()>),
+}
+
+/// Sends the rest of the request, whatever of it is still to come, until the head of a final
+/// response is there: the first so many bytes of the link's inbox.
+async fn ask(
+    connection: &mut Connection,
+    link: &mut Link,
+    request: &mut Request,
+    times: &mut Times,
+) -> Result<usize, Broken> {
+    let deadlines = connection.local.snapshot.deadlines;
+    times.upstream_by = connection.watch.now().after(deadlines.upstream_response);
+    let mut interim = 0;
+    let mut scanned = 0;
+    let mut body_bytes = 0;
+    loop {
+        let wants_more = feed(connection, &mut link.stream, request, times, &mut body_bytes)?;
+        if wants_more {
+            connection.stream.start_recv(RELAY_BYTES);
+        }
+        let event = happened(connection, &mut link.stream, request, times, wants_more).await?;
+        match event {
+            Event::PieceSent(Ok(())) => {
+                link.stream.outbox.clear();
+                times.upstream_by = connection.watch.now().after(deadlines.upstream_response);
+            }
+            // Why it cannot be sent is what the receive will tell; a closing SCEF may have
+            // answered before.
+            Event::PieceSent(Err(_)) => {
+                request.body = Source::Done;
+                request.keep_alive = false;
+            }
+            Event::ClientSent(Ok(count)) if count > 0 => {}
+            Event::ClientSent(_) => return Err(Broken::ClientGone(Then::Drop)),
+            Event::Answered(Ok(count)) if count > 0 => {
+                while let Some(end) = response_head(link, connection, &mut scanned)? {
+                    if !is_interim(&link.stream.inbox[..end]) {
+                        return Ok(end);
+                    }
+                    interim += 1;
+                    if interim > INTERIM_RESPONSES_MAX {
+                        return Err(Denial::UpstreamInterim.into());
+                    }
+                    pass_interim(connection, link, request, end).await?;
+                    scanned = 0;
+                }
+                link.stream.start_recv(RECV_BYTES);
+            }
+            Event::Answered(_) => return Err(Denial::UpstreamClosed.into()),
+        }
+    }
+}
+
+/// Puts what there is of the request's body on its way. Whether more of it has to be received.
+fn feed(
+    connection: &mut Connection,
+    link: &mut Stream,
+    request: &mut Request,
+    times: &mut Times,
+    body_bytes: &mut u64,
+) -> Result<bool, Broken> {
+    if link.is_sending() || request.body.is_done() {
+        return Ok(false);
+    }
+    let body_bytes_max = connection.local.snapshot.limits.body_bytes_max;
+    loop {
+        if connection.plain.is_empty() {
+            match connection.open(RELAY_BYTES) {
+                Opening::Data => {}
+                Opening::NeedInput => break,
+                Opening::Closed => {
+                    connection.end();
+                    return Err(Broken::ClientGone(Then::Drop));
+                }
+                Opening::Broken => return Err(Broken::ClientGone(Then::Close)),
+            }
+        }
+        let taken = request.body.take(&connection.plain, &mut link.outbox, request.sink, RELAY_BYTES);
+        let taken = taken.map_err(Denial::Body)?;
+        connection.used(taken.consumed);
+        *body_bytes += taken.body;
+        if *body_bytes > body_bytes_max {
+            return Err(Denial::BodyTooLarge.into());
+        }
+        let deadlines = &connection.local.snapshot.deadlines;
+        let earned_ms = taken.body.saturating_mul(1_000) / deadlines.body_bytes_per_s_min.max(1);
+        times.body_by = Millis(times.body_by.0.saturating_add(earned_ms));
+        if taken.consumed == 0 || request.body.is_done() || link.outbox.len() >= RELAY_BYTES {
+            break;
+        }
+    }
+    if link.outbox.is_empty() {
+        return Ok(true);
+    }
+    times.upstream_by =
+        connection.watch.now().after(connection.local.snapshot.deadlines.upstream_response);
+    link.start_send();
+    Ok(false)
+}
+
+async fn happened(
+    connection: &mut Connection,
+    link: &mut Stream,
+    request: &Request,
+    times: &Times,
+    wants_more: bool,
+) -> Result<Event, Broken> {
+    let upstream_by = if wants_more { times.body_by } else { times.upstream_by };
+    connection.watch.set(upstream_by.min(times.whole_by));
+    let (watch, client) = (&connection.watch, &mut connection.stream);
+    let body_to_come = !request.body.is_done();
+    let event = watch
+        .wait(|cx: &mut Context<'_>| {
+            if let Poll::Ready(received) = link.poll_recv(cx) {
+                return Poll::Ready(Event::Answered(received));
+            }
+            if wants_more && let Poll::Ready(received) = client.poll_recv(cx) {
+                return Poll::Ready(Event::ClientSent(received));
+            }
+            // Nobody waits for the end of the last piece: the answer comes after it.
+            if body_to_come && link.is_sending() {
+                return link.poll_send(cx).map(Event::PieceSent);
+            }
+            Poll::Pending
+        })
+        .await;
+    event.map_err(|_| {
+        let late = if times.whole_by <= watch.now() {
+            Denial::ExchangeDeadline
+        } else if wants_more {
+            Denial::BodyDeadline
+        } else {
+            Denial::UpstreamDeadline
+        };
+        late.into()
+    })
+}
+
+/// The end of a response head in the link's inbox, if it is all there.
+fn response_head(
+    link: &Link,
+    connection: &Connection,
+    scanned: &mut usize,
+) -> Result<Option<usize>, Broken> {
+    let inbox = &link.stream.inbox;
+    let end = head::head_end(inbox, scanned);
+    let bytes = end.unwrap_or(inbox.len());
+    if bytes > connection.local.snapshot.limits.head_bytes_max {
+        return Err(Denial::UpstreamMalformed(HeadFault::FieldsTooLarge).into());
+    }
+    Ok(end)
+}
+
+/// A status line whose code begins with 1.
+fn is_interim(head: &[u8]) -> bool {
+    head.get(9) == Some(&b'1')
+}
+
+/// Passes a 1xx response on.
+async fn pass_interim(
+    connection: &mut Connection,
+    link: &mut Link,
+    request: &mut Request,
+    end: usize,
+) -> Result<(), Broken> {
+    let mut out = connection.local.buffers.lend();
+    {
+        let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
+            .map_err(Denial::UpstreamMalformed)?;
+        // Nobody asked for a 100 that was not expected (RFC 9110 section 15.2).
+        if head.status != 100 || std::mem::take(&mut request.expects_continue) {
+            h1::write_response_head(&mut out, &head, ResponseFraming::None, false, b"");
+        }
+    }
+    link.stream.inbox.drain(..end);
+    if !out.is_empty() {
+        connection.send(&out).await?;
+    }
+    connection.local.buffers.give_back(out);
+    Ok(())
+}
+
+/// Sends the client the answer whose head is the first `end` bytes of the link's inbox.
+async fn answer(
+    connection: &mut Connection,
+    mut link: Link,
+    request: &Request,
+    times: &mut Times,
+    end: usize,
+) -> Result<Then, Broken> {
+    let mut out = connection.local.buffers.lend();
+    let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
+    let mut begun = false;
+    loop {
+        let inbox = &mut link.stream.inbox;
+        let taken = answer.body.take(inbox, &mut out, answer.sink, RELAY_BYTES);
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(fault) if !begun => return Err(Denial::UpstreamBodyMalformed(fault).into()),
+            Err(_) => return Err(Broken::Cut),
+        };
+        if taken.consumed >= inbox.len() {
+            inbox.clear();
+        } else {
+            inbox.drain(..taken.consumed);
+        }
+        let more_to_come = !answer.body.is_done();
+        if more_to_come && inbox.is_empty() {
+            link.stream.start_recv(RELAY_BYTES);
+        }
+        if !out.is_empty() {
+            connection.send(&out).await?;
+            out.clear();
+            begun = true;
+        }
+        if !more_to_come {
+            break;
+        }
+        if link.stream.is_receiving() {
+            more_of_answer(connection, &mut link, &mut answer, times, &mut out).await?;
+        }
+    }
+    connection.local.buffers.give_back(out);
+    finish(connection, link, answer).await
+}
+
+/// Judges the response head and writes the client's; the head is taken out of the link's inbox.
+fn answer_head(
+    connection: &Connection,
+    link: &mut Link,
+    request: &Request,
+    end: usize,
+    out: &mut Vec<u8>,
+) -> Result<Answer, Broken> {
+    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
+        .map_err(Denial::UpstreamMalformed)?;
+    let asked_all = request.body.is_done();
+    let goes_on = request.keep_alive && asked_all && !connection.local.draining.get();
+    let (body, sink) = match head.body {
+        ResponseBody::None => (Source::Done, Sink::Nothing),
+        ResponseBody::Length(0) => (Source::Done, Sink::Nothing),
+        ResponseBody::Length(length) => (Source::Length(length), Sink::Plain),
+        ResponseBody::Chunked => (Source::Chunked(Box::default()), Sink::Chunked),
+        ResponseBody::UntilClose => (Source::UntilClose, Sink::Chunked),
+    };
+    let mut extra = [0; REQUEST_ID_FIELD.len() + 32 + 2];
+    extra[..REQUEST_ID_FIELD.len()].copy_from_slice(REQUEST_ID_FIELD);
+    extra[REQUEST_ID_FIELD.len()..][..32].copy_from_slice(request.id.as_str().as_bytes());
+    extra[REQUEST_ID_FIELD.len() + 32..].copy_from_slice(b"\r\n");
+    h1::write_response_head(out, &head, ResponseFraming::relaying(&head), !goes_on, &extra);
+    let link_lives = head.keep_alive && asked_all && head.body != ResponseBody::UntilClose;
+    link.stream.inbox.drain(..end);
+    Ok(Answer { body, sink, link_lives, goes_on })
+}
+
+const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
+
+async fn more_of_answer(
+    connection: &mut Connection,
+    link: &mut Link,
+    answer: &mut Answer,
+    times: &mut Times,
+    out: &mut Vec<u8>,
+) -> Result<(), Broken> {
+    let stall = connection.local.snapshot.deadlines.upstream_response;
+    connection.watch.set(connection.watch.now().after(stall).min(times.whole_by));
+    let received = connection.watch.wait(|cx| link.stream.poll_recv(cx)).await;
+    match received {
+        Ok(Ok(count)) if count > 0 => Ok(()),
+        // An end is an end only where the framing says so; an error never is.
+        Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
+        Ok(_) | Err(_) => Err(Broken::Cut),
+    }
+}
+
+/// Puts both connections in order after a complete answer.
+async fn finish(
+    connection: &mut Connection,
+    mut link: Link,
+    answer: Answer,
+) -> Result<Then, Broken> {
+    if answer.link_lives {
+        // Nobody has waited for the end of the request's last piece yet.
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        if let Poll::Ready(Ok(())) = link.stream.poll_send(&mut cx) {
+            let sent = std::mem::take(&mut link.stream.outbox);
+            connection.local.buffers.give_back(sent);
+            connection.local.upstream.put(link.stream, &connection.local);
+        }
+    }
+    Ok(if answer.goes_on { Then::Again } else { Then::CloseWhileItSends })
+}

@@ -1,0 +1,175 @@
+//! Every check a request must pass, in the order in which it must pass them.
+
+use std::borrow::Cow;
+
+use crate::authz::apis::{self, ApiFault, Operation, Verb};
+use crate::authz::cache::{CachedGrant, Memo, TokenCache};
+use crate::authz::token;
+use crate::clock::UnixSeconds;
+use crate::http::head::{Authorization, Method, RequestHead};
+use crate::http::path;
+use crate::metrics::Counters;
+use crate::peer::Peer;
+use crate::snapshot::Snapshot;
+
+use super::denial::Denial;
+
+/// A request that may be forwarded, and in whose name. Only [`admit`] makes one.
+#[derive(Debug)]
+pub struct Permit<'p> {
+    scs_as_id: Cow<'p, str>,
+}
+
+impl Permit<'_> {
+    /// The verified SCS/AS identifier: of the path, or the client's first where the API has none
+    /// in its paths.
+    pub fn scs_as_id(&self) -> &str {
+        &self.scs_as_id
+    }
+}
+
+/// What a shard remembers about tokens, for [`admit`] to use.
+pub struct Tokens<'a> {
+    /// The connection's last token.
+    pub memo: &'a mut Memo,
+    /// This CPU's cache.
+    pub cache: &'a mut TokenCache,
+    pub counters: &'a Counters,
+}
+
+/// Admits a request or names precisely what was wrong. The order is the policy: API and
+/// operation known, `{scsAsId}` the certificate's, token valid, bound and the client's own, API
+/// in scope.
+///
+/// # Errors
+/// The first check that failed.
+pub fn admit<'p>(
+    head: &RequestHead<'_, 'p>,
+    peer: &Peer,
+    snapshot: &'p Snapshot,
+    tokens: Tokens<'_>,
+    now: UnixSeconds,
+) -> Result<Permit<'p>, Denial> {
+    let operation = apis::operation(head.path, verb(head.method), path::decode).map_err(|fault| match fault {
+        ApiFault::Unknown => Denial::ApiUnknown,
+        ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
+    })?;
+    if now.0 > peer.not_after() {
+        return Err(Denial::CertificateExpired);
+    }
+    let client = snapshot.client(peer.client()).ok_or(Denial::TokenOfOtherClient)?;
+    let api = operation.api;
+    let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
+    let token = bearer(head)?;
+    let grant = granted(token, peer, snapshot, tokens, now)?;
+    //= RFC 9068 section 4
+    //# The scope must cover what is asked for.
+    if !grant.grant.apis.contains(api) {
+        return Err(Denial::ScopeInsufficient(api));
+    }
+    Ok(Permit { scs_as_id })
+}
+
+/// HEAD is authorized as GET; OPTIONS and the methods T8 does not have are no verbs.
+fn verb(method: Method) -> Option<Verb> {
+    match method {
+        Method::Get | Method::Head => Some(Verb::Get),
+        Method::Post => Some(Verb::Post),
+        Method::Put => Some(Verb::Put),
+        Method::Patch => Some(Verb::Patch),
+        Method::Delete => Some(Verb::Delete),
+        Method::Options | Method::Other => None,
+    }
+}
+
+fn own_scs_as_id<'p>(
+    operation: Operation<'p>,
+    own: &'p [String],
+) -> Result<Cow<'p, str>, Denial> {
+    match operation.scs_as_id {
+        Some(id) if own.iter().any(|own| *own == *id) => Ok(id),
+        Some(_) => Err(Denial::ScsAsIdForeign),
+        None => match own.first() {
+            Some(first) => Ok(Cow::Borrowed(first)),
+            None => Err(Denial::ScsAsIdForeign),
+        },
+    }
+}
+
+const BEARER: &[u8] = b"bearer ";
+
+/// The token, from the one place it may stand in.
+fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
+    //= RFC 6750 section 2
+    //# A request carries its token once and in one way; we take the field and nothing else.
+    if head.query.is_some_and(names_a_token) {
+        return Err(Denial::TokenInQuery);
+    }
+    let value = match head.authorization {
+        Authorization::Absent => return Err(Denial::TokenMissing),
+        Authorization::Repeated => return Err(Denial::TokenRepeated),
+        Authorization::One(value) => value,
+    };
+    match value.split_at_checked(BEARER.len()) {
+        // What else would be no token is found by its verification; a remembered one is well-formed.
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case(BEARER)
+                && !token.is_empty()
+                && memchr::memchr3(b' ', b',', b'\t', token).is_none() =>
+        {
+            Ok(token)
+        }
+        _ => Err(Denial::AuthorizationMalformed),
+    }
+}
+
+fn names_a_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        path::decode(name).eq_ignore_ascii_case("access_token")
+    })
+}
+
+/// What the token grants: as remembered by the connection, by this CPU, or verified now.
+fn granted(
+    token: &[u8],
+    peer: &Peer,
+    snapshot: &Snapshot,
+    tokens: Tokens<'_>,
+    now: UnixSeconds,
+) -> Result<CachedGrant, Denial> {
+    let Tokens { memo, cache, counters } = tokens;
+    if let Some(known) = memo.lookup(token, now) {
+        // It was held against this connection's certificate when it was remembered.
+        counters.tokens_remembered.bump();
+        return Ok(known);
+    }
+    if let Some(known) = cache.lookup(token, now) {
+        counters.tokens_cached.bump();
+        let own = owned(known, peer)?;
+        memo.set(token, own);
+        return Ok(own);
+    }
+    counters.tokens_verified.bump();
+    let verified = token::verify(token, &snapshot.issuers, now).map_err(Denial::TokenInvalid)?;
+    let client = snapshot.clients_by_id.get(&verified.client_id).copied();
+    let client = client.ok_or(Denial::TokenOfOtherClient)?;
+    let grant = CachedGrant { client, grant: verified.grant };
+    cache.insert(token, grant, now);
+    let own = owned(grant, peer)?;
+    memo.set(token, own);
+    Ok(own)
+}
+
+/// Holds a grant against the connection it is used on.
+fn owned(grant: CachedGrant, peer: &Peer) -> Result<CachedGrant, Denial> {
+    //= RFC 8705 section 3
+    //# The certificate of this TLS connection is the one the token is bound to.
+    if grant.grant.thumbprint != peer.thumbprint() {
+        return Err(Denial::TokenOfOtherCertificate);
+    }
+    if grant.client != peer.client() {
+        return Err(Denial::TokenOfOtherClient);
+    }
+    Ok(grant)
+}

@@ -1,0 +1,12 @@
+//! From an accepted connection to its last byte: authenticated, every request admitted or
+//! refused, the admitted ones carried to the SCEF and back.
+
+pub mod connection;
+pub mod denial;
+pub mod exchange;
+pub mod forward;
+pub mod gate;
+pub mod greeting;
+pub mod local;
+pub mod source;
+pub mod upstream;

@@ -1,0 +1,221 @@
+//! One CPU: a pinned thread, its ring, its listening socket, and all that its connections share.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use socket2::Socket;
+
+use crate::audit::Refusals;
+use crate::authz::cache::TokenCache;
+use crate::clock::{Millis, UnixSeconds};
+use crate::io::{Buffers, Listener, Watches, cpu};
+use crate::limits::SWEEP_MS;
+use crate::metrics::Counters;
+use crate::proxy::connection;
+use crate::proxy::local::Local;
+use crate::proxy::upstream::Pool;
+use crate::snapshot::Snapshot;
+use crate::tls::handshake_threads::HandshakeThreads;
+
+/// Entries of the submission queue; the completion queue is twice as long. A longer burst is
+/// submitted in parts.
+const RING_ENTRIES: u32 = 1_024;
+/// After an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a shard is made of.
+pub struct Plan {
+    /// Place in the list of CPUs.
+    pub index: usize,
+    pub cpu: usize,
+    /// Bound and listening already, so that no shard starts when one cannot.
+    pub listener: Socket,
+    pub snapshot: Arc<Snapshot>,
+    pub handshake_threads: Option<Arc<HandshakeThreads>>,
+    /// Set by the control thread: finish, and end.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// What others see of a running shard.
+pub struct Handle {
+    pub counters: Arc<Counters>,
+    pub refusals: Arc<Refusals>,
+    pub thread: JoinHandle<()>,
+}
+
+/// Starts a shard's thread.
+///
+/// # Errors
+/// The kernel's, where the thread cannot be started.
+pub fn start(plan: Plan) -> io::Result<Handle> {
+    let counters = Arc::new(Counters::default());
+    let refusals = Arc::new(Refusals::default());
+    let theirs = (Arc::clone(&counters), Arc::clone(&refusals));
+    let thread = thread::Builder::new()
+        .name(format!("shard-{}", plan.index))
+        .spawn(move || run(plan, theirs.0, theirs.1))?;
+    Ok(Handle { counters, refusals, thread })
+}
+
+/// A ring as the shards use it: one thread submits, and completions never interrupt it.
+fn ring() -> tokio_uring::Builder {
+    let mut uring = tokio_uring::uring_builder();
+    uring.setup_coop_taskrun().setup_single_issuer();
+    let mut builder = tokio_uring::builder();
+    builder.entries(RING_ENTRIES).uring_builder(&uring);
+    builder
+}
+
+/// Whether shards can run here: makes a ring like theirs and gives it up.
+///
+/// # Errors
+/// What is in the way and what to do about it, in words.
+pub fn ring_is_available() -> Result<(), String> {
+    let made = thread::spawn(|| tokio_uring::Runtime::new(&ring()).map(drop)).join();
+    match made {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(explain(&error)),
+        Err(_) => Err("io_uring cannot be set up".to_owned()),
+    }
+}
+
+fn explain(error: &io::Error) -> String {
+    let cure = match error.raw_os_error() {
+        Some(libc::ENOSYS) => {
+            "the kernel is built without io_uring: use one with CONFIG_IO_URING, 6.0 or newer"
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or, in a \
+             container, let its seccomp profile allow io_uring_setup, io_uring_enter and \
+             io_uring_register"
+        }
+        Some(libc::EINVAL) => {
+            "the kernel is too old for IORING_SETUP_COOP_TASKRUN and IORING_SETUP_SINGLE_ISSUER: \
+             use 6.0 or newer"
+        }
+        Some(libc::ENOMEM) => "raise the limit on locked memory (ulimit -l, LimitMEMLOCK=)",
+        Some(libc::EMFILE | libc::ENFILE) => "raise the limit on descriptors (LimitNOFILE=)",
+        _ => "see io_uring_setup(2) for this error",
+    };
+    format!("io_uring is not available: {error}; {cure}")
+}
+
+fn run(plan: Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) {
+    if let Err(error) = cpu::pin(plan.cpu) {
+        tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned to its CPU");
+    }
+    let runtime = match tokio_uring::Runtime::new(&ring()) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(shard = plan.index, "{}", explain(&error));
+            return;
+        }
+    };
+    let mut random = [0; 8];
+    let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
+    let (Ok(tokens), Ok(())) = (tokens, rand::fill(&mut random)) else {
+        tracing::error!(shard = plan.index, "the system has no random numbers to give");
+        return;
+    };
+    let local = Rc::new(Local {
+        shard: plan.index,
+        tokens: RefCell::new(tokens),
+        snapshot: plan.snapshot,
+        counters,
+        refusals,
+        handshake_threads: plan.handshake_threads,
+        upstream: Pool::default(),
+        buffers: Buffers::default(),
+        watches: Watches::new(Millis::now()),
+        wall: Cell::new(UnixSeconds::now()),
+        draining: Cell::new(false),
+        epoch: u64::from_ne_bytes(random),
+        requests_named: Cell::new(0),
+    });
+    let listener = Rc::new(Listener::new(plan.listener));
+    runtime.block_on(async {
+        let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
+        sweep(&local, &plan.draining).await;
+        listener.stop();
+        let _ = accepting.await;
+        drain(&local).await;
+        local.upstream.clear();
+    });
+}
+
+/// Accepts until the listener is stopped.
+async fn accept(listener: Rc<Listener>, local: Rc<Local>) {
+    let counters = &local.counters;
+    loop {
+        match listener.accept().await {
+            Ok(stream) if open_connections(&local) < local.snapshot.limits.connections_max => {
+                counters.connections_accepted.bump();
+                let local = Rc::clone(&local);
+                tokio_uring::spawn(async move {
+                    // Counted by a guard: a task may also end by a panic, which the runtime
+                    // catches and which must cost one connection only.
+                    let _closed = Closed(Rc::clone(&local));
+                    connection::serve(stream, local).await;
+                });
+            }
+            Ok(_) => counters.connections_over_bound.bump(),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
+            Err(_) => {
+                counters.accepts_failed.bump();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Closed(Rc<Local>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.counters.connections_closed.bump();
+    }
+}
+
+fn open_connections(local: &Local) -> usize {
+    let counters = &local.counters;
+    let open = counters.connections_accepted.read() - counters.connections_closed.read();
+    usize::try_from(open).unwrap_or(usize::MAX)
+}
+
+/// Keeps the shard's clocks and deadlines until the end is announced.
+async fn sweep(local: &Local, draining: &AtomicBool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_MS));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !draining.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        tick(local);
+    }
+}
+
+fn tick(local: &Local) {
+    let now = Millis::now();
+    local.wall.set(UnixSeconds::now());
+    local.watches.sweep(now);
+    local.upstream.expire(now);
+}
+
+/// Lets what is in flight finish, within the bound.
+async fn drain(local: &Local) {
+    local.draining.set(true);
+    local.watches.wake_all();
+    let by = Millis::now().after(local.snapshot.deadlines.drain);
+    while open_connections(local) > 0 && Millis::now() < by {
+        tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
+        tick(local);
+    }
+    let cut = open_connections(local);
+    if cut > 0 {
+        tracing::warn!(shard = local.shard, connections = cut, "drain bound reached, closing");
+    }
+}

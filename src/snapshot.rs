@@ -1,0 +1,31 @@
+//! All that decides about connections and requests, as one immutable value: built whole or not at
+//! all, shared by every shard.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::authz::keys::Issuers;
+use crate::limits::{Deadlines, Limits};
+use crate::peer::{Client, ClientIndex};
+use crate::tls::Terminator;
+
+/// What is in force.
+pub struct Snapshot {
+    pub terminator: Arc<Terminator>,
+    pub issuers: Issuers,
+    pub clients: Vec<Client>,
+    /// By the `client_id` their tokens carry.
+    pub clients_by_id: HashMap<String, ClientIndex>,
+    pub upstream: SocketAddr,
+    pub upstream_connections_idle_max: usize,
+    pub limits: Limits,
+    pub deadlines: Deadlines,
+}
+
+impl Snapshot {
+    /// The client at a place that was taken from this snapshot.
+    pub fn client(&self, index: ClientIndex) -> Option<&Client> {
+        self.clients.get(usize::try_from(index.0).ok()?)
+    }
+}

@@ -1,0 +1,424 @@
+//! The handshake without I/O: bytes in, bytes out, and a stop before anything is signed in a
+//! token.
+//!
+//! ```text
+//!   Hello ──(ClientHello complete)──▶ process ──signed or resumed──▶ Settled ──▶ Done
+//!                                        │                              ▲
+//!                                        └─HelloRetryRequest─▶ Retried ─┘
+//! ```
+//! In `Hello` and `Retried` the next message may make the server sign; in `Settled` none can.
+
+use std::sync::Arc;
+
+use hsm::PrivateKey;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::unbuffered::ConnectionState;
+use rustls::{CertificateError, Error, HandshakeKind};
+
+use super::resumption::BoundTickets;
+use super::server_key::ServerKey;
+use super::session::{self, Session};
+use super::turn::Turn;
+use super::{ClientAuth, Refusal, profile};
+use crate::clock::UnixSeconds;
+use crate::limits::HANDSHAKE_BYTES_MAX;
+use crate::peer::Peer;
+
+const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
+const CONTENT_HANDSHAKE: u8 = 22;
+const ALERT_INTERNAL_ERROR: u8 = 80;
+const ALERT_UNRECOGNIZED_NAME: u8 = 112;
+
+/// What all handshakes of a listener have in common; shared by all shards.
+pub struct Terminator {
+    config: Arc<ServerConfig>,
+    auth: Arc<ClientAuth>,
+    server_names: Vec<String>,
+    in_token: bool,
+}
+
+impl Terminator {
+    /// `chain` is the server's, leaf first; `server_names` are those a client may ask for by SNI,
+    /// none for any; `listener` is the address, to which session tickets are bound. That `key` is
+    /// the leaf's is the caller's to prove (`hsm::PrivateKey::prove`).
+    ///
+    /// # Errors
+    /// What rustls cannot work with, in words.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<PrivateKey>,
+        auth: ClientAuth,
+        server_names: Vec<String>,
+        listener: &str,
+    ) -> Result<Self, String> {
+        let in_token = key.in_token();
+        let auth = Arc::new(auth);
+        let tickets = BoundTickets::new(Arc::clone(&auth), listener)?;
+        Self::build(
+            chain,
+            ServerKey::new(key, in_token),
+            in_token,
+            auth,
+            server_names,
+            tickets,
+        )
+    }
+
+    pub(super) fn build(
+        chain: Vec<CertificateDer<'static>>,
+        key: ServerKey,
+        in_token: bool,
+        auth: Arc<ClientAuth>,
+        server_names: Vec<String>,
+        tickets: BoundTickets,
+    ) -> Result<Self, String> {
+        if chain.is_empty() {
+            return Err("the server's certificate chain is empty".into());
+        }
+        let certified = CertifiedKey::new(chain, Arc::new(key));
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let config = profile::server_config(Arc::clone(&auth) as _, resolver, Arc::new(tickets))?;
+        let config = Arc::new(config);
+        // Whatever a configuration can make fail, fails here and not for a client.
+        UnbufferedServerConnection::new(Arc::clone(&config)).map_err(|fault| fault.to_string())?;
+        Ok(Self {
+            config,
+            auth,
+            server_names,
+            in_token,
+        })
+    }
+}
+
+/// What a handshake waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send `outgoing`, receive into `incoming`, call `advance` again.
+    NeedInput,
+    /// The next message may make the token sign: call `advance_signing` on a thread that may wait,
+    /// once, then go on with `advance` at home.
+    SignElsewhere,
+    /// Call `finish`.
+    Done,
+}
+
+/// What a finished handshake leaves.
+pub struct Established {
+    /// The keys.
+    pub session: Session,
+    /// Who the client is.
+    pub peer: Peer,
+    /// Received beyond the handshake, for [`Session::open`].
+    pub incoming: Vec<u8>,
+    /// To be sent still: the handshake's last flight.
+    pub outgoing: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Hello,
+    Retried,
+    Settled,
+}
+
+/// A handshake under way.
+pub struct Handshake {
+    terminator: Arc<Terminator>,
+    connection: UnbufferedServerConnection,
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    early: Vec<u8>,
+    phase: Phase,
+    scan: HelloScan,
+    processed: usize,
+    outcome: Option<Result<(), Refusal>>,
+}
+
+impl Handshake {
+    /// Waits for a ClientHello.
+    pub fn new(terminator: &Arc<Terminator>) -> Self {
+        let connection = UnbufferedServerConnection::new(Arc::clone(&terminator.config))
+            .expect("this configuration has made a connection in Terminator::build");
+        Self {
+            terminator: Arc::clone(terminator),
+            connection,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            early: Vec::new(),
+            phase: Phase::Hello,
+            scan: HelloScan::default(),
+            processed: 0,
+            outcome: None,
+        }
+    }
+
+    /// Where received bytes are appended.
+    pub fn incoming(&mut self) -> &mut Vec<u8> {
+        &mut self.incoming
+    }
+
+    /// What is to be sent; the caller clears it. After a refusal it holds the alert.
+    pub fn outgoing(&mut self) -> &mut Vec<u8> {
+        &mut self.outgoing
+    }
+
+    /// Goes on as far as the received bytes allow. Never signs with a key in a token.
+    ///
+    /// # Errors
+    /// The handshake is over; every later call says the same.
+    pub fn advance(&mut self, now: UnixSeconds) -> Result<Step, Refusal> {
+        self.take_turn(now, false)
+    }
+
+    /// Like [`Self::advance`], on a thread that may wait for the token.
+    ///
+    /// # Errors
+    /// As of [`Self::advance`].
+    pub fn advance_signing(&mut self, now: UnixSeconds) -> Result<Step, Refusal> {
+        self.take_turn(now, true)
+    }
+
+    /// Gives up because the token cannot be asked: leaves the alert `internal_error` in `outgoing`.
+    pub fn refuse_unsigned(&mut self) -> Refusal {
+        if self.outcome.is_none() {
+            self.plain_alert(ALERT_INTERNAL_ERROR);
+            self.outcome = Some(Err(Refusal::SignerFailed));
+        }
+        Refusal::SignerFailed
+    }
+
+    /// The session and who it is with. The leaf is looked at again: a resumed handshake has shown
+    /// none.
+    ///
+    /// # Errors
+    /// The handshake is not done, or the certificate is no longer good.
+    pub fn finish(self, now: UnixSeconds) -> Result<Established, Refusal> {
+        self.outcome.unwrap_or(Err(Refusal::Protocol))?;
+        let leaf = self.connection.peer_certificates().and_then(<[_]>::first);
+        let peer = self
+            .terminator
+            .auth
+            .peer(leaf.ok_or(Refusal::NoClientCertificate)?, now)?;
+        Ok(Established {
+            session: Session::new(self.connection, self.early),
+            peer,
+            incoming: self.incoming,
+            outgoing: self.outgoing,
+        })
+    }
+
+    /// Whether an earlier session was continued. `None` until that is known.
+    pub fn resumed(&self) -> Option<bool> {
+        self.connection
+            .handshake_kind()
+            .map(|kind| kind == HandshakeKind::Resumed)
+    }
+
+    fn take_turn(&mut self, now: UnixSeconds, may_wait: bool) -> Result<Step, Refusal> {
+        match self.outcome {
+            Some(Ok(())) => return Ok(Step::Done),
+            Some(Err(refusal)) => return Err(refusal),
+            None => {}
+        }
+        let step = self.step(now, may_wait);
+        match step {
+            Ok(Step::Done) => self.outcome = Some(Ok(())),
+            Err(refusal) => self.outcome = Some(Err(refusal)),
+            Ok(_) => {}
+        }
+        step
+    }
+
+    fn step(&mut self, now: UnixSeconds, may_wait: bool) -> Result<Step, Refusal> {
+        if self.processed + self.incoming.len() > HANDSHAKE_BYTES_MAX {
+            return Err(Refusal::TooLong);
+        }
+        if self.phase != Phase::Settled {
+            match self.scan.look(&self.incoming) {
+                Hello::Partial => return Ok(Step::NeedInput),
+                Hello::Complete => {
+                    if self.phase == Phase::Hello {
+                        self.check_server_name()?;
+                    }
+                    if self.terminator.in_token && !may_wait {
+                        return Ok(Step::SignElsewhere);
+                    }
+                }
+                // No hello: nothing is signed for it, and rustls finds the word and the alert.
+                Hello::Other => {}
+            }
+        }
+        let turn = Turn::enter(now, may_wait);
+        let first = self.incoming.first().copied();
+        self.process(&turn)
+            .map_err(|error| self.refuse(&error, &turn, first))
+    }
+
+    /// Lets rustls process what is there. Stops at the handshake's end: later records are the
+    /// session's.
+    fn process(&mut self, turn: &Turn) -> Result<Step, Error> {
+        let mut at = 0;
+        let step = loop {
+            let rest = self.incoming.get_mut(at..).unwrap_or_default();
+            let status = self.connection.process_tls_records(rest);
+            at += status.discard;
+            match status.state? {
+                ConnectionState::EncodeTlsData(mut data) => {
+                    session::encode(&mut data, &mut self.outgoing);
+                }
+                ConnectionState::TransmitTlsData(data) => data.done(),
+                ConnectionState::ReadTraffic(mut traffic) => {
+                    while let Some(Ok(record)) = traffic.next_record() {
+                        self.early.extend_from_slice(record.payload);
+                    }
+                }
+                ConnectionState::BlockedHandshake => break Step::NeedInput,
+                _ => break Step::Done,
+            }
+            if !self.connection.is_handshaking() && !self.connection.wants_write() {
+                break Step::Done;
+            }
+        };
+        session::remove(&mut self.incoming, at);
+        self.processed += at;
+        if self.phase != Phase::Settled {
+            let settled = turn.signed() || self.resumed() == Some(true);
+            self.phase = if settled {
+                Phase::Settled
+            } else {
+                Phase::Retried
+            };
+            self.scan = HelloScan::default();
+        }
+        Ok(step)
+    }
+
+    fn refuse(&mut self, error: &Error, turn: &Turn, first: Option<u8>) -> Refusal {
+        let noted = turn.refusal();
+        if noted == Some(Refusal::SignerFailed) {
+            // rustls sends no alert for this, and its ServerHello is not out: plaintext is right.
+            self.plain_alert(ALERT_INTERNAL_ERROR);
+            return Refusal::SignerFailed;
+        }
+        session::drain_alert(&mut self.connection, &mut self.outgoing);
+        if self.phase == Phase::Hello && first != Some(CONTENT_HANDSHAKE) {
+            return Refusal::NotTls;
+        }
+        noted.unwrap_or_else(|| refusal_of(error))
+    }
+
+    /// rustls' own parser reads the ClientHello, so that both see the same name.
+    fn check_server_name(&mut self) -> Result<(), Refusal> {
+        if self.terminator.server_names.is_empty() {
+            return Ok(());
+        }
+        let mut acceptor = Acceptor::default();
+        let mut rest = self.incoming.as_slice();
+        while !rest.is_empty() {
+            if acceptor.read_tls(&mut rest).is_err() {
+                break;
+            }
+            // A fault is found again, and answered, by the connection itself.
+            let Ok(accepted) = acceptor.accept() else {
+                return Ok(());
+            };
+            let Some(accepted) = accepted else { continue };
+            let hello = accepted.client_hello();
+            let Some(asked) = hello.server_name() else {
+                return Ok(());
+            };
+            let known = &self.terminator.server_names;
+            if known.iter().any(|name| name.eq_ignore_ascii_case(asked)) {
+                return Ok(());
+            }
+            self.plain_alert(ALERT_UNRECOGNIZED_NAME);
+            return Err(Refusal::UnknownSni);
+        }
+        Ok(())
+    }
+
+    /// A fatal alert before any keys.
+    fn plain_alert(&mut self, description: u8) {
+        self.outgoing
+            .extend_from_slice(&[21, 3, 3, 0, 2, 2, description]);
+    }
+}
+
+fn refusal_of(error: &Error) -> Refusal {
+    match error {
+        Error::NoCertificatesPresented => Refusal::NoClientCertificate,
+        Error::InvalidCertificate(fault) => match fault {
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
+            CertificateError::UnknownIssuer => Refusal::UnknownCa,
+            _ => Refusal::BadCertificate,
+        },
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Refusal::NoCommonProfile,
+        Error::AlertReceived(_) => Refusal::PeerAlert,
+        _ => Refusal::Protocol,
+    }
+}
+
+enum Hello {
+    Partial,
+    Complete,
+    Other,
+}
+
+/// Looks for the end of one plaintext handshake message, remembering how far it has looked.
+///
+/// 0 <= looked <= bytes given
+#[derive(Default)]
+struct HelloScan {
+    looked: usize,
+    header: [u8; 4],
+    have: usize,
+    complete: bool,
+}
+
+impl HelloScan {
+    fn look(&mut self, bytes: &[u8]) -> Hello {
+        // Asked again after `SignElsewhere`: the same hello is still there.
+        if self.complete {
+            return Hello::Complete;
+        }
+        loop {
+            let rest = bytes.get(self.looked..).unwrap_or_default();
+            let &[content, _, _, high, low, ref after @ ..] = rest else {
+                let strange = rest.first().is_some_and(|content| !expected(*content));
+                return if strange {
+                    Hello::Other
+                } else {
+                    Hello::Partial
+                };
+            };
+            if !expected(content) {
+                return Hello::Other;
+            }
+            let Some(body) = after.get(..usize::from(high) << 8 | usize::from(low)) else {
+                return Hello::Partial;
+            };
+            self.looked += 5 + body.len();
+            if content == CONTENT_CHANGE_CIPHER_SPEC {
+                continue;
+            }
+            for (slot, octet) in self.header.iter_mut().skip(self.have).zip(body) {
+                *slot = *octet;
+            }
+            self.have += body.len();
+            let [_, a, b, c] = self.header.map(usize::from);
+            if self.have >= 4 && self.have >= 4 + (a << 16 | b << 8 | c) {
+                self.complete = true;
+                return Hello::Complete;
+            }
+        }
+    }
+}
+
+fn expected(content: u8) -> bool {
+    matches!(content, CONTENT_HANDSHAKE | CONTENT_CHANGE_CIPHER_SPEC)
+}

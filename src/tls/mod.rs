@@ -1,0 +1,73 @@
+//! Mutual TLS at the T8 side: the profile, the handshake without I/O, and the records after it.
+//!
+//! A [`Handshake`] takes bytes and gives bytes. With a server key in a token it says
+//! [`Step::SignElsewhere`] before anything is signed: the owner ships it to a thread that may wait
+//! for the token. What comes out of it is a [`Session`] and a `Peer`.
+
+mod client_auth;
+mod handshake;
+pub mod handshake_threads;
+mod profile;
+mod resumption;
+mod server_key;
+mod session;
+mod turn;
+
+pub use client_auth::ClientAuth;
+pub use handshake::{Established, Handshake, Step, Terminator};
+pub use session::{Opened, Session, TlsFault};
+
+/// Why a handshake was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The first bytes are no TLS record.
+    NotTls,
+    /// The client asked for a name that is not served.
+    UnknownSni,
+    /// The client has sent no certificate.
+    NoClientCertificate,
+    /// A certificate of the client's chain is not valid at this time.
+    CertificateExpired,
+    /// The chain ends at no configured trust anchor.
+    UnknownCa,
+    /// No name of the certificate belongs to a client.
+    NotMapped,
+    /// Names of the certificate belong to different clients.
+    MappedTwice,
+    /// The certificate is unfit otherwise: purpose, algorithm, encoding.
+    BadCertificate,
+    /// No version, suite, group or application protocol in common.
+    NoCommonProfile,
+    /// The server key did not sign.
+    SignerFailed,
+    /// More bytes than a handshake may have.
+    TooLong,
+    /// The client has ended the handshake by an alert.
+    PeerAlert,
+    /// The client broke the protocol.
+    Protocol,
+}
+
+impl Refusal {
+    /// The word for logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotTls => "not_tls",
+            Self::UnknownSni => "unknown_sni",
+            Self::NoClientCertificate => "no_client_certificate",
+            Self::CertificateExpired => "certificate_expired",
+            Self::UnknownCa => "unknown_ca",
+            Self::NotMapped => "not_mapped",
+            Self::MappedTwice => "mapped_twice",
+            Self::BadCertificate => "bad_certificate",
+            Self::NoCommonProfile => "no_common_profile",
+            Self::SignerFailed => "signer_failed",
+            Self::TooLong => "too_long",
+            Self::PeerAlert => "peer_alert",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Session tickets bound to what they were issued under.
+//!
+//! rustls resumes a mutual-TLS session without looking at the client's certificate again, so the
+//! ticketer does: a ticket of another trust epoch or listener, or one whose certificate is not
+//! valid now or no longer anyone's, is as good as none. The full handshake that follows has its
+//! verifier send the right alert.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::ProducesTickets;
+
+use super::{ClientAuth, turn};
+
+const BINDING_BYTES: usize = 32;
+
+/// Seals a session together with the hash of trust epoch and listener.
+pub(super) struct BoundTickets {
+    sealing: Arc<dyn ProducesTickets>,
+    binding: [u8; BINDING_BYTES],
+    auth: Arc<ClientAuth>,
+}
+
+impl BoundTickets {
+    pub(super) fn new(auth: Arc<ClientAuth>, listener: &str) -> Result<Self, String> {
+        let sealing = Ticketer::new().map_err(|fault| fault.to_string())?;
+        Ok(Self::with(sealing, auth, listener))
+    }
+
+    pub(super) fn with(
+        sealing: Arc<dyn ProducesTickets>,
+        auth: Arc<ClientAuth>,
+        listener: &str,
+    ) -> Self {
+        let mut hash = Context::new(&SHA256);
+        hash.update(&auth.epoch());
+        hash.update(listener.as_bytes());
+        let binding = hash
+            .finish()
+            .as_ref()
+            .try_into()
+            .expect("SHA-256 has 32 octets");
+        Self {
+            sealing,
+            binding,
+            auth,
+        }
+    }
+}
+
+impl fmt::Debug for BoundTickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundTickets")
+    }
+}
+
+impl ProducesTickets for BoundTickets {
+    fn enabled(&self) -> bool {
+        self.sealing.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.sealing.lifetime()
+    }
+
+    fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
+        self.sealing.encrypt(&[&self.binding, session].concat())
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let mut bound = self.sealing.decrypt(ticket)?;
+        let session = bound.strip_prefix(&self.binding)?;
+        self.auth.peer(leaf(session)?, turn::now()).ok()?;
+        Some(bound.split_off(BINDING_BYTES))
+    }
+}
+
+/// The client's certificate in a session as rustls 0.23 writes it down (its `ServerSessionValue`,
+/// a private encoding that a test pins): name, version and suite, secret, flag, chain.
+pub(super) fn leaf(session: &[u8]) -> Option<&[u8]> {
+    let mut rest = session;
+    if flag(&mut rest)? {
+        vector(&mut rest, 1)?;
+    }
+    rest.split_off(..4)?;
+    vector(&mut rest, 1)?;
+    flag(&mut rest)?;
+    if !flag(&mut rest)? {
+        return None;
+    }
+    let mut chain = vector(&mut rest, 3)?;
+    vector(&mut chain, 3)
+}
+
+fn flag(bytes: &mut &[u8]) -> Option<bool> {
+    match bytes.split_off_first()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// A vector behind its length of `length_bytes` octets.
+fn vector<'s>(bytes: &mut &'s [u8], length_bytes: usize) -> Option<&'s [u8]> {
+    let length = bytes.split_off(..length_bytes)?;
+    let length = length
+        .iter()
+        .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+    bytes.split_off(..length)
+}

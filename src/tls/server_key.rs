@@ -1,0 +1,102 @@
+//! The server's private key as rustls sees it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hsm::{KeyKind, PrivateKey, Scheme, SignJob};
+use rustls::sign::{Signer, SigningKey};
+use rustls::{Error, SignatureAlgorithm, SignatureScheme};
+
+use super::{Refusal, turn};
+
+/// A key of the `hsm` room. One in a token signs only where the thread may wait for it.
+pub(super) struct ServerKey {
+    key: Arc<PrivateKey>,
+    in_token: bool,
+}
+
+impl ServerKey {
+    pub(super) fn new(key: Arc<PrivateKey>, in_token: bool) -> Self {
+        Self { key, in_token }
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerKey")
+            .field("in_token", &self.in_token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SigningKey for ServerKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let scheme = *self
+            .key
+            .schemes()
+            .iter()
+            .find(|own| offered.contains(&tls_name(**own)))?;
+        let key = Arc::clone(&self.key);
+        Some(Box::new(SchemeSigner {
+            key,
+            in_token: self.in_token,
+            scheme,
+        }))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.key.kind() {
+            KeyKind::P256 | KeyKind::P384 => SignatureAlgorithm::ECDSA,
+            KeyKind::Rsa => SignatureAlgorithm::RSA,
+        }
+    }
+}
+
+struct SchemeSigner {
+    key: Arc<PrivateKey>,
+    in_token: bool,
+    scheme: Scheme,
+}
+
+impl fmt::Debug for SchemeSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SchemeSigner({:?})", self.scheme())
+    }
+}
+
+impl Signer for SchemeSigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        // A shard never waits for a token: the handshake is refused rather than the CPU stopped.
+        if self.in_token && !turn::may_wait_for_token() {
+            turn::note_refusal(Refusal::SignerFailed);
+            return Err(Error::General(
+                "a token does not sign on this thread".into(),
+            ));
+        }
+        let signed = self.key.sign(SignJob {
+            scheme: self.scheme,
+            message,
+        });
+        signed.inspect(|_| turn::note_signed()).map_err(|fault| {
+            turn::note_refusal(Refusal::SignerFailed);
+            Error::General(fault.to_string())
+        })
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        tls_name(self.scheme)
+    }
+}
+
+fn tls_name(scheme: Scheme) -> SignatureScheme {
+    match scheme {
+        Scheme::EcdsaP256Sha256 => SignatureScheme::ECDSA_NISTP256_SHA256,
+        Scheme::EcdsaP384Sha384 => SignatureScheme::ECDSA_NISTP384_SHA384,
+        Scheme::RsaPssSha256 => SignatureScheme::RSA_PSS_SHA256,
+        Scheme::RsaPssSha384 => SignatureScheme::RSA_PSS_SHA384,
+        Scheme::RsaPssSha512 => SignatureScheme::RSA_PSS_SHA512,
+        Scheme::RsaPkcs1Sha256 => SignatureScheme::RSA_PKCS1_SHA256,
+        Scheme::RsaPkcs1Sha384 => SignatureScheme::RSA_PKCS1_SHA384,
+        Scheme::RsaPkcs1Sha512 => SignatureScheme::RSA_PKCS1_SHA512,
+    }
+}

@@ -1,0 +1,877 @@
+//! Handshakes in memory against rustls' own client.
+
+use std::sync::Arc;
+
+use hsm::PrivateKey;
+use proptest::prelude::*;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls::client::{ClientConfig, ClientConnection, Resumption};
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::ProducesTickets;
+use rustls::sign::SigningKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, Error, HandshakeKind, RootCertStore, SupportedProtocolVersion};
+
+use super::resumption::{BoundTickets, leaf};
+use super::server_key::ServerKey;
+use super::*;
+use crate::clock::UnixSeconds;
+use crate::peer::{Client, ClientIndex, San};
+
+const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
+const LATER: UnixSeconds = UnixSeconds(4_200_000_000);
+const BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+
+struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    der: CertificateDer<'static>,
+}
+
+fn ca_with(usages: Vec<KeyUsagePurpose>, is_ca: IsCa) -> Ca {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = is_ca;
+    params.key_usages = usages;
+    let der = params.self_signed(&key).unwrap().der().clone();
+    Ca {
+        issuer: Issuer::new(params, key),
+        der,
+    }
+}
+
+fn ca() -> Ca {
+    ca_with(
+        vec![KeyUsagePurpose::KeyCertSign],
+        IsCa::Ca(BasicConstraints::Unconstrained),
+    )
+}
+
+struct Identity {
+    der: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+fn identity(ca: &Ca, sans: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "one.example");
+    // Valid until 2100: `LATER` is beyond.
+    params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    for san in sans {
+        let name = (*san).try_into().unwrap();
+        let uri = san.contains(':');
+        params.subject_alt_names.push(if uri {
+            SanType::URI(name)
+        } else {
+            SanType::DnsName(name)
+        });
+    }
+    params.extended_key_usages = vec![usage];
+    let key = KeyPair::generate().unwrap();
+    let der = params.signed_by(&key, &ca.issuer).unwrap().der().clone();
+    Identity { der, key }
+}
+
+fn scs_as(ca: &Ca, sans: &[&str]) -> Identity {
+    identity(ca, sans, ExtendedKeyUsagePurpose::ClientAuth)
+}
+
+fn clients() -> Vec<Client> {
+    let client = |name: &str, sans| Client {
+        name: name.into(),
+        client_id: name.into(),
+        sans,
+        scs_as_ids: vec![name.into()],
+    };
+    vec![
+        client(
+            "one",
+            vec![
+                San::Dns("One.example".into()),
+                San::Uri("urn:scs:one".into()),
+            ],
+        ),
+        client("two", vec![San::Dns("two.example".into())]),
+    ]
+}
+
+fn soft_key(pair: &KeyPair) -> PrivateKey {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("t8gate-tls-{}-{count}.pem", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, pair.serialize_pem()).unwrap();
+    let key = PrivateKey::from_pem_file(&file)
+        .map_err(|fault| fault.what)
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    key
+}
+
+struct World {
+    ca: Ca,
+    server: Identity,
+    sealing: Arc<dyn ProducesTickets>,
+}
+
+impl World {
+    fn new() -> Self {
+        let ca = ca();
+        let server = identity(&ca, &["gate.example"], ExtendedKeyUsagePurpose::ServerAuth);
+        Self {
+            ca,
+            server,
+            sealing: Ticketer::new().unwrap(),
+        }
+    }
+
+    /// All terminators of a world share their ticket keys: only the binding tells them apart.
+    fn terminator(&self, clients: &[Client], listener: &str, in_token: bool) -> Arc<Terminator> {
+        let auth = Arc::new(ClientAuth::new(vec![self.ca.der.clone()], clients).unwrap());
+        let tickets = BoundTickets::with(Arc::clone(&self.sealing), Arc::clone(&auth), listener);
+        let key = ServerKey::new(Arc::new(soft_key(&self.server.key)), in_token);
+        let names = vec!["gate.example".to_owned()];
+        let chain = vec![self.server.der.clone()];
+        Arc::new(Terminator::build(chain, key, in_token, auth, names, tickets).unwrap())
+    }
+
+    fn plain(&self) -> Arc<Terminator> {
+        self.terminator(&clients(), "127.0.0.1:443", false)
+    }
+
+    fn config(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        who: &[&Identity],
+    ) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca.der.clone()).unwrap();
+        let provider = Arc::new(profile::provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots);
+        let Some(who) = who.first() else {
+            return builder.with_no_client_auth();
+        };
+        let key = PrivatePkcs8KeyDer::from(who.key.serialize_der());
+        builder
+            .with_client_auth_cert(vec![who.der.clone()], PrivateKeyDer::Pkcs8(key))
+            .unwrap()
+    }
+}
+
+fn client(config: &Arc<ClientConfig>) -> ClientConnection {
+    let name = ServerName::try_from("gate.example").unwrap();
+    ClientConnection::new(Arc::clone(config), name).unwrap()
+}
+
+fn take(client: &mut ClientConnection, into: &mut Vec<u8>) {
+    while client.wants_write() {
+        client.write_tls(into).unwrap();
+    }
+}
+
+fn give(client: &mut ClientConnection, mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        client.read_tls(&mut bytes).unwrap();
+        client.process_new_packets()?;
+    }
+    Ok(())
+}
+
+/// Drives both ends until the server is done or refuses; the client's error beside.
+fn shake(
+    server: &mut Handshake,
+    client: &mut ClientConnection,
+    now: UnixSeconds,
+) -> (Result<u32, Refusal>, Result<(), Error>) {
+    let mut ships = 0;
+    for _ in 0..20 {
+        take(client, server.incoming());
+        let mut step = server.advance(now);
+        if step == Ok(Step::SignElsewhere) {
+            ships += 1;
+            step = server.advance_signing(now);
+            assert_ne!(step, Ok(Step::SignElsewhere));
+        }
+        let sent = std::mem::take(server.outgoing());
+        let heard = give(client, &sent);
+        match step {
+            Ok(Step::Done) => return (Ok(ships), heard),
+            Err(refusal) => return (Err(refusal), heard),
+            Ok(_) if heard.is_err() => return (Err(Refusal::PeerAlert), heard),
+            Ok(_) => {}
+        }
+    }
+    panic!("the handshake does not end");
+}
+
+fn established(
+    terminator: &Arc<Terminator>,
+    config: &Arc<ClientConfig>,
+) -> (Established, ClientConnection) {
+    let (mut server, mut client) = (Handshake::new(terminator), client(config));
+    let (outcome, heard) = shake(&mut server, &mut client, NOW);
+    assert_eq!((outcome.map(|_| ()), heard), (Ok(()), Ok(())));
+    (server.finish(NOW).map_err(Refusal::word).unwrap(), client)
+}
+
+fn refused(world: &World, config: ClientConfig, now: UnixSeconds) -> (Refusal, AlertDescription) {
+    let (mut server, mut client) = (Handshake::new(&world.plain()), client(&Arc::new(config)));
+    let (outcome, heard) = shake(&mut server, &mut client, now);
+    let Err(Error::AlertReceived(alert)) = heard else {
+        panic!("no alert: {heard:?}")
+    };
+    (outcome.unwrap_err(), alert)
+}
+
+fn refused_with(world: &World, who: &Identity) -> (Refusal, AlertDescription) {
+    let outcomes = BOTH.map(|version| refused(world, world.config(version, &[who]), NOW));
+    assert_eq!(outcomes[0], outcomes[1], "TLS 1.3 and TLS 1.2 differ");
+    outcomes[0]
+}
+
+#[test]
+fn full_handshake_names_the_client_in_both_versions() {
+    let world = World::new();
+    for (sans, index) in [("ONE.example", 0), ("urn:scs:one", 0), ("two.example", 1)] {
+        let who = scs_as(&world.ca, &[sans, "unknown.example"]);
+        for version in BOTH {
+            let config = Arc::new(world.config(version, &[&who]));
+            let (done, client) = established(&world.plain(), &config);
+            assert_eq!(done.peer.client(), ClientIndex(index));
+            assert_eq!(&done.peer.certificate()[..], who.der.as_ref());
+            assert_eq!(done.peer.not_after(), 4_102_444_800);
+            assert_ne!(client.handshake_kind(), Some(HandshakeKind::Resumed));
+        }
+    }
+}
+
+//= TS 33.210 clause 6.2.1 type=test
+//# TLS 1.2 and TLS 1.3 are spoken and nothing older.
+#[test]
+fn tls_1_1_is_refused() {
+    let mut server = Handshake::new(&World::new().plain());
+    let mut hello = vec![3, 2];
+    hello.extend_from_slice(&[7; 32]);
+    // No session, one suite, null compression, then one extension.
+    hello.extend_from_slice(&[0, 0, 2, 0xc0, 0x2f, 1, 0]);
+    // Signature algorithms, which TLS 1.1 did not know, or rustls would miss them first.
+    hello.extend_from_slice(&[0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
+    let length = u8::try_from(hello.len()).unwrap();
+    server
+        .incoming()
+        .extend_from_slice(&[22, 3, 1, 0, length + 4, 1, 0, 0, length]);
+    server.incoming().extend_from_slice(&hello);
+    assert_eq!(server.advance(NOW), Err(Refusal::NoCommonProfile));
+    assert_eq!(
+        server.outgoing().as_slice(),
+        [21, 3, 3, 0, 2, 2, 70],
+        "protocol_version"
+    );
+}
+
+//= TS 33.210 clause 6.2.3 type=test
+//# Only suites with forward secrecy and authenticated encryption are offered.
+//= TS 33.210 clause 6.2.3 type=test
+//# TLS 1.2 goes with the extended master secret or not at all.
+#[test]
+fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
+    for suite in profile::provider().cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        assert!(name.contains("GCM") || name.contains("CHACHA20"), "{name}");
+        assert!(
+            name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"),
+            "{name}"
+        );
+    }
+    let world = World::new();
+    let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
+    let tickets = BoundTickets::new(Arc::clone(&auth), "x").unwrap();
+    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
+    let certified = rustls::sign::CertifiedKey::new(vec![world.server.der.clone()], Arc::new(key));
+    let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
+    let config = profile::server_config(auth, resolver, Arc::new(tickets)).unwrap();
+    assert!(config.require_ems && config.ignore_client_order);
+    assert_eq!(
+        (config.max_early_data_size, config.send_tls13_tickets),
+        (0, 1)
+    );
+}
+
+#[test]
+fn session_is_resumed_in_both_versions_without_a_signature() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        let terminator = world.terminator(&clients(), "a", true);
+        let (_, first) = established(&terminator, &config);
+        assert!(first.handshake_kind() != Some(HandshakeKind::Resumed));
+        let (mut server, mut second) = (Handshake::new(&terminator), client(&config));
+        let (outcome, heard) = shake(&mut server, &mut second, NOW);
+        assert_eq!((outcome, heard), (Ok(1), Ok(())));
+        assert_eq!(server.resumed(), Some(true));
+        let done = server.finish(NOW).map_err(Refusal::word).unwrap();
+        assert_eq!(done.peer.client(), ClientIndex(0));
+        assert!(second.early_data().is_none(), "0-RTT was offered");
+    }
+}
+
+#[test]
+fn resumption_with_an_expired_leaf_ends_in_certificate_expired() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        let terminator = world.plain();
+        established(&terminator, &config);
+        let (mut server, mut again) = (Handshake::new(&terminator), client(&config));
+        let (outcome, heard) = shake(&mut server, &mut again, LATER);
+        assert_eq!(outcome, Err(Refusal::CertificateExpired));
+        assert_eq!(
+            heard,
+            Err(Error::AlertReceived(AlertDescription::CertificateExpired))
+        );
+    }
+}
+
+#[test]
+fn ticket_of_another_listener_or_trust_epoch_is_ignored() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let fewer = &clients()[..1];
+    for version in BOTH {
+        for (others, listener) in [(&clients()[..], "b"), (fewer, "a")] {
+            let config = Arc::new(world.config(version, &[&who]));
+            established(&world.terminator(&clients(), "a", false), &config);
+            let other = world.terminator(others, listener, false);
+            let (_, client) = established(&other, &config);
+            assert_ne!(client.handshake_kind(), Some(HandshakeKind::Resumed));
+        }
+    }
+}
+
+/// Shows what rustls gives to its ticketer.
+#[derive(Debug)]
+struct Plainly(std::sync::Mutex<Vec<Vec<u8>>>);
+
+impl ProducesTickets for Plainly {
+    fn enabled(&self) -> bool {
+        true
+    }
+    fn lifetime(&self) -> u32 {
+        60
+    }
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().push(plain[32..].to_vec());
+        Some(plain.to_vec())
+    }
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        Some(cipher.to_vec())
+    }
+}
+
+#[test]
+fn leaf_is_found_in_every_session_rustls_writes() {
+    let mut world = World::new();
+    let seen = Arc::new(Plainly(Vec::new().into()));
+    world.sealing = Arc::clone(&seen) as _;
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        for (sni, alpn) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut config = world.config(version, &[&who]);
+            config.enable_sni = sni;
+            config.alpn_protocols = if alpn {
+                vec![b"http/1.1".to_vec()]
+            } else {
+                Vec::new()
+            };
+            established(&world.plain(), &Arc::new(config));
+            let session = seen.0.lock().unwrap().pop().expect("a ticket");
+            assert_eq!(leaf(&session), Some(who.der.as_ref()));
+            for end in 0..session.len() {
+                leaf(&session[..end]);
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_client_certificate_is_refused() {
+    let world = World::new();
+    for version in BOTH {
+        let outcome = refused(&world, world.config(version, &[]), NOW);
+        let alert = AlertDescription::CertificateRequired;
+        assert_eq!(outcome, (Refusal::NoClientCertificate, alert));
+    }
+}
+
+#[test]
+fn certificate_of_an_untrusted_ca_is_refused() {
+    let world = World::new();
+    // One with the name of the trusted CA and another key, and one with another name.
+    let impostor = scs_as(&ca(), &["one.example"]);
+    let (refusal, _) = refused_with(&world, &impostor);
+    assert_eq!(refusal, Refusal::BadCertificate);
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::OrganizationName, "Another");
+    let key = KeyPair::generate().unwrap();
+    let der = params.self_signed(&key).unwrap().der().clone();
+    let stranger = scs_as(
+        &Ca {
+            issuer: Issuer::new(params, key),
+            der,
+        },
+        &["one.example"],
+    );
+    let expected = (Refusal::UnknownCa, AlertDescription::UnknownCA);
+    assert_eq!(refused_with(&world, &stranger), expected);
+}
+
+#[test]
+fn expired_certificate_is_refused() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let outcome = refused(&world, world.config(&TLS13, &[&who]), LATER);
+    assert_eq!(
+        outcome,
+        (
+            Refusal::CertificateExpired,
+            AlertDescription::CertificateExpired
+        )
+    );
+}
+
+#[test]
+fn certificate_for_servers_only_is_refused() {
+    let world = World::new();
+    let who = identity(
+        &world.ca,
+        &["one.example"],
+        ExtendedKeyUsagePurpose::ServerAuth,
+    );
+    let expected = (
+        Refusal::BadCertificate,
+        AlertDescription::UnsupportedCertificate,
+    );
+    assert_eq!(refused_with(&world, &who), expected);
+}
+
+//= TS 33.501 clause 12.2 type=test
+//# The identity in the end-entity certificate decides who the client is.
+#[test]
+fn certificate_with_a_common_name_only_is_refused() {
+    let world = World::new();
+    let expected = (Refusal::NotMapped, AlertDescription::AccessDenied);
+    assert_eq!(refused_with(&world, &scs_as(&world.ca, &[])), expected);
+    assert_eq!(
+        refused_with(&world, &scs_as(&world.ca, &["*.example"])),
+        expected
+    );
+}
+
+#[test]
+fn certificate_of_two_clients_is_refused() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example", "two.example"]);
+    let expected = (Refusal::MappedTwice, AlertDescription::AccessDenied);
+    assert_eq!(refused_with(&world, &who), expected);
+}
+
+//= TS 33.310 clause 6.1.4a type=test
+//# A CA certificate says that it is one, and that its key may sign certificates.
+#[test]
+fn anchor_that_may_not_sign_certificates_is_refused() {
+    let mute = ca_with(
+        vec![KeyUsagePurpose::CrlSign],
+        IsCa::Ca(BasicConstraints::Unconstrained),
+    );
+    let fault = ClientAuth::new(vec![mute.der], &clients()).unwrap_err();
+    assert!(fault.contains("keyCertSign"), "{fault}");
+    let leaf = ca_with(Vec::new(), IsCa::ExplicitNoCa);
+    let fault = ClientAuth::new(vec![leaf.der], &clients()).unwrap_err();
+    assert!(fault.contains("cA"), "{fault}");
+    assert!(ClientAuth::new(Vec::new(), &clients()).is_err());
+}
+
+#[test]
+fn name_of_two_clients_is_refused_at_load() {
+    let mut both = clients();
+    both[1].sans.push(San::Dns("one.EXAMPLE".into()));
+    assert!(ClientAuth::new(vec![ca().der], &both).is_err());
+}
+
+#[test]
+fn unknown_server_name_gets_unrecognized_name() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let config = Arc::new(world.config(&TLS13, &[&who]));
+    let name = ServerName::try_from("other.example").unwrap();
+    let mut client = ClientConnection::new(config, name).unwrap();
+    let mut server = Handshake::new(&world.plain());
+    let (outcome, heard) = shake(&mut server, &mut client, NOW);
+    assert_eq!(outcome, Err(Refusal::UnknownSni));
+    assert_eq!(
+        heard,
+        Err(Error::AlertReceived(AlertDescription::UnrecognisedName))
+    );
+}
+
+#[test]
+fn client_of_http2_only_gets_no_application_protocol() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let mut config = world.config(&TLS13, &[&who]);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let expected = (
+        Refusal::NoCommonProfile,
+        AlertDescription::NoApplicationProtocol,
+    );
+    assert_eq!(refused(&world, config, NOW), expected);
+}
+
+#[test]
+fn plain_http_is_refused_as_not_tls() {
+    let mut server = Handshake::new(&World::new().plain());
+    server
+        .incoming()
+        .extend_from_slice(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
+    assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
+}
+
+#[test]
+fn endless_hello_is_refused() {
+    let mut server = Handshake::new(&World::new().plain());
+    server
+        .incoming()
+        .resize(crate::limits::HANDSHAKE_BYTES_MAX + 1, 22);
+    assert_eq!(server.advance(NOW), Err(Refusal::TooLong));
+}
+
+#[test]
+fn token_key_never_signs_on_a_shard() {
+    let world = World::new();
+    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), true);
+    let offered = [rustls::SignatureScheme::ECDSA_NISTP256_SHA256];
+    let signer = key.choose_scheme(&offered).unwrap();
+    assert!(signer.sign(b"message").is_err());
+    {
+        let _shard = turn::Turn::enter(NOW, false);
+        assert!(signer.sign(b"message").is_err());
+    }
+    let _signing = turn::Turn::enter(NOW, true);
+    assert!(signer.sign(b"message").is_ok());
+}
+
+#[test]
+fn token_key_is_asked_elsewhere_once_per_hello() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let terminator = world.terminator(&clients(), "a", true);
+    for version in BOTH {
+        let mut config = world.config(version, &[&who]);
+        config.resumption = Resumption::disabled();
+        let (mut server, mut client) = (Handshake::new(&terminator), client(&Arc::new(config)));
+        take(&mut client, server.incoming());
+        let hello = std::mem::take(server.incoming());
+        for octet in &hello[..hello.len() - 1] {
+            server.incoming().push(*octet);
+            assert_eq!(server.advance(NOW), Ok(Step::NeedInput));
+        }
+        server.incoming().push(hello[hello.len() - 1]);
+        assert_eq!(server.advance(NOW), Ok(Step::SignElsewhere));
+        let travelled = std::thread::spawn(move || {
+            assert_eq!(server.advance_signing(NOW), Ok(Step::NeedInput));
+            assert!(!server.outgoing().is_empty());
+            server
+        });
+        server = travelled.join().unwrap();
+        assert_eq!(server.advance(NOW), Ok(Step::NeedInput));
+        give(&mut client, &std::mem::take(server.outgoing())).unwrap();
+        let (outcome, heard) = shake(&mut server, &mut client, NOW);
+        assert_eq!((outcome, heard), (Ok(0), Ok(())));
+    }
+}
+
+#[test]
+fn retried_hello_is_shipped_again() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let terminator = world.terminator(&clients(), "a", true);
+    let mut config = world.config(&TLS13, &[&who]);
+    let mut provider = profile::provider();
+    // A share for a group the server does not have.
+    provider
+        .kx_groups
+        .insert(0, rustls::crypto::aws_lc_rs::kx_group::MLKEM768);
+    config = {
+        let resolver = config.client_auth_cert_resolver;
+        let mut roots = RootCertStore::empty();
+        roots.add(world.ca.der.clone()).unwrap();
+        ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(resolver)
+    };
+    let (mut server, mut client) = (Handshake::new(&terminator), client(&Arc::new(config)));
+    let (outcome, heard) = shake(&mut server, &mut client, NOW);
+    assert_eq!((outcome, heard), (Ok(2), Ok(())));
+    assert_eq!(
+        client.handshake_kind(),
+        Some(HandshakeKind::FullWithHelloRetryRequest)
+    );
+}
+
+#[test]
+fn busy_token_is_told_by_internal_error() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let terminator = world.terminator(&clients(), "a", true);
+    let mut client = client(&Arc::new(world.config(&TLS13, &[&who])));
+    let mut server = Handshake::new(&terminator);
+    take(&mut client, server.incoming());
+    assert_eq!(server.advance(NOW), Ok(Step::SignElsewhere));
+    assert_eq!(server.refuse_unsigned(), Refusal::SignerFailed);
+    let heard = give(&mut client, &std::mem::take(server.outgoing()));
+    assert_eq!(
+        heard,
+        Err(Error::AlertReceived(AlertDescription::InternalError))
+    );
+    assert_eq!(server.advance_signing(NOW), Err(Refusal::SignerFailed));
+}
+
+#[test]
+fn refused_signature_is_told_by_internal_error() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
+        let tickets = BoundTickets::new(Arc::clone(&auth), "a").unwrap();
+        let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), true);
+        let chain = vec![world.server.der.clone()];
+        // The terminator is wrong about its key: the key itself still does not sign here.
+        let wrong = Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap();
+        let mut server = Handshake::new(&Arc::new(wrong));
+        let mut client = client(&Arc::new(world.config(version, &[&who])));
+        let (outcome, heard) = shake(&mut server, &mut client, NOW);
+        assert_eq!(outcome, Err(Refusal::SignerFailed));
+        assert_eq!(
+            heard,
+            Err(Error::AlertReceived(AlertDescription::InternalError))
+        );
+    }
+}
+
+/// Everything `session` makes of `incoming`, at most `step` octets of plaintext at a time.
+fn open_all(done: &mut Established, step: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let mut plain = Vec::new();
+        let opened = done
+            .session
+            .open(&mut done.incoming, &mut plain, step, &mut done.outgoing)
+            .unwrap();
+        assert!(plain.len() < step + 16 * 1024 + 1);
+        all.append(&mut plain);
+        if opened != Opened::Data {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn bytes_after_finished_are_kept() {
+    use std::io::Write;
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        let terminator = world.plain();
+        // The second handshake is a resumed one, in TLS 1.2 the client's Finished ends that.
+        for _ in 0..2 {
+            let (mut server, mut client) = (Handshake::new(&terminator), client(&config));
+            client.writer().write_all(b"GET / HTTP/1.1").unwrap();
+            let (outcome, heard) = shake(&mut server, &mut client, NOW);
+            assert_eq!((outcome, heard), (Ok(0), Ok(())));
+            let mut done = server.finish(NOW).map_err(Refusal::word).unwrap();
+            take(&mut client, &mut done.incoming);
+            assert_eq!(open_all(&mut done, 4096), b"GET / HTTP/1.1");
+            assert!(done.incoming.is_empty());
+        }
+    }
+}
+
+#[test]
+fn data_crosses_both_ways_whatever_the_splits() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let sent: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[1] ^ 0x5a).collect();
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        for split in [1, 3, 4, 5, 6, 7, 1_461, 16_383, 16_385, 65_537] {
+            let (mut done, mut client) = established(&world.plain(), &config);
+            let mut wire = Vec::new();
+            for part in sent.chunks(20_000) {
+                client.writer().write_all(part).unwrap();
+                take(&mut client, &mut wire);
+            }
+            let mut received = Vec::new();
+            for part in wire.chunks(split) {
+                done.incoming.extend_from_slice(part);
+                received.append(&mut open_all(&mut done, 1_000));
+            }
+            assert!(received == sent && done.incoming.is_empty());
+            let mut echoed = Vec::new();
+            for part in sent.chunks(split.max(1_000)) {
+                done.session.seal(part, &mut done.outgoing).unwrap();
+                // The client holds 16 KiB of plaintext at most.
+                for wire in std::mem::take(&mut done.outgoing).chunks(4_096) {
+                    give(&mut client, wire).unwrap();
+                    let ready = client
+                        .process_new_packets()
+                        .unwrap()
+                        .plaintext_bytes_to_read();
+                    let start = echoed.len();
+                    echoed.resize(start + ready, 0);
+                    client.reader().read_exact(&mut echoed[start..]).unwrap();
+                }
+            }
+            assert!(echoed == sent);
+        }
+    }
+}
+
+#[test]
+fn key_update_is_answered() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
+    client.refresh_traffic_keys().unwrap();
+    client.writer().write_all(b"after").unwrap();
+    take(&mut client, &mut done.incoming);
+    assert_eq!(open_all(&mut done, 4096), b"after");
+    done.session.seal(b"answer", &mut done.outgoing).unwrap();
+    give(&mut client, &done.outgoing).unwrap();
+    let mut answer = [0; 6];
+    client.reader().read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+}
+
+#[test]
+fn close_notify_is_said_and_heard() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
+    done.session.close_notify(&mut done.outgoing);
+    give(&mut client, &done.outgoing).unwrap();
+    assert!(client.process_new_packets().unwrap().peer_has_closed());
+    client.send_close_notify();
+    take(&mut client, &mut done.incoming);
+    let mut plain = Vec::new();
+    for _ in 0..2 {
+        let opened = done
+            .session
+            .open(&mut done.incoming, &mut plain, 99, &mut Vec::new());
+        assert_eq!(opened, Ok(Opened::Closed));
+    }
+}
+
+#[test]
+fn altered_record_ends_the_session_with_an_alert() {
+    use std::io::Write;
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
+    client.writer().write_all(b"request").unwrap();
+    take(&mut client, &mut done.incoming);
+    *done.incoming.last_mut().unwrap() ^= 1;
+    let mut answer = Vec::new();
+    let opened = done
+        .session
+        .open(&mut done.incoming, &mut Vec::new(), 99, &mut answer);
+    assert_eq!(opened, Err(TlsFault::BadRecord));
+    let heard = give(&mut client, &answer);
+    assert_eq!(
+        heard,
+        Err(Error::AlertReceived(AlertDescription::BadRecordMac))
+    );
+    assert_eq!(
+        done.session.seal(b"x", &mut answer),
+        Err(TlsFault::BadRecord)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        head in prop_oneof![Just(vec![]), Just(vec![22, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3])],
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        split in 1usize..50,
+    ) {
+        thread_local! {
+            static GATE: Arc<Terminator> = World::new().plain();
+        }
+        let mut server = GATE.with(Handshake::new);
+        for part in [head, bytes].concat().chunks(split) {
+            server.incoming().extend_from_slice(part);
+            let _ = server.advance(NOW);
+        }
+    }
+
+    #[test]
+    fn altered_flights_never_panic(
+        at in any::<proptest::sample::Index>(),
+        bit in 0u8..8,
+        flight in 0usize..3,
+        tls13 in any::<bool>(),
+        junk in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let world = World::new();
+        let who = scs_as(&world.ca, &["one.example"]);
+        let config = world.config(BOTH[usize::from(!tls13)], &[&who]);
+        let (mut server, mut client) = (Handshake::new(&world.plain()), client(&Arc::new(config)));
+        for round in 0..4 {
+            let start = server.incoming().len();
+            take(&mut client, server.incoming());
+            let sent = server.incoming().len() - start;
+            if round == flight && sent > 0 {
+                let octet = start + at.index(sent);
+                server.incoming()[octet] ^= 1 << bit;
+                server.incoming().extend_from_slice(&junk);
+            }
+            let step = server.advance(NOW);
+            let _ = give(&mut client, &std::mem::take(server.outgoing()));
+            if step == Ok(Step::Done) {
+                let mut done = server.finish(NOW).map_err(Refusal::word).unwrap();
+                done.incoming.extend_from_slice(&junk);
+                let (mut plain, mut out) = (Vec::new(), Vec::new());
+                let _ = done.session.open(&mut done.incoming, &mut plain, 99, &mut out);
+                let _ = done.session.seal(b"answer", &mut out);
+                done.session.close_notify(&mut out);
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn session_parser_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        leaf(&bytes);
+    }
+}

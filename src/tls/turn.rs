@@ -1,0 +1,105 @@
+//! What rustls' callbacks must know about the call they run in: the time, whether this thread may
+//! wait for a token, and a place to leave the reason that rustls' own error cannot carry.
+//!
+//! rustls calls verifier, signer, clock and ticketer synchronously on the thread that processes
+//! records, so a thread-local set around that call is exact; a value inside the shared
+//! configuration would be seen by every shard.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+
+use super::Refusal;
+use crate::clock::UnixSeconds;
+
+#[derive(Clone, Copy)]
+struct Situation {
+    now: UnixSeconds,
+    may_wait_for_token: bool,
+    signed: bool,
+    refusal: Option<Refusal>,
+}
+
+thread_local! {
+    static SITUATION: Cell<Option<Situation>> = const { Cell::new(None) };
+}
+
+/// Stands while records of one handshake are processed on this thread; its end clears all.
+pub(super) struct Turn {
+    // Not `Send`: the situation belongs to the thread that made it.
+    thread_bound: PhantomData<*const ()>,
+}
+
+impl Turn {
+    pub(super) fn enter(now: UnixSeconds, may_wait_for_token: bool) -> Self {
+        let situation = Situation {
+            now,
+            may_wait_for_token,
+            signed: false,
+            refusal: None,
+        };
+        SITUATION.set(Some(situation));
+        Self {
+            thread_bound: PhantomData,
+        }
+    }
+
+    /// The server key has signed during this turn.
+    pub(super) fn signed(&self) -> bool {
+        SITUATION.get().is_some_and(|situation| situation.signed)
+    }
+
+    /// Why a callback refused during this turn.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        SITUATION.get().and_then(|situation| situation.refusal)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        SITUATION.set(None);
+    }
+}
+
+/// The time of the current turn, and the wall clock outside of one.
+pub(super) fn now() -> UnixSeconds {
+    SITUATION
+        .get()
+        .map_or_else(UnixSeconds::now, |situation| situation.now)
+}
+
+/// Whether this thread may wait for a token now. False outside of a turn.
+pub(super) fn may_wait_for_token() -> bool {
+    SITUATION
+        .get()
+        .is_some_and(|situation| situation.may_wait_for_token)
+}
+
+pub(super) fn note_signed() {
+    SITUATION.set(SITUATION.get().map(|situation| Situation {
+        signed: true,
+        ..situation
+    }));
+}
+
+pub(super) fn note_refusal(refusal: Refusal) {
+    let noted = SITUATION.get().map(|situation| Situation {
+        refusal: Some(refusal),
+        ..situation
+    });
+    SITUATION.set(noted);
+}
+
+/// The clock rustls verifies certificates and ages tickets with: that of the turn.
+#[derive(Debug)]
+pub(super) struct TurnClock;
+
+impl TimeProvider for TurnClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            now().0,
+        )))
+    }
+}
