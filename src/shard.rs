@@ -60,7 +60,11 @@ pub fn start(plan: Plan) -> io::Result<Handle> {
     let thread = thread::Builder::new()
         .name(format!("shard-{}", plan.index))
         .spawn(move || run(plan, theirs.0, theirs.1))?;
-    Ok(Handle { counters, refusals, thread })
+    Ok(Handle {
+        counters,
+        refusals,
+        thread,
+    })
 }
 
 /// A ring as the shards use it: one thread submits, and completions never interrupt it.
@@ -120,7 +124,10 @@ fn run(plan: Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) {
     let mut random = [0; 8];
     let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
     let (Ok(tokens), Ok(())) = (tokens, rand::fill(&mut random)) else {
-        tracing::error!(shard = plan.index, "the system has no random numbers to give");
+        tracing::error!(
+            shard = plan.index,
+            "the system has no random numbers to give"
+        );
         return;
     };
     let local = Rc::new(Local {
@@ -216,6 +223,10 @@ async fn drain(local: &Local) {
     }
     let cut = open_connections(local);
     if cut > 0 {
-        tracing::warn!(shard = local.shard, connections = cut, "drain bound reached, closing");
+        tracing::warn!(
+            shard = local.shard,
+            connections = cut,
+            "drain bound reached, closing"
+        );
     }
 }

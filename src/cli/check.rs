@@ -13,7 +13,9 @@ use super::serve;
 
 /// Prints the table; 0 when all is well, 1 when anything is not.
 pub fn main(file: &Path) -> ExitCode {
-    let Some(config) = super::read(file) else { return ExitCode::FAILURE };
+    let Some(config) = super::read(file) else {
+        return ExitCode::FAILURE;
+    };
     let (_, mut report) = load::load(&config, UnixSeconds::now());
     report.note("io_uring", io_uring(&config));
     report.note("listen address", listen_address(&config));
@@ -59,7 +61,12 @@ fn upstream(config: &Config) -> Result<((), String), Fault> {
 }
 
 fn print(config: &Config, report: &Report) {
-    println!("{:<6} {:<22} {}", "ok", "configuration", config.file.display());
+    println!(
+        "{:<6} {:<22} {}",
+        "ok",
+        "configuration",
+        config.file.display()
+    );
     for row in &report.rows {
         let (verdict, found) = match &row.found {
             Ok(found) => ("ok", found),

@@ -13,7 +13,10 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{self, Config, Fault};
 
 #[derive(Parser)]
-#[command(version, about = "T8 terminator: mutual TLS, OAuth 2.0, and on to the SCEF")]
+#[command(
+    version,
+    about = "T8 terminator: mutual TLS, OAuth 2.0, and on to the SCEF"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -48,8 +51,7 @@ pub fn main() -> ExitCode {
 
 /// One line an event, level from `T8GATE_LOG` (default `info`).
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_env("T8GATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("T8GATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -27,7 +27,9 @@ const EXIT_TERMINATED: i32 = 143;
 
 /// Serves until a signal; 0 after an orderly end, 1 when it could not start.
 pub fn main(file: &Path) -> ExitCode {
-    let Some(config) = super::read(file) else { return ExitCode::FAILURE };
+    let Some(config) = super::read(file) else {
+        return ExitCode::FAILURE;
+    };
     let gateway = match Gateway::start(&config) {
         Ok(gateway) => gateway,
         Err(faults) => {
@@ -61,7 +63,12 @@ impl Gateway {
         let (snapshot, report) = load::load(config, UnixSeconds::now());
         let mut faults = report.faults();
         if let Err(what) = shard::ring_is_available() {
-            faults.push(fault(0, "listen.cpus", what, "shards run on io_uring and on nothing else"));
+            faults.push(fault(
+                0,
+                "listen.cpus",
+                what,
+                "shards run on io_uring and on nothing else",
+            ));
         }
         faults.extend(port_fault(config));
         let snapshot = match snapshot {
@@ -70,7 +77,12 @@ impl Gateway {
         };
         let started = start_shards(config, &snapshot);
         let gateway = started.map_err(|error| {
-            vec![fault(0, "listen", format!("cannot start: {error}"), "see the error itself")]
+            vec![fault(
+                0,
+                "listen",
+                format!("cannot start: {error}"),
+                "see the error itself",
+            )]
         })?;
         tracing::info!(
             address = %config.listen.address.value,
@@ -87,31 +99,34 @@ impl Gateway {
     /// # Errors
     /// That signals cannot be received.
     pub fn run_until_told(mut self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut ticks = tokio::time::interval(REPORT_EVERY);
-            loop {
-                let told = tokio::select! {
-                    _ = ticks.tick() => false,
-                    _ = terminate.recv() => true,
-                    _ = interrupt.recv() => true,
-                };
-                if told && self.draining.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("told a second time, ending now");
-                    std::process::exit(EXIT_TERMINATED);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime
+            .block_on(async {
+                let mut terminate = signal(SignalKind::terminate())?;
+                let mut interrupt = signal(SignalKind::interrupt())?;
+                let mut ticks = tokio::time::interval(REPORT_EVERY);
+                loop {
+                    let told = tokio::select! {
+                        _ = ticks.tick() => false,
+                        _ = terminate.recv() => true,
+                        _ = interrupt.recv() => true,
+                    };
+                    if told && self.draining.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("told a second time, ending now");
+                        std::process::exit(EXIT_TERMINATED);
+                    }
+                    if told {
+                        tracing::info!("finishing what is in flight");
+                    }
+                    self.report();
+                    if self.shards.iter().all(|shard| shard.thread.is_finished()) {
+                        return Ok(());
+                    }
                 }
-                if told {
-                    tracing::info!("finishing what is in flight");
-                }
-                self.report();
-                if self.shards.iter().all(|shard| shard.thread.is_finished()) {
-                    return Ok(());
-                }
-            }
-        })
-        .inspect(|()| self.end())
+            })
+            .inspect(|()| self.end())
     }
 
     /// Ends in order, from another thread's view: returns when nothing runs any more.
@@ -150,7 +165,12 @@ impl Gateway {
 }
 
 fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {
-    Fault { line, key: key.to_owned(), what: what.into(), cure: cure.into() }
+    Fault {
+        line,
+        key: key.to_owned(),
+        what: what.into(),
+        cure: cure.into(),
+    }
 }
 
 /// Whether somebody else has the port, said before a shard would silently share it.
@@ -160,7 +180,12 @@ pub(super) fn port_fault(config: &Config) -> Option<Fault> {
     let error = accept::port_is_free(address).err()?;
     if error.kind() != io::ErrorKind::AddrInUse {
         let cure = "use an address of this machine, and a port this process may have";
-        return Some(fault(line, "listen.address", format!("{address}: {error}"), cure));
+        return Some(fault(
+            line,
+            "listen.address",
+            format!("{address}: {error}"),
+            cure,
+        ));
     }
     let holders = holders(address);
     let what = format!("another process listens on {address}{holders}");
@@ -188,17 +213,26 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
         .iter()
         .map(|_| accept::listen(config.listen.address.value))
         .collect::<io::Result<Vec<_>>>()?;
-    let plans = cpus.iter().zip(listeners).enumerate().map(|(index, (cpu, listener))| Plan {
-        index,
-        cpu: *cpu,
-        listener,
-        snapshot: Arc::clone(snapshot),
-        handshake_threads: handshake_threads.clone(),
-        draining: Arc::clone(&draining),
-    });
+    let plans = cpus
+        .iter()
+        .zip(listeners)
+        .enumerate()
+        .map(|(index, (cpu, listener))| Plan {
+            index,
+            cpu: *cpu,
+            listener,
+            snapshot: Arc::clone(snapshot),
+            handshake_threads: handshake_threads.clone(),
+            draining: Arc::clone(&draining),
+        });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
     let reporter = Reporter::new(snapshot.clients.clone());
-    Ok(Gateway { shards, signers, draining, reporter })
+    Ok(Gateway {
+        shards,
+        signers,
+        draining,
+        reporter,
+    })
 }
 
 /// Which processes hold a listening socket, as far as this one may see: ` (process 12 nginx)`.
@@ -216,10 +250,15 @@ fn holders(address: SocketAddr) -> String {
         .collect();
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
         let holds = descriptors.flatten().any(|descriptor| {
-            std::fs::read_link(descriptor.path())
-                .is_ok_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+            std::fs::read_link(descriptor.path()).is_ok_and(|link| {
+                inodes
+                    .iter()
+                    .any(|inode| link.as_os_str() == inode.as_str())
+            })
         });
         if holds {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();

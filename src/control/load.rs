@@ -35,22 +35,37 @@ pub struct Row {
 impl Report {
     /// Everything that is wrong.
     pub fn faults(&self) -> Vec<Fault> {
-        self.rows.iter().filter_map(|row| row.found.as_ref().err().cloned()).collect()
+        self.rows
+            .iter()
+            .filter_map(|row| row.found.as_ref().err().cloned())
+            .collect()
     }
 
     /// Notes a finding and hands on what it was about.
-    pub fn note<T>(&mut self, what: impl Into<String>, found: Result<(T, String), Fault>) -> Option<T> {
+    pub fn note<T>(
+        &mut self,
+        what: impl Into<String>,
+        found: Result<(T, String), Fault>,
+    ) -> Option<T> {
         let (value, found) = match found {
             Ok((value, detail)) => (Some(value), Ok(detail)),
             Err(fault) => (None, Err(fault)),
         };
-        self.rows.push(Row { what: what.into(), found });
+        self.rows.push(Row {
+            what: what.into(),
+            found,
+        });
         value
     }
 }
 
 fn fault<T>(at: &Located<T>, key: &str, what: impl Display, cure: impl Display) -> Fault {
-    Fault { line: at.line, key: key.to_owned(), what: what.to_string(), cure: cure.to_string() }
+    Fault {
+        line: at.line,
+        key: key.to_owned(),
+        what: what.to_string(),
+        cure: cure.to_string(),
+    }
 }
 
 /// Builds the snapshot, or none when anything is wrong; the report says what was found either way.
@@ -72,15 +87,21 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
             report.note(format!("issuer {}", issuer.name.value), rules)
         })
         .collect();
-    let issuers = issuers.into_iter().collect::<Option<Vec<_>>>().and_then(|rules| {
-        let issuers = Issuers::new(rules).map_err(|what| Fault {
-            line: 0,
-            key: "issuer".to_owned(),
-            what,
-            cure: "each [[issuer]] needs its own name".to_owned(),
+    let issuers = issuers
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .and_then(|rules| {
+            let issuers = Issuers::new(rules).map_err(|what| Fault {
+                line: 0,
+                key: "issuer".to_owned(),
+                what,
+                cure: "each [[issuer]] needs its own name".to_owned(),
+            });
+            report.note(
+                "issuers",
+                issuers.map(|issuers| (issuers, "each with its own keys".to_owned())),
+            )
         });
-        report.note("issuers", issuers.map(|issuers| (issuers, "each with its own keys".to_owned())))
-    });
     let terminator = match (chain, key, proved, auth) {
         (Some((chain, _)), Some(key), Some(()), Some(auth)) => {
             let made = Terminator::new(
@@ -91,22 +112,32 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
                 &config.listen.address.value.to_string(),
             );
             let made = made.map_err(|what| {
-                fault(&config.tls.certificate, "tls.certificate", what, "see the key and chain")
+                fault(
+                    &config.tls.certificate,
+                    "tls.certificate",
+                    what,
+                    "see the key and chain",
+                )
             });
-            report.note("TLS profile", made.map(|made| (made, "TS 33.210 clause 6.2".to_owned())))
+            report.note(
+                "TLS profile",
+                made.map(|made| (made, "TS 33.210 clause 6.2".to_owned())),
+            )
         }
         _ => None,
     };
-    let snapshot = terminator.zip(issuers).map(|(terminator, issuers)| Snapshot {
-        terminator: Arc::new(terminator),
-        issuers,
-        clients_by_id: clients_by_id(config),
-        clients: config.clients.clone(),
-        upstream: config.upstream.address.value,
-        upstream_connections_idle_max: config.upstream.connections_idle_max,
-        limits: config.limits,
-        deadlines: config.deadlines,
-    });
+    let snapshot = terminator
+        .zip(issuers)
+        .map(|(terminator, issuers)| Snapshot {
+            terminator: Arc::new(terminator),
+            issuers,
+            clients_by_id: clients_by_id(config),
+            clients: config.clients.clone(),
+            upstream: config.upstream.address.value,
+            upstream_connections_idle_max: config.upstream.connections_idle_max,
+            limits: config.limits,
+            deadlines: config.deadlines,
+        });
     (snapshot, report)
 }
 
@@ -115,7 +146,10 @@ fn clients_by_id(config: &Config) -> HashMap<String, ClientIndex> {
     ids.zip((0..).map(ClientIndex)).collect()
 }
 
-fn certificates(at: &Located<std::path::PathBuf>, key: &str) -> Result<Vec<CertificateDer<'static>>, Fault> {
+fn certificates(
+    at: &Located<std::path::PathBuf>,
+    key: &str,
+) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let read = CertificateDer::pem_file_iter(&at.value)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| {
@@ -124,7 +158,12 @@ fn certificates(at: &Located<std::path::PathBuf>, key: &str) -> Result<Vec<Certi
         })?;
     if read.is_empty() {
         let what = format!("{} holds no certificate", at.value.display());
-        return Err(fault(at, key, what, "put PEM blocks BEGIN CERTIFICATE into it"));
+        return Err(fault(
+            at,
+            key,
+            what,
+            "put PEM blocks BEGIN CERTIFICATE into it",
+        ));
     }
     Ok(read)
 }
@@ -136,7 +175,12 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
     let at = &config.tls.certificate;
     let chain = certificates(at, "tls.certificate")?;
     let broken = |what: String| {
-        fault(at, "tls.certificate", what, "put the server certificate first, its issuers behind it")
+        fault(
+            at,
+            "tls.certificate",
+            what,
+            "put the server certificate first, its issuers behind it",
+        )
     };
     let (_, leaf) = X509Certificate::from_der(&chain[0])
         .map_err(|error| broken(format!("the first certificate does not parse: {error}")))?;
@@ -144,13 +188,27 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
     let now = i64::try_from(now.0).unwrap_or(i64::MAX);
     if now > until.timestamp() {
         let cure = "renew the certificate: no client will accept this one";
-        return Err(fault(at, "tls.certificate", format!("expired at {until}"), cure));
+        return Err(fault(
+            at,
+            "tls.certificate",
+            format!("expired at {until}"),
+            cure,
+        ));
     }
     if now < from.timestamp() {
         let cure = "see whether this machine's clock is right";
-        return Err(fault(at, "tls.certificate", format!("not valid before {from}"), cure));
+        return Err(fault(
+            at,
+            "tls.certificate",
+            format!("not valid before {from}"),
+            cure,
+        ));
     }
-    let detail = format!("{}, {} in chain, valid until {until}", leaf.subject(), chain.len());
+    let detail = format!(
+        "{}, {} in chain, valid until {until}",
+        leaf.subject(),
+        chain.len()
+    );
     let spki = leaf.public_key().raw.to_vec();
     Ok(((chain, spki), detail))
 }
@@ -158,17 +216,26 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
 fn server_key(config: &Config) -> Result<(Arc<PrivateKey>, String), Fault> {
     let at = &config.tls.key;
     let (opened, place) = match &at.value {
-        KeySource::File(file) => {
-            (PrivateKey::from_pem_file(file), format!("in file {}", file.display()))
-        }
-        KeySource::Pkcs11 { module, uri, pin_file, sessions } => {
+        KeySource::File(file) => (
+            PrivateKey::from_pem_file(file),
+            format!("in file {}", file.display()),
+        ),
+        KeySource::Pkcs11 {
+            module,
+            uri,
+            pin_file,
+            sessions,
+        } => {
             let source = Pkcs11Source {
                 module: module.clone(),
                 uri: uri.clone(),
                 pin_file: pin_file.clone(),
                 sessions: *sessions,
             };
-            (PrivateKey::from_token(&source), format!("in token, {sessions} sessions"))
+            (
+                PrivateKey::from_token(&source),
+                format!("in token, {sessions} sessions"),
+            )
         }
     };
     let key = opened.map_err(|open| fault(at, "tls.key", open.what, open.cure))?;
@@ -177,7 +244,8 @@ fn server_key(config: &Config) -> Result<(Arc<PrivateKey>, String), Fault> {
 }
 
 fn proof(config: &Config, key: &PrivateKey, spki: &[u8]) -> Result<((), String), Fault> {
-    key.prove(spki).map_err(|open| fault(&config.tls.key, "tls.key", open.what, open.cure))?;
+    key.prove(spki)
+        .map_err(|open| fault(&config.tls.key, "tls.key", open.what, open.cure))?;
     Ok(((), "signed, and verified with the certificate".to_owned()))
 }
 
@@ -186,7 +254,12 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
     let anchors = certificates(at, "tls.client_ca")?;
     let detail = format!("{} for {} clients", anchors.len(), config.clients.len());
     let auth = ClientAuth::new(anchors, &config.clients).map_err(|what| {
-        fault(at, "tls.client_ca", what, "every certificate in it must be a CA's own")
+        fault(
+            at,
+            "tls.client_ca",
+            what,
+            "every certificate in it must be a CA's own",
+        )
     })?;
     Ok((auth, detail))
 }
@@ -204,16 +277,36 @@ fn issuer_rules(
     };
     let rules = match &keys.value {
         IssuerKeys::Jwks(file) => IssuerRules::from_jwks(name, audience, &bytes(file)?),
-        IssuerKeys::Pem { file, algorithm, kid } => {
+        IssuerKeys::Pem {
+            file,
+            algorithm,
+            kid,
+        } => {
             let fitting = Algorithm::from_name(algorithm).ok_or_else(|| {
                 let cure = "one of ES256, ES384, RS256, PS256, EdDSA";
-                fault(keys, "issuer", format!("{algorithm:?} is no algorithm for tokens"), cure)
+                fault(
+                    keys,
+                    "issuer",
+                    format!("{algorithm:?} is no algorithm for tokens"),
+                    cure,
+                )
             })?;
-            IssuerRules::from_pem(name, audience, bytes(file)?.as_slice(), fitting, kid.clone())
+            IssuerRules::from_pem(
+                name,
+                audience,
+                bytes(file)?.as_slice(),
+                fitting,
+                kid.clone(),
+            )
         }
     };
     let rules = rules.map_err(|what| {
-        fault(keys, "issuer", what, "each key needs its kid, its alg, and the public part only")
+        fault(
+            keys,
+            "issuer",
+            what,
+            "each key needs its kid, its alg, and the public part only",
+        )
     })?;
     let detail = format!("{} keys, audience {}", rules.keys(), rules.audience());
     Ok((rules, detail))

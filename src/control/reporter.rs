@@ -21,7 +21,11 @@ pub struct Reporter {
 impl Reporter {
     /// For the clients of a snapshot.
     pub fn new(clients: Vec<Client>) -> Self {
-        Self { clients, this_second: HashMap::new(), second_ends: Millis(0) }
+        Self {
+            clients,
+            this_second: HashMap::new(),
+            second_ends: Millis(0),
+        }
     }
 
     /// Writes what has come since the last call.
@@ -46,14 +50,22 @@ impl Reporter {
             if let Some(unwritten) = count.checked_sub(REFUSALS_LOGGED_PER_S)
                 && unwritten > 0
             {
-                tracing::warn!(reason = word, unwritten, "more refusals of this kind in one second");
+                tracing::warn!(
+                    reason = word,
+                    unwritten,
+                    "more refusals of this kind in one second"
+                );
             }
         }
     }
 
     fn write(&self, refusal: &Refusal) {
-        let place = refusal.client.and_then(|client| usize::try_from(client.0).ok());
-        let client = place.and_then(|place| self.clients.get(place)).map_or("", |c| &c.name);
+        let place = refusal
+            .client
+            .and_then(|client| usize::try_from(client.0).ok());
+        let client = place
+            .and_then(|place| self.clients.get(place))
+            .map_or("", |c| &c.name);
         let request_id = refusal.request_id.as_ref().map_or("", |id| id.as_str());
         tracing::warn!(
             reason = refusal.word,

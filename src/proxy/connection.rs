@@ -12,7 +12,7 @@ use crate::clock::Millis;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
 use crate::http::problem::{self, Problem};
 use crate::io::{Stream, Watch};
-use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, REFUSED_BODY_BYTES_MAX, RECV_BYTES, RELAY_BYTES};
+use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MAX, RELAY_BYTES};
 use crate::peer::Peer;
 use crate::tls::{Opened, Session};
 
@@ -87,7 +87,9 @@ pub(super) struct Refused {
 
 /// Serves a connection from accept to close.
 pub async fn serve(stream: Stream, local: Rc<Local>) {
-    let Some(mut connection) = greet(stream, &local).await else { return };
+    let Some(mut connection) = greet(stream, &local).await else {
+        return;
+    };
     let then = loop {
         let then = match connection.next_head().await {
             Ok(end) => match connection.open_request(end) {
@@ -96,7 +98,7 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
             },
             Err(NoHead::Over(then)) => then,
             Err(NoHead::Denied(denial)) => {
-                let refused = connection.refused_without_head(denial);
+                let refused = refused_without_head(denial, connection.local.request_id());
                 connection.refuse(refused).await
             }
         };
@@ -191,11 +193,20 @@ impl Connection {
                 Opening::Broken => return Err(NoHead::Over(Then::Close)),
                 Opening::NeedInput => {}
             }
+            self.shrink_inbox();
             self.stream.start_recv(RECV_BYTES);
             match head_by {
                 Some(by) => self.more_of_a_head(by).await?,
                 None => self.first_of_a_head(idle_by).await?,
             }
+        }
+    }
+
+    /// After a body an inbox is larger than a connection between requests should hold.
+    fn shrink_inbox(&mut self) {
+        let inbox = &mut self.stream.inbox;
+        if inbox.is_empty() && inbox.capacity() > 2 * RECV_BYTES {
+            self.local.buffers.give_back(std::mem::take(inbox));
         }
     }
 
@@ -212,7 +223,8 @@ impl Connection {
     /// cuts short.
     async fn first_of_a_head(&mut self, idle_by: Millis) -> Result<(), NoHead> {
         let send_by = self.watch.now().after(self.local.snapshot.deadlines.send);
-        self.watch.set(idle_by.min(Millis(self.watch.now().0 + RECLAIM_MS)));
+        self.watch
+            .set(idle_by.min(Millis(self.watch.now().0 + RECLAIM_MS)));
         loop {
             let (local, stream) = (&self.local, &mut self.stream);
             let waited = self.watch.wait(|cx| match stream.poll_recv(cx) {
@@ -228,7 +240,10 @@ impl Connection {
                 Err(_) => {}
             }
             let now = self.watch.now();
-            let sent = self.stream.poll_send(&mut Context::from_waker(Waker::noop())).is_ready();
+            let sent = self
+                .stream
+                .poll_send(&mut Context::from_waker(Waker::noop()))
+                .is_ready();
             match sent {
                 false if send_by <= now => return Err(NoHead::Over(Then::Drop)),
                 false => self.watch.set(send_by.min(Millis(now.0 + RECLAIM_MS))),
@@ -255,7 +270,10 @@ impl Connection {
             self.plain = self.local.buffers.lend();
         }
         let (inbox, plain) = (&mut self.stream.inbox, &mut self.plain);
-        match self.session.open(inbox, plain, plain_bytes_max, &mut self.replies) {
+        match self
+            .session
+            .open(inbox, plain, plain_bytes_max, &mut self.replies)
+        {
             // Each key update may ask for an answer; a client that asks and asks is not served.
             Ok(_) if self.replies.len() > REPLY_BYTES_MAX => Opening::Broken,
             Ok(Opened::Data) => Opening::Data,
@@ -279,7 +297,7 @@ impl Connection {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = match head::request(&self.plain[..end], &mut slots, &bounds) {
             Ok(head) => head,
-            Err(fault) => return Err(self.refused_without_head(Denial::Head(fault))),
+            Err(fault) => return Err(refused_without_head(Denial::Head(fault), id)),
         };
         let tokens = Tokens {
             memo: &mut self.memo,
@@ -291,11 +309,11 @@ impl Connection {
             BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
             BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
         };
-        let admitted = match gate::admit(&head, &self.peer, &local.snapshot, tokens, local.wall.get())
-        {
-            Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),
-            admitted => admitted,
-        };
+        let admitted =
+            match gate::admit(&head, &self.peer, &local.snapshot, tokens, local.wall.get()) {
+                Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),
+                admitted => admitted,
+            };
         let last = self.requests >= limits.requests_per_connection_max;
         let outcome = match admitted {
             Ok(permit) => {
@@ -336,15 +354,17 @@ impl Connection {
         }
     }
 
-    fn refused_without_head(&self, denial: Denial) -> Refused {
-        Refused { denial, id: self.local.request_id(), head_only: false, rest: None }
-    }
-
     /// Answers a request that is not served, and finds out whether the connection can go on.
     pub(super) async fn refuse(&mut self, refused: Refused) -> Then {
-        let Refused { denial, id, head_only, rest } = refused;
+        let Refused {
+            denial,
+            id,
+            head_only,
+            rest,
+        } = refused;
         let row = denial.row();
-        self.local.note_denial(denial, self.peer.client(), self.address, id);
+        self.local
+            .note_denial(denial, self.peer.client(), self.address, id);
         let goes_on = rest.is_some() && !row.closes && !self.local.draining.get();
         let challenge = challenge(denial);
         let allow = match denial {
@@ -429,7 +449,9 @@ impl Connection {
             self.stream.outbox = self.local.buffers.lend();
         }
         self.stream.outbox.append(&mut self.replies);
-        self.session.seal(bytes, &mut self.stream.outbox).map_err(|_| Then::Drop)?;
+        self.session
+            .seal(bytes, &mut self.stream.outbox)
+            .map_err(|_| Then::Drop)?;
         self.stream.start_send();
         Ok(())
     }
@@ -440,7 +462,8 @@ impl Connection {
     /// As [`Connection::send`].
     pub(super) async fn sent(&mut self) -> Result<(), Then> {
         if self.stream.is_sending() {
-            self.watch.set(self.watch.now().after(self.local.snapshot.deadlines.send));
+            self.watch
+                .set(self.watch.now().after(self.local.snapshot.deadlines.send));
             match self.watch.wait(|cx| self.stream.poll_send(cx)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Then::Drop),
@@ -469,6 +492,16 @@ impl Connection {
     }
 }
 
+/// A request of which nothing is known but that it cannot be served.
+fn refused_without_head(denial: Denial, id: RequestId) -> Refused {
+    Refused {
+        denial,
+        id,
+        head_only: false,
+        rest: None,
+    }
+}
+
 /// The `Allow` of a 405: HEAD goes wherever GET does.
 fn allow(verbs: Verbs) -> String {
     let names = verbs.iter().flat_map(|verb| match verb {
@@ -490,7 +523,9 @@ fn challenge(denial: Denial) -> Option<String> {
         (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
         (Denial::ScopeInsufficient(api), Some(error)) => {
             let scope = api.name();
-            Some(format!("Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""))
+            Some(format!(
+                "Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""
+            ))
         }
         (_, Some(error)) => {
             let detail = row.detail;

@@ -93,9 +93,9 @@ impl Denial {
             Self::UpstreamRefused => 22,
             Self::UpstreamConnectDeadline => 23,
             Self::UpstreamClosed => 24,
-            Self::UpstreamMalformed(_)
-            | Self::UpstreamBodyMalformed(_)
-            | Self::UpstreamInterim => 25,
+            Self::UpstreamMalformed(_) | Self::UpstreamBodyMalformed(_) | Self::UpstreamInterim => {
+                25
+            }
             Self::UpstreamDeadline => 26,
             Self::ExchangeDeadline => 27,
         }
@@ -341,7 +341,11 @@ mod tests {
         assert_eq!(causes.len(), ROWS.len());
         for row in &ROWS {
             assert_eq!(row.cause.to_lowercase(), row.word, "one word, one meaning");
-            assert!(!row.detail.is_empty() && !row.cure.is_empty(), "{}", row.word);
+            assert!(
+                !row.detail.is_empty() && !row.cure.is_empty(),
+                "{}",
+                row.word
+            );
         }
     }
 

@@ -65,7 +65,10 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
         upstream_by: Millis::NEVER,
     };
     let carried = carry(connection, &mut request, &mut times).await;
-    connection.local.buffers.give_back(std::mem::take(&mut request.head));
+    connection
+        .local
+        .buffers
+        .give_back(std::mem::take(&mut request.head));
     match carried {
         Ok(then) => {
             connection.local.counters.answered.bump();
@@ -131,7 +134,10 @@ async fn unsent(
 ) -> Result<Vec<u8>, Broken> {
     failed.shutdown();
     connection.watch.set(times.whole_by);
-    let back = connection.watch.wait(|cx| failed.poll_send(cx).map(drop)).await;
+    let back = connection
+        .watch
+        .wait(|cx| failed.poll_send(cx).map(drop))
+        .await;
     back.map_err(|_| Denial::ExchangeDeadline)?;
     Ok(std::mem::take(&mut failed.outbox))
 }
@@ -157,7 +163,13 @@ async fn ask(
     let mut scanned = 0;
     let mut body_bytes = 0;
     loop {
-        let wants_more = feed(connection, &mut link.stream, request, times, &mut body_bytes)?;
+        let wants_more = feed(
+            connection,
+            &mut link.stream,
+            request,
+            times,
+            &mut body_bytes,
+        )?;
         if wants_more {
             connection.stream.start_recv(RELAY_BYTES);
         }
@@ -218,7 +230,12 @@ fn feed(
                 Opening::Broken => return Err(Broken::ClientGone(Then::Close)),
             }
         }
-        let taken = request.body.take(&connection.plain, &mut link.outbox, request.sink, RELAY_BYTES);
+        let taken = request.body.take(
+            &connection.plain,
+            &mut link.outbox,
+            request.sink,
+            RELAY_BYTES,
+        );
         let taken = taken.map_err(Denial::Body)?;
         connection.used(taken.consumed);
         *body_bytes += taken.body;
@@ -235,8 +252,10 @@ fn feed(
     if link.outbox.is_empty() {
         return Ok(true);
     }
-    times.upstream_by =
-        connection.watch.now().after(connection.local.snapshot.deadlines.upstream_response);
+    times.upstream_by = connection
+        .watch
+        .now()
+        .after(connection.local.snapshot.deadlines.upstream_response);
     link.start_send();
     Ok(false)
 }
@@ -248,7 +267,11 @@ async fn happened(
     times: &Times,
     wants_more: bool,
 ) -> Result<Event, Broken> {
-    let upstream_by = if wants_more { times.body_by } else { times.upstream_by };
+    let upstream_by = if wants_more {
+        times.body_by
+    } else {
+        times.upstream_by
+    };
     connection.watch.set(upstream_by.min(times.whole_by));
     let (watch, client) = (&connection.watch, &mut connection.stream);
     let body_to_come = !request.body.is_done();
@@ -392,10 +415,21 @@ fn answer_head(
     extra[..REQUEST_ID_FIELD.len()].copy_from_slice(REQUEST_ID_FIELD);
     extra[REQUEST_ID_FIELD.len()..][..32].copy_from_slice(request.id.as_str().as_bytes());
     extra[REQUEST_ID_FIELD.len() + 32..].copy_from_slice(b"\r\n");
-    h1::write_response_head(out, &head, ResponseFraming::relaying(&head), !goes_on, &extra);
+    h1::write_response_head(
+        out,
+        &head,
+        ResponseFraming::relaying(&head),
+        !goes_on,
+        &extra,
+    );
     let link_lives = head.keep_alive && asked_all && head.body != ResponseBody::UntilClose;
     link.stream.inbox.drain(..end);
-    Ok(Answer { body, sink, link_lives, goes_on })
+    Ok(Answer {
+        body,
+        sink,
+        link_lives,
+        goes_on,
+    })
 }
 
 const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
@@ -408,7 +442,9 @@ async fn more_of_answer(
     out: &mut Vec<u8>,
 ) -> Result<(), Broken> {
     let stall = connection.local.snapshot.deadlines.upstream_response;
-    connection.watch.set(connection.watch.now().after(stall).min(times.whole_by));
+    connection
+        .watch
+        .set(connection.watch.now().after(stall).min(times.whole_by));
     let received = connection.watch.wait(|cx| link.stream.poll_recv(cx)).await;
     match received {
         Ok(Ok(count)) if count > 0 => Ok(()),
@@ -430,8 +466,15 @@ async fn finish(
         if let Poll::Ready(Ok(())) = link.stream.poll_send(&mut cx) {
             let sent = std::mem::take(&mut link.stream.outbox);
             connection.local.buffers.give_back(sent);
-            connection.local.upstream.put(link.stream, &connection.local);
+            connection
+                .local
+                .upstream
+                .put(link.stream, &connection.local);
         }
     }
-    Ok(if answer.goes_on { Then::Again } else { Then::CloseWhileItSends })
+    Ok(if answer.goes_on {
+        Then::Again
+    } else {
+        Then::CloseWhileItSends
+    })
 }

@@ -50,14 +50,18 @@ pub fn admit<'p>(
     tokens: Tokens<'_>,
     now: UnixSeconds,
 ) -> Result<Permit<'p>, Denial> {
-    let operation = apis::operation(head.path, verb(head.method), path::decode).map_err(|fault| match fault {
-        ApiFault::Unknown => Denial::ApiUnknown,
-        ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
-    })?;
+    let operation = apis::operation(head.path, verb(head.method), path::decode).map_err(
+        |fault| match fault {
+            ApiFault::Unknown => Denial::ApiUnknown,
+            ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
+        },
+    )?;
     if now.0 > peer.not_after() {
         return Err(Denial::CertificateExpired);
     }
-    let client = snapshot.client(peer.client()).ok_or(Denial::TokenOfOtherClient)?;
+    let client = snapshot
+        .client(peer.client())
+        .ok_or(Denial::TokenOfOtherClient)?;
     let api = operation.api;
     let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
     let token = bearer(head)?;
@@ -82,10 +86,7 @@ fn verb(method: Method) -> Option<Verb> {
     }
 }
 
-fn own_scs_as_id<'p>(
-    operation: Operation<'p>,
-    own: &'p [String],
-) -> Result<Cow<'p, str>, Denial> {
+fn own_scs_as_id<'p>(operation: Operation<'p>, own: &'p [String]) -> Result<Cow<'p, str>, Denial> {
     match operation.scs_as_id {
         Some(id) if own.iter().any(|own| *own == *id) => Ok(id),
         Some(_) => Err(Denial::ScsAsIdForeign),
@@ -138,7 +139,11 @@ fn granted(
     tokens: Tokens<'_>,
     now: UnixSeconds,
 ) -> Result<CachedGrant, Denial> {
-    let Tokens { memo, cache, counters } = tokens;
+    let Tokens {
+        memo,
+        cache,
+        counters,
+    } = tokens;
     if let Some(known) = memo.lookup(token, now) {
         // It was held against this connection's certificate when it was remembered.
         counters.tokens_remembered.bump();
@@ -154,7 +159,10 @@ fn granted(
     let verified = token::verify(token, &snapshot.issuers, now).map_err(Denial::TokenInvalid)?;
     let client = snapshot.clients_by_id.get(&verified.client_id).copied();
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
-    let grant = CachedGrant { client, grant: verified.grant };
+    let grant = CachedGrant {
+        client,
+        grant: verified.grant,
+    };
     cache.insert(token, grant, now);
     let own = owned(grant, peer)?;
     memo.set(token, own);

@@ -41,7 +41,14 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             early.append(&mut stream.inbox);
             stream.inbox = early;
             let (session, peer) = (established.session, established.peer);
-            Some(Connection::new(stream, session, peer, address, watch, Rc::clone(local)))
+            Some(Connection::new(
+                stream,
+                session,
+                peer,
+                address,
+                watch,
+                Rc::clone(local),
+            ))
         }
         Err(ended) => {
             note(&ended, address, local);
@@ -78,7 +85,11 @@ async fn shake_hands(
             Step::NeedInput => {
                 stream.start_recv(RECV_BYTES);
                 let received = watch.wait(|cx| stream.poll_recv(cx)).await;
-                if received.map_err(|_| Ended::Deadline)?.map_err(|_| Ended::Gone)? == 0 {
+                if received
+                    .map_err(|_| Ended::Deadline)?
+                    .map_err(|_| Ended::Gone)?
+                    == 0
+                {
                     return Err(Ended::Gone);
                 }
                 handshake.incoming().append(&mut stream.inbox);
@@ -154,8 +165,10 @@ fn cure(refusal: Refusal) -> &'static str {
         Refusal::NotTls => "the client speaks no TLS: T8 is TLS only (TS 33.187 clause 5.5.2)",
         Refusal::UnknownSni => "add the name to listen.server_names if it is this gateway's",
         Refusal::NoClientCertificate => "the client must present its certificate",
-        Refusal::CertificateExpired => "the client must renew its certificate; else see whether \
-                                        this machine's clock is right",
+        Refusal::CertificateExpired => {
+            "the client must renew its certificate; else see whether \
+                                        this machine's clock is right"
+        }
         Refusal::UnknownCa => "add the client's CA to tls.client_ca if it is a partner's",
         Refusal::NotMapped => "add a name of the certificate to the sans of one [[client]]",
         Refusal::MappedTwice => "names of one certificate stand with two clients: give it one",
@@ -176,7 +189,10 @@ fn note(ended: &Ended, address: SocketAddr, local: &Local) {
             "the HSM is slower than the handshakes that arrive: raise tls.key.sessions, or see \
              whether the token answers with `t8gate check`",
         ),
-        Ended::Deadline => ("handshake_deadline", "a slow or stalled client: deadlines.handshake"),
+        Ended::Deadline => (
+            "handshake_deadline",
+            "a slow or stalled client: deadlines.handshake",
+        ),
         Ended::Gone => return,
     };
     local.counters.handshakes_refused.bump();

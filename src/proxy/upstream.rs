@@ -46,16 +46,19 @@ impl Pool {
             local.buffers.give_back(std::mem::take(&mut link.inbox));
         }
         link.start_recv(RECV_BYTES);
-        let until = local.watches.now().after(local.snapshot.deadlines.upstream_idle);
+        let until = local
+            .watches
+            .now()
+            .after(local.snapshot.deadlines.upstream_idle);
         idle.push(Idle { link, until });
     }
 
     /// Closes what has been idle for too long, and what the SCEF has closed.
     pub fn expire(&self, now: Millis) {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        self.idle.borrow_mut().retain_mut(|idle| {
-            idle.until > now && idle.link.poll_recv(&mut cx).is_pending()
-        });
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| idle.until > now && idle.link.poll_recv(&mut cx).is_pending());
     }
 
     /// Closes all.
@@ -81,7 +84,10 @@ pub struct Link {
 /// That it cannot be had, or not in time.
 pub async fn link(local: &Local, watch: &Watch, whole_by: Millis) -> Result<Link, Denial> {
     match local.upstream.take() {
-        Some(stream) => Ok(Link { stream, reused: true }),
+        Some(stream) => Ok(Link {
+            stream,
+            reused: true,
+        }),
         None => connect(local, watch, whole_by).await,
     }
 }
@@ -98,7 +104,10 @@ pub async fn connect(local: &Local, watch: &Watch, whole_by: Millis) -> Result<L
     match watch.wait(|cx| connecting.poll(cx)).await {
         Ok(Ok(stream)) => {
             local.counters.upstream_connections.bump();
-            Ok(Link { stream, reused: false })
+            Ok(Link {
+                stream,
+                reused: false,
+            })
         }
         Ok(Err(_)) => Err(Denial::UpstreamRefused),
         Err(_) if by <= whole_by => Err(Denial::UpstreamConnectDeadline),

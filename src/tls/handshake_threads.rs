@@ -59,15 +59,26 @@ impl HandshakeThreads {
         by: Millis,
     ) -> Result<oneshot::Receiver<Signed>, Box<Handshake>> {
         let (home, back) = oneshot::channel();
-        self.jobs.try_send(Job { handshake, by, home }).map(|()| back).map_err(|error| {
-            let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = error;
-            Box::new(job.handshake)
-        })
+        self.jobs
+            .try_send(Job {
+                handshake,
+                by,
+                home,
+            })
+            .map(|()| back)
+            .map_err(|error| {
+                let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = error;
+                Box::new(job.handshake)
+            })
     }
 }
 
 fn sign(job: Job) {
-    let Job { mut handshake, by, home } = job;
+    let Job {
+        mut handshake,
+        by,
+        home,
+    } = job;
     if home.is_closed() || by <= Millis::now() {
         return;
     }
