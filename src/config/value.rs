@@ -181,7 +181,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 fn show(number: u64, units: &[(&str, u64)]) -> String {
     let exact = units
         .iter()
-        .find(|(_, factor)| number >= *factor && number % factor == 0);
+        .find(|(_, factor)| number >= *factor && number.is_multiple_of(*factor));
     let (unit, factor) = exact.or(units.last()).copied().unwrap_or(("", 1));
     format!("{}{unit}", number / factor)
 }

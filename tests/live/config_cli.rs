@@ -1,0 +1,265 @@
+//! `t8gate serve` and `t8gate check` as an operator meets them.
+
+use std::path::Path;
+
+use crate::harness::client::HOST;
+use crate::harness::gateway::{Gateway, check, t8gate, write};
+use crate::harness::origin::Origin;
+use crate::harness::pki::{Key, Leaf};
+use crate::harness::stage::{House, PATH, Stage};
+use crate::harness::{WAIT, free_address, run};
+
+fn checked(stage: &Stage) -> (bool, String) {
+    let mut config = stage.config.clone();
+    config.set_text("listen.address", free_address());
+    let outcome = check(&write(stage.scratch.path(), &config), &stage.environment);
+    (outcome.status.success(), outcome.stdout + &outcome.stderr)
+}
+
+/// `check` fails and says all of this; so does `serve`.
+fn faulty(change: impl FnOnce(&mut Stage), words: &[&str]) {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    change(&mut stage);
+    let (good, said) = checked(&stage);
+    assert!(!good, "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word} is missing:\n{said}");
+    }
+    let file = write(stage.scratch.path(), &stage.config);
+    let outcome = run(t8gate(&["serve", "--config"]).arg(&file), b"", WAIT);
+    assert!(!outcome.status.success());
+}
+
+#[test]
+fn good_configuration_passes_and_is_shown() {
+    let origin = Origin::start();
+    let (good, said) = checked(&Stage::new(origin.address));
+    assert!(good, "{said}");
+}
+
+#[test]
+fn good_configuration_with_a_token_passes() {
+    let origin = Origin::start();
+    let (stage, _token) = Stage::with_token(origin.address, Key::P256);
+    let (good, said) = checked(&stage);
+    assert!(good, "{said}");
+}
+
+#[test]
+fn unknown_key_is_a_fault_with_its_line() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("limits.head_octets_max", "1");
+    };
+    faulty(change, &["head_octets_max", ".toml:"]);
+}
+
+#[test]
+fn unknown_section_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("notify.destination", "1");
+    };
+    faulty(change, &["notify"]);
+}
+
+#[test]
+fn all_faults_are_in_one_report() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("limits.head_bytes_max", "\"many\"");
+        stage.config.set("deadlines.head", "5");
+        stage
+            .config
+            .set_text("tls.certificate", "/nowhere/server.pem");
+    };
+    faulty(
+        change,
+        &["head_bytes_max", "deadlines.head", "/nowhere/server.pem"],
+    );
+}
+
+#[test]
+fn duration_without_unit_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("deadlines.idle", "\"30\"");
+    };
+    faulty(change, &["deadlines.idle"]);
+}
+
+#[test]
+fn missing_section_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.config.unset("upstream.address");
+    };
+    faulty(change, &["upstream"]);
+}
+
+#[test]
+fn scs_as_id_of_two_clients_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        let table = "name = \"third\"\nclient_id = \"third\"\nsans = [\"dns:third.example\"]\n\
+                     scs_as_ids = [\"acme\"]";
+        stage.config.table("client", table);
+    };
+    faulty(change, &["acme"]);
+}
+
+#[test]
+fn san_of_two_clients_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        let table = "name = \"third\"\nclient_id = \"third\"\nsans = [\"dns:scs.acme.example\"]\n\
+                     scs_as_ids = [\"third\"]";
+        stage.config.table("client", table);
+    };
+    faulty(change, &["scs.acme.example"]);
+}
+
+#[test]
+fn file_that_is_not_a_certificate_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        let file = stage.scratch.write("nonsense.pem", "nonsense");
+        stage.config.set_text("tls.client_ca", file.display());
+    };
+    faulty(change, &["nonsense.pem"]);
+}
+
+#[test]
+fn key_of_another_certificate_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        let other = stage.operator_ca.issue("other", &Leaf::server(HOST));
+        stage.config.set_text("tls.key.file", other.key.display());
+    };
+    faulty(change, &["tls.key"]);
+}
+
+#[test]
+fn jwks_that_does_not_parse_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.scratch.write("jwks.json", "{\"keys\": 1}");
+    };
+    faulty(change, &["jwks.json"]);
+}
+
+#[test]
+fn upstream_that_is_not_there_fails_check_but_not_serve() {
+    let stage = Stage::new(free_address());
+    let (good, said) = checked(&stage);
+    assert!(!good && said.contains("upstream"), "{said}");
+    // A SCEF may come up after its gateway.
+    assert_eq!(stage.start().stop().code(), Some(0));
+}
+
+#[test]
+fn file_that_is_not_there_is_a_fault() {
+    let outcome = check(Path::new("/nowhere/t8gate.toml"), &[]);
+    assert!(!outcome.status.success());
+    assert!((outcome.stdout + &outcome.stderr).contains("/nowhere/t8gate.toml"));
+}
+
+#[test]
+fn unknown_arguments_are_refused() {
+    for arguments in [&["serve"][..], &["dance"], &["check", "--colour", "red"]] {
+        let outcome = run(&mut t8gate(arguments), b"", WAIT);
+        assert_eq!(outcome.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            !outcome.stderr.is_empty() && outcome.stdout.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn help_is_data() {
+    let outcome = run(&mut t8gate(&["--help"]), b"", WAIT);
+    assert!(outcome.status.success());
+    for word in ["serve", "check"] {
+        assert!(outcome.stdout.contains(word), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn port_of_another_program_is_said_at_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stage = Stage::new(free_address());
+    let mut config = stage.config.clone();
+    config.set_text("listen.address", taken.local_addr().unwrap());
+    let file = write(stage.scratch.path(), &config);
+    let outcome = run(t8gate(&["serve", "--config"]).arg(&file), b"", WAIT);
+    assert!(!outcome.status.success());
+    assert!(
+        outcome
+            .stderr
+            .contains(&taken.local_addr().unwrap().to_string()),
+        "{}",
+        outcome.stderr
+    );
+}
+
+/// SO_REUSEPORT would let two gateways share a port, and each get a part of the clients.
+#[test]
+fn port_of_another_gateway_is_said_at_start_and_shared_only_on_request() {
+    let house = House::open();
+    let mut config = house.stage.config.clone();
+    config.set_text("listen.address", house.gateway.address);
+    let file = write(house.stage.scratch.path(), &config);
+    let outcome = run(t8gate(&["serve", "--config"]).arg(&file), b"", WAIT);
+    assert!(!outcome.status.success());
+    let address = house.gateway.address.to_string();
+    assert!(outcome.stderr.contains(&address), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("share_port"), "{}", outcome.stderr);
+
+    config.set("listen.share_port", "true");
+    let file = write(house.stage.scratch.path(), &config);
+    let mut second = Gateway::spawn(&file, house.gateway.address, &[]).expect("to share");
+    assert!(!crate::harness::within(
+        std::time::Duration::from_millis(500),
+        || !second.alive()
+    ));
+}
+
+/// Each shard listens for itself, under its own name, on its own CPU.
+#[test]
+fn every_configured_cpu_gets_a_shard() {
+    let cpus = crate::harness::gateway::cpus();
+    let list = cpus
+        .iter()
+        .take(2)
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let house = House::open_with(|config| {
+        config.set("listen.cpus", &format!("[{list}]"));
+    });
+    let shards = house.gateway.shard_tids();
+    assert_eq!(shards.len(), cpus.len().min(2));
+    for tid in shards {
+        let status = format!("/proc/{}/task/{tid}/status", house.gateway.pid());
+        let status = std::fs::read_to_string(status).unwrap();
+        let list = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+            .unwrap();
+        assert!(
+            list.trim().parse::<usize>().is_ok(),
+            "not pinned to one CPU: {list}"
+        );
+    }
+    for _ in 0..20 {
+        assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    }
+}
+
+#[test]
+fn cpu_that_does_not_exist_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("listen.cpus", "[4095]");
+    };
+    faulty(change, &["listen.cpus"]);
+}
+
+#[test]
+fn cpu_named_twice_is_a_fault() {
+    let change = |stage: &mut Stage| {
+        stage.config.set("listen.cpus", "[0, 0]");
+    };
+    faulty(change, &["listen.cpus"]);
+}

@@ -1,0 +1,310 @@
+//! The gateway as its users run it: a configuration file and a process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::{Outcome, WAIT, command, finish, free_address, run, within};
+
+/// A configuration file in the making: `section.key` to a value as TOML writes it.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigText {
+    values: BTreeMap<String, BTreeMap<String, String>>,
+    tables: Vec<(String, String)>,
+    raw: String,
+}
+
+impl ConfigText {
+    /// Sets a key, given in full (`limits.head_bytes_max`, `tls.key.file`), to a TOML value.
+    pub fn set(&mut self, key: &str, value: &str) -> &mut Self {
+        let (section, name) = key.rsplit_once('.').expect("a key in full");
+        let section = self.values.entry(section.to_owned()).or_default();
+        section.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a key to a text, a path or an address.
+    pub fn set_text(&mut self, key: &str, value: impl std::fmt::Display) -> &mut Self {
+        self.set(key, &format!("{:?}", value.to_string()))
+    }
+
+    /// Takes a key away.
+    pub fn unset(&mut self, key: &str) -> &mut Self {
+        let (section, name) = key.rsplit_once('.').expect("a key in full");
+        let removed = self
+            .values
+            .get_mut(section)
+            .and_then(|keys| keys.remove(name));
+        assert!(removed.is_some(), "{key} was not set");
+        self
+    }
+
+    /// Appends a `[[name]]` table.
+    pub fn table(&mut self, name: &str, body: &str) -> &mut Self {
+        self.tables.push((name.to_owned(), body.to_owned()));
+        self
+    }
+
+    /// Takes all `[[name]]` tables away.
+    pub fn without_tables(&mut self, name: &str) -> &mut Self {
+        self.tables.retain(|(table, _)| table != name);
+        self
+    }
+
+    /// Appends text as it is.
+    pub fn raw(&mut self, text: &str) -> &mut Self {
+        self.raw.push_str(text);
+        self
+    }
+
+    /// The file.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        for (section, keys) in &self.values {
+            let _ = writeln!(text, "[{section}]");
+            for (name, value) in keys {
+                let _ = writeln!(text, "{name} = {value}");
+            }
+            text.push('\n');
+        }
+        for (name, body) in &self.tables {
+            let _ = writeln!(text, "[[{name}]]\n{}\n", body.trim());
+        }
+        text + &self.raw
+    }
+}
+
+/// The CPUs this process may use.
+pub fn cpus() -> Vec<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let mut cpus = Vec::new();
+    for range in list.expect("Linux").trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<usize>().expect("a CPU number");
+        cpus.extend(number(first)..=number(last));
+    }
+    cpus
+}
+
+/// One CPU, another one for each caller in turn, so that gateways of tests that run at the same
+/// time do not all share the first.
+pub fn next_cpu() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let cpus = cpus();
+    cpus[NEXT.fetch_add(1, Ordering::Relaxed) % cpus.len()]
+}
+
+/// The gateway's command line, without a machine's certificate bundles in its environment.
+pub fn t8gate(arguments: &[&str]) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_t8gate"));
+    command.args(arguments);
+    command
+}
+
+/// Runs `t8gate check` on a file.
+pub fn check(file: &Path, environment: &[(String, String)]) -> Outcome {
+    let mut command = t8gate(&["check", "--config"]);
+    command.arg(file).envs(environment.iter().cloned());
+    run(&mut command, b"", WAIT)
+}
+
+/// A serving gateway; killed when dropped.
+pub struct Gateway {
+    pub address: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Gateway {
+    /// Writes `config` below `directory`, with a free port in it, and starts the gateway.
+    ///
+    /// # Panics
+    /// When it does not serve within [`WAIT`], with what it said.
+    pub fn start(config: &ConfigText, directory: &Path, environment: &[(String, String)]) -> Self {
+        let mut last = String::new();
+        // Between choosing a port and listening on it another test may take it.
+        for _ in 0..3 {
+            let address = free_address();
+            let mut config = config.clone();
+            config.set_text("listen.address", address);
+            let file = write(directory, &config);
+            match Self::spawn(&file, address, environment) {
+                Ok(gateway) => return gateway,
+                Err(said) => last = said,
+            }
+        }
+        panic!("the gateway does not serve; it said:\n{last}");
+    }
+
+    /// Starts the gateway on a file that names `address`.
+    ///
+    /// # Errors
+    /// What it said, when it ended instead of serving.
+    pub fn spawn(
+        file: &Path,
+        address: SocketAddr,
+        environment: &[(String, String)],
+    ) -> Result<Self, String> {
+        let mut command = t8gate(&["serve", "--config"]);
+        command.arg(file).envs(environment.iter().cloned());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary of this package");
+        let log = keep_log(&mut child);
+        let mut gateway = Self {
+            address,
+            child,
+            log,
+        };
+        let mut ended = false;
+        let serving = within(WAIT, || {
+            ended = gateway.child.try_wait().expect("our own child").is_some();
+            ended || TcpStream::connect(address).is_ok()
+        });
+        if serving && !ended {
+            return Ok(gateway);
+        }
+        // Its last words may still be on their way.
+        thread::sleep(Duration::from_millis(50));
+        Err(gateway.log())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .expect("no test panics with it held")
+            .clone()
+    }
+
+    /// Whether it still runs.
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.pid().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+    }
+
+    /// Waits for its end; none when it is still running after `limit`, and then it is killed.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        finish(&mut self.child, limit)
+    }
+
+    /// Lets half a second pass; whether it still runs then.
+    pub fn wait_briefly(&mut self) -> bool {
+        !within(Duration::from_millis(500), || !self.alive())
+    }
+
+    /// SIGTERM, and its exit status.
+    ///
+    /// # Panics
+    /// When it does not end within [`WAIT`].
+    pub fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        self.wait(WAIT).expect("to end on SIGTERM")
+    }
+
+    /// Resident memory.
+    pub fn rss_kb(&self) -> u64 {
+        self.status_number("VmRSS:")
+    }
+
+    pub fn threads(&self) -> u64 {
+        self.status_number("Threads:")
+    }
+
+    /// Open file descriptors.
+    pub fn fds(&self) -> usize {
+        std::fs::read_dir(self.proc("fd"))
+            .expect("our own child")
+            .count()
+    }
+
+    /// Thread ids of the shards, found by their names.
+    pub fn shard_tids(&self) -> Vec<u32> {
+        let mut tids = Vec::new();
+        for entry in std::fs::read_dir(self.proc("task"))
+            .expect("our own child")
+            .flatten()
+        {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            if name.starts_with("shard-") {
+                tids.extend(
+                    entry
+                        .file_name()
+                        .to_str()
+                        .and_then(|tid| tid.parse::<u32>().ok()),
+                );
+            }
+        }
+        tids
+    }
+
+    fn status_number(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).expect("our own child");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .expect("Linux");
+        let number = line.split_whitespace().next().expect("a number");
+        number.parse().expect("a number")
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.pid()))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- what the gateway said ---\n{}---", self.log());
+        }
+    }
+}
+
+/// Writes a configuration file, another name each time.
+pub fn write(directory: &Path, config: &ConfigText) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let file = directory.join(format!("t8gate-{number}.toml"));
+    std::fs::write(&file, config.render()).expect("a writable directory");
+    file
+}
+
+fn keep_log(child: &mut Child) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&log);
+    let stderr = child.stderr.take().expect("piped");
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = kept.lock().expect("no thread panics with it held");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    log
+}

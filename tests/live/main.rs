@@ -1,0 +1,19 @@
+//! The gateway among real peers: real sockets and a real ring, a software token, curl and openssl.
+//!
+//! Every test brings its own PKI, SCEF and gateway process, and may run beside any other.
+
+// The ban is for the house; tests keep time as anybody does.
+#![allow(clippy::disallowed_methods)]
+
+mod harness;
+
+mod authorization;
+mod bounds;
+mod config_cli;
+mod forwarding;
+mod hsm;
+mod http_requests;
+mod http_responses;
+mod selftest;
+mod shutdown;
+mod tls;
