@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use socket2::Socket;
 use crate::audit::Refusals;
 use crate::authz::cache::TokenCache;
 use crate::clock::{Millis, UnixSeconds};
-use crate::io::{Buffers, Listener, Watches, cpu};
+use crate::io::{Buffers, Listener, Pause, Watches, cpu};
 use crate::limits::SWEEP_MS;
 use crate::metrics::Counters;
 use crate::proxy::connection;
@@ -49,17 +50,20 @@ pub struct Handle {
     pub thread: JoinHandle<()>,
 }
 
-/// Starts a shard's thread.
+/// Starts a shard's thread, and waits until it is about to accept.
 ///
 /// # Errors
-/// The kernel's, where the thread cannot be started.
+/// The kernel's, where the thread or its ring cannot be had.
 pub fn start(plan: Plan) -> io::Result<Handle> {
     let counters = Arc::new(Counters::default());
     let refusals = Arc::new(Refusals::default());
     let theirs = (Arc::clone(&counters), Arc::clone(&refusals));
+    let (ready, readiness) = mpsc::sync_channel(1);
     let thread = thread::Builder::new()
         .name(format!("shard-{}", plan.index))
-        .spawn(move || run(plan, theirs.0, theirs.1))?;
+        .spawn(move || run(plan, theirs.0, theirs.1, &ready))?;
+    let ended = || io::Error::other("a shard ended before it had begun");
+    readiness.recv().map_err(|_| ended())??;
     Ok(Handle {
         counters,
         refusals,
@@ -110,33 +114,51 @@ fn explain(error: &io::Error) -> String {
     format!("io_uring is not available: {error}; {cure}")
 }
 
-fn run(plan: Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) {
+fn run(
+    plan: Plan,
+    counters: Arc<Counters>,
+    refusals: Arc<Refusals>,
+    ready: &mpsc::SyncSender<io::Result<()>>,
+) {
     if let Err(error) = cpu::pin(plan.cpu) {
         tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned to its CPU");
     }
-    let runtime = match tokio_uring::Runtime::new(&ring()) {
-        Ok(runtime) => runtime,
+    let begun = tokio_uring::Runtime::new(&ring())
+        .map_err(|error| io::Error::new(error.kind(), explain(&error)))
+        .and_then(|runtime| Ok((runtime, begin(&plan, counters, refusals)?)));
+    let (runtime, local) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
-            tracing::error!(shard = plan.index, "{}", explain(&error));
+            // Whoever started the shard waits for this, and says it.
+            let _ = ready.send(Err(error));
             return;
         }
     };
+    let _ = ready.send(Ok(()));
+    let listener = Rc::new(Listener::new(plan.listener));
+    runtime.block_on(async {
+        let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
+        // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
+        let _ = tokio_uring::spawn(sweep(Rc::clone(&local), plan.draining)).await;
+        listener.stop();
+        let _ = accepting.await;
+        drain(&local).await;
+        local.upstream.clear();
+    });
+}
+
+/// All that a shard owns, before its first connection.
+fn begin(plan: &Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) -> io::Result<Rc<Local>> {
     let mut random = [0; 8];
+    rand::fill(&mut random).map_err(|_| io::Error::other("the system has no random numbers"))?;
     let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
-    let (Ok(tokens), Ok(())) = (tokens, rand::fill(&mut random)) else {
-        tracing::error!(
-            shard = plan.index,
-            "the system has no random numbers to give"
-        );
-        return;
-    };
-    let local = Rc::new(Local {
+    Ok(Rc::new(Local {
         shard: plan.index,
-        tokens: RefCell::new(tokens),
-        snapshot: plan.snapshot,
+        tokens: RefCell::new(tokens.map_err(io::Error::other)?),
+        snapshot: Arc::clone(&plan.snapshot),
         counters,
         refusals,
-        handshake_threads: plan.handshake_threads,
+        handshake_threads: plan.handshake_threads.clone(),
         upstream: Pool::default(),
         buffers: Buffers::default(),
         watches: Watches::new(Millis::now()),
@@ -144,16 +166,7 @@ fn run(plan: Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) {
         draining: Cell::new(false),
         epoch: u64::from_ne_bytes(random),
         requests_named: Cell::new(0),
-    });
-    let listener = Rc::new(Listener::new(plan.listener));
-    runtime.block_on(async {
-        let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
-        sweep(&local, &plan.draining).await;
-        listener.stop();
-        let _ = accepting.await;
-        drain(&local).await;
-        local.upstream.clear();
-    });
+    }))
 }
 
 /// Accepts until the listener is stopped.
@@ -196,12 +209,11 @@ fn open_connections(local: &Local) -> usize {
 }
 
 /// Keeps the shard's clocks and deadlines until the end is announced.
-async fn sweep(local: &Local, draining: &AtomicBool) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_MS));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn sweep(local: Rc<Local>, draining: Arc<AtomicBool>) {
+    let mut pause = Pause::of(Duration::from_millis(SWEEP_MS));
     while !draining.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        tick(local);
+        pause.wait().await;
+        tick(&local);
     }
 }
 

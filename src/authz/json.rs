@@ -49,6 +49,8 @@ pub(super) enum JsonFault {
 //= RFC 7519 section 4
 //# Of claims with the same name none is taken: the token is refused.
 pub(super) fn object(bytes: &[u8]) -> Result<Object, JsonFault> {
+    //= RFC 8725 section 3.7
+    //# JSON is UTF-8; what is not is refused, and no other encoding is guessed.
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::Malformed)?;
     // serde's error type can carry words only; the reason travels beside it.
     let fault = Cell::new(JsonFault::Malformed);

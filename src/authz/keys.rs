@@ -24,6 +24,8 @@ const KEYS_MAX: usize = 64;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The signature algorithms a token may have (RFC 7518 section 3.1, RFC 8037). No `none`, no MAC.
+//= RFC 8725 section 3.2
+//# Only algorithms that are sound today are known at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     ES256,

@@ -153,9 +153,14 @@ impl Mint {
         json!({"typ": "at+jwt", "alg": self.algorithm.name(), "kid": "k1"})
     }
 
-    /// Signs these texts, whatever they are.
-    pub(super) fn sign(&self, header: &str, claims: &str) -> Vec<u8> {
-        let signed = format!("{}.{}", b64(header), b64(claims));
+    /// Signs these octets, whatever they are.
+    pub(super) fn sign(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> Vec<u8> {
+        self.sign_parts(&b64(header), &b64(claims))
+    }
+
+    /// Signs these two parts of a token as they stand.
+    pub(super) fn sign_parts(&self, header: &str, claims: &str) -> Vec<u8> {
+        let signed = format!("{header}.{claims}");
         let signature = self.signer.sign(self.algorithm, signed.as_bytes());
         format!("{signed}.{}", b64(signature)).into_bytes()
     }
@@ -163,16 +168,16 @@ impl Mint {
     /// A good token, but for these claims; a null claim is left out.
     pub(super) fn with(&self, changes: Value) -> Vec<u8> {
         self.sign(
-            &self.header().to_string(),
-            &changed(claims(), changes).to_string(),
+            self.header().to_string(),
+            changed(claims(), changes).to_string(),
         )
     }
 
     /// A good token, but for these header parameters; a null one is left out.
     pub(super) fn with_header(&self, changes: Value) -> Vec<u8> {
         self.sign(
-            &changed(self.header(), changes).to_string(),
-            &claims().to_string(),
+            changed(self.header(), changes).to_string(),
+            claims().to_string(),
         )
     }
 }

@@ -199,9 +199,13 @@ pub fn verify(
     let parts = Parts::of(token)?;
     let header = Header::read(&parts.header)?;
     let claims = json::object(&parts.claims)?;
+    //= RFC 8725 section 3.8
+    //# Issuer and key belong together: only the keys of the issuer that is named may verify.
     let issuer = issuers.named(text(&claims, "iss", Claim::Iss)?);
     let issuer = issuer.ok_or(TokenFault::IssuerUnknown)?;
     let key = issuer.pick(header.kid.as_deref(), header.algorithm)?;
+    //= RFC 8725 section 3.3
+    //# Unless the signature stands, nothing of the token is used.
     key.verify(parts.signed, &parts.signature)?;
     require_audience(&claims, issuer.audience())?;
     require_claims(&claims)?;
@@ -251,6 +255,8 @@ impl<'t> Parts<'t> {
 
 /// What of a JOSE header is heeded. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are not: a token does not
 /// bring its own key.
+//= RFC 8725 section 3.10
+//# No key, and no address of one, is taken from a token; kid is only a name to compare.
 struct Header {
     algorithm: Algorithm,
     kid: Option<String>,
@@ -265,6 +271,8 @@ impl Header {
         };
         //= RFC 8725 section 3.11
         //# A token says of which kind it is; another kind of JWT is not an access token.
+        //= RFC 8725 section 3.12
+        //# No other kind of JWT passes these rules, as no other has this type.
         let typ = text("typ")?.unwrap_or_default();
         if !["at+jwt", "application/at+jwt"]
             .iter()
@@ -279,6 +287,8 @@ impl Header {
         {
             return Err(TokenFault::CritUnknown);
         }
+        //= RFC 8725 section 3.6
+        //# Nothing is decompressed.
         if header.contains_key("zip") {
             return Err(TokenFault::Compressed);
         }

@@ -488,11 +488,9 @@ fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
         d.body_bytes_per_s_min,
     );
     let parts = [
-        ("head", deadlines.head),
         ("body", deadlines.body),
         ("upstream_connect", deadlines.upstream_connect),
         ("upstream_response", deadlines.upstream_response),
-        ("send", deadlines.send),
     ];
     for (key, part) in parts
         .into_iter()

@@ -74,7 +74,7 @@ impl Listener {
         )
         .flags(libc::SOCK_CLOEXEC)
         .build();
-        let (result, ()) = submit(&self.socket, (), entry).await;
+        let (result, ()) = submit(Some(&self.socket), (), entry).await;
         let descriptor = result?;
         let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
         // SAFETY: the accept that just completed made this descriptor, and nobody else has it.

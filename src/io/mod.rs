@@ -7,10 +7,12 @@
 pub mod accept;
 pub mod buffers;
 pub mod cpu;
+pub mod pause;
 pub mod stream;
 pub mod watch;
 
 pub use accept::Listener;
 pub use buffers::Buffers;
+pub use pause::Pause;
 pub use stream::Stream;
 pub use watch::{Expired, Watch, Watches};

@@ -16,7 +16,7 @@ use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 /// still waits in the submission queue, the kernel would find another socket under its number.
 pub(super) struct Held<D> {
     data: D,
-    _socket: Rc<Socket>,
+    _socket: Option<Rc<Socket>>,
 }
 
 pub(super) struct Outcome<D>(std::marker::PhantomData<D>);
@@ -36,10 +36,14 @@ impl<D: 'static> OneshotOutputTransform for Outcome<D> {
 
 pub(super) type Flight<D> = InFlightOneshot<Held<D>, Outcome<D>>;
 
-pub(super) fn submit<D: 'static>(socket: &Rc<Socket>, data: D, entry: squeue::Entry) -> Flight<D> {
+pub(super) fn submit<D: 'static>(
+    socket: Option<&Rc<Socket>>,
+    data: D,
+    entry: squeue::Entry,
+) -> Flight<D> {
     let held = Held {
         data,
-        _socket: Rc::clone(socket),
+        _socket: socket.map(Rc::clone),
     };
     UnsubmittedOneshot::new(held, Outcome(std::marker::PhantomData), entry).submit()
 }
@@ -91,7 +95,7 @@ impl Stream {
             address.len(),
         )
         .build();
-        let flight = submit(&socket, address, entry);
+        let flight = submit(Some(&socket), address, entry);
         Ok(Connecting {
             socket: Some(socket),
             flight,
@@ -125,7 +129,7 @@ impl Stream {
             room,
         )
         .build();
-        self.receiving = Some(submit(&self.socket, buffer, entry));
+        self.receiving = Some(submit(Some(&self.socket), buffer, entry));
     }
 
     /// Whether a receive is in flight.
@@ -170,7 +174,7 @@ impl Stream {
         )
         .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
         .build();
-        self.sending = Some(submit(&self.socket, buffer, entry));
+        self.sending = Some(submit(Some(&self.socket), buffer, entry));
     }
 
     /// Whether a send is in flight, or done and not yet looked at.

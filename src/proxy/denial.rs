@@ -133,7 +133,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
 /// The table.
 pub const ROWS: [Row; 28] = [
     Row {
-        cause: "REQUEST_MALFORMED",
+        cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
         closes: true,
         cure: CLIENT_FRAMING,

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, HeadFault, Method, ResponseBody};
 use crate::io::Stream;
-use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
+use crate::limits::{CONTINUE_WAIT_MS, FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
 
 use super::connection::{Connection, Opening, Refused, Request, Then};
 use super::denial::Denial;
@@ -53,6 +53,8 @@ struct Times {
     body_by: Millis,
     /// The SCEF's: to take the next piece, or to answer.
     upstream_by: Millis,
+    /// The SCEF's, to say 100 to a client that waits for it.
+    continue_by: Millis,
 }
 
 /// Carries an admitted request to the SCEF and the answer to the client.
@@ -63,6 +65,7 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
         whole_by: now.after(deadlines.exchange),
         body_by: now.after(deadlines.body),
         upstream_by: Millis::NEVER,
+        continue_by: Millis::NEVER,
     };
     let carried = carry(connection, &mut request, &mut times).await;
     connection
@@ -147,6 +150,8 @@ enum Event {
     Answered(std::io::Result<usize>),
     ClientSent(std::io::Result<usize>),
     PieceSent(std::io::Result<()>),
+    /// The client has waited long enough for a 100.
+    ContinueDue,
 }
 
 /// Sends the rest of the request, whatever of it is still to come, until the head of a final
@@ -158,7 +163,11 @@ async fn ask(
     times: &mut Times,
 ) -> Result<usize, Broken> {
     let deadlines = connection.local.snapshot.deadlines;
-    times.upstream_by = connection.watch.now().after(deadlines.upstream_response);
+    let now = connection.watch.now();
+    times.upstream_by = now.after(deadlines.upstream_response);
+    if request.expects_continue {
+        times.continue_by = Millis(now.0 + CONTINUE_WAIT_MS);
+    }
     let mut interim = 0;
     let mut scanned = 0;
     let mut body_bytes = 0;
@@ -184,6 +193,12 @@ async fn ask(
             Event::PieceSent(Err(_)) => {
                 request.body = Source::Done;
                 request.keep_alive = false;
+            }
+            Event::ContinueDue => {
+                times.continue_by = Millis::NEVER;
+                if std::mem::take(&mut request.expects_continue) {
+                    connection.send(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+                }
             }
             Event::ClientSent(Ok(count)) if count > 0 => {}
             Event::ClientSent(_) => return Err(Broken::ClientGone(Then::Drop)),
@@ -272,7 +287,9 @@ async fn happened(
     } else {
         times.upstream_by
     };
-    connection.watch.set(upstream_by.min(times.whole_by));
+    connection
+        .watch
+        .set(upstream_by.min(times.whole_by).min(times.continue_by));
     let (watch, client) = (&connection.watch, &mut connection.stream);
     let body_to_come = !request.body.is_done();
     let event = watch
@@ -290,16 +307,14 @@ async fn happened(
             Poll::Pending
         })
         .await;
-    event.map_err(|_| {
-        let late = if times.whole_by <= watch.now() {
-            Denial::ExchangeDeadline
-        } else if wants_more {
-            Denial::BodyDeadline
-        } else {
-            Denial::UpstreamDeadline
-        };
-        late.into()
-    })
+    let now = watch.now();
+    match event {
+        Ok(event) => Ok(event),
+        Err(_) if times.whole_by <= now => Err(Denial::ExchangeDeadline.into()),
+        Err(_) if times.continue_by <= now => Ok(Event::ContinueDue),
+        Err(_) if wants_more => Err(Denial::BodyDeadline.into()),
+        Err(_) => Err(Denial::UpstreamDeadline.into()),
+    }
 }
 
 /// The end of a response head in the link's inbox, if it is all there.

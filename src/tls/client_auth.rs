@@ -98,6 +98,7 @@ impl ClientAuth {
             return Err(Refusal::CertificateExpired);
         }
         let not_after = u64::try_from(validity.not_after.timestamp());
+        check_usage(&certificate)?;
         let client = self.client(&certificate)?;
         let thumbprint = Thumbprint(bytes32(digest(&SHA256, leaf).as_ref()));
         Ok(Peer::new(
@@ -183,6 +184,16 @@ impl ClientCertVerifier for ClientAuth {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chain.supported_verify_schemes()
+    }
+}
+
+/// webpki does not look at it.
+//= TS 33.310 clause 6.1.3a
+//# keyUsage is there, critical, and says digitalSignature.
+fn check_usage(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
+    match leaf.key_usage() {
+        Ok(Some(usage)) if usage.critical && usage.value.digital_signature() => Ok(()),
+        _ => Err(Refusal::BadCertificate),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::peer::Peer;
 
 const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
 const CONTENT_HANDSHAKE: u8 = 22;
+const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
@@ -240,6 +241,7 @@ impl Handshake {
                 Hello::Partial => return Ok(Step::NeedInput),
                 Hello::Complete => {
                     if self.phase == Phase::Hello {
+                        self.check_version()?;
                         self.check_server_name()?;
                     }
                     if self.terminator.in_token && !may_wait {
@@ -307,6 +309,20 @@ impl Handshake {
             return Refusal::NotTls;
         }
         noted.unwrap_or_else(|| refusal_of(error))
+    }
+
+    /// rustls would stumble over what such a hello lacks, and blame that.
+    //= TS 33.210 clause 6.2.1
+    //# TLS 1.1 and older are refused, as what they are.
+    fn check_version(&mut self) -> Result<(), Refusal> {
+        // Behind the record's header and the message's: the version the client asks for.
+        match self.incoming.get(9..11) {
+            Some(version) if *version < [3, 3][..] => {
+                self.plain_alert(ALERT_PROTOCOL_VERSION);
+                Err(Refusal::NoCommonProfile)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// rustls' own parser reads the ClientHello, so that both see the same name.

@@ -72,6 +72,7 @@ fn identity(ca: &Ca, sans: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity 
         });
     }
     params.extended_key_usages = vec![usage];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate().unwrap();
     let der = params.signed_by(&key, &ca.issuer).unwrap().der().clone();
     Identity { der, key }

@@ -444,7 +444,6 @@ fn token_of_another_client_is_refused_whatever_it_is_bound_to() {
 fn token_without_the_apis_scope_is_forbidden() {
     for scope in [
         "3gpp-nidd",
-        "",
         "3gpp-monitoring-even",
         "3gpp-monitoring-eventx",
     ] {

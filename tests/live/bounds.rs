@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::authorization::assert_problem;
 use crate::harness::client::{HOST, ReadFault, get, head};
-use crate::harness::origin::Act;
+use crate::harness::origin::{Act, ok, usual_body};
 use crate::harness::stage::{House, PATH};
 use crate::harness::{WAIT, wait_until, within};
 
@@ -409,7 +409,17 @@ fn warm_shard_calls_the_ring_and_nothing_else() {
     for client in &mut clients {
         assert_eq!(client.get(PATH, &token).status, 200);
     }
-    // Every link that the load below needs is opened before the trace begins.
+    // Every link that the load below can need is opened before the trace begins: all clients wait
+    // for an answer at the same time.
+    house.origin.usually(vec![
+        Act::ReadBody,
+        Act::Pause(Duration::from_millis(500)),
+        Act::Send(ok(&usual_body())),
+    ]);
+    all_at_once(&mut clients, &token, 1);
+    house
+        .origin
+        .usually(vec![Act::ReadBody, Act::Send(ok(&usual_body()))]);
     all_at_once(&mut clients, &token, 20);
     let shards = house.gateway.shard_tids();
     assert_eq!(shards.len(), 1);

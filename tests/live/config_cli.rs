@@ -229,8 +229,11 @@ fn every_configured_cpu_gets_a_shard() {
     let house = House::open_with(|config| {
         config.set("listen.cpus", &format!("[{list}]"));
     });
+    crate::harness::wait_until("a shard for each CPU", || {
+        house.gateway.log().contains("serving")
+            && house.gateway.shard_tids().len() == cpus.len().min(2)
+    });
     let shards = house.gateway.shard_tids();
-    assert_eq!(shards.len(), cpus.len().min(2));
     for tid in shards {
         let status = format!("/proc/{}/task/{tid}/status", house.gateway.pid());
         let status = std::fs::read_to_string(status).unwrap();

@@ -279,6 +279,9 @@ fn scef_that_answers_a_head_too_slowly_is_a_timeout() {
 fn exchange_over_its_deadline_is_a_timeout() {
     let house = House::open_with(|config| {
         config.set("deadlines.exchange", "\"500ms\"");
+        for part in ["body", "upstream_connect", "upstream_response"] {
+            config.set(&format!("deadlines.{part}"), "\"500ms\"");
+        }
     });
     house.origin.script(vec![Act::ReadBody, Act::Hang]);
     assert_problem(&house.client().get(PATH, &house.token()), 504);
@@ -289,6 +292,9 @@ fn exchange_over_its_deadline_is_a_timeout() {
 fn exchange_over_its_deadline_in_the_body_is_cut() {
     let house = House::open_with(|config| {
         config.set("deadlines.exchange", "\"500ms\"");
+        for part in ["body", "upstream_connect", "upstream_response"] {
+            config.set(&format!("deadlines.{part}"), "\"500ms\"");
+        }
     });
     let mut script = vec![Act::Send(
         b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n".to_vec(),

@@ -161,7 +161,7 @@ fn key_that_is_not_in_the_token_is_refused_at_the_start() {
     stage
         .config
         .set_text("tls.key.uri", "pkcs11:token=t8gate-test;object=nothing");
-    refuses_to_start(&stage, "nothing");
+    refuses_to_start(&stage, "none of the private keys");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn token_that_is_not_there_is_refused_at_the_start() {
     stage
         .config
         .set_text("tls.key.uri", "pkcs11:token=elsewhere;object=server");
-    refuses_to_start(&stage, "elsewhere");
+    refuses_to_start(&stage, "none of the tokens");
 }
 
 /// One wrong try, not one for each session: a token locks itself.

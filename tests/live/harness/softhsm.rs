@@ -180,9 +180,10 @@ impl Spy {
         }
     }
 
-    /// How often `C_Sign` has been called so far.
+    /// How many signatures have been made so far. Each is begun once; `C_Sign` is called twice,
+    /// because cryptoki asks for the length first.
     pub fn signatures(&self) -> usize {
-        self.calls("C_Sign")
+        self.calls("C_SignInit")
     }
 
     /// How often a function has been called so far.
