@@ -121,7 +121,7 @@ fn run(
     ready: &mpsc::SyncSender<io::Result<()>>,
 ) {
     if let Err(error) = cpu::pin(plan.cpu) {
-        tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned to its CPU");
+        tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned");
     }
     let begun = tokio_uring::Runtime::new(&ring())
         .map_err(|error| io::Error::new(error.kind(), explain(&error)))

@@ -44,7 +44,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "audit", "authz", "clock", "config", "limits", "metrics", "peer", "snapshot", "tls",
+            "audit", "authz", "clock", "config", "limits", "metrics", "peer", "proxy", "snapshot",
+            "tls",
         ],
     ),
     (
@@ -128,7 +129,14 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
 /// Every Rust file of the house, in order.
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
-    for directory in ["src", "hsm/src", "tests", "benches", "fuzz/fuzz_targets"] {
+    for directory in [
+        "src",
+        "hsm/src",
+        "hsm/tests",
+        "tests",
+        "benches",
+        "fuzz/fuzz_targets",
+    ] {
         walk(&root().join(directory), &mut paths);
     }
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));

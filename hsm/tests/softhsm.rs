@@ -1,6 +1,9 @@
 //! Keys in a real SoftHSM token. Every test has a token and a process of its own: the module reads
 //! SOFTHSM2_CONF once per process, and one test's logout or deletion is no other's business.
 
+// Tests may look at the clock.
+#![allow(clippy::disallowed_methods)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};

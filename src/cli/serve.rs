@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, Fault, KeySource};
@@ -30,19 +30,60 @@ pub fn main(file: &Path) -> ExitCode {
     let Some(config) = super::read(file) else {
         return ExitCode::FAILURE;
     };
-    let gateway = match Gateway::start(&config) {
-        Ok(gateway) => gateway,
+    // Before anybody is served: a SIGTERM from here on lets them finish.
+    let signals = match Signals::receive() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be received");
+            return ExitCode::FAILURE;
+        }
+    };
+    match Gateway::start(&config) {
+        Ok(gateway) => gateway.run_until_told(signals),
         Err(faults) => {
             super::complain(file, &faults);
             return ExitCode::FAILURE;
         }
-    };
-    match gateway.run_until_told() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be received");
-            ExitCode::FAILURE
-        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The signals that end the gateway, and the runtime they come by.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn receive() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (terminate, interrupt) = {
+            let _entered = runtime.enter();
+            (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            )
+        };
+        Ok(Self {
+            runtime,
+            terminate,
+            interrupt,
+        })
+    }
+
+    /// Waits for a signal, but no longer than until the next report is due.
+    fn told(&mut self) -> bool {
+        let (terminate, interrupt) = (&mut self.terminate, &mut self.interrupt);
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => true,
+                _ = interrupt.recv() => true,
+                () = tokio::time::sleep(REPORT_EVERY) => false,
+            }
+        })
     }
 }
 
@@ -95,48 +136,33 @@ impl Gateway {
     }
 
     /// Reports until SIGTERM or SIGINT, then ends in order. A second one ends the process now.
-    ///
-    /// # Errors
-    /// That signals cannot be received.
-    pub fn run_until_told(mut self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime
-            .block_on(async {
-                let mut terminate = signal(SignalKind::terminate())?;
-                let mut interrupt = signal(SignalKind::interrupt())?;
-                let mut ticks = tokio::time::interval(REPORT_EVERY);
-                loop {
-                    let told = tokio::select! {
-                        _ = ticks.tick() => false,
-                        _ = terminate.recv() => true,
-                        _ = interrupt.recv() => true,
-                    };
-                    if told && self.draining.swap(true, Ordering::Relaxed) {
-                        tracing::warn!("told a second time, ending now");
-                        std::process::exit(EXIT_TERMINATED);
-                    }
-                    if told {
-                        tracing::info!("finishing what is in flight");
-                    }
-                    self.report();
-                    if self.shards.iter().all(|shard| shard.thread.is_finished()) {
-                        return Ok(());
-                    }
-                }
-            })
-            .inspect(|()| self.end())
+    fn run_until_told(mut self, mut signals: Signals) {
+        while !self.has_ended() {
+            let told = signals.told();
+            if told && self.draining.swap(true, Ordering::Relaxed) {
+                tracing::warn!("told a second time, ending now");
+                end_now();
+            }
+            if told {
+                tracing::info!("finishing what is in flight");
+            }
+            self.report();
+        }
+        self.end();
     }
 
     /// Ends in order, from another thread's view: returns when nothing runs any more.
     pub fn stop(mut self) {
         self.draining.store(true, Ordering::Relaxed);
-        while !self.shards.iter().all(|shard| shard.thread.is_finished()) {
+        while !self.has_ended() {
             std::thread::sleep(REPORT_EVERY);
             self.report();
         }
         self.end();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.shards.iter().all(|shard| shard.thread.is_finished())
     }
 
     fn report(&mut self) {
@@ -162,6 +188,15 @@ impl Gateway {
     pub fn counters(&self) -> impl Iterator<Item = &crate::metrics::Counters> {
         self.shards.iter().map(|shard| &*shard.counters)
     }
+}
+
+/// Leaves at once, as the operator has asked twice.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is to be waited for any more"
+)]
+fn end_now() -> ! {
+    std::process::exit(EXIT_TERMINATED)
 }
 
 fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {

@@ -135,7 +135,7 @@ fn authority(text: &[u8]) -> Option<(String, u32)> {
     ((name && !host.is_empty()) || address).then(|| (host.to_owned(), port))
 }
 
-/// Reads a request head, or refuses it. Bounds other than the number of fields are not its business.
+/// Reads a request head, or refuses it. Of all bounds only the number of fields is its business.
 pub fn request(head: &[u8]) -> Option<Read> {
     let mut lines = lines(head)?;
     if lines.first()?.is_empty() {

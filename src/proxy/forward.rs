@@ -28,7 +28,7 @@ impl Identity {
         //# The certificate travels as a byte sequence: base64 of its DER between colons.
         lines.extend_from_slice(b"Client-Cert: :");
         lines.extend_from_slice(STANDARD.encode(peer.certificate()).as_bytes());
-        //= RFC 7239 section 6
+        //= RFC 7239 section 4
         //# An IPv6 address stands in brackets, and with its port in quotes.
         lines.extend_from_slice(format!(":\r\nForwarded: for=\"{address}\"").as_bytes());
         let fixed = lines.len();

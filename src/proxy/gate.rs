@@ -112,7 +112,7 @@ fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
         Authorization::One(value) => value,
     };
     match value.split_at_checked(BEARER.len()) {
-        // What else would be no token is found by its verification; a remembered one is well-formed.
+        // What else would be no token its verification finds; a remembered one is well-formed.
         Some((scheme, token))
             if scheme.eq_ignore_ascii_case(BEARER)
                 && !token.is_empty()

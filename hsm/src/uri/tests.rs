@@ -91,10 +91,10 @@ fn query_that_agrees_with_the_configuration_is_taken() {
 #[test]
 fn query_that_contradicts_the_configuration_is_refused() {
     refused(
-        "pkcs11:token=a?module-path=/tmp/evil.so",
+        "pkcs11:token=a?module-path=/srv/evil.so",
         "module-path other",
     );
-    refused("pkcs11:token=a?pin-source=/tmp/pin", "pin-source other");
+    refused("pkcs11:token=a?pin-source=/srv/pin", "pin-source other");
     refused("pkcs11:token=a?pin-source=|/bin/cat", "percent-encoded");
 }
 

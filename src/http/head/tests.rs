@@ -113,7 +113,8 @@ refusals! {
         with("Connection: close, Authorization") => Malformed::ConnectionNominates;
     connection_naming_content_length_is_refused:
         with("Connection: content-length") => Malformed::ConnectionNominates;
-    connection_that_is_no_list_is_refused: with("Connection: a b") => Malformed::ConnectionMalformed;
+    connection_that_is_no_list_is_refused:
+        with("Connection: a b") => Malformed::ConnectionMalformed;
 }
 
 //= RFC 9112 section 6.3 type=test

@@ -1,0 +1,184 @@
+//! A warm request allocates nothing of ours: every allocation on a shard's thread is counted, and
+//! there are exactly as many as rustls makes for the records of one request and one answer.
+
+// The ban is for the house; the harness keeps time as anybody does.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "live/harness/mod.rs"]
+#[allow(dead_code, reason = "made for the live tests, which use all of it")]
+mod harness;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use t8gate::cli::serve::Gateway;
+use t8gate::clock::UnixSeconds;
+use t8gate::peer::{Client, San};
+use t8gate::tls::{ClientAuth, Established, Handshake, Step, Terminator};
+
+use harness::origin::Origin;
+use harness::stage::{PATH, Stage};
+
+/// Counts what the threads that are counted allocate.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is counted: it says so itself, or it is a shard by its name.
+fn counted() -> bool {
+    COUNTED.get() || {
+        let mut name = [0_u8; 16];
+        // SAFETY: PR_GET_NAME writes at most sixteen bytes, and there is room for them.
+        unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+        let shard = name.starts_with(b"shard-");
+        COUNTED.set(shard);
+        shard
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing, for the
+// thread-local is constant and has no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if counted() {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if counted() {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const REQUESTS: u64 = 2_000;
+
+#[test]
+fn warm_request_allocates_rustls_record_buffers_and_nothing_else() {
+    let origin = Origin::start();
+    let stage = Stage::new(origin.address);
+    let mut text = stage.config.clone();
+    let address = harness::free_address();
+    text.set_text("listen.address", address);
+    let file = harness::gateway::write(stage.scratch.path(), &text);
+    let config = t8gate::config::read(&file).expect("a good configuration");
+    let gateway = Gateway::start(&config).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let dialer = harness::client::Dialer::new(
+        &stage.operator_ca.der,
+        Some(&stage.acme),
+        harness::client::HOST,
+    );
+    let mut client = dialer.connect(address).expect("a connection");
+    let token = stage.token();
+    for _ in 0..100 {
+        assert_eq!(client.get(PATH, &token).status, 200);
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..REQUESTS {
+        assert_eq!(client.get(PATH, &token).status, 200);
+    }
+    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    gateway.stop();
+    let by_rustls = rustls_allocations(&stage);
+    println!(
+        "{made} allocations in {REQUESTS} warm requests; rustls makes {by_rustls} for the \
+         records of each"
+    );
+    assert!(by_rustls > 0, "a count that cannot count");
+    assert_eq!(made, REQUESTS * by_rustls);
+}
+
+/// What rustls allocates to open one record and seal another, through the session and nothing else.
+fn rustls_allocations(stage: &Stage) -> u64 {
+    let (mut done, mut client) = session(stage);
+    let mut plain = Vec::with_capacity(32 * 1024);
+    let mut out = Vec::with_capacity(32 * 1024);
+    let mut counts = Vec::new();
+    for _ in 0..20 {
+        client.writer().write_all(&[b'x'; 900]).expect("room");
+        client.write_tls(&mut done.incoming).expect("a record");
+        COUNTED.set(true);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let opened = done
+            .session
+            .open(&mut done.incoming, &mut plain, 32 * 1024, &mut Vec::new());
+        let sealed = done.session.seal(&plain, &mut out);
+        counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
+        COUNTED.set(false);
+        assert!(opened.is_ok() && sealed.is_ok() && plain.len() == 900);
+        client.read_tls(&mut out.as_slice()).expect("a record");
+        client.process_new_packets().expect("a good record");
+        assert_eq!(client.reader().read(&mut [0; 1_000]).expect("data"), 900);
+        plain.clear();
+        out.clear();
+    }
+    // The first records may find queues that have never held one.
+    let steady = counts.split_off(10);
+    assert!(steady.iter().all(|count| *count == steady[0]), "{steady:?}");
+    steady[0]
+}
+
+/// A session and its client, without a socket between them.
+fn session(stage: &Stage) -> (Established, ClientConnection) {
+    let client = Client {
+        name: "acme".to_owned(),
+        client_id: "acme".to_owned(),
+        sans: vec![San::Dns("scs.acme.example".to_owned())],
+        scs_as_ids: vec!["acme".to_owned()],
+    };
+    let auth = ClientAuth::new(vec![stage.partner_ca.der.clone()], &[client]).expect("anchors");
+    let leaf = harness::pki::Leaf::server(harness::client::HOST);
+    let server = stage.operator_ca.issue("frugal", &leaf);
+    let key = hsm::PrivateKey::from_pem_file(&server.key).expect("a key");
+    let chain: Vec<CertificateDer<'static>> = vec![server.der.clone()];
+    let terminator = Terminator::new(chain, Arc::new(key), auth, Vec::new(), "here");
+    let mut server = Handshake::new(&Arc::new(terminator.expect("a profile")));
+    let mut roots = RootCertStore::empty();
+    roots.add(stage.operator_ca.der.clone()).expect("a CA");
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![stage.acme.der.clone()], stage.acme.private_key())
+        .expect("a key that fits");
+    let name = ServerName::try_from(harness::client::HOST).expect("a name");
+    let mut client = ClientConnection::new(Arc::new(config), name).expect("a client");
+    loop {
+        client.write_tls(server.incoming()).expect("a flight");
+        let step = server
+            .advance(UnixSeconds::now())
+            .map_err(|refusal| refusal.word());
+        let mut flight = std::mem::take(server.outgoing());
+        client.read_tls(&mut flight.as_slice()).expect("a flight");
+        flight.clear();
+        client.process_new_packets().expect("a good flight");
+        if step == Ok(Step::Done) {
+            let done = server.finish(UnixSeconds::now());
+            return (
+                done.unwrap_or_else(|refusal| panic!("{}", refusal.word())),
+                client,
+            );
+        }
+        assert_eq!(step, Ok(Step::NeedInput));
+    }
+}
