@@ -15,7 +15,7 @@ use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, Fault, KeySource};
 use crate::control::load;
 use crate::control::reporter::{self, Reporter};
-use crate::io::accept;
+use crate::io::{accept, cpu};
 use crate::shard::{self, Handle, Plan};
 use crate::snapshot::Snapshot;
 use crate::tls::handshake_threads::HandshakeThreads;
@@ -116,6 +116,7 @@ impl Gateway {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
             _ => return Err(faults),
         };
+        check_descriptors(config);
         let started = start_shards(config, &snapshot);
         let gateway = started.map_err(|error| {
             vec![fault(
@@ -231,6 +232,22 @@ pub(super) fn port_fault(config: &Config) -> Option<Fault> {
     let cure = "stop it or use another port; set listen.share_port = true to share it, which \
                 gives each process a part of the connections";
     Some(fault(line, "listen.address", what, cure))
+}
+
+/// Says it when the process may not have the descriptors that the bounds allow for.
+fn check_descriptors(config: &Config) {
+    let limit = cpu::descriptors();
+    let connections = config.limits.connections_max + config.upstream.connections_idle_max;
+    let wanted = connections.saturating_mul(config.listen.cpus.value.len());
+    if u64::try_from(wanted).is_ok_and(|wanted| wanted > limit) {
+        tracing::warn!(
+            limit,
+            wanted,
+            hint = "raise the limit on descriptors (ulimit -n, LimitNOFILE=), or lower \
+                    limits.connections_max",
+            "fewer descriptors than connections: at the limit, accepting will pause"
+        );
+    }
 }
 
 fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway> {

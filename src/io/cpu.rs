@@ -1,26 +1,29 @@
-//! The CPU a thread runs on.
+//! The CPU a thread runs on, and how many descriptors the process may have.
 
 use std::io;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Binds the calling thread to one CPU.
 ///
 /// # Errors
 /// `EINVAL` for a CPU that does not exist or that the process may not use.
 pub fn pin(cpu: usize) -> io::Result<()> {
-    if cpu >= usize::try_from(libc::CPU_SETSIZE).unwrap_or(0) {
+    if cpu >= CpuSet::MAX_CPU {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: a CPU set is a plain array of bits, for which zero is a value; `CPU_SET` writes the
-    // bit of a CPU that was just checked to be inside; the call reads the set and nothing else.
-    // There is no safe way to bind a thread in std.
-    let result = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &raw const set)
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Raises the limit on descriptors as far as the process may, and says what it is then. Shells
+/// and service managers start with 1,024 for the sake of programs that use `select`.
+pub fn descriptors() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised it stays, and is told as it is.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -28,6 +28,8 @@ use super::source::{Sink, Source};
 const RECLAIM_MS: u64 = 1_000;
 /// What a session may have to say by itself between two answers.
 const REPLY_BYTES_MAX: usize = 1_024;
+/// What a 503 asks a client to wait.
+const RETRY_AFTER_S: u32 = 1;
 /// The realm of every challenge.
 const REALM: &str = "t8";
 
@@ -381,7 +383,7 @@ impl Connection {
                 cause: row.cause,
                 www_authenticate: challenge.as_deref(),
                 allow: allow.as_deref(),
-                retry_after_s: None,
+                retry_after_s: (row.status == 503).then_some(RETRY_AFTER_S),
                 request_id: id.as_str(),
             },
             head_only,

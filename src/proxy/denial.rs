@@ -28,6 +28,8 @@ pub enum Denial {
     CertificateExpired,
     ScopeInsufficient(ApiId),
     UpstreamRefused,
+    /// Nothing left to make a connection to the upstream with.
+    DescriptorsExhausted,
     UpstreamConnectDeadline,
     UpstreamClosed,
     UpstreamMalformed(HeadFault),
@@ -98,6 +100,7 @@ impl Denial {
             }
             Self::UpstreamDeadline => 26,
             Self::ExchangeDeadline => 27,
+            Self::DescriptorsExhausted => 28,
         }
     }
 
@@ -131,7 +134,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 28] = [
+pub const ROWS: [Row; 29] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -323,6 +326,12 @@ pub const ROWS: [Row; 28] = [
         cure: "see deadlines.exchange",
         ..row("exchange_deadline", 504, "Gateway Timeout")
     },
+    Row {
+        cause: "DESCRIPTORS_EXHAUSTED",
+        detail: "This server is at its limit.",
+        cure: "raise the limit on descriptors (ulimit -n, LimitNOFILE=)",
+        ..row("descriptors_exhausted", 503, "Service Unavailable")
+    },
 ];
 
 const _: () = assert!(ROWS.len() <= REFUSAL_ROWS_MAX);
@@ -346,6 +355,88 @@ mod tests {
                 "{}",
                 row.word
             );
+        }
+    }
+
+    #[test]
+    fn every_denial_finds_its_own_row() {
+        use crate::authz::apis::{self, ApiFault};
+        use crate::http::head::Malformed;
+        use crate::http::path::PathFault;
+
+        let api = apis::ApiId::from_name("3gpp-nidd").expect("an API of T8");
+        let Err(ApiFault::VerbNotAllowed { allowed }) =
+            apis::operation("/3gpp-nidd/v1/a/configurations", None, |text| text.into())
+        else {
+            panic!("a resource of T8 with a verb it does not have");
+        };
+        let rows = [
+            (
+                Denial::Head(Malformed::HostMissing.into()),
+                "head_malformed",
+            ),
+            (Denial::Head(HeadFault::TargetTooLong), "target_too_long"),
+            (
+                Denial::Head(HeadFault::ExpectationUnknown),
+                "expectation_unknown",
+            ),
+            (Denial::Head(HeadFault::FieldsTooLarge), "fields_too_large"),
+            (
+                Denial::Head(HeadFault::VersionUnsupported),
+                "version_unsupported",
+            ),
+            (Denial::HeadDeadline, "head_deadline"),
+            (
+                Denial::Head(HeadFault::Path(PathFault::Backslash)),
+                "path_malformed",
+            ),
+            (Denial::Body(ChunkFault::LineEnding), "body_malformed"),
+            (Denial::BodyTooLarge, "body_too_large"),
+            (Denial::BodyDeadline, "body_deadline"),
+            (Denial::ApiUnknown, "api_unknown"),
+            (Denial::MethodNotAllowed(allowed), "method_not_allowed"),
+            (Denial::ScsAsIdForeign, "scs_as_id_foreign"),
+            (Denial::TokenMissing, "token_missing"),
+            (Denial::TokenRepeated, "token_repeated"),
+            (Denial::TokenInQuery, "token_in_query"),
+            (Denial::AuthorizationMalformed, "authorization_malformed"),
+            (Denial::TokenInvalid(TokenFault::Expired), "token_invalid"),
+            (
+                Denial::TokenOfOtherCertificate,
+                "token_of_other_certificate",
+            ),
+            (Denial::TokenOfOtherClient, "token_of_other_client"),
+            (Denial::CertificateExpired, "certificate_expired"),
+            (Denial::ScopeInsufficient(api), "scope_insufficient"),
+            (Denial::UpstreamRefused, "upstream_refused"),
+            (Denial::UpstreamConnectDeadline, "upstream_connect_deadline"),
+            (Denial::UpstreamClosed, "upstream_closed"),
+            (
+                Denial::UpstreamMalformed(HeadFault::FieldsTooLarge),
+                "upstream_malformed",
+            ),
+            (Denial::UpstreamDeadline, "upstream_deadline"),
+            (Denial::ExchangeDeadline, "exchange_deadline"),
+            (Denial::DescriptorsExhausted, "descriptors_exhausted"),
+        ];
+        assert_eq!(rows.len(), ROWS.len(), "each row is somebody's");
+        for (denial, word) in rows {
+            assert_eq!(denial.row().word, word);
+        }
+        assert_eq!(Denial::UpstreamInterim.row().word, "upstream_malformed");
+        let broken = Denial::UpstreamBodyMalformed(ChunkFault::LineEnding);
+        assert_eq!(broken.row().word, "upstream_malformed");
+    }
+
+    #[test]
+    fn a_head_that_is_refused_is_answered_with_the_status_it_names() {
+        for fault in [
+            HeadFault::TargetTooLong,
+            HeadFault::ExpectationUnknown,
+            HeadFault::FieldsTooLarge,
+            HeadFault::VersionUnsupported,
+        ] {
+            assert_eq!(Denial::Head(fault).row().status, fault.status());
         }
     }
 

@@ -120,3 +120,118 @@ fn write(out: &mut Vec<u8>, body: &[u8], sink: Sink) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds `input` in pieces, as a connection would, and returns what was written, how much of
+    /// the input was used, and whether the body was over.
+    fn fed(mut source: Source, input: &[u8], piece: usize, sink: Sink, room: usize) -> Fed {
+        let mut fed = Fed::default();
+        let (mut from, mut to) = (0, 0);
+        while !source.is_done() {
+            let mut out = Vec::new();
+            let taken = source.take(&input[from..to], &mut out, sink, room);
+            let taken = taken
+                .map_err(|fault| fed.fault = Some(fault))
+                .unwrap_or_default();
+            assert!(out.len() <= room + 32, "a piece and its framing");
+            fed.out.extend_from_slice(&out);
+            fed.body += taken.body;
+            from += taken.consumed;
+            if fed.fault.is_some() || (taken.consumed == 0 && to == input.len()) {
+                break;
+            }
+            to = input.len().min(to + piece);
+        }
+        fed.used = from;
+        fed.done = source.is_done();
+        fed
+    }
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Fed {
+        out: Vec<u8>,
+        used: usize,
+        body: u64,
+        done: bool,
+        fault: Option<ChunkFault>,
+    }
+
+    #[test]
+    fn what_follows_a_body_is_left_alone() {
+        let input = b"0123456789GET / HTTP/1.1";
+        let fed = fed(Source::Length(10), input, 7, Sink::Plain, 4);
+        assert_eq!(
+            (fed.out.as_slice(), fed.used, fed.done),
+            (&input[..10], 10, true)
+        );
+        let input = b"3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1";
+        let fed = super::tests::fed(Source::Chunked(Box::default()), input, 5, Sink::Plain, 100);
+        assert_eq!(
+            (fed.out.as_slice(), fed.used, fed.done),
+            (&b"abc"[..], 13, true)
+        );
+    }
+
+    #[test]
+    fn broken_chunks_are_a_fault() {
+        let fed = fed(
+            Source::Chunked(Box::default()),
+            b"3\r\nabcd",
+            3,
+            Sink::Plain,
+            100,
+        );
+        assert_eq!(
+            (fed.fault, fed.done),
+            (Some(ChunkFault::DataOverrun), false)
+        );
+    }
+
+    #[test]
+    fn only_a_body_that_ends_with_the_connection_is_over_when_that_closes() {
+        let mut out = Vec::new();
+        assert!(Source::UntilClose.closed(&mut out, Sink::Chunked));
+        assert_eq!(out, b"0\r\n\r\n");
+        assert!(!Source::Length(1).closed(&mut out, Sink::Plain));
+        assert!(!Source::Chunked(Box::default()).closed(&mut out, Sink::Chunked));
+    }
+
+    #[test]
+    fn a_body_thrown_away_is_counted_and_written_nowhere() {
+        let fed = fed(
+            Source::Length(5),
+            b"12345",
+            2,
+            Sink::Nothing,
+            usize::MAX - 32,
+        );
+        assert_eq!((fed.out.len(), fed.body, fed.done), (0, 5, true));
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_crosses_both_framings_at_any_split(
+            body in proptest::collection::vec(any::<u8>(), 1..2_000),
+            first in 1usize..300,
+            piece in 1usize..200,
+            room in 1usize..500,
+        ) {
+            let (plain, length) = (body.clone(), body.len() as u64);
+            let chunked = fed(Source::UntilClose, &plain, first, Sink::Chunked, room);
+            prop_assert_eq!(chunked.body, length);
+            let mut chunks = chunked.out;
+            Source::UntilClose.closed(&mut chunks, Sink::Chunked);
+            let back = fed(Source::Chunked(Box::default()), &chunks, piece, Sink::Plain, room);
+            prop_assert!(back.done && back.used == chunks.len());
+            prop_assert_eq!(&back.out, &plain);
+            let counted = fed(Source::Length(length), &plain, piece, Sink::Plain, room);
+            prop_assert!(counted.done);
+            prop_assert_eq!(&counted.out, &plain);
+        }
+    }
+}

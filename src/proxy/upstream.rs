@@ -100,7 +100,7 @@ pub async fn connect(local: &Local, watch: &Watch, whole_by: Millis) -> Result<L
     let by = watch.now().after(local.snapshot.deadlines.upstream_connect);
     watch.set(by.min(whole_by));
     let connecting = Stream::connect(local.snapshot.upstream);
-    let mut connecting = connecting.map_err(|_| Denial::UpstreamRefused)?;
+    let mut connecting = connecting.map_err(|_| Denial::DescriptorsExhausted)?;
     match watch.wait(|cx| connecting.poll(cx)).await {
         Ok(Ok(stream)) => {
             local.counters.upstream_connections.bump();
