@@ -251,6 +251,46 @@ fn every_configured_cpu_gets_a_shard() {
     }
 }
 
+/// As in a container whose seccomp profile knows no io_uring.
+#[test]
+fn ring_that_is_forbidden_is_said_at_start_with_its_cure() {
+    use seccompiler::{SeccompAction, SeccompFilter, TargetArch};
+
+    let origin = Origin::start();
+    let stage = Stage::new(origin.address);
+    let mut config = stage.config.clone();
+    config.set_text("listen.address", crate::harness::free_address());
+    let file = crate::harness::gateway::write(stage.scratch.path(), &config);
+    for action in ["serve", "check"] {
+        let mut t8gate = crate::harness::gateway::t8gate(&[action, "--config"]);
+        t8gate.arg(&file);
+        // The filter holds for the thread that sets it, and for what that thread starts.
+        let outcome = std::thread::spawn(move || {
+            let filter = SeccompFilter::new(
+                [(libc::SYS_io_uring_setup, Vec::new())].into(),
+                SeccompAction::Allow,
+                SeccompAction::Errno(libc::EPERM.cast_unsigned()),
+                TargetArch::try_from(std::env::consts::ARCH).expect("a known machine"),
+            );
+            let program = filter.expect("a filter").try_into();
+            let program: seccompiler::BpfProgram = program.expect("a program");
+            seccompiler::apply_filter(&program).expect("seccomp");
+            crate::harness::run(&mut t8gate, b"", crate::harness::WAIT)
+        })
+        .join()
+        .expect("a thread that ends");
+        let said = outcome.stdout + &outcome.stderr;
+        assert_eq!(outcome.status.code(), Some(1), "{action}: {said}");
+        for word in [
+            "io_uring is not available",
+            "kernel.io_uring_disabled",
+            "seccomp",
+        ] {
+            assert!(said.contains(word), "{action}: {said}");
+        }
+    }
+}
+
 #[test]
 fn cpu_that_does_not_exist_is_a_fault() {
     let change = |stage: &mut Stage| {

@@ -116,6 +116,53 @@ fn handshakes_at_the_same_time_are_all_signed() {
     assert_eq!(spy.signatures(), before + 32);
 }
 
+/// No room in the queue of those who wait for the token: refused at once, by an alert that says
+/// whose fault it is; connections that stand notice nothing, and later ones are served.
+#[test]
+fn handshakes_over_the_queues_bound_are_refused_and_others_go_on() {
+    let origin = Origin::start();
+    let (mut stage, _token) = Stage::with_token(origin.address, Key::Rsa2048);
+    stage.config.set("tls.key.sessions", "1");
+    stage.config.set("limits.signatures_queued_max", "1");
+    let house = house(origin, stage);
+    let mut standing = house.client();
+    assert_eq!(standing.get(PATH, &house.token()).status, 200);
+    let dialer = house.stage.dialer(&house.stage.acme);
+    let crowd = 64;
+    let together = std::sync::Barrier::new(crowd);
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..crowd)
+            .map(|_| {
+                scope.spawn(|| {
+                    together.wait();
+                    dialer.connect(house.gateway.address).map(drop)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let refused: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.as_ref().err())
+        .collect();
+    assert!(
+        !refused.is_empty() && refused.len() < crowd,
+        "{} of {crowd}",
+        refused.len()
+    );
+    for fault in refused {
+        assert!(fault.to_string().contains("InternalError"), "{fault}");
+    }
+    crate::harness::wait_until("the reason in the log", || {
+        house.gateway.log().contains("signer_busy")
+    });
+    assert_eq!(standing.get(PATH, &house.token()).status, 200);
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
 #[test]
 fn pin_stands_in_no_log() {
     let origin = Origin::start();
