@@ -70,6 +70,8 @@ pub(super) struct Request {
     pub id: RequestId,
     pub method: Method,
     pub body: Source,
+    /// Of the body, taken so far.
+    pub body_bytes: u64,
     /// How the body travels on.
     pub sink: Sink,
     pub expects_continue: bool,
@@ -325,6 +327,7 @@ impl Connection {
                     id,
                     method: head.method,
                     body,
+                    body_bytes: 0,
                     sink,
                     expects_continue: head.expect_continue,
                     keep_alive: head.keep_alive && !last,

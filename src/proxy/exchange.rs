@@ -104,6 +104,9 @@ async fn carry(
     let mut link = upstream::link(&local, &connection.watch, times.whole_by).await?;
     loop {
         link.stream.outbox = std::mem::take(&mut request.head);
+        // What has come of the body goes out with the head: one send fewer, and a SCEF that
+        // answers without reading the body does not find it missing.
+        fill(connection, &mut link.stream, request, times)?;
         link.stream.start_send();
         link.stream.start_recv(RECV_BYTES);
         let heard = ask(connection, &mut link, request, times).await;
@@ -170,15 +173,8 @@ async fn ask(
     }
     let mut interim = 0;
     let mut scanned = 0;
-    let mut body_bytes = 0;
     loop {
-        let wants_more = feed(
-            connection,
-            &mut link.stream,
-            request,
-            times,
-            &mut body_bytes,
-        )?;
+        let wants_more = feed(connection, &mut link.stream, request, times)?;
         if wants_more {
             connection.stream.start_recv(RELAY_BYTES);
         }
@@ -227,13 +223,37 @@ fn feed(
     link: &mut Stream,
     request: &mut Request,
     times: &mut Times,
-    body_bytes: &mut u64,
 ) -> Result<bool, Broken> {
     if link.is_sending() || request.body.is_done() {
         return Ok(false);
     }
+    fill(connection, link, request, times)?;
+    if link.outbox.is_empty() {
+        return Ok(true);
+    }
+    times.upstream_by = connection
+        .watch
+        .now()
+        .after(connection.local.snapshot.deadlines.upstream_response);
+    link.start_send();
+    Ok(false)
+}
+
+/// Writes what has been received of the body behind what the outbox holds.
+fn fill(
+    connection: &mut Connection,
+    link: &mut Stream,
+    request: &mut Request,
+    times: &mut Times,
+) -> Result<(), Broken> {
     let body_bytes_max = connection.local.snapshot.limits.body_bytes_max;
-    loop {
+    let per_s_min = connection
+        .local
+        .snapshot
+        .deadlines
+        .body_bytes_per_s_min
+        .max(1);
+    while !request.body.is_done() && link.outbox.len() < RELAY_BYTES {
         if connection.plain.is_empty() {
             match connection.open(RELAY_BYTES) {
                 Opening::Data => {}
@@ -245,34 +265,21 @@ fn feed(
                 Opening::Broken => return Err(Broken::ClientGone(Then::Close)),
             }
         }
-        let taken = request.body.take(
-            &connection.plain,
-            &mut link.outbox,
-            request.sink,
-            RELAY_BYTES,
-        );
+        let (plain, outbox) = (&connection.plain, &mut link.outbox);
+        let taken = request.body.take(plain, outbox, request.sink, RELAY_BYTES);
         let taken = taken.map_err(Denial::Body)?;
         connection.used(taken.consumed);
-        *body_bytes += taken.body;
-        if *body_bytes > body_bytes_max {
+        request.body_bytes += taken.body;
+        if request.body_bytes > body_bytes_max {
             return Err(Denial::BodyTooLarge.into());
         }
-        let deadlines = &connection.local.snapshot.deadlines;
-        let earned_ms = taken.body.saturating_mul(1_000) / deadlines.body_bytes_per_s_min.max(1);
+        let earned_ms = taken.body.saturating_mul(1_000) / per_s_min;
         times.body_by = Millis(times.body_by.0.saturating_add(earned_ms));
-        if taken.consumed == 0 || request.body.is_done() || link.outbox.len() >= RELAY_BYTES {
+        if taken.consumed == 0 {
             break;
         }
     }
-    if link.outbox.is_empty() {
-        return Ok(true);
-    }
-    times.upstream_by = connection
-        .watch
-        .now()
-        .after(connection.local.snapshot.deadlines.upstream_response);
-    link.start_send();
-    Ok(false)
+    Ok(())
 }
 
 async fn happened(

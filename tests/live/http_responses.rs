@@ -200,6 +200,26 @@ fn answer_before_the_body_is_sent_is_relayed() {
     assert_eq!((response.status, response.text()), (403, "no".to_owned()));
 }
 
+/// A SCEF that answers by the head alone: what had come of the body went out with the head, so
+/// nothing is missing, and both connections go on.
+#[test]
+fn answer_by_the_head_alone_keeps_both_connections() {
+    let house = House::open();
+    house.origin.usually(vec![
+        Act::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()),
+        Act::ReadBody,
+    ]);
+    let mut client = house.client();
+    for _ in 0..50 {
+        let fields = "Content-Length: 500\r\n";
+        let mut request = head("POST", PATH, &house.token(), fields).into_bytes();
+        request.extend([b'x'; 500]);
+        client.send(request).unwrap();
+        assert_eq!(client.answer().text(), "ok");
+    }
+    assert_eq!(house.origin.connections(), 1);
+}
+
 #[test]
 fn echo_of_a_body_is_the_body() {
     let house = House::open();
