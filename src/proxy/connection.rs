@@ -6,11 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::audit::RequestId;
-use crate::authz::apis::{Verb, Verbs};
 use crate::authz::cache::Memo;
 use crate::clock::Millis;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
-use crate::http::problem::{self, Problem};
 use crate::io::{Stream, Watch};
 use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MAX, RELAY_BYTES};
 use crate::peer::Peer;
@@ -22,17 +20,13 @@ use super::forward::Identity;
 use super::gate::{self, Tokens};
 use super::greeting::{greet, linger};
 use super::local::Local;
+use super::refusal::Refused;
 use super::source::{Sink, Source};
 
 /// After so long without a request a connection gives its buffers back.
 const RECLAIM_MS: u64 = 1_000;
 /// What a session may have to say by itself between two answers.
 const REPLY_BYTES_MAX: usize = 1_024;
-/// What a 503 asks a client to wait.
-const RETRY_AFTER_S: u32 = 1;
-/// The realm of every challenge.
-const REALM: &str = "t8";
-
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
@@ -55,12 +49,14 @@ pub struct Connection {
     /// Opened and not yet used.
     pub(super) plain: Vec<u8>,
     pub(super) peer: Peer,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     identity: Identity,
     memo: Memo,
     requests: u64,
     /// What the TLS session has to say by itself: sent before what is sealed next.
     replies: Vec<u8>,
+    /// By when the exchange under way must be over; never, between two of them.
+    pub(super) exchange_by: Millis,
     /// The end of what the client sends has been seen.
     ended: bool,
 }
@@ -80,15 +76,6 @@ pub(super) struct Request {
     pub head: Vec<u8>,
 }
 
-/// A request that will not be forwarded.
-pub(super) struct Refused {
-    pub denial: Denial,
-    pub id: RequestId,
-    pub head_only: bool,
-    /// What is left of it on the connection; none where that cannot be known or waited for.
-    pub rest: Option<Source>,
-}
-
 /// Serves a connection from accept to close.
 pub async fn serve(stream: Stream, local: Rc<Local>) {
     let Some(mut connection) = greet(stream, &local).await else {
@@ -102,7 +89,7 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
             },
             Err(NoHead::Over(then)) => then,
             Err(NoHead::Denied(denial)) => {
-                let refused = refused_without_head(denial, connection.local.request_id());
+                let refused = Refused::without_head(denial, connection.local.request_id());
                 connection.refuse(refused).await
             }
         };
@@ -155,6 +142,7 @@ impl Connection {
             memo: Memo::default(),
             requests: 0,
             replies: Vec::new(),
+            exchange_by: Millis::NEVER,
             ended: false,
             local,
             stream,
@@ -301,7 +289,7 @@ impl Connection {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = match head::request(&self.plain[..end], &mut slots, &bounds) {
             Ok(head) => head,
-            Err(fault) => return Err(refused_without_head(Denial::Head(fault), id)),
+            Err(fault) => return Err(Refused::without_head(Denial::Head(fault), id)),
         };
         let tokens = Tokens {
             memo: &mut self.memo,
@@ -359,68 +347,6 @@ impl Connection {
         }
     }
 
-    /// Answers a request that is not served, and finds out whether the connection can go on.
-    pub(super) async fn refuse(&mut self, refused: Refused) -> Then {
-        let Refused {
-            denial,
-            id,
-            head_only,
-            rest,
-        } = refused;
-        let row = denial.row();
-        self.local
-            .note_denial(denial, self.peer.client(), self.address, id);
-        let goes_on = rest.is_some() && !row.closes && !self.local.draining.get();
-        let challenge = challenge(denial);
-        let allow = match denial {
-            Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
-            _ => None,
-        };
-        let mut answer = self.local.buffers.lend();
-        problem::write_problem(
-            &mut answer,
-            &Problem {
-                status: row.status,
-                title: row.title,
-                detail: row.detail,
-                cause: row.cause,
-                www_authenticate: challenge.as_deref(),
-                allow: allow.as_deref(),
-                retry_after_s: (row.status == 503).then_some(RETRY_AFTER_S),
-                request_id: id.as_str(),
-            },
-            head_only,
-            !goes_on,
-        );
-        let sent = self.send(&answer).await;
-        self.local.buffers.give_back(answer);
-        match (sent, rest) {
-            (Err(then), _) => then,
-            (Ok(()), Some(rest)) if goes_on => self.discard(rest).await,
-            (Ok(()), _) => Then::CloseWhileItSends,
-        }
-    }
-
-    /// Reads and throws away the body of a refused request.
-    async fn discard(&mut self, mut rest: Source) -> Then {
-        let by = self.watch.now().after(self.local.snapshot.deadlines.body);
-        let mut left = REFUSED_BODY_BYTES_MAX;
-        let mut nowhere = Vec::new();
-        while !rest.is_done() {
-            if self.plain.is_empty() && self.receive(by).await != Ok(Received::Data) {
-                return Then::Close;
-            }
-            match rest.take(&self.plain, &mut nowhere, Sink::Nothing, usize::MAX) {
-                Ok(taken) if taken.body <= left => {
-                    left -= taken.body;
-                    self.used(taken.consumed);
-                }
-                Ok(_) | Err(_) => return Then::CloseWhileItSends,
-            }
-        }
-        Then::Again
-    }
-
     /// Waits for more plaintext.
     pub(super) async fn receive(&mut self, by: Millis) -> Result<Received, crate::io::Expired> {
         loop {
@@ -467,8 +393,8 @@ impl Connection {
     /// As [`Connection::send`].
     pub(super) async fn sent(&mut self) -> Result<(), Then> {
         if self.stream.is_sending() {
-            self.watch
-                .set(self.watch.now().after(self.local.snapshot.deadlines.send));
+            let by = self.watch.now().after(self.local.snapshot.deadlines.send);
+            self.watch.set(by.min(self.exchange_by));
             match self.watch.wait(|cx| self.stream.poll_send(cx)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Then::Drop),
@@ -494,50 +420,5 @@ impl Connection {
             self.watch.set(Millis(self.watch.now().0 + LINGER_MS_MAX));
             linger(&mut self.stream, &self.watch).await;
         }
-    }
-}
-
-/// A request of which nothing is known but that it cannot be served.
-fn refused_without_head(denial: Denial, id: RequestId) -> Refused {
-    Refused {
-        denial,
-        id,
-        head_only: false,
-        rest: None,
-    }
-}
-
-/// The `Allow` of a 405: HEAD goes wherever GET does.
-fn allow(verbs: Verbs) -> String {
-    let names = verbs.iter().flat_map(|verb| match verb {
-        Verb::Get => ["GET", "HEAD"].as_slice(),
-        Verb::Post => &["POST"],
-        Verb::Put => &["PUT"],
-        Verb::Patch => &["PATCH"],
-        Verb::Delete => &["DELETE"],
-    });
-    names.copied().collect::<Vec<_>>().join(", ")
-}
-
-/// The `WWW-Authenticate` of a refusal, where it has one.
-fn challenge(denial: Denial) -> Option<String> {
-    //= RFC 6750 section 3.1
-    //# Without credentials the challenge carries no error code; with them it says which.
-    let row = denial.row();
-    match (denial, row.oauth_error) {
-        (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
-        (Denial::ScopeInsufficient(api), Some(error)) => {
-            let scope = api.name();
-            Some(format!(
-                "Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""
-            ))
-        }
-        (_, Some(error)) => {
-            let detail = row.detail;
-            Some(format!(
-                "Bearer realm=\"{REALM}\", error=\"{error}\", error_description=\"{detail}\""
-            ))
-        }
-        (_, None) => None,
     }
 }

@@ -6,17 +6,19 @@ use std::task::{Context, Poll};
 
 use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
-use crate::http::head::{self, HeadFault, Method, ResponseBody};
+use crate::http::head::{self, HeadFault, Method};
 use crate::io::Stream;
 use crate::limits::{CONTINUE_WAIT_MS, FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
 
-use super::connection::{Connection, Opening, Refused, Request, Then};
+use super::answer;
+use super::connection::{Connection, Opening, Request, Then};
 use super::denial::Denial;
+use super::refusal::Refused;
 use super::source::{Sink, Source};
 use super::upstream::{self, Link};
 
 /// Why an exchange did not end as it should.
-enum Broken {
+pub(super) enum Broken {
     /// Nothing of the answer has been sent yet: the client is told.
     Denied(Denial),
     /// Part of the answer has been sent: all that is left is to stop, visibly.
@@ -37,19 +39,8 @@ impl From<Then> for Broken {
     }
 }
 
-/// An answer's head as it goes to the client, and what is known of its body.
-struct Answer {
-    body: Source,
-    sink: Sink,
-    /// The upstream connection can carry another exchange.
-    link_lives: bool,
-    /// The client's connection can.
-    goes_on: bool,
-}
-
 /// The deadlines of one exchange.
 struct Times {
-    whole_by: Millis,
     body_by: Millis,
     /// The SCEF's: to take the next piece, or to answer.
     upstream_by: Millis,
@@ -62,12 +53,13 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
     let deadlines = connection.local.snapshot.deadlines;
     let now = connection.watch.now();
     let mut times = Times {
-        whole_by: now.after(deadlines.exchange),
         body_by: now.after(deadlines.body),
         upstream_by: Millis::NEVER,
         continue_by: Millis::NEVER,
     };
+    connection.exchange_by = now.after(deadlines.exchange);
     let carried = carry(connection, &mut request, &mut times).await;
+    connection.exchange_by = Millis::NEVER;
     connection
         .local
         .buffers
@@ -101,7 +93,7 @@ async fn carry(
     times: &mut Times,
 ) -> Result<Then, Broken> {
     let local = std::rc::Rc::clone(&connection.local);
-    let mut link = upstream::link(&local, &connection.watch, times.whole_by).await?;
+    let mut link = upstream::link(&local, &connection.watch, connection.exchange_by).await?;
     loop {
         link.stream.outbox = std::mem::take(&mut request.head);
         // What has come of the body goes out with the head: one send fewer, and a SCEF that
@@ -111,11 +103,11 @@ async fn carry(
         link.stream.start_recv(RECV_BYTES);
         let heard = ask(connection, &mut link, request, times).await;
         match heard {
-            Ok(end) => return answer(connection, link, request, times, end).await,
+            Ok(end) => return answer::relay(connection, link, request, end).await,
             Err(Broken::Denied(Denial::UpstreamClosed)) if may_ask_again(&link, request) => {
                 local.counters.upstream_retries.bump();
-                request.head = unsent(connection, link.stream, times).await?;
-                link = upstream::connect(&local, &connection.watch, times.whole_by).await?;
+                request.head = unsent(connection, link.stream).await?;
+                link = upstream::connect(&local, &connection.watch, connection.exchange_by).await?;
             }
             Err(broken) => return Err(broken),
         }
@@ -133,13 +125,9 @@ fn may_ask_again(link: &Link, request: &Request) -> bool {
 }
 
 /// Takes a request's bytes back from a connection that failed.
-async fn unsent(
-    connection: &Connection,
-    mut failed: Stream,
-    times: &Times,
-) -> Result<Vec<u8>, Broken> {
+async fn unsent(connection: &Connection, mut failed: Stream) -> Result<Vec<u8>, Broken> {
     failed.shutdown();
-    connection.watch.set(times.whole_by);
+    connection.watch.set(connection.exchange_by);
     let back = connection
         .watch
         .wait(|cx| failed.poll_send(cx).map(drop))
@@ -294,9 +282,11 @@ async fn happened(
     } else {
         times.upstream_by
     };
-    connection
-        .watch
-        .set(upstream_by.min(times.whole_by).min(times.continue_by));
+    connection.watch.set(
+        upstream_by
+            .min(connection.exchange_by)
+            .min(times.continue_by),
+    );
     let (watch, client) = (&connection.watch, &mut connection.stream);
     let body_to_come = !request.body.is_done();
     let event = watch
@@ -317,7 +307,7 @@ async fn happened(
     let now = watch.now();
     match event {
         Ok(event) => Ok(event),
-        Err(_) if times.whole_by <= now => Err(Denial::ExchangeDeadline.into()),
+        Err(_) if connection.exchange_by <= now => Err(Denial::ExchangeDeadline.into()),
         Err(_) if times.continue_by <= now => Ok(Event::ContinueDue),
         Err(_) if wants_more => Err(Denial::BodyDeadline.into()),
         Err(_) => Err(Denial::UpstreamDeadline.into()),
@@ -367,136 +357,4 @@ async fn pass_interim(
     }
     connection.local.buffers.give_back(out);
     Ok(())
-}
-
-/// Sends the client the answer whose head is the first `end` bytes of the link's inbox.
-async fn answer(
-    connection: &mut Connection,
-    mut link: Link,
-    request: &Request,
-    times: &mut Times,
-    end: usize,
-) -> Result<Then, Broken> {
-    let mut out = connection.local.buffers.lend();
-    let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
-    let mut begun = false;
-    loop {
-        let inbox = &mut link.stream.inbox;
-        let taken = answer.body.take(inbox, &mut out, answer.sink, RELAY_BYTES);
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err(fault) if !begun => return Err(Denial::UpstreamBodyMalformed(fault).into()),
-            Err(_) => return Err(Broken::Cut),
-        };
-        if taken.consumed >= inbox.len() {
-            inbox.clear();
-        } else {
-            inbox.drain(..taken.consumed);
-        }
-        let more_to_come = !answer.body.is_done();
-        if more_to_come && inbox.is_empty() {
-            link.stream.start_recv(RELAY_BYTES);
-        }
-        if !out.is_empty() {
-            connection.send(&out).await?;
-            out.clear();
-            begun = true;
-        }
-        if !more_to_come {
-            break;
-        }
-        if link.stream.is_receiving() {
-            more_of_answer(connection, &mut link, &mut answer, times, &mut out).await?;
-        }
-    }
-    connection.local.buffers.give_back(out);
-    finish(connection, link, answer).await
-}
-
-/// Judges the response head and writes the client's; the head is taken out of the link's inbox.
-fn answer_head(
-    connection: &Connection,
-    link: &mut Link,
-    request: &Request,
-    end: usize,
-    out: &mut Vec<u8>,
-) -> Result<Answer, Broken> {
-    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
-        .map_err(Denial::UpstreamMalformed)?;
-    let asked_all = request.body.is_done();
-    let goes_on = request.keep_alive && asked_all && !connection.local.draining.get();
-    let (body, sink) = match head.body {
-        ResponseBody::None => (Source::Done, Sink::Nothing),
-        ResponseBody::Length(0) => (Source::Done, Sink::Nothing),
-        ResponseBody::Length(length) => (Source::Length(length), Sink::Plain),
-        ResponseBody::Chunked => (Source::Chunked(Box::default()), Sink::Chunked),
-        ResponseBody::UntilClose => (Source::UntilClose, Sink::Chunked),
-    };
-    let mut extra = [0; REQUEST_ID_FIELD.len() + 32 + 2];
-    extra[..REQUEST_ID_FIELD.len()].copy_from_slice(REQUEST_ID_FIELD);
-    extra[REQUEST_ID_FIELD.len()..][..32].copy_from_slice(request.id.as_str().as_bytes());
-    extra[REQUEST_ID_FIELD.len() + 32..].copy_from_slice(b"\r\n");
-    h1::write_response_head(
-        out,
-        &head,
-        ResponseFraming::relaying(&head),
-        !goes_on,
-        &extra,
-    );
-    let link_lives = head.keep_alive && asked_all && head.body != ResponseBody::UntilClose;
-    link.stream.inbox.drain(..end);
-    Ok(Answer {
-        body,
-        sink,
-        link_lives,
-        goes_on,
-    })
-}
-
-const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
-
-async fn more_of_answer(
-    connection: &mut Connection,
-    link: &mut Link,
-    answer: &mut Answer,
-    times: &mut Times,
-    out: &mut Vec<u8>,
-) -> Result<(), Broken> {
-    let stall = connection.local.snapshot.deadlines.upstream_response;
-    connection
-        .watch
-        .set(connection.watch.now().after(stall).min(times.whole_by));
-    let received = connection.watch.wait(|cx| link.stream.poll_recv(cx)).await;
-    match received {
-        Ok(Ok(count)) if count > 0 => Ok(()),
-        // An end is an end only where the framing says so; an error never is.
-        Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
-        Ok(_) | Err(_) => Err(Broken::Cut),
-    }
-}
-
-/// Puts both connections in order after a complete answer.
-async fn finish(
-    connection: &mut Connection,
-    mut link: Link,
-    answer: Answer,
-) -> Result<Then, Broken> {
-    if answer.link_lives {
-        // Nobody has waited for the end of the request's last piece yet.
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        if let Poll::Ready(Ok(())) = link.stream.poll_send(&mut cx) {
-            let sent = std::mem::take(&mut link.stream.outbox);
-            connection.local.buffers.give_back(sent);
-            connection
-                .local
-                .upstream
-                .put(link.stream, &connection.local);
-        }
-    }
-    Ok(if answer.goes_on {
-        Then::Again
-    } else {
-        Then::CloseWhileItSends
-    })
 }

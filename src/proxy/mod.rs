@@ -1,6 +1,7 @@
 //! From an accepted connection to its last byte: authenticated, every request admitted or
 //! refused, the admitted ones carried to the SCEF and back.
 
+pub mod answer;
 pub mod connection;
 pub mod denial;
 pub mod exchange;
@@ -8,5 +9,6 @@ pub mod forward;
 pub mod gate;
 pub mod greeting;
 pub mod local;
+pub mod refusal;
 pub mod source;
 pub mod upstream;

@@ -171,7 +171,8 @@ impl Gateway {
         let mut ended = false;
         let serving = within(WAIT, || {
             ended = gateway.child.try_wait().expect("our own child").is_some();
-            ended || TcpStream::connect(address).is_ok()
+            // The kernel queues connections before the shards are there to accept them.
+            ended || (gateway.log().contains("serving") && TcpStream::connect(address).is_ok())
         });
         if serving && !ended {
             return Ok(gateway);

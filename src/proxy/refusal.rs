@@ -1,0 +1,135 @@
+//! What a client is told whose request is not served, and whether its connection can go on.
+
+use crate::audit::RequestId;
+use crate::authz::apis::{Verb, Verbs};
+use crate::http::problem::{self, Problem};
+use crate::limits::REFUSED_BODY_BYTES_MAX;
+
+use super::connection::{Connection, Received, Then};
+use super::denial::Denial;
+use super::source::{Sink, Source};
+
+/// What a 503 asks a client to wait.
+const RETRY_AFTER_S: u32 = 1;
+/// The realm of every challenge.
+const REALM: &str = "t8";
+
+/// A request that will not be forwarded.
+pub(super) struct Refused {
+    pub denial: Denial,
+    pub id: RequestId,
+    pub head_only: bool,
+    /// What is left of it on the connection; none where that cannot be known or waited for.
+    pub rest: Option<Source>,
+}
+
+impl Refused {
+    /// Of a request of which nothing is known but that it cannot be served.
+    pub fn without_head(denial: Denial, id: RequestId) -> Self {
+        Self {
+            denial,
+            id,
+            head_only: false,
+            rest: None,
+        }
+    }
+}
+
+impl Connection {
+    /// Answers a request that is not served, and finds out whether the connection can go on.
+    pub(super) async fn refuse(&mut self, refused: Refused) -> Then {
+        let Refused {
+            denial,
+            id,
+            head_only,
+            rest,
+        } = refused;
+        let row = denial.row();
+        self.local
+            .note_denial(denial, self.peer.client(), self.address, id);
+        let goes_on = rest.is_some() && !row.closes && !self.local.draining.get();
+        let challenge = challenge(denial);
+        let allow = match denial {
+            Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
+            _ => None,
+        };
+        let mut answer = self.local.buffers.lend();
+        problem::write_problem(
+            &mut answer,
+            &Problem {
+                status: row.status,
+                title: row.title,
+                detail: row.detail,
+                cause: row.cause,
+                www_authenticate: challenge.as_deref(),
+                allow: allow.as_deref(),
+                retry_after_s: (row.status == 503).then_some(RETRY_AFTER_S),
+                request_id: id.as_str(),
+            },
+            head_only,
+            !goes_on,
+        );
+        let sent = self.send(&answer).await;
+        self.local.buffers.give_back(answer);
+        match (sent, rest) {
+            (Err(then), _) => then,
+            (Ok(()), Some(rest)) if goes_on => self.discard(rest).await,
+            (Ok(()), _) => Then::CloseWhileItSends,
+        }
+    }
+
+    /// Reads and throws away the body of a refused request.
+    async fn discard(&mut self, mut rest: Source) -> Then {
+        let by = self.watch.now().after(self.local.snapshot.deadlines.body);
+        let mut left = REFUSED_BODY_BYTES_MAX;
+        let mut nowhere = Vec::new();
+        while !rest.is_done() {
+            if self.plain.is_empty() && self.receive(by).await != Ok(Received::Data) {
+                return Then::Close;
+            }
+            match rest.take(&self.plain, &mut nowhere, Sink::Nothing, usize::MAX) {
+                Ok(taken) if taken.body <= left => {
+                    left -= taken.body;
+                    self.used(taken.consumed);
+                }
+                Ok(_) | Err(_) => return Then::CloseWhileItSends,
+            }
+        }
+        Then::Again
+    }
+}
+
+/// The `Allow` of a 405: HEAD goes wherever GET does.
+fn allow(verbs: Verbs) -> String {
+    let names = verbs.iter().flat_map(|verb| match verb {
+        Verb::Get => ["GET", "HEAD"].as_slice(),
+        Verb::Post => &["POST"],
+        Verb::Put => &["PUT"],
+        Verb::Patch => &["PATCH"],
+        Verb::Delete => &["DELETE"],
+    });
+    names.copied().collect::<Vec<_>>().join(", ")
+}
+
+/// The `WWW-Authenticate` of a refusal, where it has one.
+fn challenge(denial: Denial) -> Option<String> {
+    //= RFC 6750 section 3.1
+    //# Without credentials the challenge carries no error code; with them it says which.
+    let row = denial.row();
+    match (denial, row.oauth_error) {
+        (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
+        (Denial::ScopeInsufficient(api), Some(error)) => {
+            let scope = api.name();
+            Some(format!(
+                "Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""
+            ))
+        }
+        (_, Some(error)) => {
+            let detail = row.detail;
+            Some(format!(
+                "Bearer realm=\"{REALM}\", error=\"{error}\", error_description=\"{detail}\""
+            ))
+        }
+        (_, None) => None,
+    }
+}
