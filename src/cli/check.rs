@@ -42,6 +42,10 @@ fn io_uring(config: &Config) -> Result<((), String), Fault> {
 
 fn listen_address(config: &Config) -> Result<((), String), Fault> {
     match serve::port_fault(config) {
+        // A running gateway may be checked against the file it is to be restarted with.
+        Some(fault) if fault.what.contains("(process ") && fault.what.contains(" t8gate)") => {
+            Ok(((), format!("{}: a t8gate that is running", fault.what)))
+        }
         Some(fault) => Err(fault),
         None => Ok(((), format!("{} is free", config.listen.address.value))),
     }

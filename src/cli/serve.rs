@@ -24,6 +24,9 @@ use crate::tls::handshake_threads::HandshakeThreads;
 const REPORT_EVERY: Duration = Duration::from_millis(50);
 /// What a shell reports of a process that SIGTERM has ended.
 const EXIT_TERMINATED: i32 = 143;
+const EXIT_ORDERLY: i32 = 0;
+/// What signers get to put down what they hold, when all else has ended.
+const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal; 0 after an orderly end, 1 when it could not start.
 pub fn main(file: &Path) -> ExitCode {
@@ -39,13 +42,15 @@ pub fn main(file: &Path) -> ExitCode {
         }
     };
     match Gateway::start(&config) {
-        Ok(gateway) => gateway.run_until_told(signals),
+        Ok(mut gateway) => match gateway.run_until_told(signals) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
         Err(faults) => {
             super::complain(file, &faults);
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// The signals that end the gateway, and the runtime they come by.
@@ -137,19 +142,28 @@ impl Gateway {
     }
 
     /// Reports until SIGTERM or SIGINT, then ends in order. A second one ends the process now.
-    fn run_until_told(mut self, mut signals: Signals) {
+    /// Whether that was the order: a shard that ends unasked takes the others along, so that
+    /// whoever supervises the process starts all of them anew.
+    fn run_until_told(&mut self, mut signals: Signals) -> bool {
+        let mut in_order = true;
         while !self.has_ended() {
             let told = signals.told();
             if told && self.draining.swap(true, Ordering::Relaxed) {
                 tracing::warn!("told a second time, ending now");
-                end_now();
+                end_now(EXIT_TERMINATED);
             }
             if told {
                 tracing::info!("finishing what is in flight");
             }
             self.report();
+            let ended = self.shards.iter().any(|shard| shard.thread.is_finished());
+            if ended && !self.draining.swap(true, Ordering::Relaxed) {
+                tracing::error!("a shard ended unasked: finishing what is in flight, then ending");
+                in_order = false;
+            }
         }
         self.end();
+        in_order
     }
 
     /// Ends in order, from another thread's view: returns when nothing runs any more.
@@ -171,7 +185,7 @@ impl Gateway {
         self.reporter.report(queues, Millis::now());
     }
 
-    fn end(mut self) {
+    fn end(&mut self) {
         self.report();
         for (index, shard) in self.shards.drain(..).enumerate() {
             reporter::summarize(index, &shard.counters);
@@ -179,9 +193,15 @@ impl Gateway {
                 tracing::error!(shard = index, "a shard ended by a panic");
             }
         }
-        for signer in self.signers.drain(..) {
-            // Its queue ended with the last shard.
-            let _ = signer.join();
+        // Their queue ended with the last shard. One that hangs in its token's library cannot be
+        // stopped, and must not stop the end.
+        let by = Millis::now().after(SIGNERS_WAIT);
+        while self.signers.iter().any(|signer| !signer.is_finished()) {
+            if by <= Millis::now() {
+                tracing::warn!("a signer hangs in the token's library, ending without it");
+                end_now(EXIT_ORDERLY);
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -191,13 +211,13 @@ impl Gateway {
     }
 }
 
-/// Leaves at once, as the operator has asked twice.
+/// Leaves at once: the operator has asked twice, or nothing else helps.
 #[expect(
     clippy::disallowed_methods,
     reason = "nothing is to be waited for any more"
 )]
-fn end_now() -> ! {
-    std::process::exit(EXIT_TERMINATED)
+fn end_now(status: i32) -> ! {
+    std::process::exit(status)
 }
 
 fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {

@@ -34,6 +34,10 @@ pub(super) async fn relay(
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut begun = false;
     loop {
+        // Looked at here, too: a wait for what is there already does not see its deadline.
+        if begun && connection.exchange_by <= connection.watch.now() {
+            return Err(Broken::Cut);
+        }
         let inbox = &mut link.stream.inbox;
         let taken = answer.body.take(inbox, &mut out, answer.sink, RELAY_BYTES);
         let taken = match taken {
@@ -77,7 +81,7 @@ fn answer_head(
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
         .map_err(Denial::UpstreamMalformed)?;
-    let asked_all = request.body.is_done();
+    let asked_all = request.body.is_done() && !request.broken_off;
     let goes_on = request.keep_alive && asked_all && !connection.local.draining.get();
     let (body, sink) = match head.body {
         ResponseBody::None => (Source::Done, Sink::Nothing),

@@ -68,6 +68,10 @@ pub(super) struct Request {
     pub body: Source,
     /// Of the body, taken so far.
     pub body_bytes: u64,
+    /// The SCEF stopped taking it: neither connection can go on behind it.
+    pub broken_off: bool,
+    /// Something of an answer has come: the SCEF knows of the request.
+    pub heard: bool,
     /// How the body travels on.
     pub sink: Sink,
     pub expects_continue: bool,
@@ -226,9 +230,11 @@ impl Connection {
             });
             match waited.await {
                 Ok(Some(Ok(count))) if count > 0 => return Ok(()),
-                // The end without close_notify: nothing was asked, so nothing is lost.
-                Ok(Some(_)) => return Err(NoHead::Over(Then::Drop)),
-                Ok(None) => return Err(NoHead::Over(Then::Close)),
+                // The end without close_notify: nothing was asked. An answer may be on its way.
+                Ok(Some(Ok(_))) => return Err(NoHead::Over(Then::Close)),
+                Ok(Some(Err(_))) => return Err(NoHead::Over(Then::Drop)),
+                // The next request may be on its way: a reset would overtake the last answer.
+                Ok(None) => return Err(NoHead::Over(Then::CloseWhileItSends)),
                 Err(_) => {}
             }
             let now = self.watch.now();
@@ -316,6 +322,8 @@ impl Connection {
                     method: head.method,
                     body,
                     body_bytes: 0,
+                    broken_off: false,
+                    heard: false,
                     sink,
                     expects_continue: head.expect_continue,
                     keep_alive: head.keep_alive && !last,

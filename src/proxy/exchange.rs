@@ -39,9 +39,12 @@ impl From<Then> for Broken {
     }
 }
 
-/// The deadlines of one exchange.
+/// The deadlines of one exchange, beside the connection's `exchange_by`.
 struct Times {
+    /// The client's, for a body of no bytes; those that come earn it more.
     body_by: Millis,
+    /// When the piece was sent that is on its way to the SCEF.
+    sent_at: Millis,
     /// The SCEF's: to take the next piece, or to answer.
     upstream_by: Millis,
     /// The SCEF's, to say 100 to a client that waits for it.
@@ -54,6 +57,7 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
     let now = connection.watch.now();
     let mut times = Times {
         body_by: now.after(deadlines.body),
+        sent_at: now,
         upstream_by: Millis::NEVER,
         continue_by: Millis::NEVER,
     };
@@ -70,7 +74,7 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
             then
         }
         Err(Broken::Denied(denial)) => {
-            let untouched = request.body.is_done() && request.keep_alive;
+            let untouched = request.body.is_done() && request.keep_alive && !request.broken_off;
             let refused = Refused {
                 denial,
                 id: request.id,
@@ -98,7 +102,8 @@ async fn carry(
         link.stream.outbox = std::mem::take(&mut request.head);
         // What has come of the body goes out with the head: one send fewer, and a SCEF that
         // answers without reading the body does not find it missing.
-        fill(connection, &mut link.stream, request, times)?;
+        fill(connection, &mut link.stream, request)?;
+        times.sent_at = connection.watch.now();
         link.stream.start_send();
         link.stream.start_recv(RECV_BYTES);
         let heard = ask(connection, &mut link, request, times).await;
@@ -121,7 +126,7 @@ fn may_ask_again(link: &Link, request: &Request) -> bool {
         request.method,
         Method::Get | Method::Head | Method::Put | Method::Delete | Method::Options
     );
-    link.reused && idempotent && request.sink == Sink::Nothing && link.stream.inbox.is_empty()
+    link.reused && idempotent && request.sink == Sink::Nothing && !request.heard
 }
 
 /// Takes a request's bytes back from a connection that failed.
@@ -170,13 +175,17 @@ async fn ask(
         match event {
             Event::PieceSent(Ok(())) => {
                 link.stream.outbox.clear();
-                times.upstream_by = connection.watch.now().after(deadlines.upstream_response);
+                let now = connection.watch.now();
+                // While the SCEF took its time the client could not send.
+                let waited_ms = now.0.saturating_sub(times.sent_at.0);
+                times.body_by = Millis(times.body_by.0.saturating_add(waited_ms));
+                times.upstream_by = now.after(deadlines.upstream_response);
             }
             // Why it cannot be sent is what the receive will tell; a closing SCEF may have
             // answered before.
             Event::PieceSent(Err(_)) => {
                 request.body = Source::Done;
-                request.keep_alive = false;
+                request.broken_off = true;
             }
             Event::ContinueDue => {
                 times.continue_by = Millis::NEVER;
@@ -187,6 +196,7 @@ async fn ask(
             Event::ClientSent(Ok(count)) if count > 0 => {}
             Event::ClientSent(_) => return Err(Broken::ClientGone(Then::Drop)),
             Event::Answered(Ok(count)) if count > 0 => {
+                request.heard = true;
                 while let Some(end) = response_head(link, connection, &mut scanned)? {
                     if !is_interim(&link.stream.inbox[..end]) {
                         return Ok(end);
@@ -215,13 +225,13 @@ fn feed(
     if link.is_sending() || request.body.is_done() {
         return Ok(false);
     }
-    fill(connection, link, request, times)?;
+    fill(connection, link, request)?;
     if link.outbox.is_empty() {
         return Ok(true);
     }
-    times.upstream_by = connection
-        .watch
-        .now()
+    times.sent_at = connection.watch.now();
+    times.upstream_by = times
+        .sent_at
         .after(connection.local.snapshot.deadlines.upstream_response);
     link.start_send();
     Ok(false)
@@ -232,15 +242,8 @@ fn fill(
     connection: &mut Connection,
     link: &mut Stream,
     request: &mut Request,
-    times: &mut Times,
 ) -> Result<(), Broken> {
     let body_bytes_max = connection.local.snapshot.limits.body_bytes_max;
-    let per_s_min = connection
-        .local
-        .snapshot
-        .deadlines
-        .body_bytes_per_s_min
-        .max(1);
     while !request.body.is_done() && link.outbox.len() < RELAY_BYTES {
         if connection.plain.is_empty() {
             match connection.open(RELAY_BYTES) {
@@ -261,8 +264,6 @@ fn fill(
         if request.body_bytes > body_bytes_max {
             return Err(Denial::BodyTooLarge.into());
         }
-        let earned_ms = taken.body.saturating_mul(1_000) / per_s_min;
-        times.body_by = Millis(times.body_by.0.saturating_add(earned_ms));
         if taken.consumed == 0 {
             break;
         }
@@ -278,7 +279,7 @@ async fn happened(
     wants_more: bool,
 ) -> Result<Event, Broken> {
     let upstream_by = if wants_more {
-        times.body_by
+        body_by(connection, request, times)
     } else {
         times.upstream_by
     };
@@ -312,6 +313,18 @@ async fn happened(
         Err(_) if wants_more => Err(Denial::BodyDeadline.into()),
         Err(_) => Err(Denial::UpstreamDeadline.into()),
     }
+}
+
+/// Until when the client has time for its body: each byte that came has bought it some.
+fn body_by(connection: &Connection, request: &Request, times: &Times) -> Millis {
+    let per_s_min = connection
+        .local
+        .snapshot
+        .deadlines
+        .body_bytes_per_s_min
+        .max(1);
+    let earned_ms = request.body_bytes.saturating_mul(1_000) / per_s_min;
+    Millis(times.body_by.0.saturating_add(earned_ms))
 }
 
 /// The end of a response head in the link's inbox, if it is all there.

@@ -120,6 +120,14 @@ fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
         {
             Ok(token)
         }
+        //= RFC 6750 section 3.1
+        //# Who comes with another scheme has brought no token.
+        _ if !value
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(&BEARER[..6])) =>
+        {
+            Err(Denial::TokenMissing)
+        }
         _ => Err(Denial::AuthorizationMalformed),
     }
 }

@@ -84,12 +84,13 @@ async fn shake_hands(
             }
             Step::NeedInput => {
                 stream.start_recv(RECV_BYTES);
-                let received = watch.wait(|cx| stream.poll_recv(cx)).await;
-                if received
-                    .map_err(|_| Ended::Deadline)?
-                    .map_err(|_| Ended::Gone)?
-                    == 0
-                {
+                let received = watch.wait(|cx| match stream.poll_recv(cx) {
+                    // Nothing has been asked yet that the end would have to wait for.
+                    Poll::Pending if local.draining.get() => Poll::Ready(Ok(0)),
+                    polled => polled,
+                });
+                let received = received.await.map_err(|_| Ended::Deadline)?;
+                if received.map_err(|_| Ended::Gone)? == 0 {
                     return Err(Ended::Gone);
                 }
                 handshake.incoming().append(&mut stream.inbox);

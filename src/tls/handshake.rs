@@ -28,6 +28,8 @@ use crate::peer::Peer;
 
 const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
 const CONTENT_HANDSHAKE: u8 = 22;
+const EXTENSION_SESSION_TICKET: u16 = 35;
+const EXTENSION_PRE_SHARED_KEY: u16 = 41;
 const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
@@ -245,7 +247,8 @@ impl Handshake {
                         self.check_server_name()?;
                     }
                     if self.terminator.in_token && !may_wait {
-                        return Ok(Step::SignElsewhere);
+                        let resumed = self.resume_here(now);
+                        return resumed.unwrap_or(Ok(Step::SignElsewhere));
                     }
                 }
                 // No hello: nothing is signed for it, and rustls finds the word and the alert.
@@ -256,6 +259,29 @@ impl Handshake {
         let first = self.incoming.first().copied();
         self.process(&turn)
             .map_err(|error| self.refuse(&error, &turn, first))
+    }
+
+    /// Continues a session without leaving the shard, where the hello offers one and its ticket
+    /// opens: that takes no signature. None where it would: then nothing has happened, and the
+    /// hello is processed again where the token may be waited for.
+    fn resume_here(&mut self, now: UnixSeconds) -> Option<Result<Step, Refusal>> {
+        if self.phase != Phase::Hello || !offers_session(&self.incoming) {
+            return None;
+        }
+        let fresh = UnbufferedServerConnection::new(Arc::clone(&self.terminator.config)).ok()?;
+        let hello = self.incoming.clone();
+        let turn = Turn::enter(now, false);
+        let first = self.incoming.first().copied();
+        match self.process(&turn) {
+            Ok(step) => Some(Ok(step)),
+            Err(_) if turn.refusal() == Some(Refusal::SignerFailed) => {
+                self.connection = fresh;
+                self.incoming = hello;
+                self.outgoing.clear();
+                None
+            }
+            Err(error) => Some(Err(self.refuse(&error, &turn, first))),
+        }
     }
 
     /// Lets rustls process what is there. Stops at the handshake's end: later records are the
@@ -377,6 +403,33 @@ fn refusal_of(error: &Error) -> Refusal {
         Error::AlertReceived(_) => Refusal::PeerAlert,
         _ => Refusal::Protocol,
     }
+}
+
+/// Whether a ClientHello, whole in its first record, offers to continue a session: by a
+/// pre_shared_key (RFC 8446 section 4.2.11) or by a ticket (RFC 5077 section 3.2). What it says is
+/// only taken as a hint.
+pub(super) fn offers_session(hello: &[u8]) -> bool {
+    fn skip(bytes: &[u8], length_bytes: usize) -> Option<&[u8]> {
+        let (length, rest) = bytes.split_at_checked(length_bytes)?;
+        let length = length
+            .iter()
+            .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+        rest.get(length..)
+    }
+    let extensions = || {
+        // Record header, message header, version and random; then three vectors, then their own.
+        let rest = skip(hello.get(5 + 4 + 2 + 32..)?, 1)?;
+        skip(skip(rest, 2)?, 1)?.get(2..)
+    };
+    let mut rest = extensions().unwrap_or_default();
+    while let [kind_high, kind_low, length @ ..] = rest {
+        match (u16::from_be_bytes([*kind_high, *kind_low]), length) {
+            (EXTENSION_PRE_SHARED_KEY, _) => return true,
+            (EXTENSION_SESSION_TICKET, [high, low, ..]) if (*high, *low) != (0, 0) => return true,
+            _ => rest = skip(length, 2).unwrap_or_default(),
+        }
+    }
+    false
 }
 
 enum Hello {

@@ -1,6 +1,7 @@
 //! Where handshakes are signed when the key is in a token: ordinary threads that may block. A
 //! shard hands over the half-made connection and takes it back; it never waits for the token.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -73,7 +74,14 @@ impl HandshakeThreads {
     }
 }
 
+/// One job; a panic in it costs that handshake and not the thread.
 fn sign(job: Job) {
+    if catch_unwind(AssertUnwindSafe(|| sign_or_drop(job))).is_err() {
+        tracing::error!("a handshake panicked and was dropped");
+    }
+}
+
+fn sign_or_drop(job: Job) {
     let Job {
         mut handshake,
         by,

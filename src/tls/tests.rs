@@ -310,7 +310,7 @@ fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
 }
 
 #[test]
-fn session_is_resumed_in_both_versions_without_a_signature() {
+fn session_is_resumed_in_both_versions_without_leaving_the_shard() {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
     for version in BOTH {
@@ -320,7 +320,7 @@ fn session_is_resumed_in_both_versions_without_a_signature() {
         assert!(first.handshake_kind() != Some(HandshakeKind::Resumed));
         let (mut server, mut second) = (Handshake::new(&terminator), client(&config));
         let (outcome, heard) = shake(&mut server, &mut second, NOW);
-        assert_eq!((outcome, heard), (Ok(1), Ok(())));
+        assert_eq!((outcome, heard), (Ok(0), Ok(())));
         assert_eq!(server.resumed(), Some(true));
         let done = server.finish(NOW).map_err(Refusal::word).unwrap();
         assert_eq!(done.peer.client(), ClientIndex(0));
@@ -605,6 +605,25 @@ fn token_key_is_asked_elsewhere_once_per_hello() {
         give(&mut client, &std::mem::take(server.outgoing())).unwrap();
         let (outcome, heard) = shake(&mut server, &mut client, NOW);
         assert_eq!((outcome, heard), (Ok(0), Ok(())));
+    }
+}
+
+/// The hello offers a session, and is processed on the shard in vain: then all over again by the
+/// token's thread, as if nothing had happened.
+#[test]
+fn hello_whose_ticket_does_not_open_is_shipped_once() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        established(&world.terminator(&clients(), "here", true), &config);
+        let elsewhere = world.terminator(&clients(), "there", true);
+        let (mut server, mut client) = (Handshake::new(&elsewhere), client(&config));
+        let (outcome, heard) = shake(&mut server, &mut client, NOW);
+        assert_eq!((outcome, heard), (Ok(1), Ok(())));
+        assert_eq!(server.resumed(), Some(false));
+        let done = server.finish(NOW).map_err(Refusal::word).unwrap();
+        assert_eq!(done.peer.client(), ClientIndex(0));
     }
 }
 

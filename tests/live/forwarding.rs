@@ -422,6 +422,30 @@ fn get_whose_answer_has_begun_is_not_tried_again() {
     assert_eq!(house.origin.requests(), 2);
 }
 
+#[test]
+fn delete_over_a_stale_link_is_tried_again() {
+    let (house, status) = ask_over_a_stale_link("DELETE", RESOURCE, b"");
+    assert_eq!((status, house.origin.requests()), (200, 3));
+}
+
+/// An interim answer says that the SCEF has the request: from then on it is nobody's to repeat.
+#[test]
+fn get_after_an_interim_answer_is_not_tried_again() {
+    let house = House::open();
+    let mut client = house.client();
+    assert_eq!(client.get(PATH, &house.token()).status, 200);
+    house.origin.script(vec![
+        Act::ReadBody,
+        Act::Send(b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec()),
+        Act::Pause(Duration::from_millis(200)),
+        Act::Close,
+    ]);
+    let response = client.get(PATH, &house.token());
+    assert_problem(&response, 502);
+    assert_eq!(response.interim, [103]);
+    assert_eq!(house.origin.requests(), 2);
+}
+
 /// Links the SCEF closed while they were idle cost nobody a request.
 #[test]
 fn links_closed_while_idle_are_not_used() {

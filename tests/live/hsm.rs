@@ -4,6 +4,7 @@ use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 
 use crate::harness::client::{Dialer, HOST};
+use crate::harness::gateway::Gateway;
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::run_well;
@@ -242,5 +243,50 @@ fn module_that_does_not_load_is_refused_at_the_start() {
 fn softhsm_script_makes_a_key_inside_the_token() {
     let scratch = crate::harness::Scratch::new();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/hsm/softhsm.sh");
-    run_well(command("bash").arg(script).arg(scratch.path().join("t8")));
+    let developer = scratch.path().join("t8");
+    run_well(command("bash").arg(script).arg(&developer));
+    // As the README tells a developer: the configuration it wrote, its client, and a token.
+    let origin = Origin::start();
+    let address = crate::harness::free_address();
+    let file = developer.join("developer.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("127.0.0.1:8443", &address.to_string());
+    std::fs::write(
+        &file,
+        text.replace("127.0.0.1:8080", &origin.address.to_string()),
+    )
+    .unwrap();
+    let conf = developer.join("softhsm2.conf").display().to_string();
+    let environment = [("SOFTHSM2_CONF".to_owned(), conf)];
+    let checked = crate::harness::gateway::check(&file, &environment);
+    assert!(
+        checked.status.success(),
+        "{}{}",
+        checked.stdout,
+        checked.stderr
+    );
+    let gateway = Gateway::spawn(&file, address, &environment).expect("a gateway that serves");
+    let token = concat!(env!("CARGO_MANIFEST_DIR"), "/hsm/token.sh");
+    let token = run_well(command("bash").arg(token).arg(&developer));
+    let mut curl = command("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--cacert"]);
+    curl.arg(developer.join("server-ca.pem"))
+        .arg("--cert")
+        .arg(developer.join("client.pem"));
+    curl.arg("--key").arg(developer.join("client.key.pem"));
+    curl.args([
+        "--resolve",
+        &format!("t8gate.example.test:{}:127.0.0.1", address.port()),
+    ]);
+    curl.args([
+        "--header",
+        &format!("Authorization: Bearer {}", token.trim()),
+    ]);
+    let path = "/3gpp-monitoring-event/v1/scs-1/subscriptions";
+    let answer = run_well(curl.arg(format!(
+        "https://t8gate.example.test:{}{path}",
+        address.port()
+    )));
+    assert_eq!(answer.len(), 306);
+    assert!(gateway.log().contains("serving"));
 }

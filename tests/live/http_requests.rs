@@ -168,6 +168,28 @@ fn expectation_of_100_is_met() {
     assert_eq!(house.origin.only().body, b"body");
 }
 
+/// The SCEF may answer for good in place of 100: the body is not wanted, and nobody can tell
+/// whether it comes.
+#[test]
+fn final_answer_in_place_of_100_is_relayed_and_ends_the_connection() {
+    let house = House::open();
+    house.origin.script(vec![Act::Send(
+        b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno".to_vec(),
+    )]);
+    let mut client = house.client();
+    let fields = "Expect: 100-continue\r\nContent-Length: 4\r\n";
+    client
+        .send(head("POST", PATH, &house.token(), fields))
+        .unwrap();
+    let response = client.answer();
+    assert_eq!((response.status, response.text()), (413, "no".to_owned()));
+    assert_eq!(
+        (response.field("connection"), response.interim.len()),
+        (Some("close"), 0)
+    );
+    assert!(client.closed());
+}
+
 #[test]
 fn expectation_of_100_is_refused_before_the_body() {
     let house = House::open();

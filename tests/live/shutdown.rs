@@ -86,7 +86,8 @@ fn second_signal_ends_it_now() {
     );
     let start = Instant::now();
     house.gateway.terminate();
-    assert!(house.gateway.wait(WAIT).is_some());
+    let status = house.gateway.wait(WAIT).expect("an end");
+    assert_eq!(status.code(), Some(143));
     assert!(
         start.elapsed() < Duration::from_secs(2),
         "{:?}",

@@ -335,6 +335,37 @@ fn expires_before_resumption(version: &'static rustls::SupportedProtocolVersion)
     assert_alert(&said, &["CertificateExpired"]);
 }
 
+/// A certificate that ends while its connection stands: the next request is refused, and the
+/// connection with it.
+#[test]
+fn connection_of_a_certificate_that_expires_is_ended_with_its_next_request() {
+    let house = House::open();
+    let stage = &house.stage;
+    let valid_until_s = 3;
+    let leaf = Leaf {
+        valid_until_s,
+        ..Leaf::client(San::Dns("scs.acme.example"))
+    };
+    let identity = stage.partner_ca.issue("brief", &leaf);
+    let end = mint::now_s() + valid_until_s;
+    let mut client = stage
+        .dialer(&identity)
+        .connect(house.gateway.address)
+        .unwrap();
+    let claims = mint::claims("acme-app", "3gpp-monitoring-event", &identity.thumbprint());
+    let token = stage.mint.good(&claims);
+    assert_eq!(client.get(PATH, &token).status, 200);
+    wait_until("the certificate to expire", || mint::now_s() > end + 1);
+    let response = client.get(PATH, &token);
+    assert_eq!(response.status, 401);
+    assert!(
+        response.text().contains("CERTIFICATE_EXPIRED"),
+        "{}",
+        response.text()
+    );
+    assert!(client.closed());
+}
+
 #[test]
 fn tls_1_3_session_of_an_expired_certificate_does_not_resume() {
     expires_before_resumption(&TLS13);

@@ -356,6 +356,11 @@ impl Client {
         closed
     }
 
+    /// Takes so many octets off the socket at most, unread: for one who reads slowly.
+    pub fn read_some(&mut self, octets: usize) {
+        let _ = self.socket.read(&mut vec![0; octets]);
+    }
+
     /// Whether the gateway closes the connection without another octet of HTTP.
     pub fn closed(&mut self) -> bool {
         self.closed_within(WAIT)
