@@ -140,6 +140,7 @@ fn run(
         let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
         // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
         let _ = tokio_uring::spawn(sweep(Rc::clone(&local), plan.draining)).await;
+        local.draining.set(true);
         listener.stop();
         let _ = accepting.await;
         drain(&local).await;
@@ -173,7 +174,12 @@ fn begin(plan: &Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) -> io::R
 async fn accept(listener: Rc<Listener>, local: Rc<Local>) {
     let counters = &local.counters;
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        // Out of descriptors the kernel does not look whether the listener has been stopped.
+        if local.draining.get() {
+            return;
+        }
+        match accepted {
             Ok(stream) if open_connections(&local) < local.snapshot.limits.connections_max => {
                 counters.connections_accepted.bump();
                 let local = Rc::clone(&local);
@@ -185,7 +191,6 @@ async fn accept(listener: Rc<Listener>, local: Rc<Local>) {
                 });
             }
             Ok(_) => counters.connections_over_bound.bump(),
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
             Err(_) => {
                 counters.accepts_failed.bump();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -226,7 +231,6 @@ fn tick(local: &Local) {
 
 /// Lets what is in flight finish, within the bound.
 async fn drain(local: &Local) {
-    local.draining.set(true);
     local.watches.wake_all();
     let by = Millis::now().after(local.snapshot.deadlines.drain);
     while open_connections(local) > 0 && Millis::now() < by {

@@ -63,6 +63,7 @@ fn known(name: &[u8]) -> FieldClass {
     let (wanted, class): (&[u8], FieldClass) = match (first.to_ascii_lowercase(), name.len()) {
         (b'x', _) => return extension(name),
         (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
+        (b'r', 11) => (b"remote-user", Identity),
         (b'a', 13) => (b"authorization", Authorization),
         (b'c', 10) => (b"connection", Connection),
         (b'c', 11) => (b"client-cert", Identity),
@@ -91,16 +92,23 @@ fn known(name: &[u8]) -> FieldClass {
 fn extension(name: &[u8]) -> FieldClass {
     let whole = |wanted: &[u8]| name.len() == wanted.len() && starts(name, wanted);
     let identity = match name.get(2).map(u8::to_ascii_lowercase) {
-        Some(b'c') => starts(name, b"x-client-"),
+        Some(b'a') => {
+            starts(name, b"x-authenticated-")
+                || starts(name, b"x-auth-request-")
+                || starts(name, b"x-amzn-mtls-")
+                || starts(name, b"x-arr-")
+        }
+        Some(b'c') => starts(name, b"x-client-") || whole(b"x-cluster-client-ip"),
         Some(b'e') => starts(name, b"x-envoy-"),
         Some(b'f') => whole(b"x-forwarded") || starts(name, b"x-forwarded-"),
-        Some(b'h') => whole(b"x-http-method-override"),
+        Some(b'h') => whole(b"x-http-method") || whole(b"x-http-method-override"),
         Some(b'm') => whole(b"x-method-override"),
         Some(b'o') => starts(name, b"x-original-"),
         Some(b'r') if whole(b"x-request-id") => return FieldClass::RequestId,
-        Some(b'r') => whole(b"x-real-ip") || whole(b"x-rewrite-url"),
+        Some(b'r') => whole(b"x-real-ip") || whole(b"x-rewrite-url") || whole(b"x-remote-user"),
         Some(b's') => starts(name, b"x-ssl-") || whole(b"x-scs-as-id"),
-        Some(b't') => starts(name, b"x-t8gate-"),
+        Some(b't') => starts(name, b"x-t8gate-") || starts(name, b"x-tls-client-"),
+        Some(b'u') => whole(b"x-user"),
         _ => false,
     };
     if identity {

@@ -3,13 +3,14 @@
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, Waker};
 
+use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
-use crate::http::head::{self, ResponseBody};
+use crate::http::head::{self, Method, ResponseBody};
 use crate::limits::{FIELDS_MAX, RELAY_BYTES};
 
 use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
-use super::exchange::Broken;
+use super::exchange::{Broken, Times, heard};
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -27,12 +28,15 @@ struct Answer {
 pub(super) async fn relay(
     connection: &mut Connection,
     mut link: Link,
-    request: &Request,
+    request: &mut Request,
+    times: &mut Times,
     end: usize,
 ) -> Result<Then, Broken> {
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut begun = false;
+    // A final answer is there: nobody waits for 100 any more.
+    times.continue_by = Millis::NEVER;
     loop {
         // Looked at here, too: a wait for what is there already does not see its deadline.
         if begun && connection.exchange_by <= connection.watch.now() {
@@ -63,7 +67,7 @@ pub(super) async fn relay(
             break;
         }
         if link.stream.is_receiving() {
-            more_of_answer(connection, &mut link, &mut answer, &mut out).await?;
+            more_of_answer(connection, &mut link, request, times, &mut answer, &mut out).await?;
         }
     }
     connection.local.buffers.give_back(out);
@@ -101,7 +105,10 @@ fn answer_head(
         !goes_on,
         &extra,
     );
-    let link_lives = head.keep_alive && asked_all && head.body != ResponseBody::UntilClose;
+    // A SCEF that sends a body to HEAD all the same would have it taken for the next answer.
+    let bare = request.method == Method::Head && head.declared_length.is_some_and(|n| n > 0);
+    let whole = asked_all && head.body != ResponseBody::UntilClose;
+    let link_lives = head.keep_alive && whole && !bare;
     link.stream.inbox.drain(..end);
     Ok(Answer {
         body,
@@ -116,23 +123,20 @@ const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
 async fn more_of_answer(
     connection: &mut Connection,
     link: &mut Link,
+    request: &mut Request,
+    times: &mut Times,
     answer: &mut Answer,
     out: &mut Vec<u8>,
 ) -> Result<(), Broken> {
     let stall = connection.local.snapshot.deadlines.upstream_response;
-    connection.watch.set(
-        connection
-            .watch
-            .now()
-            .after(stall)
-            .min(connection.exchange_by),
-    );
-    let received = connection.watch.wait(|cx| link.stream.poll_recv(cx)).await;
-    match received {
+    times.upstream_by = connection.watch.now().after(stall);
+    // A SCEF may answer while the request is still coming, and read it to its end.
+    match heard(connection, &mut link.stream, request, times).await {
         Ok(Ok(count)) if count > 0 => Ok(()),
         // An end is an end only where the framing says so; an error never is.
         Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
-        Ok(_) | Err(_) => Err(Broken::Cut),
+        Ok(_) | Err(Broken::Denied(_) | Broken::Cut) => Err(Broken::Cut),
+        Err(gone) => Err(gone),
     }
 }
 

@@ -40,15 +40,15 @@ impl From<Then> for Broken {
 }
 
 /// The deadlines of one exchange, beside the connection's `exchange_by`.
-struct Times {
+pub(super) struct Times {
     /// The client's, for a body of no bytes; those that come earn it more.
     body_by: Millis,
     /// When the piece was sent that is on its way to the SCEF.
     sent_at: Millis,
     /// The SCEF's: to take the next piece, or to answer.
-    upstream_by: Millis,
+    pub upstream_by: Millis,
     /// The SCEF's, to say 100 to a client that waits for it.
-    continue_by: Millis,
+    pub continue_by: Millis,
 }
 
 /// Carries an admitted request to the SCEF and the answer to the client.
@@ -108,7 +108,7 @@ async fn carry(
         link.stream.start_recv(RECV_BYTES);
         let heard = ask(connection, &mut link, request, times).await;
         match heard {
-            Ok(end) => return answer::relay(connection, link, request, end).await,
+            Ok(end) => return answer::relay(connection, link, request, times, end).await,
             Err(Broken::Denied(Denial::UpstreamClosed)) if may_ask_again(&link, request) => {
                 local.counters.upstream_retries.bump();
                 request.head = unsent(connection, link.stream).await?;
@@ -167,14 +167,42 @@ async fn ask(
     let mut interim = 0;
     let mut scanned = 0;
     loop {
-        let wants_more = feed(connection, &mut link.stream, request, times)?;
+        match heard(connection, &mut link.stream, request, times).await? {
+            Ok(count) if count > 0 => request.heard = true,
+            _ => return Err(Denial::UpstreamClosed.into()),
+        }
+        while let Some(end) = response_head(link, connection, &mut scanned)? {
+            if !is_interim(&link.stream.inbox[..end]) {
+                return Ok(end);
+            }
+            interim += 1;
+            if interim > INTERIM_RESPONSES_MAX {
+                return Err(Denial::UpstreamInterim.into());
+            }
+            pass_interim(connection, link, request, end).await?;
+            scanned = 0;
+        }
+        link.stream.start_recv(RECV_BYTES);
+    }
+}
+
+/// Waits until the link's receive ends, and carries on what the client sends meanwhile.
+pub(super) async fn heard(
+    connection: &mut Connection,
+    link: &mut Stream,
+    request: &mut Request,
+    times: &mut Times,
+) -> Result<std::io::Result<usize>, Broken> {
+    let deadlines = connection.local.snapshot.deadlines;
+    loop {
+        let wants_more = feed(connection, link, request, times)?;
         if wants_more {
             connection.stream.start_recv(RELAY_BYTES);
         }
-        let event = happened(connection, &mut link.stream, request, times, wants_more).await?;
-        match event {
+        match happened(connection, link, request, times, wants_more).await? {
+            Event::Answered(received) => return Ok(received),
             Event::PieceSent(Ok(())) => {
-                link.stream.outbox.clear();
+                link.outbox.clear();
                 let now = connection.watch.now();
                 // While the SCEF took its time the client could not send.
                 let waited_ms = now.0.saturating_sub(times.sent_at.0);
@@ -195,22 +223,6 @@ async fn ask(
             }
             Event::ClientSent(Ok(count)) if count > 0 => {}
             Event::ClientSent(_) => return Err(Broken::ClientGone(Then::Drop)),
-            Event::Answered(Ok(count)) if count > 0 => {
-                request.heard = true;
-                while let Some(end) = response_head(link, connection, &mut scanned)? {
-                    if !is_interim(&link.stream.inbox[..end]) {
-                        return Ok(end);
-                    }
-                    interim += 1;
-                    if interim > INTERIM_RESPONSES_MAX {
-                        return Err(Denial::UpstreamInterim.into());
-                    }
-                    pass_interim(connection, link, request, end).await?;
-                    scanned = 0;
-                }
-                link.stream.start_recv(RECV_BYTES);
-            }
-            Event::Answered(_) => return Err(Denial::UpstreamClosed.into()),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Connections to the SCEF: each shard keeps its own, and uses the one it used last.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::task::{Context, Waker};
+
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::clock::Millis;
 use crate::io::{Stream, Watch};
@@ -9,31 +12,37 @@ use crate::limits::RECV_BYTES;
 use super::denial::Denial;
 use super::local::Local;
 
-/// A shard's idle upstream connections.
+/// A shard's idle upstream connections. A receive is in flight on each, so that one the SCEF has
+/// closed, or on which it talks without being asked, is found without a system call.
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<Vec<Idle>>,
+    runtime: OnceCell<RuntimeMetrics>,
 }
 
 struct Idle {
     link: Stream,
     until: Millis,
+    /// The turn of the loop in which its receive was queued; the kernel has it in the next one.
+    turn: u64,
 }
 
 impl Pool {
-    /// The connection used last that is still open. A receive is in flight on each, so that one
-    /// the SCEF has closed is found without a system call.
-    fn take(&self) -> Option<Stream> {
+    /// The connection used last whose receive the kernel has had; else one of this very turn.
+    fn take(&self) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        while let Some(Idle { mut link, .. }) = idle.pop() {
-            if link.poll_recv(&mut cx).is_pending() {
-                return Some(link);
-            }
-            // Closed, failed, or talking without being asked: what it said now could be taken
-            // for the answer to another client's request.
-        }
-        None
+        let turn = self.turn();
+        let place = idle.iter().rposition(|idle| idle.turn < turn);
+        place
+            .or(idle.len().checked_sub(1))
+            .map(|place| idle.swap_remove(place))
+    }
+
+    /// Each turn of the loop ends with parking the thread, and the queue is flushed right before.
+    fn turn(&self) -> u64 {
+        self.runtime
+            .get_or_init(|| Handle::current().metrics())
+            .worker_park_count(0)
     }
 
     /// Keeps a connection whose exchange is over for the next one.
@@ -50,15 +59,15 @@ impl Pool {
             .watches
             .now()
             .after(local.snapshot.deadlines.upstream_idle);
-        idle.push(Idle { link, until });
+        let turn = self.turn();
+        idle.push(Idle { link, until, turn });
     }
 
     /// Closes what has been idle for too long, and what the SCEF has closed.
     pub fn expire(&self, now: Millis) {
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         self.idle
             .borrow_mut()
-            .retain_mut(|idle| idle.until > now && idle.link.poll_recv(&mut cx).is_pending());
+            .retain_mut(|idle| idle.until > now && is_silent(&mut idle.link));
     }
 
     /// Closes all.
@@ -72,6 +81,11 @@ impl Pool {
     }
 }
 
+fn is_silent(link: &mut Stream) -> bool {
+    link.poll_recv(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
+}
+
 /// A connection to the SCEF for one exchange, and whether it has been used before.
 pub struct Link {
     pub stream: Stream,
@@ -83,13 +97,21 @@ pub struct Link {
 /// # Errors
 /// That it cannot be had, or not in time.
 pub async fn link(local: &Local, watch: &Watch, whole_by: Millis) -> Result<Link, Denial> {
-    match local.upstream.take() {
-        Some(stream) => Ok(Link {
-            stream,
-            reused: true,
-        }),
-        None => connect(local, watch, whole_by).await,
+    while let Some(Idle { mut link, turn, .. }) = local.upstream.take() {
+        if turn == local.upstream.turn() {
+            // What the SCEF has sent without being asked may lie in the socket, unseen: one trip
+            // through the kernel, so that the receive has had its chance to find it.
+            let _ = tokio_uring::no_op().await;
+        }
+        // What is said unasked could be taken for the answer to another client's request.
+        if is_silent(&mut link) {
+            return Ok(Link {
+                stream: link,
+                reused: true,
+            });
+        }
     }
+    connect(local, watch, whole_by).await
 }
 
 /// A new connection.

@@ -152,6 +152,13 @@ fn identity_fields_of_the_client_are_removed_in_every_spelling() {
         "X_Real_IP",
         "X-Request-Id",
         "X_Request_Id",
+        "X-Client-Verify",
+        "X_SSL_Cert",
+        "SSL-Client-S-DN",
+        "X-T8gate-Client",
+        "X-Tls-Client-Cert",
+        "Remote_User",
+        "X-Authenticated-UserId",
     ] {
         fields += &format!("{name}: {forged}\r\n");
     }

@@ -117,7 +117,8 @@ fn answer_to_head_has_fields_and_no_body() {
     );
     assert_eq!(house.origin.only().method, "HEAD");
     assert_eq!(client.get(PATH, &house.token()).body, usual_body());
-    assert_eq!(house.origin.connections(), 1);
+    // A SCEF that sends the body after all would answer the next request with it.
+    assert_eq!(house.origin.connections(), 2);
 }
 
 #[test]
@@ -218,6 +219,63 @@ fn answer_by_the_head_alone_keeps_both_connections() {
         assert_eq!(client.answer().text(), "ok");
     }
     assert_eq!(house.origin.connections(), 1);
+}
+
+/// A SCEF that begins its answer, then reads the request to its end, then ends its answer.
+#[test]
+fn answer_that_begins_before_the_body_has_come_carries_both_to_their_ends() {
+    for size in [10, 60_000, 900_000] {
+        let house = House::open();
+        house.origin.script(vec![
+            Act::Send(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec(),
+            ),
+            Act::ReadBody,
+            Act::Send(b"4\r\nbye!\r\n0\r\n\r\n".to_vec()),
+        ]);
+        let mut client = house.client();
+        let fields = format!("Content-Length: {size}\r\n");
+        client
+            .send(head("POST", PATH, &house.token(), &fields))
+            .unwrap();
+        client.send(vec![b'x'; size / 2]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        client.send(vec![b'x'; size - size / 2]).unwrap();
+        assert_eq!(client.answer().text(), "hellobye!", "{size}");
+        let received = house.origin.only();
+        assert!(
+            received.complete && received.body_bytes == size as u64,
+            "{size}"
+        );
+    }
+}
+
+/// What a SCEF sends behind a whole answer is nobody's, also when a receive ends exactly between
+/// the two and the next request is there already.
+#[test]
+fn surplus_behind_a_receives_end_never_reaches_a_client() {
+    let house = House::open();
+    let mut stray = b"HTTP/1.1 200 OK\r\nContent-Length: 0000\r\n\r\n".to_vec();
+    // As long as a receive has room for.
+    let body = 4_096 - stray.len();
+    stray = String::from_utf8(stray)
+        .unwrap()
+        .replace("0000", &body.to_string())
+        .into_bytes();
+    stray.resize(4_096, b'.');
+    stray.extend(b"HTTP/1.1 200 OK\r\nX-Stray: 1\r\nContent-Length: 5\r\n\r\nstray");
+    house.origin.usually(vec![Act::ReadBody, Act::Send(stray)]);
+    let mut client = house.client();
+    let request = get(PATH, &house.token());
+    client.send([request.as_bytes(); 5].concat()).unwrap();
+    for number in 0..5 {
+        let response = client.answer();
+        assert_eq!(
+            (response.body.len(), response.field("x-stray")),
+            (body, None),
+            "{number}"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The end: in order, in time, and at once when asked twice.
 
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::WAIT;
 use crate::harness::client::get;
-use crate::harness::origin::{Act, ok};
-use crate::harness::stage::{House, PATH};
+use crate::harness::origin::{Act, Origin, ok};
+use crate::harness::stage::{House, PATH, Stage};
+use crate::harness::{WAIT, command, finish, free_address, wait_until};
 
 #[test]
 fn idle_gateway_ends_at_once_and_well() {
@@ -68,6 +70,40 @@ fn drain_has_its_bound() {
         took >= Duration::from_millis(450) && took < Duration::from_secs(4),
         "{took:?}"
     );
+}
+
+/// Out of descriptors, the kernel never tells whoever accepts that the listener was stopped.
+#[test]
+fn gateway_without_descriptors_ends_in_its_bound() {
+    let origin = Origin::start();
+    let stage = Stage::new(origin.address).set("deadlines.drain", "\"1s\"");
+    let address = free_address();
+    let mut config = stage.config.clone();
+    config.set_text("listen.address", address);
+    let file = crate::harness::gateway::write(stage.scratch.path(), &config);
+    let mut limited = command("prlimit");
+    limited.args([
+        "--nofile=24:24",
+        env!("CARGO_BIN_EXE_t8gate"),
+        "serve",
+        "--config",
+    ]);
+    let mut child = limited
+        .arg(&file)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("prlimit");
+    wait_until("the gateway to listen", || {
+        TcpStream::connect(address).is_ok()
+    });
+    let held: Vec<_> = (0..40).map(|_| TcpStream::connect(address)).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it lives on");
+    let told = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(told.unwrap().success());
+    let status = finish(&mut child, Duration::from_secs(5)).expect("an end");
+    assert_eq!(status.code(), Some(0));
+    drop(held);
 }
 
 #[test]

@@ -23,6 +23,16 @@ fn identity_fields_are_known_in_every_spelling() {
         "x-http-method-override",
         "x-method-override",
         "x-envoy-peer-metadata",
+        "x-authenticated-userid",
+        "x-auth-request-user",
+        "x-amzn-mtls-clientcert",
+        "x-arr-clientcert",
+        "x-cluster-client-ip",
+        "x-http-method",
+        "x-remote-user",
+        "remote-user",
+        "x-tls-client-cert",
+        "x-user",
     ];
     for name in names {
         let spellings = [name.to_owned(), name.to_uppercase(), name.replace('-', "_")];
