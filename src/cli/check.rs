@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault};
+use crate::config::{self, Config, Fault};
 use crate::control::load::{self, Report};
 use crate::shard;
 
@@ -13,15 +13,16 @@ use super::serve;
 
 /// Prints the table; 0 when all is well, 1 when anything is not.
 pub fn main(file: &Path) -> ExitCode {
-    let Some(config) = super::read(file) else {
-        return ExitCode::FAILURE;
-    };
-    let (_, mut report) = load::load(&config, UnixSeconds::now());
-    report.note("io_uring", io_uring(&config));
-    report.note("listen address", listen_address(&config));
-    report.note("upstream", upstream(&config));
-    print(&config, &report);
-    let faults = report.faults();
+    let (config, mut faults) = config::examine(file);
+    let read = faults.len();
+    if let Some(config) = &config {
+        let (_, mut report) = load::load(config, UnixSeconds::now());
+        report.note("io_uring", io_uring(config));
+        report.note("listen address", listen_address(config));
+        report.note("upstream", upstream(config));
+        print(file, read, &report);
+        config::add(&mut faults, report.faults());
+    }
     if faults.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -64,13 +65,9 @@ fn upstream(config: &Config) -> Result<((), String), Fault> {
     Ok(((), format!("{} takes connections", at.value)))
 }
 
-fn print(config: &Config, report: &Report) {
-    println!(
-        "{:<6} {:<22} {}",
-        "ok",
-        "configuration",
-        config.file.display()
-    );
+fn print(file: &Path, faults_read: usize, report: &Report) {
+    let verdict = if faults_read == 0 { "ok" } else { "FAULT" };
+    println!("{verdict:<6} {:<22} {}", "configuration", file.display());
     for row in &report.rows {
         let (verdict, found) = match &row.found {
             Ok(found) => ("ok", found),

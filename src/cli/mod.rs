@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config, Fault};
+use crate::config::{self, Fault};
 
 #[derive(Parser)]
 #[command(
@@ -58,17 +58,6 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-}
-
-/// Reads the configuration, or says everything that is wrong with it.
-fn read(file: &Path) -> Option<Config> {
-    match config::read(file) {
-        Ok(config) => Some(config),
-        Err(faults) => {
-            complain(file, &faults);
-            None
-        }
-    }
 }
 
 fn complain(file: &Path, faults: &[Fault]) {

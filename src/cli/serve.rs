@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::{Config, Fault, KeySource};
-use crate::control::load;
+use crate::config::{self, Config, Fault, KeySource};
+use crate::control::load::{self, Report};
 use crate::control::reporter::{self, Reporter};
 use crate::io::{accept, cpu};
 use crate::shard::{self, Handle, Plan};
@@ -30,8 +30,17 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal; 0 after an orderly end, 1 when it could not start.
 pub fn main(file: &Path) -> ExitCode {
-    let Some(config) = super::read(file) else {
-        return ExitCode::FAILURE;
+    let config = match config::examine(file) {
+        (Some(config), faults) if faults.is_empty() => config,
+        (config, mut faults) => {
+            // All in one report: also what would have been in the way of this one.
+            if let Some(config) = &config {
+                let (_, report) = load::load(config, UnixSeconds::now());
+                config::add(&mut faults, obstacles(config, &report));
+            }
+            super::complain(file, &faults);
+            return ExitCode::FAILURE;
+        }
     };
     // Before anybody is served: a SIGTERM from here on lets them finish.
     let signals = match Signals::receive() {
@@ -107,16 +116,7 @@ impl Gateway {
     /// Everything that is in the way.
     pub fn start(config: &Config) -> Result<Self, Vec<Fault>> {
         let (snapshot, report) = load::load(config, UnixSeconds::now());
-        let mut faults = report.faults();
-        if let Err(what) = shard::ring_is_available() {
-            faults.push(fault(
-                0,
-                "listen.cpus",
-                what,
-                "shards run on io_uring and on nothing else",
-            ));
-        }
-        faults.extend(port_fault(config));
+        let faults = obstacles(config, &report);
         let snapshot = match snapshot {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
             _ => return Err(faults),
@@ -209,6 +209,17 @@ impl Gateway {
     pub fn counters(&self) -> impl Iterator<Item = &crate::metrics::Counters> {
         self.shards.iter().map(|shard| &*shard.counters)
     }
+}
+
+/// Everything in the way of serving this configuration.
+fn obstacles(config: &Config, report: &Report) -> Vec<Fault> {
+    let mut faults = report.faults();
+    if let Err(what) = shard::ring_is_available() {
+        let cure = "shards run on io_uring and on nothing else";
+        faults.push(fault(0, "listen.cpus", what, cure));
+    }
+    faults.extend(port_fault(config));
+    faults
 }
 
 /// Leaves at once: the operator has asked twice, or nothing else helps.

@@ -26,19 +26,37 @@ use crate::peer::{Client, San};
 /// # Errors
 /// Everything that is wrong, in the order of the file.
 pub fn read(file: &Path) -> Result<Config, Vec<Fault>> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        let what = format!("the configuration file cannot be read: {}", error.kind());
-        let cure = "name it with --config; it must be UTF-8, and readable for this user".into();
-        vec![Fault {
-            line: 0,
-            key: String::new(),
-            what,
-            cure,
-        }]
-    })?;
+    let (config, faults) = examine(file);
+    settled(config, faults)
+}
+
+/// Like [`read`], for whoever looks for further faults: what could be read, and all that is wrong
+/// with it so far. The configuration is not to be served with while there is a fault.
+pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            let fault = Fault {
+                line: 0,
+                key: String::new(),
+                what: format!("the configuration file cannot be read: {}", error.kind()),
+                cure: "name it with --config; it must be UTF-8, and readable for this user".into(),
+            };
+            return (None, vec![fault]);
+        }
+    };
     let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
     faults.extend(files.into_iter().filter_map(|named| named.check().err()));
-    settled(config, faults)
+    faults.sort_by_key(place);
+    (config, faults)
+}
+
+/// Adds faults found later; what stands in a line that has one already is its consequence.
+pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
+    let is_new = |fault: &Fault| fault.line == 0 || faults.iter().all(|f| f.line != fault.line);
+    let later: Vec<Fault> = later.into_iter().filter(is_new).collect();
+    faults.extend(later);
+    faults.sort_by_key(place);
 }
 
 /// Reads a configuration from its text. The files it names are not looked at; `file` is the place

@@ -251,6 +251,38 @@ fn every_configured_cpu_gets_a_shard() {
     }
 }
 
+/// What stands in the file, what stands in the files it names, and what is in the way outside: all
+/// at once, by `check` and by `serve`.
+#[test]
+fn faults_inside_and_outside_the_file_are_in_one_report() {
+    let mut stage = Stage::new("127.0.0.1:9".parse().unwrap());
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    stage
+        .config
+        .set_text("listen.address", held.local_addr().unwrap());
+    stage.config.set("limits.head_bytes_max", "\"16 apples\"");
+    let elsewhere = stage.operator_ca.issue("another", &Leaf::server(HOST));
+    stage
+        .config
+        .set_text("tls.key.file", elsewhere.key.display());
+    let file = write(stage.scratch.path(), &stage.config);
+    for action in ["check", "serve"] {
+        let outcome = run(t8gate(&[action, "--config"]).arg(&file), b"", WAIT);
+        assert_eq!(outcome.status.code(), Some(1));
+        for key in ["limits.head_bytes_max", "tls.key", "listen.address"] {
+            assert!(
+                outcome.stderr.contains(key),
+                "{action}: {key}: {}",
+                outcome.stderr
+            );
+        }
+        assert_eq!(
+            outcome.stderr.contains("upstream.address"),
+            action == "check"
+        );
+    }
+}
+
 /// As in a container whose seccomp profile knows no io_uring.
 #[test]
 fn ring_that_is_forbidden_is_said_at_start_with_its_cure() {
