@@ -35,6 +35,8 @@ pub struct Counters {
     pub handshakes_full: Counter,
     pub handshakes_resumed: Counter,
     pub handshakes_refused: Counter,
+    /// Sessions ended by a fault of the client in TLS, after the handshake.
+    pub sessions_broken: Counter,
     /// Request heads received, allowed or not.
     pub requests: Counter,
     /// Requests for which the token was the connection's last one.

@@ -204,11 +204,6 @@ impl Gateway {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-
-    /// What the shards count.
-    pub fn counters(&self) -> impl Iterator<Item = &crate::metrics::Counters> {
-        self.shards.iter().map(|shard| &*shard.counters)
-    }
 }
 
 /// Everything in the way of serving this configuration.

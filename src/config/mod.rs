@@ -15,7 +15,7 @@ mod section;
 mod value;
 
 pub use fault::render;
-pub use read::{add, examine, parse, read};
+pub use read::{add, examine, read};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file
 /// that does not parse, a key that is not in the token) can still be reported with its place.

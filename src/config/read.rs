@@ -59,16 +59,6 @@ pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
     faults.sort_by_key(place);
 }
 
-/// Reads a configuration from its text. The files it names are not looked at; `file` is the place
-/// that relative paths are relative to.
-///
-/// # Errors
-/// Everything that is wrong, in the order of the text.
-pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
-    let (config, faults, _) = as_meant(text, file, &Cpus::of_this_process());
-    settled(config, faults)
-}
-
 fn settled(config: Option<Config>, mut faults: Vec<Fault>) -> Result<Config, Vec<Fault>> {
     faults.sort_by_key(place);
     match config {

@@ -99,6 +99,7 @@ pub fn summarize(shard: usize, counters: &Counters) {
         handshakes_full = counters.handshakes_full.read(),
         handshakes_resumed = counters.handshakes_resumed.read(),
         handshakes_refused = counters.handshakes_refused.read(),
+        sessions_broken = counters.sessions_broken.read(),
         requests = counters.requests.read(),
         answered = counters.answered.read(),
         answers_cut = counters.answers_cut.read(),

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::audit::RequestId;
+use crate::audit::{self, RequestId};
 use crate::authz::cache::Memo;
 use crate::clock::Millis;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
 use crate::io::{Stream, Watch};
 use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MAX, RELAY_BYTES};
 use crate::peer::Peer;
-use crate::tls::{Opened, Session};
+use crate::tls::{Opened, Session, TlsFault};
 
 use super::denial::Denial;
 use super::exchange;
@@ -277,8 +277,26 @@ impl Connection {
             Ok(Opened::Data) => Opening::Data,
             Ok(Opened::NeedInput) => Opening::NeedInput,
             Ok(Opened::Closed) => Opening::Closed,
-            Err(_) => Opening::Broken,
+            Err(fault) => {
+                self.note_broken(fault);
+                Opening::Broken
+            }
         }
+    }
+
+    /// Tells of a session that ends before its time.
+    fn note_broken(&self, fault: TlsFault) {
+        self.local.counters.sessions_broken.bump();
+        self.local.note(audit::Refusal {
+            word: fault.word(),
+            detail: "",
+            cure: "the client breaks the TLS protocol, or something on the way alters its bytes",
+            status: 0,
+            shard: self.local.shard,
+            client: Some(self.peer.client()),
+            address: self.address,
+            request_id: None,
+        });
     }
 
     /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.

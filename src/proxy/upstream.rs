@@ -74,11 +74,6 @@ impl Pool {
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();
     }
-
-    /// How many are idle.
-    pub fn idle_count(&self) -> usize {
-        self.idle.borrow().len()
-    }
 }
 
 fn is_silent(link: &mut Stream) -> bool {

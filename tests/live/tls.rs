@@ -335,6 +335,25 @@ fn expires_before_resumption(version: &'static rustls::SupportedProtocolVersion)
     assert_alert(&said, &["CertificateExpired"]);
 }
 
+/// A record nobody sealed: an alert, a line in the log, a count; and others are served.
+#[test]
+fn record_that_does_not_open_ends_the_session_and_is_told() {
+    let house = House::open();
+    let mut client = house.client();
+    assert_eq!(client.get(PATH, &house.token()).status, 200);
+    let forged = [&[0x17, 3, 3, 0, 32][..], &[0; 32]].concat();
+    client.send_in_the_clear(&forged);
+    assert_alert(&client.refusal(), &["BadRecordMac"]);
+    wait_until("the reason in the log", || {
+        house.gateway.log().contains("tls_bad_record")
+    });
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    house.gateway.terminate();
+    wait_until("the count in the log", || {
+        house.gateway.log().contains("sessions_broken=1")
+    });
+}
+
 /// A certificate that ends while its connection stands: the next request is refused, and the
 /// connection with it.
 #[test]
