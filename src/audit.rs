@@ -1,11 +1,18 @@
-//! Refusals on their way off the shard: a shard writes down what happened in a few words of fixed
-//! size, and the control thread makes the line of text.
+//! Decisions on their way off the shard. A shard writes down what it decided in a record of fixed
+//! size; a thread of its own makes the line of text, writes the file and the log. Records travel
+//! in batches, so that a warm request writes nothing that another CPU reads.
 
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use crate::limits::REFUSALS_QUEUED_MAX;
+use crate::authz::apis::{ApiId, ApiSet};
+use crate::clock::UnixMillis;
+use crate::limits::{
+    AUDIT_BATCH_RECORDS, AUDIT_BATCHES_MAX, AUDIT_RESERVE_RECORDS, REFUSALS_QUEUED_MAX,
+};
 use crate::peer::ClientIndex;
 
 /// Names one request in logs here, at the client (`X-Request-Id`) and at the SCEF: 32 hexadecimal
@@ -32,6 +39,268 @@ impl RequestId {
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// What was decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A connection, before there was a request or beside one.
+    Connection,
+    /// A request to the SCEF.
+    Request,
+    /// A request to the embedded issuer.
+    Grant,
+}
+
+impl Kind {
+    /// As the audit file writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Request => "request",
+            Self::Grant => "grant",
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Allowed, and answered to the end.
+    Answered,
+    /// Refused, for the reason the record names.
+    Refused,
+    /// Allowed; the answer was begun and could not be finished.
+    Cut,
+    /// Allowed; the client went away or did not read.
+    ClientGone,
+    /// Allowed; the shard ended before the answer did.
+    Abandoned,
+}
+
+impl Outcome {
+    /// All of them, in the order of their counters.
+    pub const ALL: [Self; 5] = [
+        Self::Answered,
+        Self::Refused,
+        Self::Cut,
+        Self::ClientGone,
+        Self::Abandoned,
+    ];
+
+    /// As metrics and the audit file write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Cut => "cut",
+            Self::ClientGone => "client_gone",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Where the verdict on a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenVerdict {
+    /// No token was looked at.
+    None,
+    /// It was the connection's last one.
+    Remembered,
+    /// It was in this CPU's cache.
+    Cached,
+    /// Its signature was verified.
+    Verified,
+}
+
+impl TokenVerdict {
+    /// As the audit file writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Remembered => "remembered",
+            Self::Cached => "cached",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// One decision. It carries no token and nothing of a path or body: nothing in it can name a
+/// subscriber.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// When it ended, to within the grain of the shard's clock.
+    pub at: UnixMillis,
+    pub kind: Kind,
+    pub outcome: Outcome,
+    /// The table's word for why it was refused; empty where it was not.
+    pub word: &'static str,
+    /// What it was in particular; empty where there is no more to say.
+    pub detail: &'static str,
+    /// What the operator should look at.
+    pub cure: &'static str,
+    /// The HTTP status answered, 0 where there was none.
+    pub status: u16,
+    pub shard: u16,
+    pub client: Option<ClientIndex>,
+    pub address: SocketAddr,
+    pub request_id: Option<RequestId>,
+    /// The method, one of those T8 has; empty where it is not known.
+    pub method: &'static str,
+    pub api: Option<ApiId>,
+    /// The resource's template (`/{scsAsId}/subscriptions`); empty where it is not known.
+    pub resource: &'static str,
+    /// What a token was issued for.
+    pub granted: ApiSet,
+    pub token: TokenVerdict,
+    /// Body bytes that came from the client.
+    pub request_bytes: u64,
+    /// Body bytes that went to the client.
+    pub response_bytes: u64,
+    /// Time for the checks, in nanoseconds; 0 where it did not come so far.
+    pub authorize_ns: u64,
+    /// From the request sent to the SCEF's answer, in nanoseconds; 0 where it did not come so far.
+    pub upstream_ns: u64,
+    /// From the end of the request head to the end of the answer, in nanoseconds.
+    pub whole_ns: u64,
+}
+
+/// Which decisions are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Refusals, for the log: there is no audit file.
+    Refusals,
+    /// All; what cannot be recorded is not served.
+    AllOrRefuse,
+    /// All; what cannot be recorded is served and counted.
+    AllOrLose,
+}
+
+/// Full batches on their way to the writer, and empty ones on their way back.
+#[derive(Debug)]
+pub struct Batches {
+    full: ArrayQueue<Vec<Record>>,
+    empty: ArrayQueue<Vec<Record>>,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self {
+            full: ArrayQueue::new(AUDIT_BATCHES_MAX),
+            empty: ArrayQueue::new(AUDIT_BATCHES_MAX),
+        }
+    }
+}
+
+impl Batches {
+    /// The oldest batch; the writer gives it back when it is done with it.
+    pub fn take(&self) -> Option<Vec<Record>> {
+        self.full.pop()
+    }
+
+    /// Gives a batch's memory back.
+    pub fn give_back(&self, mut batch: Vec<Record>) {
+        batch.clear();
+        let _ = self.empty.push(batch);
+    }
+
+    /// Batches that wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.full.len()
+    }
+}
+
+/// A shard's end of the way. Neither side ever waits for the other.
+#[derive(Debug)]
+pub struct Journal {
+    keeps: Keeps,
+    filling: RefCell<Vec<Record>>,
+    /// Records of requests that have been admitted and are not over yet: room is kept for them.
+    promised: Cell<usize>,
+    batches: Arc<Batches>,
+}
+
+impl Journal {
+    /// A journal, and where the writer finds what is in it.
+    pub fn new(keeps: Keeps) -> (Self, Arc<Batches>) {
+        let batches = Arc::new(Batches::default());
+        let journal = Self {
+            keeps,
+            filling: RefCell::new(Vec::with_capacity(AUDIT_BATCH_RECORDS)),
+            promised: Cell::new(0),
+            batches: Arc::clone(&batches),
+        };
+        (journal, batches)
+    }
+
+    /// Keeps room for the record of a request that is about to be admitted; false where there is
+    /// none, and the request must not be served. Refusals have a reserve of their own.
+    pub fn promise(&self) -> bool {
+        if self.keeps == Keeps::AllOrRefuse
+            && self.room() <= self.promised.get() + AUDIT_RESERVE_RECORDS
+        {
+            return false;
+        }
+        self.promised.set(self.promised.get() + 1);
+        true
+    }
+
+    /// Writes a record down, the one of a promise where `promised`. False where there was no room
+    /// for it, and it is lost.
+    pub fn write(&self, record: &Record, promised: bool) -> bool {
+        if promised {
+            self.promised.set(self.promised.get().saturating_sub(1));
+        }
+        if self.keeps == Keeps::Refusals && record.outcome != Outcome::Refused {
+            return true;
+        }
+        let mut filling = self.filling.borrow_mut();
+        if filling.len() >= AUDIT_BATCH_RECORDS && !self.send(&mut filling) {
+            return false;
+        }
+        filling.push(*record);
+        if filling.len() >= AUDIT_BATCH_RECORDS {
+            self.send(&mut filling);
+        }
+        true
+    }
+
+    /// Sends what there is on its way, full batch or not. Not where that would cost room that is
+    /// promised: then the writer is far behind anyway.
+    pub fn publish(&self) {
+        let mut filling = self.filling.borrow_mut();
+        let behind = AUDIT_BATCHES_MAX.saturating_sub(self.batches.waiting() + 1);
+        let left = behind * AUDIT_BATCH_RECORDS;
+        if !filling.is_empty() && left >= self.promised.get() + AUDIT_RESERVE_RECORDS {
+            self.send(&mut filling);
+        }
+    }
+
+    /// Sends the rest at the end of the shard. False while there is no room for it.
+    pub fn finish(&self) -> bool {
+        let mut filling = self.filling.borrow_mut();
+        filling.is_empty() || self.send(&mut filling)
+    }
+
+    /// Records that can still be written.
+    fn room(&self) -> usize {
+        let batches = AUDIT_BATCHES_MAX.saturating_sub(self.batches.waiting());
+        let free = AUDIT_BATCH_RECORDS.saturating_sub(self.filling.borrow().len());
+        batches * AUDIT_BATCH_RECORDS + free
+    }
+
+    fn send(&self, filling: &mut Vec<Record>) -> bool {
+        let next = self.batches.empty.pop();
+        let next = next.unwrap_or_else(|| Vec::with_capacity(AUDIT_BATCH_RECORDS));
+        match self.batches.full.push(std::mem::replace(filling, next)) {
+            Ok(()) => true,
+            Err(unsent) => {
+                let spare = std::mem::replace(filling, unsent);
+                self.batches.give_back(spare);
+                false
+            }
+        }
+    }
+}
 
 /// One refusal: of a request, or of a connection before there was one.
 #[derive(Clone, Copy, Debug)]
@@ -73,34 +342,4 @@ impl Refusals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_ids_are_32_hexadecimal_digits_and_differ() {
-        let first = RequestId::new(0xdead_beef_0000_0001, 1);
-        assert_eq!(first.as_str(), "deadbeef000000010000000000000001");
-        assert_ne!(first, RequestId::new(0xdead_beef_0000_0001, 2));
-    }
-
-    #[test]
-    fn a_full_queue_says_so_and_loses_nothing_that_is_in_it() {
-        let refusals = Refusals::default();
-        let refusal = Refusal {
-            word: "api_unknown",
-            detail: "",
-            cure: "",
-            status: 404,
-            shard: 0,
-            client: None,
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            request_id: None,
-        };
-        for _ in 0..REFUSALS_QUEUED_MAX {
-            assert!(refusals.push(refusal));
-        }
-        assert!(!refusals.push(refusal));
-        let taken = std::iter::from_fn(|| refusals.pop()).count();
-        assert_eq!(taken, REFUSALS_QUEUED_MAX);
-    }
-}
+mod tests;

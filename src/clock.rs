@@ -28,9 +28,7 @@ impl Millis {
 
     /// Reads the monotonic clock.
     pub fn now() -> Self {
-        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-        let passed = START.get_or_init(Instant::now).elapsed();
-        Self(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+        Self(u64::try_from(since_start().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// This time and `wait` later, [`Millis::NEVER`] where that cannot be said.
@@ -39,4 +37,43 @@ impl Millis {
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(wait_ms))
     }
+}
+
+/// Monotonic nanoseconds since the process first asked: for latencies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// Reads the monotonic clock.
+    pub fn now() -> Self {
+        Self(u64::try_from(since_start().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Nanoseconds from `earlier` to this time; 0 where it is not earlier.
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Wall-clock time, milliseconds since 1970: for records that people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// The wall clock now; a clock before 1970 reads as zero.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ms = since.map_or(0, |passed| passed.as_millis());
+        Self(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+
+    /// The same without its fraction.
+    pub fn seconds(self) -> UnixSeconds {
+        UnixSeconds(self.0 / 1_000)
+    }
+}
+
+fn since_start() -> std::time::Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }

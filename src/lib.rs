@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod peer;
 pub mod proxy;
 pub mod shard;
+pub mod signers;
 pub mod snapshot;
 pub mod tls;

@@ -39,6 +39,13 @@ pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 pub const SWEEP_MS: u64 = 25;
 /// Refusals a shard may have in flight to the log before it counts them only.
 pub const REFUSALS_QUEUED_MAX: usize = 4_096;
+/// Audit records that travel together from a shard to the writer.
+pub const AUDIT_BATCH_RECORDS: usize = 256;
+/// Batches of one shard that may wait for the writer: 65,536 records, some 14 MiB when the disk
+/// stands still, and about a second of a busy shard.
+pub const AUDIT_BATCHES_MAX: usize = 256;
+/// Of these, what only refusals may use.
+pub const AUDIT_RESERVE_RECORDS: usize = AUDIT_BATCHES_MAX * AUDIT_BATCH_RECORDS / 4;
 /// Refused requests logged in full per reason and second; the others are counted in one line.
 pub const REFUSALS_LOGGED_PER_S: u32 = 20;
 

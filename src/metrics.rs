@@ -1,10 +1,19 @@
-//! What a shard counts. Each shard has its own [`Counters`], written by it alone: a load and a
-//! store without a lock prefix, on cache lines that no other shard writes. Readers add them up.
+//! What a shard counts and measures. Each shard has its own [`Counters`], written by it alone: a
+//! load and a store without a lock prefix, on cache lines that no other shard writes. Readers add
+//! them up. Its [`Latencies`] nobody else reads at all: the shard hands out copies.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Rows of refusals that can be counted; `proxy::denial` asserts that it has no more.
-pub const REFUSAL_ROWS_MAX: usize = 48;
+use crossbeam::queue::ArrayQueue;
+use hdrhistogram::Histogram;
+
+use crate::audit::Outcome;
+
+/// Rows of refused requests that can be counted; `proxy::denial` asserts that it has no more.
+pub const REFUSAL_ROWS_MAX: usize = 64;
+/// Rows of refused connections that can be counted; `proxy::denial` asserts that it has no more.
+pub const CONNECTION_ROWS_MAX: usize = 32;
 
 /// A count that one thread writes and any thread reads.
 #[derive(Debug, Default)]
@@ -13,8 +22,17 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds one. Only ever called on the thread that owns the counter.
     pub fn bump(&self) {
-        self.0
-            .store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    /// Adds some. Only ever called on the thread that owns the counter.
+    pub fn add(&self, some: u64) {
+        self.set(self.read() + some);
+    }
+
+    /// Says what the count is now. Only ever called on the thread that owns the counter.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
     }
 
     /// The count.
@@ -24,7 +42,7 @@ impl Counter {
 }
 
 /// What one shard counts, since it started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     pub connections_accepted: Counter,
     pub connections_closed: Counter,
@@ -37,7 +55,13 @@ pub struct Counters {
     pub handshakes_refused: Counter,
     /// Sessions ended by a fault of the client in TLS, after the handshake.
     pub sessions_broken: Counter,
-    /// Request heads received, allowed or not.
+    /// Requests answered with the upstream's answer.
+    pub answered: Counter,
+    /// Answers that were begun and could not be finished.
+    pub answers_cut: Counter,
+    /// Refusals that were counted and found no room in the log's queue.
+    pub refusals_unlogged: Counter,
+    /// Requests that came to a decision, at the T8 APIs or at the embedded issuer.
     pub requests: Counter,
     /// Requests for which the token was the connection's last one.
     pub tokens_remembered: Counter,
@@ -45,35 +69,252 @@ pub struct Counters {
     pub tokens_cached: Counter,
     /// Tokens whose signature was verified.
     pub tokens_verified: Counter,
-    /// Requests answered with the upstream's answer.
-    pub answered: Counter,
-    /// Answers that were begun and could not be finished.
-    pub answers_cut: Counter,
+    /// Tokens issued.
+    pub tokens_issued: Counter,
+    /// Body bytes that came from clients.
+    pub request_bytes: Counter,
+    /// Body bytes that went to clients.
+    pub response_bytes: Counter,
     pub upstream_connections: Counter,
     /// Requests sent again on a new upstream connection.
     pub upstream_retries: Counter,
-    /// Refusals that were counted and found no room in the log's queue.
-    pub refusals_unlogged: Counter,
-    refused: RefusedRows,
+    /// Records for which there was no room on the way to the audit file.
+    pub audit_records_lost: Counter,
+    /// When the shard last looked at its clocks, milliseconds as of `clock::Millis`.
+    pub swept_at_ms: Counter,
+    refused: Rows<REFUSAL_ROWS_MAX>,
+    refused_connections: Rows<CONNECTION_ROWS_MAX>,
+    clients: Box<[ClientCounters]>,
+}
+
+/// What one client did on one shard.
+#[derive(Debug, Default)]
+pub struct ClientCounters {
+    pub connections: Counter,
+    outcomes: [Counter; Outcome::ALL.len()],
+}
+
+impl ClientCounters {
+    /// Requests that ended so.
+    pub fn outcome(&self, outcome: Outcome) -> &Counter {
+        &self.outcomes[outcome as usize]
+    }
 }
 
 #[derive(Debug)]
-struct RefusedRows([Counter; REFUSAL_ROWS_MAX]);
+struct Rows<const N: usize>([Counter; N]);
 
-impl Default for RefusedRows {
+impl<const N: usize> Default for Rows<N> {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Counter::default()))
     }
 }
 
 impl Counters {
-    /// The count of one row of the refusal table.
+    /// For a snapshot with so many clients.
+    pub fn new(clients: usize) -> Self {
+        Self {
+            connections_accepted: Counter::default(),
+            connections_closed: Counter::default(),
+            connections_over_bound: Counter::default(),
+            accepts_failed: Counter::default(),
+            handshakes_full: Counter::default(),
+            handshakes_resumed: Counter::default(),
+            handshakes_refused: Counter::default(),
+            sessions_broken: Counter::default(),
+            answered: Counter::default(),
+            answers_cut: Counter::default(),
+            refusals_unlogged: Counter::default(),
+            requests: Counter::default(),
+            tokens_remembered: Counter::default(),
+            tokens_cached: Counter::default(),
+            tokens_verified: Counter::default(),
+            tokens_issued: Counter::default(),
+            request_bytes: Counter::default(),
+            response_bytes: Counter::default(),
+            upstream_connections: Counter::default(),
+            upstream_retries: Counter::default(),
+            audit_records_lost: Counter::default(),
+            swept_at_ms: Counter::default(),
+            refused: Rows::default(),
+            refused_connections: Rows::default(),
+            clients: (0..clients).map(|_| ClientCounters::default()).collect(),
+        }
+    }
+
+    /// The count of one row of the table of refused requests.
     pub fn refused(&self, row: usize) -> &Counter {
         &self.refused.0[row.min(REFUSAL_ROWS_MAX - 1)]
+    }
+
+    /// The count of one row of the table of refused connections.
+    pub fn refused_connections(&self, row: usize) -> &Counter {
+        &self.refused_connections.0[row.min(CONNECTION_ROWS_MAX - 1)]
     }
 
     /// Requests refused, for whatever reason.
     pub fn refused_in_all(&self) -> u64 {
         self.refused.0.iter().map(Counter::read).sum()
+    }
+
+    /// What the clients did, in the order of the snapshot's table.
+    pub fn clients(&self) -> &[ClientCounters] {
+        &self.clients
+    }
+}
+
+/// A part of the work whose time is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From accept to a finished TLS handshake.
+    Handshake,
+    /// From the queue of the signers to a thread that signs.
+    SignerWait,
+    /// One signature of the server's or the issuer's key.
+    Sign,
+    /// The signature and claims of a token that was not known.
+    Verify,
+    /// All checks of a request, that of its token included.
+    Authorize,
+    /// From the request sent to the SCEF to the head of its answer.
+    Upstream,
+    /// From the end of a request's head to the end of its answer.
+    Whole,
+}
+
+impl Phase {
+    /// All of them, in the order in which a request meets them.
+    pub const ALL: [Self; 7] = [
+        Self::Handshake,
+        Self::SignerWait,
+        Self::Sign,
+        Self::Verify,
+        Self::Authorize,
+        Self::Upstream,
+        Self::Whole,
+    ];
+
+    /// As the label of a metric.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::SignerWait => "signer_wait",
+            Self::Sign => "sign",
+            Self::Verify => "verify",
+            Self::Authorize => "authorize",
+            Self::Upstream => "upstream",
+            Self::Whole => "whole",
+        }
+    }
+}
+
+/// What can be told apart, and what is longest, in nanoseconds: longer is counted as this.
+const LATENCY_NS: std::ops::RangeInclusive<u64> = 64..=300_000_000_000;
+
+/// The times one shard measured, since it started.
+#[derive(Clone, Debug)]
+pub struct Latencies([Histogram<u64>; Phase::ALL.len()]);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        // Fixed bounds: one that grows by itself would allocate while it records.
+        let histogram = || {
+            Histogram::new_with_bounds(*LATENCY_NS.start(), *LATENCY_NS.end(), 2)
+                .expect("1 <= low, 2 * low <= high and at most 5 digits")
+        };
+        Self(std::array::from_fn(|_| histogram()))
+    }
+}
+
+impl Latencies {
+    /// Notes how long something took.
+    pub fn record(&mut self, phase: Phase, ns: u64) {
+        self.0[phase as usize].saturating_record(ns);
+    }
+
+    /// What was noted for a phase, in nanoseconds.
+    pub fn of(&self, phase: Phase) -> &Histogram<u64> {
+        &self.0[phase as usize]
+    }
+}
+
+/// Where others ask a shard for a copy of its [`Latencies`]; it answers when it next looks at its
+/// clocks.
+#[derive(Debug)]
+pub struct Scrapes(ArrayQueue<SyncSender<Latencies>>);
+
+impl Default for Scrapes {
+    fn default() -> Self {
+        Self(ArrayQueue::new(SCRAPES_MAX))
+    }
+}
+
+/// Scrapes that may wait for a shard at a time.
+const SCRAPES_MAX: usize = 4;
+
+impl Scrapes {
+    /// Asks; none where others ask already and get no answer.
+    pub fn ask(&self) -> Option<Receiver<Latencies>> {
+        let (answer, answered) = sync_channel(1);
+        self.0.push(answer).ok().map(|()| answered)
+    }
+
+    /// Answers everybody who has asked.
+    pub fn answer(&self, latencies: &Latencies) {
+        while let Some(asked) = self.0.pop() {
+            // Who has given up waiting needs no copy.
+            let _ = asked.try_send(latencies.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_told_apart_by_phase_and_to_two_digits() {
+        let mut latencies = Latencies::default();
+        latencies.record(Phase::Whole, 1_000_000);
+        latencies.record(Phase::Whole, 2_000_000);
+        latencies.record(Phase::Sign, 50_000);
+        let whole = latencies.of(Phase::Whole);
+        assert_eq!(whole.len(), 2);
+        assert!((1_980_000..=2_020_000).contains(&whole.max()));
+        assert_eq!(latencies.of(Phase::Sign).len(), 1);
+        assert_eq!(latencies.of(Phase::Verify).len(), 0);
+    }
+
+    #[test]
+    fn what_takes_longer_than_can_be_told_is_counted_as_the_longest() {
+        let mut latencies = Latencies::default();
+        latencies.record(Phase::Whole, u64::MAX);
+        latencies.record(Phase::Whole, 0);
+        assert_eq!(latencies.of(Phase::Whole).len(), 2);
+    }
+
+    #[test]
+    fn a_shard_answers_whoever_asks() {
+        let scrapes = Scrapes::default();
+        let mut latencies = Latencies::default();
+        latencies.record(Phase::Verify, 70_000);
+        let (first, second) = (scrapes.ask().unwrap(), scrapes.ask().unwrap());
+        scrapes.answer(&latencies);
+        assert_eq!(first.try_recv().unwrap().of(Phase::Verify).len(), 1);
+        assert_eq!(second.try_recv().unwrap().of(Phase::Verify).len(), 1);
+        for _ in 0..SCRAPES_MAX {
+            scrapes.ask().unwrap();
+        }
+        assert!(scrapes.ask().is_none(), "nobody answers");
+    }
+
+    #[test]
+    fn outcomes_are_counted_apart() {
+        let counters = Counters::new(1);
+        counters.clients()[0].outcome(Outcome::Refused).bump();
+        for outcome in Outcome::ALL {
+            let expected = u64::from(outcome == Outcome::Refused);
+            assert_eq!(counters.clients()[0].outcome(outcome).read(), expected);
+        }
     }
 }

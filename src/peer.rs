@@ -30,6 +30,28 @@ pub struct Client {
     pub sans: Vec<San>,
     /// The `{scsAsId}` path segments it may use.
     pub scs_as_ids: Vec<String>,
+    /// What it may have of the embedded issuer; none where it fetches its tokens elsewhere.
+    pub registration: Option<Registration>,
+}
+
+/// A client of the embedded issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// What its certificate must say, beside being the client's.
+    pub certificate: TlsClientAuth,
+    /// The scope values it may be granted.
+    pub scopes: Vec<String>,
+}
+
+/// How a client authenticates by its certificate at the embedded issuer (RFC 8705 section 2.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsClientAuth {
+    /// `tls_client_auth_san_dns`: a dNSName, in lower case.
+    SanDns(String),
+    /// `tls_client_auth_san_uri`: a uniformResourceIdentifier, octet for octet.
+    SanUri(String),
+    /// `tls_client_auth_subject_dn`: the subject, as RFC 4514 writes it.
+    SubjectDn(String),
 }
 
 /// The authenticated other end of a connection: made by `tls::client_auth` alone, from a verified

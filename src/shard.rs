@@ -55,7 +55,7 @@ pub struct Handle {
 /// # Errors
 /// The kernel's, where the thread or its ring cannot be had.
 pub fn start(plan: Plan) -> io::Result<Handle> {
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::new(Counters::new(plan.snapshot.clients.len()));
     let refusals = Arc::new(Refusals::default());
     let theirs = (Arc::clone(&counters), Arc::clone(&refusals));
     let (ready, readiness) = mpsc::sync_channel(1);

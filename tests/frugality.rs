@@ -147,6 +147,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         client_id: "acme".to_owned(),
         sans: vec![San::Dns("scs.acme.example".to_owned())],
         scs_as_ids: vec!["acme".to_owned()],
+        registration: None,
     };
     let auth = ClientAuth::new(vec![stage.partner_ca.der.clone()], &[client]).expect("anchors");
     let leaf = harness::pki::Leaf::server(harness::client::HOST);

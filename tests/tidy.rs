@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("limits", &[]),
-    ("metrics", &["clock", "limits"]),
-    ("audit", &["clock", "limits", "peer"]),
+    ("metrics", &["audit", "clock", "limits"]),
+    ("audit", &["authz", "clock", "limits", "peer"]),
     ("peer", &["clock", "limits"]),
     ("config", &["clock", "limits", "peer"]),
     ("privacy", &["clock", "limits", "peer"]),
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer"]),
     ("io", &["clock", "limits"]),
+    ("signers", &["clock", "limits"]),
     ("tls", &["clock", "limits", "peer"]),
     ("oauth", &["authz", "clock", "limits", "peer"]),
     (

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::limits::{Deadlines, Limits};
 use crate::peer::Client;
@@ -46,10 +47,51 @@ pub struct Config {
     pub listen: Listen,
     pub tls: Tls,
     pub issuers: Vec<Issuer>,
+    /// The embedded issuer, where there is one.
+    pub oauth: Option<Oauth>,
     pub clients: Vec<Client>,
     pub upstream: Upstream,
     pub limits: Limits,
     pub deadlines: Deadlines,
+    /// Where metrics and health are served; nowhere where not said.
+    pub admin: Option<Admin>,
+    /// Where decisions are recorded; nowhere where not said.
+    pub audit: Option<Audit>,
+}
+
+/// `[oauth]`: the embedded issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oauth {
+    /// The issuer's URL, `https://` and authority without a path: the `iss` of its tokens.
+    pub issuer: Located<String>,
+    /// The `aud` of its tokens.
+    pub audience: String,
+    pub token_lifetime: Duration,
+    /// The key that signs tokens, of P-256.
+    pub key: Located<KeySource>,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    pub address: Located<SocketAddr>,
+}
+
+/// `[audit]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// JSON lines are appended to it; made where it is not there.
+    pub file: Located<PathBuf>,
+    pub when_unwritable: WhenUnwritable,
+}
+
+/// What happens to requests whose decision cannot be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenUnwritable {
+    /// They are refused with 503.
+    Refuse,
+    /// They are served, and the records lost are counted.
+    Lossy,
 }
 
 /// `[listen]`: the T8 side.

@@ -103,6 +103,9 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         upstream: upstream?,
         limits,
         deadlines,
+        oauth: None,
+        admin: None,
+        audit: None,
     })
 }
 
@@ -392,6 +395,7 @@ fn client(mut section: Section<'_, '_>, owned: &mut Owned) -> Option<Client> {
         client_id: id?.value,
         sans: sans?.value.into_iter().map(|san| san.value).collect(),
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
+        registration: None,
     })
 }
 

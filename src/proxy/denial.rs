@@ -1,5 +1,8 @@
 //! The one closed table of refusals: what a client is told, what is counted, what the operator
-//! reads. Adding a reason is adding a row.
+//! reads. Adding a reason is adding a row. Requests have theirs here, connections in
+//! [`connections`].
+
+pub mod connections;
 
 use crate::authz::apis::{ApiId, Verbs};
 use crate::authz::token::TokenFault;
@@ -337,120 +340,4 @@ pub const ROWS: [Row; 29] = [
 const _: () = assert!(ROWS.len() <= REFUSAL_ROWS_MAX);
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_row_has_its_own_word_and_cause_and_tells_the_operator_what_to_do() {
-        let words: HashSet<_> = ROWS.iter().map(|row| row.word).collect();
-        let causes: HashSet<_> = ROWS.iter().map(|row| row.cause).collect();
-        assert_eq!(words.len(), ROWS.len());
-        assert_eq!(causes.len(), ROWS.len());
-        for row in &ROWS {
-            assert_eq!(row.cause.to_lowercase(), row.word, "one word, one meaning");
-            assert!(
-                !row.detail.is_empty() && !row.cure.is_empty(),
-                "{}",
-                row.word
-            );
-        }
-    }
-
-    #[test]
-    fn every_denial_finds_its_own_row() {
-        use crate::authz::apis::{self, ApiFault};
-        use crate::http::head::Malformed;
-        use crate::http::path::PathFault;
-
-        let api = apis::ApiId::from_name("3gpp-nidd").expect("an API of T8");
-        let Err(ApiFault::VerbNotAllowed { allowed }) =
-            apis::operation("/3gpp-nidd/v1/a/configurations", None, |text| text.into())
-        else {
-            panic!("a resource of T8 with a verb it does not have");
-        };
-        let rows = [
-            (
-                Denial::Head(Malformed::HostMissing.into()),
-                "head_malformed",
-            ),
-            (Denial::Head(HeadFault::TargetTooLong), "target_too_long"),
-            (
-                Denial::Head(HeadFault::ExpectationUnknown),
-                "expectation_unknown",
-            ),
-            (Denial::Head(HeadFault::FieldsTooLarge), "fields_too_large"),
-            (
-                Denial::Head(HeadFault::VersionUnsupported),
-                "version_unsupported",
-            ),
-            (Denial::HeadDeadline, "head_deadline"),
-            (
-                Denial::Head(HeadFault::Path(PathFault::Backslash)),
-                "path_malformed",
-            ),
-            (Denial::Body(ChunkFault::LineEnding), "body_malformed"),
-            (Denial::BodyTooLarge, "body_too_large"),
-            (Denial::BodyDeadline, "body_deadline"),
-            (Denial::ApiUnknown, "api_unknown"),
-            (Denial::MethodNotAllowed(allowed), "method_not_allowed"),
-            (Denial::ScsAsIdForeign, "scs_as_id_foreign"),
-            (Denial::TokenMissing, "token_missing"),
-            (Denial::TokenRepeated, "token_repeated"),
-            (Denial::TokenInQuery, "token_in_query"),
-            (Denial::AuthorizationMalformed, "authorization_malformed"),
-            (Denial::TokenInvalid(TokenFault::Expired), "token_invalid"),
-            (
-                Denial::TokenOfOtherCertificate,
-                "token_of_other_certificate",
-            ),
-            (Denial::TokenOfOtherClient, "token_of_other_client"),
-            (Denial::CertificateExpired, "certificate_expired"),
-            (Denial::ScopeInsufficient(api), "scope_insufficient"),
-            (Denial::UpstreamRefused, "upstream_refused"),
-            (Denial::UpstreamConnectDeadline, "upstream_connect_deadline"),
-            (Denial::UpstreamClosed, "upstream_closed"),
-            (
-                Denial::UpstreamMalformed(HeadFault::FieldsTooLarge),
-                "upstream_malformed",
-            ),
-            (Denial::UpstreamDeadline, "upstream_deadline"),
-            (Denial::ExchangeDeadline, "exchange_deadline"),
-            (Denial::DescriptorsExhausted, "descriptors_exhausted"),
-        ];
-        assert_eq!(rows.len(), ROWS.len(), "each row is somebody's");
-        for (denial, word) in rows {
-            assert_eq!(denial.row().word, word);
-        }
-        assert_eq!(Denial::UpstreamInterim.row().word, "upstream_malformed");
-        let broken = Denial::UpstreamBodyMalformed(ChunkFault::LineEnding);
-        assert_eq!(broken.row().word, "upstream_malformed");
-    }
-
-    #[test]
-    fn a_head_that_is_refused_is_answered_with_the_status_it_names() {
-        for fault in [
-            HeadFault::TargetTooLong,
-            HeadFault::ExpectationUnknown,
-            HeadFault::FieldsTooLarge,
-            HeadFault::VersionUnsupported,
-        ] {
-            assert_eq!(Denial::Head(fault).row().status, fault.status());
-        }
-    }
-
-    #[test]
-    fn oauth_errors_go_with_the_statuses_of_rfc_6750() {
-        for row in &ROWS {
-            let status = match row.oauth_error {
-                Some("invalid_request") => 400,
-                Some("invalid_token") => 401,
-                Some("insufficient_scope") => 403,
-                Some(other) => panic!("{other} is no error of RFC 6750"),
-                None => row.status,
-            };
-            assert_eq!(row.status, status, "{}", row.word);
-        }
-    }
-}
+mod tests;

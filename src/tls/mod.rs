@@ -55,7 +55,7 @@ impl Refusal {
             Self::NotTls => "not_tls",
             Self::UnknownSni => "unknown_sni",
             Self::NoClientCertificate => "no_client_certificate",
-            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateExpired => "client_certificate_expired",
             Self::UnknownCa => "unknown_ca",
             Self::NotMapped => "not_mapped",
             Self::MappedTwice => "mapped_twice",

@@ -90,6 +90,7 @@ fn clients() -> Vec<Client> {
         client_id: name.into(),
         sans,
         scs_as_ids: vec![name.into()],
+        registration: None,
     };
     vec![
         client(

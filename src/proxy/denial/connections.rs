@@ -1,0 +1,211 @@
+//! The table's other half: connections that were refused before HTTP, or broken beside it.
+
+use crate::metrics::CONNECTION_ROWS_MAX;
+use crate::tls::{Refusal, TlsFault};
+
+/// Why a connection was refused or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionDenial {
+    Handshake(Refusal),
+    /// The queue of the signers is full.
+    SignerBusy,
+    /// The token did not sign in time.
+    SignerDeadline,
+    HandshakeDeadline,
+    /// After the handshake.
+    Session(TlsFault),
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct ConnectionRow {
+    /// In metrics, logs and the audit file.
+    pub word: &'static str,
+    /// The TLS alert the client gets; empty where it gets none.
+    pub alert: &'static str,
+    /// What the operator should look at.
+    pub cure: &'static str,
+}
+
+impl ConnectionDenial {
+    /// The row this refusal belongs to.
+    pub fn row(self) -> &'static ConnectionRow {
+        &CONNECTION_ROWS[self.place()]
+    }
+
+    /// Place of the row in [`CONNECTION_ROWS`], which is also the place of its counter.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Handshake(Refusal::NotTls) => 0,
+            Self::Handshake(Refusal::UnknownSni) => 1,
+            Self::Handshake(Refusal::NoClientCertificate) => 2,
+            Self::Handshake(Refusal::CertificateExpired) => 3,
+            Self::Handshake(Refusal::UnknownCa) => 4,
+            Self::Handshake(Refusal::NotMapped) => 5,
+            Self::Handshake(Refusal::MappedTwice) => 6,
+            Self::Handshake(Refusal::BadCertificate) => 7,
+            Self::Handshake(Refusal::NoCommonProfile) => 8,
+            Self::Handshake(Refusal::SignerFailed) => 9,
+            Self::Handshake(Refusal::TooLong) => 10,
+            Self::Handshake(Refusal::PeerAlert) => 11,
+            Self::Handshake(Refusal::Protocol) => 12,
+            Self::SignerBusy => 13,
+            Self::SignerDeadline => 14,
+            Self::HandshakeDeadline => 15,
+            Self::Session(TlsFault::BadRecord) => 16,
+            Self::Session(TlsFault::PeerAlert) => 17,
+            Self::Session(TlsFault::Fragmented) => 18,
+            Self::Session(TlsFault::KeysExhausted) => 19,
+            Self::Session(TlsFault::Protocol) => 20,
+        }
+    }
+}
+
+const fn row(word: &'static str, alert: &'static str, cure: &'static str) -> ConnectionRow {
+    ConnectionRow { word, alert, cure }
+}
+
+const SLOW_SIGNER: &str = "the HSM is slower than the handshakes that arrive: raise \
+                           tls.key.sessions, or see whether the token answers with `t8gate check`";
+const BROKEN_SESSION: &str =
+    "the client breaks the TLS protocol, or something on the way alters its bytes";
+
+/// The table.
+pub const CONNECTION_ROWS: [ConnectionRow; 21] = [
+    row(
+        "not_tls",
+        "decode_error",
+        "the client speaks no TLS: T8 is TLS only (TS 33.187 clause 5.5.2)",
+    ),
+    row(
+        "unknown_sni",
+        "unrecognized_name",
+        "add the name to listen.server_names if it is this gateway's",
+    ),
+    row(
+        "no_client_certificate",
+        "certificate_required",
+        "the client must present its certificate",
+    ),
+    row(
+        "client_certificate_expired",
+        "certificate_expired",
+        "the client must renew its certificate; else see whether this machine's clock is right",
+    ),
+    row(
+        "unknown_ca",
+        "unknown_ca",
+        "add the client's CA to tls.client_ca if it is a partner's",
+    ),
+    row(
+        "not_mapped",
+        "access_denied",
+        "add a name of the certificate to the sans of one [[client]]",
+    ),
+    row(
+        "mapped_twice",
+        "access_denied",
+        "names of one certificate stand with two clients: give it one",
+    ),
+    row(
+        "bad_certificate",
+        "bad_certificate",
+        "the client's certificate does not fit TS 33.310 clause 6.1.3a",
+    ),
+    row(
+        "no_common_profile",
+        "handshake_failure",
+        "the client offers nothing of TS 33.210 clause 6.2",
+    ),
+    row(
+        "signer_failed",
+        "internal_error",
+        "the token did not sign: see whether it answers `t8gate check`",
+    ),
+    row(
+        "too_long",
+        "",
+        "the client's certificate chain is far too long",
+    ),
+    row(
+        "peer_alert",
+        "",
+        "the client refused this gateway: does it trust its certificate?",
+    ),
+    row(
+        "protocol",
+        "unexpected_message",
+        "the client breaks the TLS protocol",
+    ),
+    row("signer_busy", "internal_error", SLOW_SIGNER),
+    row("signer_deadline", "internal_error", SLOW_SIGNER),
+    row(
+        "handshake_deadline",
+        "",
+        "a slow or stalled client: deadlines.handshake",
+    ),
+    row("tls_bad_record", "bad_record_mac", BROKEN_SESSION),
+    row(
+        "tls_peer_alert",
+        "",
+        "the client ended the session by an alert: see its own log",
+    ),
+    row("tls_fragmented", "unexpected_message", BROKEN_SESSION),
+    row(
+        "tls_keys_exhausted",
+        "",
+        "a connection carried more than its keys may seal: the client connects again",
+    ),
+    row("tls_protocol", "unexpected_message", BROKEN_SESSION),
+];
+
+const _: () = assert!(CONNECTION_ROWS.len() <= CONNECTION_ROWS_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refused_connection_finds_its_own_row() {
+        let refusals = [
+            Refusal::NotTls,
+            Refusal::UnknownSni,
+            Refusal::NoClientCertificate,
+            Refusal::CertificateExpired,
+            Refusal::UnknownCa,
+            Refusal::NotMapped,
+            Refusal::MappedTwice,
+            Refusal::BadCertificate,
+            Refusal::NoCommonProfile,
+            Refusal::SignerFailed,
+            Refusal::TooLong,
+            Refusal::PeerAlert,
+            Refusal::Protocol,
+        ];
+        let faults = [
+            TlsFault::BadRecord,
+            TlsFault::PeerAlert,
+            TlsFault::Fragmented,
+            TlsFault::KeysExhausted,
+            TlsFault::Protocol,
+        ];
+        let others = [
+            (ConnectionDenial::SignerBusy, "signer_busy"),
+            (ConnectionDenial::SignerDeadline, "signer_deadline"),
+            (ConnectionDenial::HandshakeDeadline, "handshake_deadline"),
+        ];
+        let all = refusals
+            .map(|refusal| (ConnectionDenial::Handshake(refusal), refusal.word()))
+            .into_iter()
+            .chain(faults.map(|fault| (ConnectionDenial::Session(fault), fault.word())))
+            .chain(others);
+        let mut places = Vec::new();
+        for (denial, word) in all {
+            assert_eq!(denial.row().word, word);
+            assert!(!denial.row().cure.is_empty(), "{word}");
+            places.push(denial.place());
+        }
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..CONNECTION_ROWS.len()));
+    }
+}

@@ -1,0 +1,134 @@
+//! Threads that may wait for a token. A shard hands over work that signs and takes back what came
+//! of it; it never waits for the token itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use tokio::sync::oneshot;
+
+use crate::clock::{Millis, Nanos};
+
+/// What came of a piece of work.
+#[derive(Debug)]
+pub struct Done<T> {
+    pub value: T,
+    /// How long it waited for a thread, in nanoseconds.
+    pub waited_ns: u64,
+}
+
+/// The queue is full: whoever asked is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// One piece of work; it sends home itself what comes of it.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads and their one queue.
+pub struct Signers {
+    jobs: Sender<Job>,
+}
+
+impl Signers {
+    /// Starts `count` threads behind a queue of `queued_max`. They end when the value is dropped
+    /// and the queue is empty; the handles are for those who want to wait for that.
+    ///
+    /// # Errors
+    /// The kernel's, where a thread cannot be started.
+    pub fn start(
+        count: usize,
+        queued_max: usize,
+    ) -> std::io::Result<(Arc<Self>, Vec<JoinHandle<()>>)> {
+        let (jobs, queue) = bounded(queued_max.max(1));
+        let threads = (0..count.max(1))
+            .map(|index| {
+                let queue: Receiver<Job> = queue.clone();
+                thread::Builder::new()
+                    .name(format!("signer-{index}"))
+                    .spawn(move || queue.iter().for_each(run))
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
+        Ok((Arc::new(Self { jobs }), threads))
+    }
+
+    /// Queues work that is about to sign. The receiver yields what came of it; it yields an error
+    /// when the deadline passed in the queue.
+    ///
+    /// # Errors
+    /// The queue is full: the work is dropped.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        by: Millis,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<Done<T>>, Busy> {
+        let (home, back) = oneshot::channel();
+        let queued_at = Nanos::now();
+        let job = move || {
+            if home.is_closed() || by <= Millis::now() {
+                return;
+            }
+            let waited_ns = Nanos::now().since(queued_at);
+            let value = work();
+            // The shard may have given up meanwhile; then there is nobody to tell.
+            let _ = home.send(Done { value, waited_ns });
+        };
+        let queued = self.jobs.try_send(Box::new(job));
+        queued.map(|()| back).map_err(|_| Busy)
+    }
+
+    /// Pieces of work that wait for a thread.
+    pub fn queued(&self) -> usize {
+        self.jobs.len()
+    }
+}
+
+/// One job; a panic in it costs that job and not the thread.
+fn run(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        tracing::error!("a piece of work for the token panicked and was dropped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn later() -> Millis {
+        Millis(Millis::now().0 + 60_000)
+    }
+
+    #[test]
+    fn work_comes_home_and_a_panic_costs_only_itself() {
+        let (signers, threads) = Signers::start(1, 8).unwrap();
+        let lost = signers.submit(later(), || panic!("in a test")).unwrap();
+        let done = signers.submit(later(), || 7).unwrap();
+        assert_eq!(done.blocking_recv().unwrap().value, 7);
+        let lost: Result<Done<()>, _> = lost.blocking_recv();
+        assert!(lost.is_err());
+        drop(signers);
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_what_is_late_is_not_done() {
+        let (signers, _threads) = Signers::start(1, 1).unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let (begun, begins) = mpsc::channel();
+        let first = signers.submit(later(), move || {
+            begun.send(()).unwrap();
+            held.recv()
+        });
+        begins.recv().unwrap();
+        let late = signers.submit(Millis(0), || 1).unwrap();
+        assert_eq!(signers.queued(), 1);
+        assert_eq!(signers.submit(later(), || 2).err(), Some(Busy));
+        release.send(()).unwrap();
+        assert!(first.unwrap().blocking_recv().is_ok());
+        assert!(late.blocking_recv().is_err());
+    }
+}
