@@ -124,6 +124,9 @@ impl Verbs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation<'p> {
     pub api: ApiId,
+    /// The resource's template, `/{scsAsId}/subscriptions/{id}`: the same for all resources of its
+    /// kind, so that it can stand where a path must not.
+    pub resource: &'static str,
     /// The `{scsAsId}` of the path, decoded. None for ECRControl, whose paths have none: there the
     /// certificate and the token alone say who is asking.
     pub scs_as_id: Option<Cow<'p, str>>,
@@ -192,7 +195,11 @@ pub fn operation<'p>(
         .first()
         .filter(|_| named)
         .map(|segment| decoded(segment));
-    Ok(Operation { api, scs_as_id })
+    Ok(Operation {
+        api,
+        resource: resource.name,
+        scs_as_id,
+    })
 }
 
 struct Api {
@@ -201,7 +208,9 @@ struct Api {
 }
 
 struct Resource {
-    /// The segments after the version.
+    /// The segments after the version, as one text: `/{scsAsId}/subscriptions/{id}`.
+    name: &'static str,
+    /// The same, for matching.
     template: &'static [Segment],
     verbs: Verbs,
 }
@@ -243,10 +252,10 @@ const WITHOUT_PATCH: Verbs = Verbs::of(&[Verb::Get, Verb::Put, Verb::Delete]);
 const WITHOUT_PUT: Verbs = Verbs::of(&[Verb::Get, Verb::Patch, Verb::Delete]);
 const READ_DELETE: Verbs = Verbs::of(&[Verb::Get, Verb::Delete]);
 
-/// A row: the verbs of a resource, then its segments after the version.
+/// A row: the verbs of a resource, its name for people, and its segments after the version.
 macro_rules! resource {
-    ($verbs:expr; $($segment:expr),+) => {
-        Resource { template: &[$($segment),+], verbs: $verbs }
+    ($verbs:expr; $name:literal; $($segment:expr),+) => {
+        Resource { name: $name, template: &[$($segment),+], verbs: $verbs }
     };
 }
 
@@ -257,38 +266,38 @@ static APIS: [Api; 14] = [
     Api {
         name: "3gpp-monitoring-event",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("subscriptions")),
-            resource!(FULL; ScsAsId, Literal("subscriptions"), Id),
+            resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
+            resource!(FULL; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
         ],
     },
     // ResourceManagementOfBdt, clause 5.4
     Api {
         name: "3gpp-bdt",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("subscriptions")),
-            resource!(FULL; ScsAsId, Literal("subscriptions"), Id),
+            resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
+            resource!(FULL; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
         ],
     },
     // ChargeableParty, clause 5.5
     Api {
         name: "3gpp-chargeable-party",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("transactions")),
-            resource!(WITHOUT_PUT; ScsAsId, Literal("transactions"), Id),
+            resource!(LIST; "/{scsAsId}/transactions"; ScsAsId, Literal("transactions")),
+            resource!(WITHOUT_PUT; "/{scsAsId}/transactions/{id}"; ScsAsId, Literal("transactions"), Id),
         ],
     },
     // NIDD, clause 5.6
     Api {
         name: "3gpp-nidd",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("configurations")),
-            resource!(WITHOUT_PUT; ScsAsId, Literal("configurations"), Id),
-            resource!(LIST; ScsAsId, Literal("configurations"), Id,
+            resource!(LIST; "/{scsAsId}/configurations"; ScsAsId, Literal("configurations")),
+            resource!(WITHOUT_PUT; "/{scsAsId}/configurations/{id}"; ScsAsId, Literal("configurations"), Id),
+            resource!(LIST; "/{scsAsId}/configurations/{id}/downlink-data-deliveries"; ScsAsId, Literal("configurations"), Id,
                 Literal("downlink-data-deliveries")),
-            resource!(FULL; ScsAsId, Literal("configurations"), Id,
+            resource!(FULL; "/{scsAsId}/configurations/{id}/downlink-data-deliveries/{id}"; ScsAsId, Literal("configurations"), Id,
                 Literal("downlink-data-deliveries"), Id),
-            resource!(READ; ScsAsId, Literal("configurations"), Id, Literal("rds-ports")),
-            resource!(WITHOUT_PATCH; ScsAsId, Literal("configurations"), Id,
+            resource!(READ; "/{scsAsId}/configurations/{id}/rds-ports"; ScsAsId, Literal("configurations"), Id, Literal("rds-ports")),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/configurations/{id}/rds-ports/{id}"; ScsAsId, Literal("configurations"), Id,
                 Literal("rds-ports"), Id),
         ],
     },
@@ -296,19 +305,19 @@ static APIS: [Api; 14] = [
     Api {
         name: "3gpp-device-triggering",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("transactions")),
-            resource!(FULL; ScsAsId, Literal("transactions"), Id),
+            resource!(LIST; "/{scsAsId}/transactions"; ScsAsId, Literal("transactions")),
+            resource!(FULL; "/{scsAsId}/transactions/{id}"; ScsAsId, Literal("transactions"), Id),
         ],
     },
     // GMDviaMBMSbyMB2, clause 5.8
     Api {
         name: "3gpp-group-message-delivery-mb2",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("tmgi-allocation")),
-            resource!(FULL; ScsAsId, Literal("tmgi-allocation"), Id),
-            resource!(LIST; ScsAsId, Literal("tmgi-allocation"), Id,
+            resource!(LIST; "/{scsAsId}/tmgi-allocation"; ScsAsId, Literal("tmgi-allocation")),
+            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}"; ScsAsId, Literal("tmgi-allocation"), Id),
+            resource!(LIST; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms"; ScsAsId, Literal("tmgi-allocation"), Id,
                 Literal("delivery-via-mbms")),
-            resource!(FULL; ScsAsId, Literal("tmgi-allocation"), Id,
+            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms/{id}"; ScsAsId, Literal("tmgi-allocation"), Id,
                 Literal("delivery-via-mbms"), Id),
         ],
     },
@@ -316,27 +325,27 @@ static APIS: [Api; 14] = [
     Api {
         name: "3gpp-group-message-delivery-xmb",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("services")),
-            resource!(READ_DELETE; ScsAsId, Literal("services"), Id),
-            resource!(LIST; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms")),
-            resource!(FULL; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms"), Id),
+            resource!(LIST; "/{scsAsId}/services"; ScsAsId, Literal("services")),
+            resource!(READ_DELETE; "/{scsAsId}/services/{id}"; ScsAsId, Literal("services"), Id),
+            resource!(LIST; "/{scsAsId}/services/{id}/delivery-via-mbms"; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms")),
+            resource!(FULL; "/{scsAsId}/services/{id}/delivery-via-mbms/{id}"; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms"), Id),
         ],
     },
     // ReportingNetworkStatus, clause 5.9
     Api {
         name: "3gpp-net-stat-report",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("subscriptions")),
-            resource!(FULL; ScsAsId, Literal("subscriptions"), Id),
+            resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
+            resource!(FULL; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
         ],
     },
     // CpProvisioning, clause 5.10
     Api {
         name: "3gpp-cp-parameter-provisioning",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("subscriptions")),
-            resource!(WITHOUT_PATCH; ScsAsId, Literal("subscriptions"), Id),
-            resource!(WITHOUT_PATCH; ScsAsId, Literal("subscriptions"), Id,
+            resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}/cpSets/{id}"; ScsAsId, Literal("subscriptions"), Id,
                 Literal("cpSets"), Id),
         ],
     },
@@ -344,41 +353,41 @@ static APIS: [Api; 14] = [
     Api {
         name: "3gpp-pfd-management",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("transactions")),
-            resource!(FULL; ScsAsId, Literal("transactions"), Id),
-            resource!(FULL; ScsAsId, Literal("transactions"), Id, Literal("applications"), Id),
+            resource!(LIST; "/{scsAsId}/transactions"; ScsAsId, Literal("transactions")),
+            resource!(FULL; "/{scsAsId}/transactions/{id}"; ScsAsId, Literal("transactions"), Id),
+            resource!(FULL; "/{scsAsId}/transactions/{id}/applications/{id}"; ScsAsId, Literal("transactions"), Id, Literal("applications"), Id),
         ],
     },
     // ECRControl, clause 5.12: custom operations, no {scsAsId}
     Api {
         name: "3gpp-ecr-control",
         resources: &[
-            resource!(CALL; Literal("query")),
-            resource!(CALL; Literal("configure")),
+            resource!(CALL; "/query"; Literal("query")),
+            resource!(CALL; "/configure"; Literal("configure")),
         ],
     },
     // NpConfiguration, clause 5.13
     Api {
         name: "3gpp-network-parameter-configuration",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("configurations")),
-            resource!(FULL; ScsAsId, Literal("configurations"), Id),
+            resource!(LIST; "/{scsAsId}/configurations"; ScsAsId, Literal("configurations")),
+            resource!(FULL; "/{scsAsId}/configurations/{id}"; ScsAsId, Literal("configurations"), Id),
         ],
     },
     // AsSessionWithQoS, clause 5.14
     Api {
         name: "3gpp-as-session-with-qos",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("subscriptions")),
-            resource!(FULL; ScsAsId, Literal("subscriptions"), Id),
+            resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
+            resource!(FULL; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
         ],
     },
     // RacsParameterProvisioning, clause 5.16
     Api {
         name: "3gpp-racs-pp",
         resources: &[
-            resource!(LIST; ScsAsId, Literal("provisionings")),
-            resource!(FULL; ScsAsId, Literal("provisionings"), Id),
+            resource!(LIST; "/{scsAsId}/provisionings"; ScsAsId, Literal("provisionings")),
+            resource!(FULL; "/{scsAsId}/provisionings/{id}"; ScsAsId, Literal("provisionings"), Id),
         ],
     },
 ];

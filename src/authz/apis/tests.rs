@@ -171,3 +171,15 @@ fn sets_of_apis_hold_what_was_put_in() {
     assert!(set.contains(nidd) && !set.contains(bdt) && !set.is_empty());
     assert_eq!(set.iter().collect::<Vec<_>>(), [nidd]);
 }
+
+#[test]
+fn name_of_a_resource_is_its_template() {
+    for resource in APIS.iter().flat_map(|api| api.resources) {
+        let segments = resource.template.iter().map(|segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::ScsAsId => "/{scsAsId}".to_owned(),
+            Segment::Id => "/{id}".to_owned(),
+        });
+        assert_eq!(resource.name, segments.collect::<String>());
+    }
+}
