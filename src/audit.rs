@@ -10,9 +10,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::authz::apis::{ApiId, ApiSet};
 use crate::clock::UnixMillis;
-use crate::limits::{
-    AUDIT_BATCH_RECORDS, AUDIT_BATCHES_MAX, AUDIT_RESERVE_RECORDS, REFUSALS_QUEUED_MAX,
-};
+use crate::limits::{AUDIT_BATCH_RECORDS, AUDIT_BATCHES_MAX, AUDIT_RESERVE_RECORDS};
 use crate::peer::ClientIndex;
 
 /// Names one request in logs here, at the client (`X-Request-Id`) and at the SCEF: 32 hexadecimal
@@ -299,45 +297,6 @@ impl Journal {
                 false
             }
         }
-    }
-}
-
-/// One refusal: of a request, or of a connection before there was one.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal {
-    /// The table's word for it.
-    pub word: &'static str,
-    /// What it was in particular; empty where there is no more to say.
-    pub detail: &'static str,
-    /// What the operator should look at.
-    pub cure: &'static str,
-    /// The HTTP status answered, 0 where the connection was refused before HTTP.
-    pub status: u16,
-    pub shard: usize,
-    pub client: Option<ClientIndex>,
-    pub address: SocketAddr,
-    pub request_id: Option<RequestId>,
-}
-
-/// The way from a shard to the control thread. Neither side ever waits for the other.
-#[derive(Debug)]
-pub struct Refusals(ArrayQueue<Refusal>);
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(ArrayQueue::new(REFUSALS_QUEUED_MAX))
-    }
-}
-
-impl Refusals {
-    /// Puts a refusal on its way; false when there is no room for it.
-    pub fn push(&self, refusal: Refusal) -> bool {
-        self.0.push(refusal).is_ok()
-    }
-
-    /// Takes the oldest.
-    pub fn pop(&self) -> Option<Refusal> {
-        self.0.pop()
     }
 }
 

@@ -37,8 +37,6 @@ pub const RECV_BYTES: usize = 4 * 1024;
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
-/// Refusals a shard may have in flight to the log before it counts them only.
-pub const REFUSALS_QUEUED_MAX: usize = 4_096;
 /// Audit records that travel together from a shard to the writer.
 pub const AUDIT_BATCH_RECORDS: usize = 256;
 /// Batches of one shard that may wait for the writer: 65,536 records, some 14 MiB when the disk

@@ -52,15 +52,6 @@ pub struct Counters {
     pub accepts_failed: Counter,
     pub handshakes_full: Counter,
     pub handshakes_resumed: Counter,
-    pub handshakes_refused: Counter,
-    /// Sessions ended by a fault of the client in TLS, after the handshake.
-    pub sessions_broken: Counter,
-    /// Requests answered with the upstream's answer.
-    pub answered: Counter,
-    /// Answers that were begun and could not be finished.
-    pub answers_cut: Counter,
-    /// Refusals that were counted and found no room in the log's queue.
-    pub refusals_unlogged: Counter,
     /// Requests that came to a decision, at the T8 APIs or at the embedded issuer.
     pub requests: Counter,
     /// Requests for which the token was the connection's last one.
@@ -120,11 +111,6 @@ impl Counters {
             accepts_failed: Counter::default(),
             handshakes_full: Counter::default(),
             handshakes_resumed: Counter::default(),
-            handshakes_refused: Counter::default(),
-            sessions_broken: Counter::default(),
-            answered: Counter::default(),
-            answers_cut: Counter::default(),
-            refusals_unlogged: Counter::default(),
             requests: Counter::default(),
             tokens_remembered: Counter::default(),
             tokens_cached: Counter::default(),

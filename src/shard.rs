@@ -12,21 +12,23 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use socket2::Socket;
 
-use crate::audit::Refusals;
+use crate::audit::{Batches, Journal, Keeps};
 use crate::authz::cache::TokenCache;
-use crate::clock::{Millis, UnixSeconds};
+use crate::clock::{Millis, UnixMillis};
 use crate::io::{Buffers, Listener, Pause, Watches, cpu};
 use crate::limits::SWEEP_MS;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
 use crate::proxy::local::Local;
 use crate::proxy::upstream::Pool;
+use crate::signers::Signers;
 use crate::snapshot::Snapshot;
-use crate::tls::handshake_threads::HandshakeThreads;
 
 /// Entries of the submission queue; the completion queue is twice as long. A longer burst is
 /// submitted in parts.
 const RING_ENTRIES: u32 = 1_024;
+/// What the writer of the audit file gets to make room for the last records.
+const JOURNAL_WAIT: Duration = Duration::from_secs(2);
 /// After an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,7 +40,9 @@ pub struct Plan {
     /// Bound and listening already, so that no shard starts when one cannot.
     pub listener: Socket,
     pub snapshot: Arc<Snapshot>,
-    pub handshake_threads: Option<Arc<HandshakeThreads>>,
+    pub signers: Option<Arc<Signers>>,
+    /// Which decisions are recorded.
+    pub keeps: Keeps,
     /// Set by the control thread: finish, and end.
     pub draining: Arc<AtomicBool>,
 }
@@ -46,7 +50,8 @@ pub struct Plan {
 /// What others see of a running shard.
 pub struct Handle {
     pub counters: Arc<Counters>,
-    pub refusals: Arc<Refusals>,
+    pub scrapes: Arc<Scrapes>,
+    pub batches: Arc<Batches>,
     pub thread: JoinHandle<()>,
 }
 
@@ -56,17 +61,23 @@ pub struct Handle {
 /// The kernel's, where the thread or its ring cannot be had.
 pub fn start(plan: Plan) -> io::Result<Handle> {
     let counters = Arc::new(Counters::new(plan.snapshot.clients.len()));
-    let refusals = Arc::new(Refusals::default());
-    let theirs = (Arc::clone(&counters), Arc::clone(&refusals));
+    let scrapes = Arc::new(Scrapes::default());
+    let (journal, batches) = Journal::new(plan.keeps);
+    let theirs = Shared {
+        counters: Arc::clone(&counters),
+        scrapes: Arc::clone(&scrapes),
+        journal,
+    };
     let (ready, readiness) = mpsc::sync_channel(1);
     let thread = thread::Builder::new()
         .name(format!("shard-{}", plan.index))
-        .spawn(move || run(plan, theirs.0, theirs.1, &ready))?;
+        .spawn(move || run(plan, theirs, &ready))?;
     let ended = || io::Error::other("a shard ended before it had begun");
     readiness.recv().map_err(|_| ended())??;
     Ok(Handle {
         counters,
-        refusals,
+        scrapes,
+        batches,
         thread,
     })
 }
@@ -114,18 +125,20 @@ fn explain(error: &io::Error) -> String {
     format!("io_uring is not available: {error}; {cure}")
 }
 
-fn run(
-    plan: Plan,
+/// What a shard has of itself that others see.
+struct Shared {
     counters: Arc<Counters>,
-    refusals: Arc<Refusals>,
-    ready: &mpsc::SyncSender<io::Result<()>>,
-) {
+    scrapes: Arc<Scrapes>,
+    journal: Journal,
+}
+
+fn run(plan: Plan, shared: Shared, ready: &mpsc::SyncSender<io::Result<()>>) {
     if let Err(error) = cpu::pin(plan.cpu) {
         tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned");
     }
     let begun = tokio_uring::Runtime::new(&ring())
         .map_err(|error| io::Error::new(error.kind(), explain(&error)))
-        .and_then(|runtime| Ok((runtime, begin(&plan, counters, refusals)?)));
+        .and_then(|runtime| Ok((runtime, begin(&plan, shared.counters, shared.journal)?)));
     let (runtime, local) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -135,35 +148,43 @@ fn run(
         }
     };
     let _ = ready.send(Ok(()));
+    let (draining, scrapes) = (plan.draining, shared.scrapes);
     let listener = Rc::new(Listener::new(plan.listener));
     runtime.block_on(async {
         let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
         // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
-        let _ = tokio_uring::spawn(sweep(Rc::clone(&local), plan.draining)).await;
+        let _ = tokio_uring::spawn(sweep(Rc::clone(&local), draining, Arc::clone(&scrapes))).await;
         local.draining.set(true);
         listener.stop();
         let _ = accepting.await;
-        drain(&local).await;
+        drain(&local, &scrapes).await;
         local.upstream.clear();
     });
+    // The connections that were cut are told of when their tasks end, with the runtime.
+    drop(runtime);
+    let by = Millis::now().after(JOURNAL_WAIT);
+    while !local.journal.finish() && Millis::now() < by {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// All that a shard owns, before its first connection.
-fn begin(plan: &Plan, counters: Arc<Counters>, refusals: Arc<Refusals>) -> io::Result<Rc<Local>> {
+fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<Rc<Local>> {
     let mut random = [0; 8];
     rand::fill(&mut random).map_err(|_| io::Error::other("the system has no random numbers"))?;
     let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
     Ok(Rc::new(Local {
-        shard: plan.index,
+        shard: u16::try_from(plan.index).unwrap_or(u16::MAX),
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         snapshot: Arc::clone(&plan.snapshot),
         counters,
-        refusals,
-        handshake_threads: plan.handshake_threads.clone(),
+        latencies: RefCell::new(Latencies::default()),
+        journal,
+        signers: plan.signers.clone(),
         upstream: Pool::default(),
         buffers: Buffers::default(),
         watches: Watches::new(Millis::now()),
-        wall: Cell::new(UnixSeconds::now()),
+        wall: Cell::new(UnixMillis::now()),
         draining: Cell::new(false),
         epoch: u64::from_ne_bytes(random),
         requests_named: Cell::new(0),
@@ -214,28 +235,31 @@ fn open_connections(local: &Local) -> usize {
 }
 
 /// Keeps the shard's clocks and deadlines until the end is announced.
-async fn sweep(local: Rc<Local>, draining: Arc<AtomicBool>) {
+async fn sweep(local: Rc<Local>, draining: Arc<AtomicBool>, scrapes: Arc<Scrapes>) {
     let mut pause = Pause::of(Duration::from_millis(SWEEP_MS));
     while !draining.load(Ordering::Relaxed) {
         pause.wait().await;
-        tick(&local);
+        tick(&local, &scrapes);
     }
 }
 
-fn tick(local: &Local) {
+fn tick(local: &Local, scrapes: &Scrapes) {
     let now = Millis::now();
-    local.wall.set(UnixSeconds::now());
+    local.wall.set(UnixMillis::now());
+    local.counters.swept_at_ms.set(now.0);
+    local.journal.publish();
+    scrapes.answer(&local.latencies.borrow());
     local.watches.sweep(now);
     local.upstream.expire(now);
 }
 
 /// Lets what is in flight finish, within the bound.
-async fn drain(local: &Local) {
+async fn drain(local: &Local, scrapes: &Scrapes) {
     local.watches.wake_all();
     let by = Millis::now().after(local.snapshot.deadlines.drain);
     while open_connections(local) > 0 && Millis::now() < by {
         tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
-        tick(local);
+        tick(local, scrapes);
     }
     let cut = open_connections(local);
     if cut > 0 {

@@ -26,34 +26,34 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "snapshot",
-        &["authz", "clock", "config", "limits", "peer", "tls"],
+        &["authz", "clock", "config", "limits", "oauth", "peer", "tls"],
     ),
     (
         "proxy",
         &[
             "audit", "authz", "clock", "http", "io", "limits", "metrics", "notify", "oauth",
-            "peer", "privacy", "snapshot", "tls",
+            "peer", "privacy", "signers", "snapshot", "tls",
         ],
     ),
     (
         "shard",
         &[
-            "audit", "authz", "clock", "io", "limits", "metrics", "peer", "proxy", "snapshot",
-            "tls",
+            "audit", "authz", "clock", "io", "limits", "metrics", "peer", "proxy", "signers",
+            "snapshot", "tls",
         ],
     ),
     (
         "control",
         &[
-            "audit", "authz", "clock", "config", "limits", "metrics", "peer", "proxy", "snapshot",
-            "tls",
+            "audit", "authz", "clock", "config", "limits", "metrics", "oauth", "peer", "proxy",
+            "signers", "snapshot", "tls",
         ],
     ),
     (
         "cli",
         &[
             "audit", "authz", "clock", "config", "control", "io", "limits", "metrics", "peer",
-            "shard", "snapshot", "tls",
+            "proxy", "shard", "signers", "snapshot", "tls",
         ],
     ),
 ];

@@ -283,7 +283,8 @@ static APIS: [Api; 14] = [
         name: "3gpp-chargeable-party",
         resources: &[
             resource!(LIST; "/{scsAsId}/transactions"; ScsAsId, Literal("transactions")),
-            resource!(WITHOUT_PUT; "/{scsAsId}/transactions/{id}"; ScsAsId, Literal("transactions"), Id),
+            resource!(WITHOUT_PUT; "/{scsAsId}/transactions/{id}";
+                ScsAsId, Literal("transactions"), Id),
         ],
     },
     // NIDD, clause 5.6
@@ -291,14 +292,16 @@ static APIS: [Api; 14] = [
         name: "3gpp-nidd",
         resources: &[
             resource!(LIST; "/{scsAsId}/configurations"; ScsAsId, Literal("configurations")),
-            resource!(WITHOUT_PUT; "/{scsAsId}/configurations/{id}"; ScsAsId, Literal("configurations"), Id),
-            resource!(LIST; "/{scsAsId}/configurations/{id}/downlink-data-deliveries"; ScsAsId, Literal("configurations"), Id,
-                Literal("downlink-data-deliveries")),
-            resource!(FULL; "/{scsAsId}/configurations/{id}/downlink-data-deliveries/{id}"; ScsAsId, Literal("configurations"), Id,
-                Literal("downlink-data-deliveries"), Id),
-            resource!(READ; "/{scsAsId}/configurations/{id}/rds-ports"; ScsAsId, Literal("configurations"), Id, Literal("rds-ports")),
-            resource!(WITHOUT_PATCH; "/{scsAsId}/configurations/{id}/rds-ports/{id}"; ScsAsId, Literal("configurations"), Id,
-                Literal("rds-ports"), Id),
+            resource!(WITHOUT_PUT; "/{scsAsId}/configurations/{id}";
+                ScsAsId, Literal("configurations"), Id),
+            resource!(LIST; "/{scsAsId}/configurations/{id}/downlink-data-deliveries";
+                ScsAsId, Literal("configurations"), Id, Literal("downlink-data-deliveries")),
+            resource!(FULL; "/{scsAsId}/configurations/{id}/downlink-data-deliveries/{id}";
+                ScsAsId, Literal("configurations"), Id, Literal("downlink-data-deliveries"), Id),
+            resource!(READ; "/{scsAsId}/configurations/{id}/rds-ports";
+                ScsAsId, Literal("configurations"), Id, Literal("rds-ports")),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/configurations/{id}/rds-ports/{id}";
+                ScsAsId, Literal("configurations"), Id, Literal("rds-ports"), Id),
         ],
     },
     // DeviceTriggering, clause 5.7
@@ -314,11 +317,12 @@ static APIS: [Api; 14] = [
         name: "3gpp-group-message-delivery-mb2",
         resources: &[
             resource!(LIST; "/{scsAsId}/tmgi-allocation"; ScsAsId, Literal("tmgi-allocation")),
-            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}"; ScsAsId, Literal("tmgi-allocation"), Id),
-            resource!(LIST; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms"; ScsAsId, Literal("tmgi-allocation"), Id,
-                Literal("delivery-via-mbms")),
-            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms/{id}"; ScsAsId, Literal("tmgi-allocation"), Id,
-                Literal("delivery-via-mbms"), Id),
+            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}";
+                ScsAsId, Literal("tmgi-allocation"), Id),
+            resource!(LIST; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms";
+                ScsAsId, Literal("tmgi-allocation"), Id, Literal("delivery-via-mbms")),
+            resource!(FULL; "/{scsAsId}/tmgi-allocation/{id}/delivery-via-mbms/{id}";
+                ScsAsId, Literal("tmgi-allocation"), Id, Literal("delivery-via-mbms"), Id),
         ],
     },
     // GMDviaMBMSbyxMB, clause 5.8
@@ -327,8 +331,10 @@ static APIS: [Api; 14] = [
         resources: &[
             resource!(LIST; "/{scsAsId}/services"; ScsAsId, Literal("services")),
             resource!(READ_DELETE; "/{scsAsId}/services/{id}"; ScsAsId, Literal("services"), Id),
-            resource!(LIST; "/{scsAsId}/services/{id}/delivery-via-mbms"; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms")),
-            resource!(FULL; "/{scsAsId}/services/{id}/delivery-via-mbms/{id}"; ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms"), Id),
+            resource!(LIST; "/{scsAsId}/services/{id}/delivery-via-mbms";
+                ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms")),
+            resource!(FULL; "/{scsAsId}/services/{id}/delivery-via-mbms/{id}";
+                ScsAsId, Literal("services"), Id, Literal("delivery-via-mbms"), Id),
         ],
     },
     // ReportingNetworkStatus, clause 5.9
@@ -344,9 +350,10 @@ static APIS: [Api; 14] = [
         name: "3gpp-cp-parameter-provisioning",
         resources: &[
             resource!(LIST; "/{scsAsId}/subscriptions"; ScsAsId, Literal("subscriptions")),
-            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}"; ScsAsId, Literal("subscriptions"), Id),
-            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}/cpSets/{id}"; ScsAsId, Literal("subscriptions"), Id,
-                Literal("cpSets"), Id),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}";
+                ScsAsId, Literal("subscriptions"), Id),
+            resource!(WITHOUT_PATCH; "/{scsAsId}/subscriptions/{id}/cpSets/{id}";
+                ScsAsId, Literal("subscriptions"), Id, Literal("cpSets"), Id),
         ],
     },
     // PfdManagement, clause 5.11
@@ -355,7 +362,8 @@ static APIS: [Api; 14] = [
         resources: &[
             resource!(LIST; "/{scsAsId}/transactions"; ScsAsId, Literal("transactions")),
             resource!(FULL; "/{scsAsId}/transactions/{id}"; ScsAsId, Literal("transactions"), Id),
-            resource!(FULL; "/{scsAsId}/transactions/{id}/applications/{id}"; ScsAsId, Literal("transactions"), Id, Literal("applications"), Id),
+            resource!(FULL; "/{scsAsId}/transactions/{id}/applications/{id}";
+                ScsAsId, Literal("transactions"), Id, Literal("applications"), Id),
         ],
     },
     // ECRControl, clause 5.12: custom operations, no {scsAsId}
@@ -371,7 +379,8 @@ static APIS: [Api; 14] = [
         name: "3gpp-network-parameter-configuration",
         resources: &[
             resource!(LIST; "/{scsAsId}/configurations"; ScsAsId, Literal("configurations")),
-            resource!(FULL; "/{scsAsId}/configurations/{id}"; ScsAsId, Literal("configurations"), Id),
+            resource!(FULL; "/{scsAsId}/configurations/{id}";
+                ScsAsId, Literal("configurations"), Id),
         ],
     },
     // AsSessionWithQoS, clause 5.14

@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::audit::Keeps;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
 use crate::control::load::{self, Report};
 use crate::control::reporter::{self, Reporter};
 use crate::io::{accept, cpu};
 use crate::shard::{self, Handle, Plan};
+use crate::signers::Signers;
 use crate::snapshot::Snapshot;
-use crate::tls::handshake_threads::HandshakeThreads;
 
 /// How often the control thread collects what the shards have to say.
 const REPORT_EVERY: Duration = Duration::from_millis(50);
@@ -181,7 +182,7 @@ impl Gateway {
     }
 
     fn report(&mut self) {
-        let queues = self.shards.iter().map(|shard| &shard.refusals);
+        let queues = self.shards.iter().map(|shard| &shard.batches);
         self.reporter.report(queues, Millis::now());
     }
 
@@ -277,11 +278,11 @@ fn check_descriptors(config: &Config) {
 }
 
 fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway> {
-    let (handshake_threads, signers) = match &config.tls.key.value {
+    let (signers, signer_threads) = match &config.tls.key.value {
         KeySource::File(_) => (None, Vec::new()),
         KeySource::Pkcs11 { sessions, .. } => {
             let queued_max = snapshot.limits.signatures_queued_max;
-            let (threads, handles) = HandshakeThreads::start(*sessions, queued_max)?;
+            let (threads, handles) = Signers::start(*sessions, queued_max)?;
             (Some(threads), handles)
         }
     };
@@ -300,14 +301,15 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
             cpu: *cpu,
             listener,
             snapshot: Arc::clone(snapshot),
-            handshake_threads: handshake_threads.clone(),
+            signers: signers.clone(),
+            keeps: Keeps::Refusals,
             draining: Arc::clone(&draining),
         });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
     let reporter = Reporter::new(snapshot.clients.clone());
     Ok(Gateway {
         shards,
-        signers,
+        signers: signer_threads,
         draining,
         reporter,
     })

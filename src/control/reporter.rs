@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::audit::{Refusal, Refusals};
+use crate::audit::{Batches, Outcome, Record};
 use crate::clock::Millis;
 use crate::limits::REFUSALS_LOGGED_PER_S;
 use crate::metrics::Counters;
 use crate::peer::Client;
 use crate::proxy::denial::ROWS;
+use crate::proxy::denial::connections::CONNECTION_ROWS;
 
 /// Turns refusals into log lines.
 pub struct Reporter {
@@ -29,18 +30,21 @@ impl Reporter {
     }
 
     /// Writes what has come since the last call.
-    pub fn report<'a>(&mut self, queues: impl Iterator<Item = &'a Arc<Refusals>>, now: Millis) {
+    pub fn report<'a>(&mut self, queues: impl Iterator<Item = &'a Arc<Batches>>, now: Millis) {
         if self.second_ends <= now {
             self.end_second();
             self.second_ends = Millis(now.0 + 1_000);
         }
         for queue in queues {
-            while let Some(refusal) = queue.pop() {
-                let count = self.this_second.entry(refusal.word).or_default();
-                *count += 1;
-                if *count <= REFUSALS_LOGGED_PER_S {
-                    self.write(&refusal);
+            while let Some(batch) = queue.take() {
+                for record in batch.iter().filter(|r| r.outcome == Outcome::Refused) {
+                    let count = self.this_second.entry(record.word).or_default();
+                    *count += 1;
+                    if *count <= REFUSALS_LOGGED_PER_S {
+                        self.write(record);
+                    }
                 }
+                queue.give_back(batch);
             }
         }
     }
@@ -59,7 +63,7 @@ impl Reporter {
         }
     }
 
-    fn write(&self, refusal: &Refusal) {
+    fn write(&self, refusal: &Record) {
         let place = refusal
             .client
             .and_then(|client| usize::try_from(client.0).ok());
@@ -81,16 +85,28 @@ impl Reporter {
     }
 }
 
+/// The counts that are not zero, each with its word.
+fn said(counts: impl Iterator<Item = (&'static str, u64)>) -> Vec<String> {
+    let counted = counts.filter(|(_, count)| *count > 0);
+    counted
+        .map(|(word, count)| format!("{word}={count}"))
+        .collect()
+}
+
 /// Says at the end what a shard has done.
 pub fn summarize(shard: usize, counters: &Counters) {
-    let refused: Vec<String> = ROWS
-        .iter()
-        .enumerate()
-        .filter_map(|(place, row)| {
-            let count = counters.refused(place).read();
-            (count > 0).then(|| format!("{}={count}", row.word))
-        })
-        .collect();
+    let refused = ROWS.iter().enumerate();
+    let refused = refused.map(|(place, row)| (row.word, counters.refused(place).read()));
+    let refused = said(refused);
+    let broken = CONNECTION_ROWS.iter().enumerate();
+    let broken = broken.map(|(place, row)| (row.word, counters.refused_connections(place).read()));
+    let broken = said(broken);
+    let outcomes = Outcome::ALL.into_iter().map(|outcome| {
+        let clients = counters.clients().iter();
+        let count = clients.map(|client| client.outcome(outcome).read()).sum();
+        (outcome.word(), count)
+    });
+    let outcomes = said(outcomes);
     tracing::info!(
         shard,
         connections = counters.connections_accepted.read(),
@@ -98,14 +114,12 @@ pub fn summarize(shard: usize, counters: &Counters) {
         accepts_failed = counters.accepts_failed.read(),
         handshakes_full = counters.handshakes_full.read(),
         handshakes_resumed = counters.handshakes_resumed.read(),
-        handshakes_refused = counters.handshakes_refused.read(),
-        sessions_broken = counters.sessions_broken.read(),
+        connections_refused = broken.join(" "),
         requests = counters.requests.read(),
-        answered = counters.answered.read(),
-        answers_cut = counters.answers_cut.read(),
+        outcomes = outcomes.join(" "),
         refused_in_all = counters.refused_in_all(),
         refused = refused.join(" "),
-        refusals_unlogged = counters.refusals_unlogged.read(),
+        audit_records_lost = counters.audit_records_lost.read(),
         tokens_remembered = counters.tokens_remembered.read(),
         tokens_cached = counters.tokens_cached.read(),
         tokens_verified = counters.tokens_verified.read(),

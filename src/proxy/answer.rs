@@ -16,6 +16,7 @@ use super::upstream::Link;
 
 /// An answer's head as it goes to the client, and what is known of its body.
 struct Answer {
+    status: u16,
     body: Source,
     sink: Sink,
     /// The upstream connection can carry another exchange.
@@ -34,6 +35,7 @@ pub(super) async fn relay(
 ) -> Result<Then, Broken> {
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
+    connection.account.record.status = answer.status;
     let mut begun = false;
     // A final answer is there: nobody waits for 100 any more.
     times.continue_by = Millis::NEVER;
@@ -54,6 +56,7 @@ pub(super) async fn relay(
         } else {
             inbox.drain(..taken.consumed);
         }
+        connection.account.record.response_bytes += taken.body;
         let more_to_come = !answer.body.is_done();
         if more_to_come && inbox.is_empty() {
             link.stream.start_recv(RELAY_BYTES);
@@ -109,8 +112,10 @@ fn answer_head(
     let bare = request.method == Method::Head && head.declared_length.is_some_and(|n| n > 0);
     let whole = asked_all && head.body != ResponseBody::UntilClose;
     let link_lives = head.keep_alive && whole && !bare;
+    let status = head.status;
     link.stream.inbox.drain(..end);
     Ok(Answer {
+        status,
         body,
         sink,
         link_lives,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::audit::{self, RequestId};
+use crate::audit::RequestId;
 use crate::authz::cache::Memo;
 use crate::clock::Millis;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
@@ -14,7 +14,9 @@ use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MA
 use crate::peer::Peer;
 use crate::tls::{Opened, Session, TlsFault};
 
+use super::account::{Account, refused_connection};
 use super::denial::Denial;
+use super::denial::connections::ConnectionDenial;
 use super::exchange;
 use super::forward::Identity;
 use super::gate::{self, Tokens};
@@ -55,6 +57,8 @@ pub struct Connection {
     requests: u64,
     /// What the TLS session has to say by itself: sent before what is sealed next.
     replies: Vec<u8>,
+    /// What will be told of the request under way.
+    pub(super) account: Account,
     /// By when the exchange under way must be over; never, between two of them.
     pub(super) exchange_by: Millis,
     /// The end of what the client sends has been seen.
@@ -93,8 +97,9 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
             },
             Err(NoHead::Over(then)) => then,
             Err(NoHead::Denied(denial)) => {
-                let refused = Refused::without_head(denial, connection.local.request_id());
-                connection.refuse(refused).await
+                let id = connection.local.request_id();
+                connection.account.open(id);
+                connection.refuse(Refused::without_head(denial, id)).await
             }
         };
         if then != Then::Again {
@@ -140,8 +145,10 @@ impl Connection {
         watch: Watch,
         local: Rc<Local>,
     ) -> Self {
+        let account = Account::new(Rc::clone(&local), peer.client(), address);
         Self {
             identity: Identity::new(&peer, address),
+            account,
             plain: Vec::new(),
             memo: Memo::default(),
             requests: 0,
@@ -286,24 +293,15 @@ impl Connection {
 
     /// Tells of a session that ends before its time.
     fn note_broken(&self, fault: TlsFault) {
-        self.local.counters.sessions_broken.bump();
-        self.local.note(audit::Refusal {
-            word: fault.word(),
-            detail: "",
-            cure: "the client breaks the TLS protocol, or something on the way alters its bytes",
-            status: 0,
-            shard: self.local.shard,
-            client: Some(self.peer.client()),
-            address: self.address,
-            request_id: None,
-        });
+        let denial = ConnectionDenial::Session(fault);
+        refused_connection(denial, Some(self.peer.client()), self.address, &self.local);
     }
 
     /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.
     fn open_request(&mut self, end: usize) -> Result<Request, Refused> {
         let local = Rc::clone(&self.local);
         let id = local.request_id();
-        local.counters.requests.bump();
+        self.account.open(id);
         self.requests += 1;
         let limits = &local.snapshot.limits;
         let bounds = HeadLimits {
@@ -315,21 +313,33 @@ impl Connection {
             Ok(head) => head,
             Err(fault) => return Err(Refused::without_head(Denial::Head(fault), id)),
         };
+        let record = &mut self.account.record;
+        record.method = head.method.name();
         let tokens = Tokens {
             memo: &mut self.memo,
             cache: &mut local.tokens.borrow_mut(),
             counters: &local.counters,
+            latencies: &local.latencies,
         };
         let (body, sink, length) = match head.body {
             BodyLength::None | BodyLength::Length(0) => (Source::Done, Sink::Nothing, 0),
             BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
             BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
         };
-        let admitted =
-            match gate::admit(&head, &self.peer, &local.snapshot, tokens, local.wall.get()) {
-                Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),
-                admitted => admitted,
-            };
+        let admitted = gate::admit(
+            &head,
+            &self.peer,
+            &local.snapshot,
+            tokens,
+            record,
+            local.seconds(),
+        );
+        self.account.judged();
+        let admitted = match admitted {
+            Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),
+            Ok(permit) => self.account.promise().map(|()| permit),
+            refused => refused,
+        };
         let last = self.requests >= limits.requests_per_connection_max;
         let outcome = match admitted {
             Ok(permit) => {

@@ -41,6 +41,8 @@ pub enum Denial {
     UpstreamBodyMalformed(ChunkFault),
     UpstreamDeadline,
     ExchangeDeadline,
+    /// The decision could not be recorded.
+    AuditUnwritable,
 }
 
 /// One row of the table.
@@ -104,6 +106,7 @@ impl Denial {
             Self::UpstreamDeadline => 26,
             Self::ExchangeDeadline => 27,
             Self::DescriptorsExhausted => 28,
+            Self::AuditUnwritable => 29,
         }
     }
 
@@ -137,7 +140,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 29] = [
+pub const ROWS: [Row; 30] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -334,6 +337,12 @@ pub const ROWS: [Row; 29] = [
         detail: "This server is at its limit.",
         cure: "raise the limit on descriptors (ulimit -n, LimitNOFILE=)",
         ..row("descriptors_exhausted", 503, "Service Unavailable")
+    },
+    Row {
+        cause: "AUDIT_UNWRITABLE",
+        detail: "This server cannot record requests and takes none.",
+        cure: "see the log for what is wrong with audit.file: a full disk, or no right to write",
+        ..row("audit_unwritable", 503, "Service Unavailable")
     },
 ];
 

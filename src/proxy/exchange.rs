@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll};
 
+use crate::audit::Outcome;
 use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, HeadFault, Method};
@@ -64,13 +65,14 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
     connection.exchange_by = now.after(deadlines.exchange);
     let carried = carry(connection, &mut request, &mut times).await;
     connection.exchange_by = Millis::NEVER;
+    connection.account.record.request_bytes = request.body_bytes;
     connection
         .local
         .buffers
         .give_back(std::mem::take(&mut request.head));
     match carried {
         Ok(then) => {
-            connection.local.counters.answered.bump();
+            connection.account.close(Outcome::Answered);
             then
         }
         Err(Broken::Denied(denial)) => {
@@ -84,10 +86,13 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
             connection.refuse(refused).await
         }
         Err(Broken::Cut) => {
-            connection.local.counters.answers_cut.bump();
+            connection.account.close(Outcome::Cut);
             Then::Drop
         }
-        Err(Broken::ClientGone(then)) => then,
+        Err(Broken::ClientGone(then)) => {
+            connection.account.close(Outcome::ClientGone);
+            then
+        }
     }
 }
 
@@ -108,9 +113,13 @@ async fn carry(
         link.stream.start_recv(RECV_BYTES);
         let heard = ask(connection, &mut link, request, times).await;
         match heard {
-            Ok(end) => return answer::relay(connection, link, request, times, end).await,
+            Ok(end) => {
+                connection.account.heard();
+                return answer::relay(connection, link, request, times, end).await;
+            }
             Err(Broken::Denied(Denial::UpstreamClosed)) if may_ask_again(&link, request) => {
                 local.counters.upstream_retries.bump();
+                connection.account.sent_again();
                 request.head = unsent(connection, link.stream).await?;
                 link = upstream::connect(&local, &connection.watch, connection.exchange_by).await?;
             }

@@ -1,14 +1,16 @@
 //! Every check a request must pass, in the order in which it must pass them.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
+use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::token;
-use crate::clock::UnixSeconds;
+use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Latencies, Phase};
 use crate::peer::Peer;
 use crate::snapshot::Snapshot;
 
@@ -35,11 +37,12 @@ pub struct Tokens<'a> {
     /// This CPU's cache.
     pub cache: &'a mut TokenCache,
     pub counters: &'a Counters,
+    pub latencies: &'a RefCell<Latencies>,
 }
 
 /// Admits a request or names precisely what was wrong. The order is the policy: API and
 /// operation known, `{scsAsId}` the certificate's, token valid, bound and the client's own, API
-/// in scope.
+/// in scope. Notes in `record` what was asked for, and where the verdict on the token came from.
 ///
 /// # Errors
 /// The first check that failed.
@@ -48,6 +51,7 @@ pub fn admit<'p>(
     peer: &Peer,
     snapshot: &'p Snapshot,
     tokens: Tokens<'_>,
+    record: &mut Record,
     now: UnixSeconds,
 ) -> Result<Permit<'p>, Denial> {
     let operation = apis::operation(head.path, verb(head.method), path::decode).map_err(
@@ -56,6 +60,8 @@ pub fn admit<'p>(
             ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
         },
     )?;
+    record.api = Some(operation.api);
+    record.resource = operation.resource;
     if now.0 > peer.not_after() {
         return Err(Denial::CertificateExpired);
     }
@@ -65,7 +71,7 @@ pub fn admit<'p>(
     let api = operation.api;
     let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
     let token = bearer(head)?;
-    let grant = granted(token, peer, snapshot, tokens, now)?;
+    let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     //= RFC 9068 section 4
     //# The scope must cover what is asked for.
     if !grant.grant.apis.contains(api) {
@@ -145,26 +151,35 @@ fn granted(
     peer: &Peer,
     snapshot: &Snapshot,
     tokens: Tokens<'_>,
+    verdict: &mut TokenVerdict,
     now: UnixSeconds,
 ) -> Result<CachedGrant, Denial> {
     let Tokens {
         memo,
         cache,
         counters,
+        latencies,
     } = tokens;
     if let Some(known) = memo.lookup(token, now) {
         // It was held against this connection's certificate when it was remembered.
         counters.tokens_remembered.bump();
+        *verdict = TokenVerdict::Remembered;
         return Ok(known);
     }
     if let Some(known) = cache.lookup(token, now) {
         counters.tokens_cached.bump();
+        *verdict = TokenVerdict::Cached;
         let own = owned(known, peer)?;
         memo.set(token, own);
         return Ok(own);
     }
     counters.tokens_verified.bump();
-    let verified = token::verify(token, &snapshot.issuers, now).map_err(Denial::TokenInvalid)?;
+    *verdict = TokenVerdict::Verified;
+    let begun = Nanos::now();
+    let verified = token::verify(token, &snapshot.issuers, now);
+    let took = Nanos::now().since(begun);
+    latencies.borrow_mut().record(Phase::Verify, took);
+    let verified = verified.map_err(Denial::TokenInvalid)?;
     let client = snapshot.clients_by_id.get(&verified.client_id).copied();
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
     let grant = CachedGrant {

@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::audit;
-use crate::clock::Millis;
+use crate::clock::{Millis, Nanos, UnixSeconds};
 use crate::io::{Stream, Watch};
 use crate::limits::{LINGER_MS_MAX, RECV_BYTES};
+use crate::metrics::Phase;
 use crate::tls::{Established, Handshake, Refusal, Step};
 
+use super::account::refused_connection;
 use super::connection::Connection;
+use super::denial::connections::ConnectionDenial;
 use super::local::Local;
 
 /// A fatal `internal_error` in the clear: for a handshake that is away with a signer.
@@ -21,7 +23,7 @@ const INTERNAL_ERROR: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 enum Ended {
     Refused(Refusal),
     /// The signer had no room, or did not answer in time.
-    NotSigned(&'static str),
+    NotSigned(ConnectionDenial),
     Deadline,
     /// The client went away, which is its right.
     Gone,
@@ -31,6 +33,7 @@ enum Ended {
 /// the alert is sent and the refusal counted and logged.
 pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> {
     let address = stream.peer_address().ok()?;
+    let accepted = Nanos::now();
     let watch = local.watches.watch();
     let by = watch.now().after(local.snapshot.deadlines.handshake);
     watch.set(by);
@@ -41,6 +44,12 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             early.append(&mut stream.inbox);
             stream.inbox = early;
             let (session, peer) = (established.session, established.peer);
+            let took = Nanos::now().since(accepted);
+            local.latencies.borrow_mut().record(Phase::Handshake, took);
+            let client = usize::try_from(peer.client().0).unwrap_or(usize::MAX);
+            if let Some(client) = local.counters.clients().get(client) {
+                client.connections.bump();
+            }
             Some(Connection::new(
                 stream,
                 session,
@@ -65,7 +74,7 @@ async fn shake_hands(
     local: &Local,
 ) -> Result<Established, Ended> {
     let mut handshake = Handshake::new(&local.snapshot.terminator);
-    let mut advanced = handshake.advance(local.wall.get());
+    let mut advanced = handshake.advance(local.seconds());
     loop {
         if !handshake.outgoing().is_empty() {
             flushed(stream, watch).await?;
@@ -80,7 +89,10 @@ async fn shake_hands(
                     Some(true) => counters.handshakes_resumed.bump(),
                     _ => counters.handshakes_full.bump(),
                 }
-                return handshake.finish(local.wall.get()).map_err(Ended::Refused);
+                if let Some(ns) = handshake.signed_ns() {
+                    local.latencies.borrow_mut().record(Phase::Sign, ns);
+                }
+                return handshake.finish(local.seconds()).map_err(Ended::Refused);
             }
             Step::NeedInput => {
                 stream.start_recv(RECV_BYTES);
@@ -94,7 +106,7 @@ async fn shake_hands(
                     return Err(Ended::Gone);
                 }
                 handshake.incoming().append(&mut stream.inbox);
-                advanced = handshake.advance(local.wall.get());
+                advanced = handshake.advance(local.seconds());
             }
             Step::SignElsewhere => {
                 (handshake, advanced) = signed(handshake, stream, watch, by, local).await?;
@@ -105,21 +117,28 @@ async fn shake_hands(
 
 /// Sends the handshake to a signer and waits for it to come back.
 async fn signed(
-    handshake: Handshake,
+    mut handshake: Handshake,
     stream: &mut Stream,
     watch: &Watch,
     by: Millis,
     local: &Local,
 ) -> Result<(Handshake, Result<Step, Refusal>), Ended> {
-    let queued = match &local.handshake_threads {
-        Some(threads) => threads.submit(handshake, by).ok(),
-        None => None,
-    };
+    let queued = local.signers.as_ref().and_then(|signers| {
+        let sign = move || {
+            let step = handshake.advance_signing(UnixSeconds::now());
+            (handshake, step)
+        };
+        signers.submit(by, sign).ok()
+    });
     let outcome = match queued {
-        None => Err("signer_busy"),
+        None => Err(ConnectionDenial::SignerBusy),
         Some(mut back) => match watch.wait(|cx| Pin::new(&mut back).poll(cx)).await {
-            Ok(Ok(signed)) => Ok(signed),
-            Ok(Err(_)) | Err(_) => Err("signer_deadline"),
+            Ok(Ok(done)) => {
+                let mut latencies = local.latencies.borrow_mut();
+                latencies.record(Phase::SignerWait, done.waited_ns);
+                Ok(done.value)
+            }
+            Ok(Err(_)) | Err(_) => Err(ConnectionDenial::SignerDeadline),
         },
     };
     if outcome.is_err() && flushed(stream, watch).await.is_ok() {
@@ -160,51 +179,12 @@ pub(super) async fn linger(stream: &mut Stream, watch: &Watch) {
     }
 }
 
-/// What the operator should look at.
-fn cure(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotTls => "the client speaks no TLS: T8 is TLS only (TS 33.187 clause 5.5.2)",
-        Refusal::UnknownSni => "add the name to listen.server_names if it is this gateway's",
-        Refusal::NoClientCertificate => "the client must present its certificate",
-        Refusal::CertificateExpired => {
-            "the client must renew its certificate; else see whether \
-                                        this machine's clock is right"
-        }
-        Refusal::UnknownCa => "add the client's CA to tls.client_ca if it is a partner's",
-        Refusal::NotMapped => "add a name of the certificate to the sans of one [[client]]",
-        Refusal::MappedTwice => "names of one certificate stand with two clients: give it one",
-        Refusal::BadCertificate => "the client's certificate does not fit TS 33.310 clause 6.1.3a",
-        Refusal::NoCommonProfile => "the client offers nothing of TS 33.210 clause 6.2",
-        Refusal::SignerFailed => "the token did not sign: see whether it answers `t8gate check`",
-        Refusal::TooLong => "the client's certificate chain is far too long",
-        Refusal::PeerAlert => "the client refused this gateway: does it trust its certificate?",
-        Refusal::Protocol => "the client breaks the TLS protocol",
-    }
-}
-
 fn note(ended: &Ended, address: SocketAddr, local: &Local) {
-    let (word, cure) = match ended {
-        Ended::Refused(refusal) => (refusal.word(), cure(*refusal)),
-        Ended::NotSigned(word) => (
-            *word,
-            "the HSM is slower than the handshakes that arrive: raise tls.key.sessions, or see \
-             whether the token answers with `t8gate check`",
-        ),
-        Ended::Deadline => (
-            "handshake_deadline",
-            "a slow or stalled client: deadlines.handshake",
-        ),
+    let denial = match ended {
+        Ended::Refused(refusal) => ConnectionDenial::Handshake(*refusal),
+        Ended::NotSigned(denial) => *denial,
+        Ended::Deadline => ConnectionDenial::HandshakeDeadline,
         Ended::Gone => return,
     };
-    local.counters.handshakes_refused.bump();
-    local.note(audit::Refusal {
-        word,
-        detail: "",
-        cure,
-        status: 0,
-        shard: local.shard,
-        client: None,
-        address,
-        request_id: None,
-    });
+    refused_connection(denial, None, address, local);
 }

@@ -2,36 +2,34 @@
 //! another thread.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::audit::{Refusal, Refusals, RequestId};
+use crate::audit::{Journal, Record, RequestId};
 use crate::authz::cache::TokenCache;
-use crate::clock::UnixSeconds;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Watches};
-use crate::metrics::Counters;
-use crate::peer::ClientIndex;
+use crate::metrics::{Counters, Latencies};
+use crate::signers::Signers;
 use crate::snapshot::Snapshot;
-use crate::tls::handshake_threads::HandshakeThreads;
 
-use super::denial::Denial;
 use super::upstream::Pool;
 
 /// One CPU's belongings.
 pub struct Local {
-    pub shard: usize,
+    pub shard: u16,
     pub snapshot: Arc<Snapshot>,
     pub counters: Arc<Counters>,
-    pub refusals: Arc<Refusals>,
-    /// Where handshakes go whose key is in a token; none when the key is not.
-    pub handshake_threads: Option<Arc<HandshakeThreads>>,
+    pub latencies: RefCell<Latencies>,
+    pub journal: Journal,
+    /// Where work goes that signs with a key in a token; none when no key is in one.
+    pub signers: Option<Arc<Signers>>,
     pub tokens: RefCell<TokenCache>,
     pub upstream: Pool,
     pub buffers: Buffers,
     pub watches: Rc<Watches>,
     /// The wall clock as of the last sweep.
-    pub wall: Cell<UnixSeconds>,
+    pub wall: Cell<UnixMillis>,
     /// The end has been announced: no new requests.
     pub draining: Cell<bool>,
     /// Random for each start, so that request ids differ between starts and shards.
@@ -47,32 +45,15 @@ impl Local {
         RequestId::new(self.epoch, count)
     }
 
-    /// Counts a refused request and sends word of it to the log.
-    pub fn note_denial(
-        &self,
-        denial: Denial,
-        client: ClientIndex,
-        address: SocketAddr,
-        request_id: RequestId,
-    ) {
-        let row = denial.row();
-        self.counters.refused(denial.place()).bump();
-        self.note(Refusal {
-            word: row.word,
-            detail: denial.particular(),
-            cure: row.cure,
-            status: row.status,
-            shard: self.shard,
-            client: Some(client),
-            address,
-            request_id: Some(request_id),
-        });
+    /// The wall clock as tokens and certificates know it.
+    pub fn seconds(&self) -> UnixSeconds {
+        self.wall.get().seconds()
     }
 
-    /// Sends word of a refusal to the log.
-    pub fn note(&self, refusal: Refusal) {
-        if !self.refusals.push(refusal) {
-            self.counters.refusals_unlogged.bump();
+    /// Writes a record down, or counts that there was no room for it.
+    pub fn write(&self, record: &Record, promised: bool) {
+        if !self.journal.write(record, promised) {
+            self.counters.audit_records_lost.bump();
         }
     }
 }

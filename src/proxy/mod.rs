@@ -1,6 +1,7 @@
 //! From an accepted connection to its last byte: authenticated, every request admitted or
 //! refused, the admitted ones carried to the SCEF and back.
 
+pub mod account;
 pub mod answer;
 pub mod connection;
 pub mod denial;

@@ -45,8 +45,6 @@ impl Connection {
             rest,
         } = refused;
         let row = denial.row();
-        self.local
-            .note_denial(denial, self.peer.client(), self.address, id);
         let goes_on = rest.is_some() && !row.closes && !self.local.draining.get();
         let challenge = challenge(denial);
         let allow = match denial {
@@ -71,6 +69,7 @@ impl Connection {
         );
         let sent = self.send(&answer).await;
         self.local.buffers.give_back(answer);
+        self.account.refused(denial);
         match (sent, rest) {
             (Err(then), _) => then,
             (Ok(()), Some(rest)) if goes_on => self.discard(rest).await,

@@ -136,6 +136,7 @@ pub struct Handshake {
     phase: Phase,
     scan: HelloScan,
     processed: usize,
+    signed_ns: Option<u64>,
     outcome: Option<Result<(), Refusal>>,
 }
 
@@ -153,6 +154,7 @@ impl Handshake {
             phase: Phase::Hello,
             scan: HelloScan::default(),
             processed: 0,
+            signed_ns: None,
             outcome: None,
         }
     }
@@ -217,6 +219,11 @@ impl Handshake {
         self.connection
             .handshake_kind()
             .map(|kind| kind == HandshakeKind::Resumed)
+    }
+
+    /// How long the server key took to sign, in nanoseconds, if it has.
+    pub fn signed_ns(&self) -> Option<u64> {
+        self.signed_ns
     }
 
     fn take_turn(&mut self, now: UnixSeconds, may_wait: bool) -> Result<Step, Refusal> {
@@ -312,7 +319,8 @@ impl Handshake {
         session::remove(&mut self.incoming, at);
         self.processed += at;
         if self.phase != Phase::Settled {
-            let settled = turn.signed() || self.resumed() == Some(true);
+            self.signed_ns = turn.signed_ns();
+            let settled = self.signed_ns.is_some() || self.resumed() == Some(true);
             self.phase = if settled {
                 Phase::Settled
             } else {

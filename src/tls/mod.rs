@@ -6,7 +6,6 @@
 
 mod client_auth;
 mod handshake;
-pub mod handshake_threads;
 mod profile;
 mod resumption;
 mod server_key;

@@ -8,6 +8,7 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
 use super::{Refusal, turn};
+use crate::clock::Nanos;
 
 /// A key of the `hsm` room. One in a token signs only where the thread may wait for it.
 pub(super) struct ServerKey {
@@ -73,11 +74,13 @@ impl Signer for SchemeSigner {
                 "a token does not sign on this thread".into(),
             ));
         }
+        let begun = Nanos::now();
         let signed = self.key.sign(SignJob {
             scheme: self.scheme,
             message,
         });
-        signed.inspect(|_| turn::note_signed()).map_err(|fault| {
+        let took = |_: &Vec<u8>| turn::note_signed(Nanos::now().since(begun));
+        signed.inspect(took).map_err(|fault| {
             turn::note_refusal(Refusal::SignerFailed);
             Error::General(fault.to_string())
         })

@@ -18,7 +18,7 @@ use crate::clock::UnixSeconds;
 struct Situation {
     now: UnixSeconds,
     may_wait_for_token: bool,
-    signed: bool,
+    signed_ns: Option<u64>,
     refusal: Option<Refusal>,
 }
 
@@ -37,7 +37,7 @@ impl Turn {
         let situation = Situation {
             now,
             may_wait_for_token,
-            signed: false,
+            signed_ns: None,
             refusal: None,
         };
         SITUATION.set(Some(situation));
@@ -46,9 +46,9 @@ impl Turn {
         }
     }
 
-    /// The server key has signed during this turn.
-    pub(super) fn signed(&self) -> bool {
-        SITUATION.get().is_some_and(|situation| situation.signed)
+    /// How long the server key took to sign, in nanoseconds, if it has during this turn.
+    pub(super) fn signed_ns(&self) -> Option<u64> {
+        SITUATION.get().and_then(|situation| situation.signed_ns)
     }
 
     /// Why a callback refused during this turn.
@@ -77,9 +77,9 @@ pub(super) fn may_wait_for_token() -> bool {
         .is_some_and(|situation| situation.may_wait_for_token)
 }
 
-pub(super) fn note_signed() {
+pub(super) fn note_signed(ns: u64) {
     SITUATION.set(SITUATION.get().map(|situation| Situation {
-        signed: true,
+        signed_ns: Some(ns),
         ..situation
     }));
 }

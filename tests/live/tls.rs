@@ -350,7 +350,7 @@ fn record_that_does_not_open_ends_the_session_and_is_told() {
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
     house.gateway.terminate();
     wait_until("the count in the log", || {
-        house.gateway.log().contains("sessions_broken=1")
+        house.gateway.log().contains("tls_bad_record=1")
     });
 }
 

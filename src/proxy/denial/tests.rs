@@ -78,6 +78,7 @@ fn every_denial_finds_its_own_row() {
         (Denial::UpstreamDeadline, "upstream_deadline"),
         (Denial::ExchangeDeadline, "exchange_deadline"),
         (Denial::DescriptorsExhausted, "descriptors_exhausted"),
+        (Denial::AuditUnwritable, "audit_unwritable"),
     ];
     assert_eq!(rows.len(), ROWS.len(), "each row is somebody's");
     for (denial, word) in rows {

@@ -1,0 +1,173 @@
+//! What is told of a request when it is over: to the audit file, to the counters, to the
+//! latencies. Each request has exactly one account, opened when its head is there and closed by
+//! whoever ends it; one that nobody closed is closed by its connection's end.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::audit::{Kind, Outcome, Record, RequestId, TokenVerdict};
+use crate::authz::apis::ApiSet;
+use crate::clock::Nanos;
+use crate::metrics::Phase;
+use crate::peer::ClientIndex;
+
+use super::denial::Denial;
+use super::denial::connections::ConnectionDenial;
+use super::local::Local;
+
+/// The account of a connection's current request.
+pub struct Account {
+    local: Rc<Local>,
+    client: ClientIndex,
+    /// What will be recorded; the fields are filled as they become known.
+    pub record: Record,
+    begun: Nanos,
+    sent: Nanos,
+    is_open: bool,
+    /// The journal keeps room for it.
+    promised: bool,
+}
+
+impl Account {
+    /// For the requests of one connection.
+    pub fn new(local: Rc<Local>, client: ClientIndex, address: SocketAddr) -> Self {
+        Self {
+            record: blank(&local, Some(client), address),
+            local,
+            client,
+            begun: Nanos(0),
+            sent: Nanos(0),
+            is_open: false,
+            promised: false,
+        }
+    }
+
+    /// Begins the account of a request.
+    pub fn open(&mut self, id: RequestId) {
+        self.begun = Nanos::now();
+        self.record = Record {
+            request_id: Some(id),
+            ..blank(&self.local, Some(self.client), self.record.address)
+        };
+        self.is_open = true;
+        self.local.counters.requests.bump();
+    }
+
+    /// Notes that the checks are over, whatever they came to.
+    pub fn judged(&mut self) {
+        self.sent = Nanos::now();
+        self.record.authorize_ns = self.sent.since(self.begun);
+        let mut latencies = self.local.latencies.borrow_mut();
+        latencies.record(Phase::Authorize, self.record.authorize_ns);
+    }
+
+    /// Keeps room for the record: only then may the request be served.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn promise(&mut self) -> Result<(), Denial> {
+        self.promised = self.local.journal.promise();
+        match self.promised {
+            true => Ok(()),
+            false => Err(Denial::AuditUnwritable),
+        }
+    }
+
+    /// Notes that the request is on its way to the SCEF again.
+    pub fn sent_again(&mut self) {
+        self.sent = Nanos::now();
+    }
+
+    /// Notes that the head of the SCEF's answer is there.
+    pub fn heard(&mut self) {
+        self.record.upstream_ns = Nanos::now().since(self.sent);
+        let mut latencies = self.local.latencies.borrow_mut();
+        latencies.record(Phase::Upstream, self.record.upstream_ns);
+    }
+
+    /// Ends the account of a request that was refused.
+    pub fn refused(&mut self, denial: Denial) {
+        let row = denial.row();
+        self.record.word = row.word;
+        self.record.detail = denial.particular();
+        self.record.cure = row.cure;
+        self.record.status = row.status;
+        self.local.counters.refused(denial.place()).bump();
+        self.close(Outcome::Refused);
+    }
+
+    /// Ends the account; a second time changes nothing.
+    pub fn close(&mut self, outcome: Outcome) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        self.record.outcome = outcome;
+        self.record.whole_ns = Nanos::now().since(self.begun);
+        self.record.at = self.local.wall.get();
+        let (local, record) = (&self.local, &self.record);
+        local
+            .latencies
+            .borrow_mut()
+            .record(Phase::Whole, record.whole_ns);
+        let counters = &local.counters;
+        counters.request_bytes.add(record.request_bytes);
+        counters.response_bytes.add(record.response_bytes);
+        let client = usize::try_from(self.client.0).unwrap_or(usize::MAX);
+        if let Some(client) = counters.clients().get(client) {
+            client.outcome(outcome).bump();
+        }
+        local.write(record, std::mem::take(&mut self.promised));
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.close(Outcome::Abandoned);
+    }
+}
+
+/// Tells of a connection that was refused or broken.
+pub fn refused_connection(
+    denial: ConnectionDenial,
+    client: Option<ClientIndex>,
+    address: SocketAddr,
+    local: &Local,
+) {
+    local.counters.refused_connections(denial.place()).bump();
+    let row = denial.row();
+    let record = Record {
+        kind: Kind::Connection,
+        outcome: Outcome::Refused,
+        word: row.word,
+        detail: row.alert,
+        cure: row.cure,
+        ..blank(local, client, address)
+    };
+    local.write(&record, false);
+}
+
+fn blank(local: &Local, client: Option<ClientIndex>, address: SocketAddr) -> Record {
+    Record {
+        at: local.wall.get(),
+        kind: Kind::Request,
+        outcome: Outcome::Abandoned,
+        word: "",
+        detail: "",
+        cure: "",
+        status: 0,
+        shard: local.shard,
+        client,
+        address,
+        request_id: None,
+        method: "",
+        api: None,
+        resource: "",
+        granted: ApiSet::EMPTY,
+        token: TokenVerdict::None,
+        request_bytes: 0,
+        response_bytes: 0,
+        authorize_ns: 0,
+        upstream_ns: 0,
+        whole_ns: 0,
+    }
+}
