@@ -135,3 +135,6 @@ pub const UPSTREAM_CONNECTIONS_IDLE_DEFAULT: usize = 256;
 /// PKCS#11 sessions (`tls.key.sessions`), where not said: SoftHSM signs no faster with more, and
 /// one session alone would leave handshakes behind a slow signature.
 pub const TOKEN_SESSIONS_DEFAULT: usize = 2;
+/// What a token of the embedded issuer lives (`oauth.token_lifetime`), where not said: long enough
+/// that fetching costs nothing, short enough that a withdrawn grant is gone soon.
+pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(600);

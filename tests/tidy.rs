@@ -12,7 +12,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["audit", "clock", "limits"]),
     ("audit", &["authz", "clock", "limits", "peer"]),
     ("peer", &["clock", "limits"]),
-    ("config", &["clock", "limits", "peer"]),
+    ("config", &["authz", "clock", "limits", "peer"]),
     ("privacy", &["clock", "limits", "peer"]),
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer"]),

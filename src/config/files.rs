@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::PrivateKeyDer;
@@ -23,6 +23,8 @@ pub(super) enum FileKind {
     Jwks,
     Module,
     Pin,
+    /// Written to, and made where it is not there.
+    Appended,
 }
 
 /// A file, and the key that names it.
@@ -53,6 +55,9 @@ impl NamedFile {
 }
 
 fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
+    if kind == FileKind::Appended {
+        return appended(path);
+    }
     // Not even the path where a PIN may have been written by mistake.
     let name = match kind {
         FileKind::Pin => "the PIN file".to_owned(),
@@ -102,6 +107,47 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         FileKind::Jwks => jwks(&bytes, &name),
         FileKind::PublicKey => pem(&bytes, SectionKind::PublicKey, &name, "public key"),
         _ => pem(&bytes, SectionKind::Certificate, &name, "certificate"),
+    }
+}
+
+/// Whether a file can be appended to, or made: nothing is written, and it is not made here.
+fn appended(path: &Path) -> Result<(), Wrong> {
+    let cure = "the user of the gateway must be able to write it, and to make it anew where it is \
+                rotated; relative paths start at the folder of the configuration file";
+    match fs::metadata(path) {
+        Ok(metadata) => {
+            let kind = metadata.file_type();
+            // A pipe or a socket would hold up whoever opens it.
+            if !kind.is_file() && !kind.is_char_device() {
+                let what = format!("{path:?} is not a file that can be appended to");
+                return Err(Wrong::new(what, "name a regular file"));
+            }
+            let opened = File::options().append(true).open(path);
+            let unwritable = |error: std::io::Error| {
+                Wrong::new(
+                    format!("the file {path:?} cannot be written: {}", error.kind()),
+                    cure,
+                )
+            };
+            opened.map(drop).map_err(unwritable)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let folder = folder.unwrap_or(Path::new("."));
+            // A file without a name: it is gone when it is closed.
+            let made = tempfile::tempfile_in(folder).map(drop);
+            made.map_err(|error| {
+                let what = format!(
+                    "no file can be made in the folder {folder:?}: {}",
+                    error.kind()
+                );
+                Wrong::new(what, cure)
+            })
+        }
+        Err(error) => {
+            let what = format!("the file {path:?} cannot be looked at: {}", error.kind());
+            Err(Wrong::new(what, cure))
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The configuration as written to the configuration as meant, all faults in one report.
 
-use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -12,14 +11,18 @@ use super::fault::place;
 use super::files::{FileKind, NamedFile};
 use super::section::{Report, Section};
 use super::value::{
-    Wrong, address, algorithm, boolean, client_id, client_name, count, duration, host_name,
-    pkcs11_uri, rate, san, scs_as_id, show_duration, size, text, twice,
+    Wrong, address, boolean, count, duration, host_name, pkcs11_uri, rate, show_duration, size,
+    twice, when_unwritable,
 };
-use super::{Config, Fault, Issuer, IssuerKeys, KeySource, Listen, Located, Tls, Upstream};
+use super::{
+    Admin, Audit, Config, Fault, KeySource, Listen, Located, Tls, Upstream, WhenUnwritable,
+};
 use crate::limits::{
     Deadlines, Limits, SWEEP_MS, TOKEN_SESSIONS_DEFAULT, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
-use crate::peer::{Client, San};
+
+mod clients;
+mod issuers;
 
 /// Reads a configuration file, and looks at the files it names.
 ///
@@ -89,11 +92,14 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
 fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config> {
     let listen = listen(root.section("listen"), cpus);
     let tls = tls(root.section("tls"));
-    let issuers = issuers(root);
-    let clients = clients(root);
+    let oauth = issuers::oauth(root.optional_section("oauth"));
+    let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
+    let clients = clients::clients(root);
     let upstream = upstream(root.section("upstream"), listen.as_ref());
     let limits = limits(root.section("limits"));
     let deadlines = deadlines(root.section("deadlines"));
+    let admin = admin(root.optional_section("admin"), listen.as_ref());
+    let audit = audit(root.optional_section("audit"));
     Some(Config {
         file: file.to_path_buf(),
         listen: listen?,
@@ -103,9 +109,9 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         upstream: upstream?,
         limits,
         deadlines,
-        oauth: None,
-        admin: None,
-        audit: None,
+        oauth,
+        admin,
+        audit,
     })
 }
 
@@ -249,156 +255,6 @@ fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
     Some(Located { value, line })
 }
 
-fn issuers(root: &mut Section<'_, '_>) -> Option<Vec<Issuer>> {
-    let sections = root.sections("issuer");
-    if !root.has("issuer") {
-        let cure = "add [[issuer]] with name, audience and jwks: no token is taken without";
-        root.fault(0, "issuer", Wrong::new("is missing", cure));
-    }
-    let mut names: HashMap<String, usize> = HashMap::new();
-    let read: Vec<Option<Issuer>> = sections
-        .into_iter()
-        .map(|section| issuer(section, &mut names))
-        .collect();
-    read.into_iter().collect()
-}
-
-fn issuer(mut section: Section<'_, '_>, names: &mut HashMap<String, usize>) -> Option<Issuer> {
-    let name = section.required("name", text, "write the iss claim of the issuer's tokens");
-    let audience = section.required(
-        "audience",
-        text,
-        "write the aud claim that means this gateway",
-    );
-    if let Some(name) = &name {
-        match names.get(&name.value) {
-            Some(&line) => section.fault(name.line, "name", twice("this issuer", line)),
-            None => drop(names.insert(name.value.clone(), name.line)),
-        }
-    }
-    let keys = issuer_keys(&mut section);
-    Some(Issuer {
-        name: name?,
-        audience: audience?.value,
-        keys: keys?,
-    })
-}
-
-fn issuer_keys(section: &mut Section<'_, '_>) -> Option<Located<IssuerKeys>> {
-    let jwks_line = section.line_of("jwks");
-    let pem_line = section.line_of("pem");
-    let jwks = section.optional_file("jwks", FileKind::Jwks);
-    let pem = section.optional_file("pem", FileKind::PublicKey);
-    let algorithm = match pem_line {
-        Some(_) => section.required("algorithm", algorithm, "name the one algorithm of this key"),
-        None => section.optional("algorithm", algorithm),
-    };
-    let kid = section.optional("kid", text);
-    match (jwks_line, pem_line) {
-        (Some(jwks_line), Some(pem_line)) => {
-            let what = format!("keys are named here and in jwks (line {jwks_line})");
-            section.fault(pem_line, "pem", Wrong::new(what, "keep jwks or pem"));
-        }
-        (None, None) if !section.is_said() => {
-            let cure = "set jwks, or pem and algorithm";
-            section.fault(
-                section.line(),
-                "jwks",
-                Wrong::new("no keys are named", cure),
-            );
-        }
-        _ => {}
-    }
-    if pem_line.is_none() {
-        for key in ["algorithm", "kid"] {
-            if let Some(line) = section.line_of(key) {
-                let cure = "remove it: every key of a JWK Set says its own; or set pem";
-                section.fault(line, key, Wrong::new("goes with pem only", cure));
-            }
-        }
-        return jwks.map(|file| Located {
-            value: IssuerKeys::Jwks(file.value),
-            line: file.line,
-        });
-    }
-    let Located { value: file, line } = pem?;
-    let (algorithm, kid) = (algorithm?.value, kid.map(|kid| kid.value));
-    Some(Located {
-        value: IssuerKeys::Pem {
-            file,
-            algorithm,
-            kid,
-        },
-        line,
-    })
-}
-
-/// What may belong to one client only: the kind of thing, its value, and where it stands first.
-type Owned = HashMap<(&'static str, String), usize>;
-
-fn clients(root: &mut Section<'_, '_>) -> Option<Vec<Client>> {
-    let sections = root.sections("client");
-    if !root.has("client") {
-        let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
-        root.fault(0, "client", Wrong::new("is missing", cure));
-    }
-    let mut owned = Owned::new();
-    let read: Vec<Option<Client>> = sections
-        .into_iter()
-        .map(|section| client(section, &mut owned))
-        .collect();
-    read.into_iter().collect()
-}
-
-fn client(mut section: Section<'_, '_>, owned: &mut Owned) -> Option<Client> {
-    let name = section.required(
-        "name",
-        client_name,
-        "write the word for it in logs and metrics",
-    );
-    let id = section.optional("client_id", client_id);
-    let id = if section.has("client_id") {
-        id
-    } else {
-        name.clone()
-    };
-    let cure = "list the names in its certificates: [\"dns:scs.example.org\"]";
-    let sans = section.required_list("sans", san, cure);
-    let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
-    let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
-
-    let mut own = |key: &'static str, value: String, line: usize| {
-        let what = format!("{value:?}");
-        match owned.get(&(key, value.clone())) {
-            Some(&first) => section.fault(line, key, twice(what, first)),
-            None => drop(owned.insert((key, value), line)),
-        }
-    };
-    if let Some(name) = &name {
-        own("name", name.value.clone(), name.line);
-    }
-    if let Some(id) = &id {
-        own("client_id", id.value.clone(), id.line);
-    }
-    for san in sans.iter().flat_map(|list| &list.value) {
-        let written = match &san.value {
-            San::Dns(name) => format!("dns:{name}"),
-            San::Uri(uri) => format!("uri:{uri}"),
-        };
-        own("sans", written, san.line);
-    }
-    for id in scs_as_ids.iter().flat_map(|list| &list.value) {
-        own("scs_as_ids", id.value.clone(), id.line);
-    }
-    Some(Client {
-        name: name?.value,
-        client_id: id?.value,
-        sans: sans?.value.into_iter().map(|san| san.value).collect(),
-        scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
-        registration: None,
-    })
-}
-
 fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Upstream> {
     let cure = "name the SCEF: \"192.0.2.1:8080\"; names are not resolved yet";
     let address = section.required("address", address, cure);
@@ -436,6 +292,35 @@ fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Ups
 
 fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
+}
+
+/// `[admin]`, which the file may lack.
+fn admin(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Admin> {
+    let cure = "name where metrics and health are served: \"127.0.0.1:9464\"";
+    let address = section.required("address", address, cure)?;
+    if let Some(listen) = listen.map(|listen| &listen.address)
+        && listen.value.port() == address.value.port()
+        && (listen.value.ip() == address.value.ip()
+            || listen.value.ip().is_unspecified()
+            || address.value.ip().is_unspecified())
+    {
+        let what = format!("is the address of the T8 side (line {})", listen.line);
+        let cure = "take another port: metrics are not for SCS/ASs";
+        section.fault(address.line, "address", Wrong::new(what, cure));
+    }
+    Some(Admin { address })
+}
+
+/// `[audit]`, which the file may lack.
+fn audit(mut section: Section<'_, '_>) -> Option<Audit> {
+    let cure = "name the file that decisions are appended to: \"audit.jsonl\"";
+    let file = section.required_file("file", FileKind::Appended, cure);
+    let default = WhenUnwritable::Refuse;
+    let when_unwritable = section.or("when_unwritable", when_unwritable, default);
+    Some(Audit {
+        file: file?,
+        when_unwritable,
+    })
 }
 
 const KIB: u64 = 1 << 10;

@@ -131,7 +131,8 @@ pub(super) struct Section<'r, 'd> {
     kind: String,
     line: usize,
     table: Option<&'d DeTable<'d>>,
-    /// The file has something else in its place, and that was said already.
+    /// No key of it is to be missed: the file has something else in its place, and that was said
+    /// already, or it may lack the section.
     said: bool,
     asked: Vec<&'static str>,
 }
@@ -164,7 +165,8 @@ impl<'r, 'd> Section<'r, 'd> {
         value.is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
     }
 
-    /// The file has something else in the section's place, and that was said already.
+    /// No key of the section is to be missed, because of what stands in its place, or because it
+    /// may be absent.
     pub(super) fn is_said(&self) -> bool {
         self.said
     }
@@ -319,6 +321,13 @@ impl<'r, 'd> Section<'r, 'd> {
         let value = self.take(key);
         let line = self.line_of(key).unwrap_or(self.line);
         self.child(value, line, name, kind)
+    }
+
+    /// A section inside this one that the file may lack: then no key of it is missing.
+    pub(super) fn optional_section(&mut self, key: &'static str) -> Section<'r, 'd> {
+        let mut section = self.section(key);
+        section.said |= section.table.is_none();
+        section
     }
 
     /// The sections of a list of sections: `[[client]]`.

@@ -1,12 +1,15 @@
 //! Values as written to values as meant: one plain function for each kind.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::WhenUnwritable;
+use super::fault::closest;
+use crate::authz::apis::ApiId;
 use crate::peer::San;
 
 /// What is wrong with a value, and the cure.
@@ -252,11 +255,21 @@ pub(super) fn san(value: &DeValue<'_>) -> Result<San, Wrong> {
             cure,
         ));
     };
+    checked_uri(uri, "\"uri:https://scs.example.org/a\"").map(San::Uri)
+}
+
+/// A URI as it stands in a certificate.
+pub(super) fn absolute_uri(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let example = "\"https://scs.example.org/a\"";
+    checked_uri(written(value, example)?, example)
+}
+
+fn checked_uri(uri: &str, example: &str) -> Result<String, Wrong> {
     if is_absolute_uri(uri) {
-        return Ok(San::Uri(uri.to_owned()));
+        return Ok(uri.to_owned());
     }
-    let cure = "write scheme, colon and the rest, as it stands in the certificate: \
-                \"uri:https://scs.example.org/a\"";
+    let cure =
+        format!("write scheme, colon and the rest, as it stands in the certificate: {example}");
     Err(Wrong::new(format!("{uri:?} is not an absolute URI"), cure))
 }
 
@@ -360,4 +373,119 @@ pub(super) fn twice(what: impl Display, line: usize) -> Wrong {
         format!("{what} stands already in line {line}"),
         "remove one of the two",
     )
+}
+
+/// An issuer's URL: `https://`, a host, and a port if it is not 443. Never shown: a password may
+/// stand in it.
+//= RFC 8414 section 2
+//# An issuer is an https URL without query and fragment.
+pub(super) fn issuer_url(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let cure = "write scheme and authority only: \"https://t8.example.net:8443\"";
+    let url = written(value, "\"https://t8.example.net\"")?;
+    let Some(rest) = url.strip_prefix("https://") else {
+        return Err(Wrong::new("is not an https URL", cure));
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let has = [
+        (rest.contains('#'), "a fragment"),
+        (rest.contains('?'), "a query"),
+        (authority.contains('@'), "a user or password in it"),
+        (
+            rest.split(['?', '#']).any(|part| part.contains('/')),
+            "a path: the endpoints have theirs",
+        ),
+    ];
+    if let Some((_, what)) = has.into_iter().find(|(found, _)| *found) {
+        return Err(Wrong::new(format!("has {what}"), cure));
+    }
+    if !is_authority(authority) {
+        return Err(Wrong::new(
+            "names no host, or no port behind its colon",
+            cure,
+        ));
+    }
+    Ok(url.to_owned())
+}
+
+/// A host name or a literal address, and perhaps a port.
+fn is_authority(authority: &str) -> bool {
+    let bracketed = |text: &str| {
+        let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+    };
+    let is_host = |text: &str| {
+        bracketed(text) || text.parse::<Ipv4Addr>().is_ok() || checked_host_name(text).is_ok()
+    };
+    let is_port = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => is_host(host) && is_port(port),
+        _ => is_host(authority),
+    }
+}
+
+/// A subject as RFC 4514 writes it: `CN=scs-1,O=Example`. That it is spelled as the certificate's
+/// is, only the certificate can tell.
+//= RFC 4514 section 3
+//# Attributes are type, equals sign, value; commas and plus signs in a value are escaped.
+pub(super) fn subject_dn(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = text(value)?;
+    let cure = "write type=value, separated by commas, the last part of the name first, special \
+                characters escaped by \\: \"CN=scs-1,O=Example\"";
+    let refuse = || Wrong::new(format!("{name:?} is not a distinguished name"), cure);
+    let mut part = String::new();
+    let mut parts = Vec::new();
+    let mut letters = name.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => part.extend(['\\', letters.next().ok_or_else(refuse)?]),
+            ',' | '+' => parts.push(std::mem::take(&mut part)),
+            _ => part.push(letter),
+        }
+    }
+    parts.push(part);
+    if parts.iter().all(|part| is_attribute(part)) {
+        return Ok(name);
+    }
+    Err(refuse())
+}
+
+/// A keyword or dotted numbers, an equals sign, and a value.
+fn is_attribute(part: &str) -> bool {
+    let Some((kind, value)) = part.split_once('=') else {
+        return false;
+    };
+    let keyword = kind.starts_with(|c: char| c.is_ascii_alphabetic())
+        && kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let numbers = kind
+        .split('.')
+        .all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    (keyword || numbers) && !value.is_empty()
+}
+
+/// A scope value: the name of an API of T8.
+pub(super) fn scope(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = written(value, "\"3gpp-monitoring-event\"")?;
+    if let Some(api) = ApiId::from_name(name) {
+        return Ok(api.name().to_owned());
+    }
+    let names: Vec<&str> = ApiId::all().map(ApiId::name).collect();
+    let cure = match closest(name, &names) {
+        Some(name) => format!("did you mean {name:?}?"),
+        None => format!("take from {}", names.join(", ")),
+    };
+    Err(Wrong::new(format!("{name:?} names no API of T8"), cure))
+}
+
+/// `"refuse"` or `"lossy"`.
+pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wrong> {
+    match written(value, "\"refuse\"")? {
+        "refuse" => Ok(WhenUnwritable::Refuse),
+        "lossy" => Ok(WhenUnwritable::Lossy),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"refuse\" nor \"lossy\""),
+            "write \"refuse\" to answer 503 to what cannot be recorded, \"lossy\" to serve it",
+        )),
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::peer::San;
 
 /// The smallest configuration, one line for each key, with a key file.
 const SMALL: &str = r#"[listen]
@@ -653,3 +654,5 @@ proptest! {
 
 mod documented;
 mod files;
+mod oauth;
+mod operation;

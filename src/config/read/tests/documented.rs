@@ -31,6 +31,10 @@ fn is_assignment(line: &str) -> bool {
 fn documented_file_is_a_configuration() {
     let config = good(DOCUMENTED);
     assert_eq!((config.issuers.len(), config.clients.len()), (2, 1));
+    let oauth = config.oauth.expect("[oauth]");
+    assert_eq!(oauth.audience, oauth.issuer.value);
+    assert!(config.clients.iter().all(|c| c.registration.is_some()));
+    assert!(config.admin.is_some() && config.audit.is_some());
 }
 
 #[test]
@@ -42,6 +46,42 @@ fn stated_defaults_are_the_defaults_of_the_code() {
     assert_eq!(said, silent);
     assert_eq!(said.limits, Limits::default());
     assert_eq!(said.deadlines, Deadlines::default());
+    let lifetime = said.oauth.map(|oauth| oauth.token_lifetime);
+    assert_eq!(lifetime, Some(crate::limits::TOKEN_LIFETIME_DEFAULT));
+}
+
+/// The documented file without the sections that begin with these lines.
+fn without(heads: &[&str]) -> String {
+    let mut left = String::new();
+    let mut cutting = false;
+    for line in DOCUMENTED.lines() {
+        if line.starts_with('[') {
+            cutting = heads.contains(&line);
+        }
+        if !cutting {
+            left += line;
+            left.push('\n');
+        }
+    }
+    left
+}
+
+#[test]
+fn sections_called_optional_may_be_left_out() {
+    let config = good(&without(&["[admin]", "[audit]"]));
+    assert!(config.admin.is_none() && config.audit.is_none());
+    assert!(good(&without(&["[[issuer]]"])).issuers.is_empty());
+    let text = without(&["[oauth]", "[oauth.key]"]);
+    let text: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("tls_client_auth") && !line.starts_with("scopes"))
+        .collect();
+    assert_eq!(good(&text.join("\n")).oauth, None);
+    for head in ["[oauth]", "[admin]", "[audit]"] {
+        let before = DOCUMENTED.split(&format!("\n{head}\n")).next().unwrap();
+        let paragraph = before.rsplit("\n\n").next().unwrap();
+        assert!(paragraph.starts_with("# Optional: "), "{head}");
+    }
 }
 
 #[test]
@@ -59,13 +99,19 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .into_iter()
         .filter(|(section, _)| !section.is_empty())
         .map(|(section, key)| format!("{section}.{key}"))
-        .filter(|key| key != "tls.key")
+        .filter(|key| key != "tls.key" && key != "oauth.key")
         .collect();
     assert_eq!(written_keys(&text), known);
     let (faults, _) = report.finish();
-    // Both ways to name a private key stand in the text.
-    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
-    assert_eq!(keys, ["tls.key.file"]);
+    // Both ways to name a private key stand in the text, and all ways to name a certificate.
+    let keys: BTreeSet<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    let twice = [
+        "tls.key.file",
+        "oauth.key.file",
+        "client[1].tls_client_auth_san_uri",
+        "client[1].tls_client_auth_subject_dn",
+    ];
+    assert_eq!(keys, BTreeSet::from(twice));
 }
 
 fn written_keys(text: &str) -> BTreeSet<String> {
@@ -93,9 +139,13 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[listen]",
         "[tls]",
         "[tls.key]",
+        "[oauth]",
+        "[oauth.key]",
         "[[issuer]]",
         "[[client]]",
         "[upstream]",
+        "[admin]",
+        "[audit]",
         "[limits]",
         "[deadlines]",
     ] {

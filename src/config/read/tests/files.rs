@@ -152,3 +152,40 @@ fn faults_of_files_and_of_values_stand_in_one_report() {
         .collect();
     assert_eq!(lines, [2, 6]);
 }
+
+#[test]
+fn audit_file_is_looked_at_and_not_made() {
+    let folder = Folder::new();
+    folder.write(
+        "t8gate.toml",
+        &format!("{SMALL}[audit]\nfile = \"audit.jsonl\"\n"),
+    );
+    let count = || fs::read_dir(&folder.0).unwrap().count();
+    let before = count();
+    folder.read().unwrap();
+    assert_eq!(count(), before, "nothing is left behind");
+    folder.write("audit.jsonl", "{}\n");
+    folder.read().unwrap();
+    let text = fs::read_to_string(folder.0.join("audit.jsonl")).unwrap();
+    assert_eq!(text, "{}\n");
+}
+
+#[test]
+fn audit_file_that_cannot_be_made_or_written_is_refused() {
+    let folder = Folder::new();
+    let audit = |file: &str| {
+        let text = format!("{SMALL}[audit]\nfile = \"{file}\"\n");
+        folder.write("t8gate.toml", &text);
+    };
+    audit("nowhere/audit.jsonl");
+    folder.refused(18, "audit.file", "no file can be made in the folder");
+    audit("pin/audit.jsonl");
+    folder.refused(18, "audit.file", "cannot be looked at");
+    fs::create_dir(folder.0.join("records")).unwrap();
+    audit("records");
+    folder.refused(18, "audit.file", "not a file that can be appended to");
+    // A program that runs is closed to all, also to the user whom permissions do not stop.
+    let running = std::env::current_exe().unwrap();
+    audit(running.to_str().unwrap());
+    folder.refused(18, "audit.file", "cannot be written");
+}

@@ -1,0 +1,157 @@
+//! Who may come in, and what each may be granted by the issuer of this gateway.
+
+use std::collections::HashMap;
+
+use toml::de::DeValue;
+
+use super::refuse_repeats;
+use crate::config::Located;
+use crate::config::section::Section;
+use crate::config::value::{
+    Wrong, absolute_uri, client_id, client_name, host_name, san, scope, scs_as_id, subject_dn,
+    twice,
+};
+use crate::peer::{Client, Registration, San, TlsClientAuth};
+
+/// What may belong to one client only: the kind of thing, its value, and where it stands first.
+type Owned = HashMap<(&'static str, String), usize>;
+
+/// `[[client]]`.
+pub(super) fn clients(root: &mut Section<'_, '_>) -> Option<Vec<Client>> {
+    let sections = root.sections("client");
+    if !root.has("client") {
+        let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
+        root.fault(0, "client", Wrong::new("is missing", cure));
+    }
+    refuse_issuer_for_nobody(root, &sections);
+    let has_issuer = root.has("oauth");
+    let mut owned = Owned::new();
+    let read: Vec<Option<Client>> = sections
+        .into_iter()
+        .map(|section| client(section, has_issuer, &mut owned))
+        .collect();
+    read.into_iter().collect()
+}
+
+/// An issuer that knows no client would refuse everybody, and nobody would see why.
+fn refuse_issuer_for_nobody(root: &Section<'_, '_>, clients: &[Section<'_, '_>]) {
+    let Some(line) = root.line_of("oauth") else {
+        return;
+    };
+    let registered = |client: &Section<'_, '_>| {
+        let keys = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
+        keys.chain(["scopes"]).any(|key| client.has(key))
+    };
+    if !clients.is_empty() && !clients.iter().any(registered) {
+        let cure = "set tls_client_auth_san_dns (or _san_uri, _subject_dn) and scopes in each \
+                    [[client]] that fetches its tokens here, or remove [oauth]";
+        let what = "is an issuer that no client is registered at";
+        root.fault(line, "oauth", Wrong::new(what, cure));
+    }
+}
+
+fn client(mut section: Section<'_, '_>, has_issuer: bool, owned: &mut Owned) -> Option<Client> {
+    let name = section.required(
+        "name",
+        client_name,
+        "write the word for it in logs and metrics",
+    );
+    let id = section.optional("client_id", client_id);
+    let id = if section.has("client_id") {
+        id
+    } else {
+        name.clone()
+    };
+    let cure = "list the names in its certificates: [\"dns:scs.example.org\"]";
+    let sans = section.required_list("sans", san, cure);
+    let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
+    let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
+    let registration = registration(&mut section, has_issuer);
+
+    let mut own = |key: &'static str, value: String, line: usize| {
+        let what = format!("{value:?}");
+        match owned.get(&(key, value.clone())) {
+            Some(&first) => section.fault(line, key, twice(what, first)),
+            None => drop(owned.insert((key, value), line)),
+        }
+    };
+    if let Some(name) = &name {
+        own("name", name.value.clone(), name.line);
+    }
+    if let Some(id) = &id {
+        own("client_id", id.value.clone(), id.line);
+    }
+    for san in sans.iter().flat_map(|list| &list.value) {
+        let written = match &san.value {
+            San::Dns(name) => format!("dns:{name}"),
+            San::Uri(uri) => format!("uri:{uri}"),
+        };
+        own("sans", written, san.line);
+    }
+    for id in scs_as_ids.iter().flat_map(|list| &list.value) {
+        own("scs_as_ids", id.value.clone(), id.line);
+    }
+    Some(Client {
+        name: name?.value,
+        client_id: id?.value,
+        sans: sans?.value.into_iter().map(|san| san.value).collect(),
+        scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
+        registration,
+    })
+}
+
+/// One way to say what a client's certificate must say.
+type ReadTlsClientAuth = fn(&DeValue<'_>) -> Result<TlsClientAuth, Wrong>;
+
+//= RFC 8705 section 2.1.2
+//# A client that authenticates by PKI registers exactly one name of its certificate.
+const TLS_CLIENT_AUTH: [(&str, ReadTlsClientAuth); 3] = [
+    ("tls_client_auth_san_dns", |value| {
+        host_name(value).map(TlsClientAuth::SanDns)
+    }),
+    ("tls_client_auth_san_uri", |value| {
+        absolute_uri(value).map(TlsClientAuth::SanUri)
+    }),
+    ("tls_client_auth_subject_dn", |value| {
+        subject_dn(value).map(TlsClientAuth::SubjectDn)
+    }),
+];
+
+fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Registration> {
+    let mut said: Vec<(&str, usize)> = Vec::new();
+    let mut certificate: Option<Located<TlsClientAuth>> = None;
+    for (key, parse) in TLS_CLIENT_AUTH {
+        said.extend(section.line_of(key).map(|line| (key, line)));
+        certificate = section.optional(key, parse).or(certificate);
+    }
+    said.sort_by_key(|(_, line)| *line);
+    let Some(&(first, line)) = said.first() else {
+        let scopes = section.list("scopes", scope);
+        if let Some(scopes) = scopes {
+            let cure = "set tls_client_auth_san_dns, tls_client_auth_san_uri or \
+                        tls_client_auth_subject_dn as well, or remove scopes: what another issuer \
+                        grants is said there";
+            let what = "goes with one of tls_client_auth_* only";
+            section.fault(scopes.line, "scopes", Wrong::new(what, cure));
+        }
+        return None;
+    };
+    for (key, later) in said.iter().skip(1) {
+        let what = format!("says what {first} says already (line {line})");
+        let cure = "keep one of them: a certificate is recognised by one name";
+        section.fault(*later, key, Wrong::new(what, cure));
+    }
+    if !has_issuer {
+        let cure = "add [oauth], or remove it: what another issuer demands is said there";
+        let what = "is for an issuer in this gateway, and there is none";
+        section.fault(line, first, Wrong::new(what, cure));
+    }
+    let cure = "list the APIs it may be granted: [\"3gpp-monitoring-event\"]";
+    let scopes = section.required_list("scopes", scope, cure);
+    let scopes = scopes.map_or(Vec::new(), |list| list.value);
+    refuse_repeats(section, "scopes", &scopes);
+    Some(Registration {
+        certificate: certificate?.value,
+        scopes: scopes.into_iter().map(|scope| scope.value).collect(),
+    })
+}

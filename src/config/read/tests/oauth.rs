@@ -1,0 +1,292 @@
+//! The issuer in this gateway, and who is registered at it.
+
+use super::*;
+use crate::peer::{Registration, TlsClientAuth};
+
+/// The small configuration with an issuer, lines 1 to 3, and a client registered at it.
+fn small() -> String {
+    let oauth = "[oauth]\nissuer = \"https://t8.example.net:8443\"\nkey.file = \"own.key\"\n";
+    let ids = "scs_as_ids = [\"one\"]\n";
+    let client = "tls_client_auth_san_dns = \"SCS.example.org\"\nscopes = [\"3gpp-nidd\"]\n";
+    format!("{oauth}{}", SMALL.replace(ids, &format!("{ids}{client}")))
+}
+
+/// The same, with one text in it replaced, which must be there.
+fn small_with(old: &str, new: &str) -> String {
+    let text = small();
+    assert!(text.contains(old), "{old:?}");
+    text.replacen(old, new, 1)
+}
+
+const ISSUER: &str = "https://t8.example.net:8443";
+const SAN_DNS: &str = "tls_client_auth_san_dns = \"SCS.example.org\"";
+const SCOPES: &str = "scopes = [\"3gpp-nidd\"]\n";
+
+#[test]
+fn embedded_issuer_is_read_with_defaults() {
+    let config = good(&small());
+    let oauth = config.oauth.unwrap();
+    assert_eq!(
+        (oauth.issuer.value.as_str(), oauth.issuer.line),
+        (ISSUER, 2)
+    );
+    assert_eq!(oauth.audience, ISSUER);
+    assert_eq!(oauth.token_lifetime, Duration::from_secs(600));
+    let file = KeySource::File("/etc/t8gate/own.key".into());
+    assert_eq!((oauth.key.value, oauth.key.line), (file, 3));
+    let wanted = Registration {
+        certificate: TlsClientAuth::SanDns("scs.example.org".into()),
+        scopes: vec!["3gpp-nidd".into()],
+    };
+    assert_eq!(config.clients[0].registration, Some(wanted));
+}
+
+#[test]
+fn embedded_issuer_takes_what_is_chosen() {
+    let more = "audience = \"t8\"\ntoken_lifetime = \"1m\"\nkey.file";
+    let oauth = good(&small_with("key.file", more)).oauth.unwrap();
+    assert_eq!(oauth.audience, "t8");
+    assert_eq!(oauth.token_lifetime, Duration::from_secs(60));
+    let key = small_with("key.file = \"own.key\"", TOKEN);
+    let source = good(&key).oauth.unwrap().key.value;
+    assert!(matches!(source, KeySource::Pkcs11 { sessions: 2, .. }));
+}
+
+//= RFC 8414 section 2 type=test
+//# The issuer is an https URL without query and fragment; ours has no path either.
+#[test]
+fn issuer_that_is_no_plain_https_url_is_refused() {
+    for (bad, what) in [
+        ("http://t8.example.net", "not an https URL"),
+        ("t8.example.net", "not an https URL"),
+        ("HTTPS://t8.example.net", "not an https URL"),
+        ("https://t8.example.net/", "has a path"),
+        ("https://t8.example.net/oauth2", "has a path"),
+        ("https://t8.example.net?a=b", "has a query"),
+        ("https://t8.example.net/a?b", "has a query"),
+        ("https://t8.example.net#a", "has a fragment"),
+        (
+            "https://user:98765@t8.example.net",
+            "has a user or password",
+        ),
+        ("https://", "names no host"),
+        ("https://:8443", "names no host"),
+        ("https://t8.example.net:", "no port"),
+        ("https://t8.example.net:0", "no port"),
+        ("https://t8.example.net:65536", "no port"),
+        ("https://t8.example.net:+1", "no port"),
+        ("https://*.example.net", "names no host"),
+        ("https://a b", "names no host"),
+        ("https://[::1", "names no host"),
+    ] {
+        let fault = refused(&small_with(ISSUER, bad), 2, "oauth.issuer", what);
+        assert!(!format!("{fault:?}").contains("98765"));
+    }
+    for taken in [
+        "https://t8.example.net",
+        "https://192.0.2.1",
+        "https://[2001:db8::1]:8443",
+        "https://[2001:db8::1]",
+    ] {
+        let config = good(&small_with(ISSUER, taken));
+        assert_eq!(config.oauth.unwrap().issuer.value, taken);
+    }
+}
+
+#[test]
+fn token_lifetime_out_of_range_is_refused() {
+    for bad in ["59s", "25h", "0s"] {
+        let text = small_with("key.file", &format!("token_lifetime = \"{bad}\"\nkey.file"));
+        let cure = refused(&text, 3, "oauth.token_lifetime", "out of range").cure;
+        assert!(cure.contains("from 1m to 24h"), "{cure}");
+    }
+}
+
+#[test]
+fn embedded_issuer_without_its_keys_is_refused() {
+    let none = small_with("key.file = \"own.key\"\n", "");
+    refused(&none, 1, "oauth.key.module", "no private key is named");
+    let none = small_with(&format!("issuer = \"{ISSUER}\"\n"), "");
+    refused(&none, 1, "oauth.issuer", "missing");
+    let both = small_with("key.file", "key.uri = \"pkcs11:token=t\"\nkey.file");
+    let faults = parsed(&both).unwrap_err();
+    assert!(faults.iter().any(|fault| fault.key == "oauth.key.file"));
+    let pin = TOKEN.replace("token=t", "token=t?pin-value=98765");
+    let text = small_with("key.file = \"own.key\"", &pin);
+    let fault = refused(&text, 3, "oauth.key.uri", "the PIN");
+    assert!(!format!("{fault:?}").contains("98765"));
+}
+
+#[test]
+fn section_of_the_embedded_issuer_that_is_no_section_is_refused_once() {
+    let text = format!(
+        "oauth = 3\n{}",
+        &small()[small().find("[listen]").unwrap()..]
+    );
+    refused(&text, 1, "oauth", "must be a section");
+}
+
+#[test]
+fn issuers_elsewhere_may_be_missing_where_there_is_one_here() {
+    let text = small();
+    let (from, to) = (
+        text.find("[[issuer]]").unwrap(),
+        text.find("[[client]]").unwrap(),
+    );
+    let config = good(&format!("{}{}", &text[..from], &text[to..]));
+    assert!(config.issuers.is_empty() && config.oauth.is_some());
+    // Without either no token is taken.
+    let none = &SMALL[..SMALL.find("[[issuer]]").unwrap()];
+    let rest = &SMALL[SMALL.find("[[client]]").unwrap()..];
+    let cure = refused(&format!("{none}{rest}"), 0, "issuer", "missing").cure;
+    assert!(cure.contains("[oauth]"), "{cure}");
+}
+
+#[test]
+fn issuer_named_like_the_one_here_is_refused() {
+    let text = small_with("https://issuer.example", ISSUER);
+    refused(&text, 11, "issuer[1].name", "line 2");
+}
+
+#[test]
+fn embedded_issuer_that_no_client_is_registered_at_is_refused() {
+    let text = small_with(&format!("{SAN_DNS}\n{SCOPES}"), "");
+    let cure = refused(&text, 1, "oauth", "no client is registered").cure;
+    assert!(cure.contains("tls_client_auth_san_dns"), "{cure}");
+    // One of several is enough.
+    good(&format!("{}{SECOND_CLIENT}", small()));
+}
+
+//= RFC 8705 section 2.1.2 type=test
+//# A client that authenticates by PKI registers exactly one name of its certificate.
+#[test]
+fn second_and_third_name_of_a_certificate_are_refused() {
+    let uri = "tls_client_auth_san_uri = \"urn:example:scs-1\"";
+    let subject = "tls_client_auth_subject_dn = \"CN=scs-1,O=Example\"";
+    let two = small_with(SAN_DNS, &format!("{uri}\n{SAN_DNS}"));
+    refused(&two, 19, "client[1].tls_client_auth_san_dns", "line 18");
+    let three = small_with(SAN_DNS, &format!("{SAN_DNS}\n{subject}\n{uri}"));
+    let faults = parsed(&three).unwrap_err();
+    let places: Vec<_> = faults.iter().map(|f| (f.line, f.key.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            (19, "client[1].tls_client_auth_subject_dn"),
+            (20, "client[1].tls_client_auth_san_uri")
+        ]
+    );
+    for (one, wanted) in [
+        (uri, TlsClientAuth::SanUri("urn:example:scs-1".into())),
+        (
+            subject,
+            TlsClientAuth::SubjectDn("CN=scs-1,O=Example".into()),
+        ),
+    ] {
+        let config = good(&small_with(SAN_DNS, one));
+        let registration = config.clients[0].registration.clone().unwrap();
+        assert_eq!(registration.certificate, wanted);
+    }
+}
+
+#[test]
+fn scopes_without_a_name_of_the_certificate_are_refused() {
+    let text = small_with(SAN_DNS, "") + SECOND_CLIENT + SAN_DNS + "\n" + SCOPES;
+    refused(&text, 19, "client[1].scopes", "tls_client_auth_*");
+}
+
+#[test]
+fn name_of_the_certificate_without_scopes_is_refused() {
+    refused(&small_with(SCOPES, ""), 14, "client[1].scopes", "missing");
+    let empty = small_with(SCOPES, "scopes = []\n");
+    refused(&empty, 19, "client[1].scopes", "empty");
+}
+
+#[test]
+fn registration_without_an_issuer_here_is_refused() {
+    let text = with("[upstream]", &format!("{SAN_DNS}\n{SCOPES}[upstream]"));
+    let cure = refused(
+        &text,
+        15,
+        "client[1].tls_client_auth_san_dns",
+        "there is none",
+    )
+    .cure;
+    assert!(cure.contains("[oauth]"), "{cure}");
+}
+
+#[test]
+fn scope_named_twice_or_of_no_api_is_refused() {
+    let twice = small_with(SCOPES, "scopes = [\"3gpp-nidd\",\n\"3gpp-nidd\"]\n");
+    refused(&twice, 20, "client[1].scopes", "stands already in line 19");
+    let slip = small_with(SCOPES, "scopes = [\"3gpp-nid\"]\n");
+    let cure = refused(&slip, 19, "client[1].scopes", "names no API").cure;
+    assert_eq!(cure, "did you mean \"3gpp-nidd\"?");
+    for bad in ["", "a b", "3GPP-NIDD", "everything"] {
+        let text = small_with(SCOPES, &format!("scopes = [\"{bad}\"]\n"));
+        refused(&text, 19, "client[1].scopes", "names no API");
+    }
+}
+
+#[test]
+fn bad_names_of_certificates_are_refused() {
+    let line = |key: &str, value: &str| small_with(SAN_DNS, &format!("{key} = {value}"));
+    let dns = "tls_client_auth_san_dns";
+    refused(
+        &line(dns, "\"*.example.org\""),
+        18,
+        &format!("client[1].{dns}"),
+        "wildcards",
+    );
+    let uri = "tls_client_auth_san_uri";
+    refused(
+        &line(uri, "\"scs-1\""),
+        18,
+        &format!("client[1].{uri}"),
+        "absolute URI",
+    );
+}
+
+//= RFC 4514 section 3 type=test
+//# Attributes are type, equals sign, value; commas and plus signs in a value are escaped.
+#[test]
+fn subjects_that_are_no_distinguished_names_are_refused() {
+    let key = "tls_client_auth_subject_dn";
+    let line = |value: &str| small_with(SAN_DNS, &format!("{key} = '{value}'"));
+    for bad in [
+        "scs-1", "CN=", "CN=a,", "=a", "CN=a,b", "CN=a\\", "1.=a", "C N=a",
+    ] {
+        let full = format!("client[1].{key}");
+        refused(&line(bad), 18, &full, "not a distinguished name");
+    }
+    refused(&line(""), 18, &format!("client[1].{key}"), "empty");
+    for taken in [
+        "CN=a",
+        "CN=a\\, b,O=c",
+        "2.5.4.3=a+OU=b,C=NO",
+        "CN=a=b",
+        "CN=Ærø",
+    ] {
+        let config = good(&line(taken));
+        let registration = config.clients[0].registration.clone().unwrap();
+        assert_eq!(
+            registration.certificate,
+            TlsClientAuth::SubjectDn(taken.into())
+        );
+    }
+}
+
+#[test]
+fn all_faults_of_issuer_and_clients_are_reported_in_line_order() {
+    let text = small()
+        .replace(ISSUER, "http://t8.example.net")
+        .replace(
+            "key.file = \"own.key\"",
+            "token_lifetime = \"1s\"\nkey.file = \"own.key\"",
+        )
+        .replace("SCS.example.org", "*.example.org")
+        .replace("3gpp-nidd", "nidd")
+        + "[admin]\naddress = \"localhost:1\"\n[audit]\nwhen_unwritable = \"ignore\"\n";
+    let faults = parsed(&text).unwrap_err();
+    let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [2, 3, 19, 20, 24, 25, 26], "{faults:#?}");
+}
