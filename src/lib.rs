@@ -10,6 +10,7 @@ pub mod http;
 pub mod io;
 pub mod limits;
 pub mod metrics;
+pub mod oauth;
 pub mod peer;
 pub mod proxy;
 pub mod shard;

@@ -6,14 +6,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::authz::keys::Issuers;
+use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
+use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
 use crate::tls::Terminator;
 
 /// What is in force.
 pub struct Snapshot {
     pub terminator: Arc<Terminator>,
+    /// When the server's certificate ends.
+    pub certificate_not_after: UnixSeconds,
     pub issuers: Issuers,
+    /// The embedded issuer, where there is one.
+    pub issuer: Option<Arc<Issuer>>,
     pub clients: Vec<Client>,
     /// By the `client_id` their tokens carry.
     pub clients_by_id: HashMap<String, ClientIndex>,

@@ -1,8 +1,9 @@
 //! The private keys of t8gate: in a PKCS#11 token or in a PEM file, behind one door.
 //!
 //! What goes in is a [`SignJob`], what comes out is a signature. No key, PIN or handle leaves this
-//! crate. A key has to be proved once against the server certificate ([`PrivateKey::prove`]); a
-//! token key that comes back after a fault is proved again before it signs.
+//! crate. A key has to be proved once against the server certificate ([`PrivateKey::prove`]) or,
+//! where it has none, against its own public key ([`PrivateKey::prove_alone`]); a token key that
+//! comes back after a fault is proved again before it signs.
 
 #![forbid(unsafe_code)]
 
@@ -209,12 +210,48 @@ impl PrivateKey {
                 "configure the certificate that was issued for this key",
             ));
         }
-        let other_key = || {
+        self.prove_to_be(public, || {
             OpenFault::new(
                 "the certificate is for another key than the private key",
                 "configure the certificate that was issued for this key, or the key it names",
             )
+        })
+    }
+
+    /// Proves the key where there is no certificate to prove it against: by the public key that
+    /// belongs to it, which is given back as DER of SubjectPublicKeyInfo. In a token that is the
+    /// public key object beside the private key; for a file it is derived.
+    ///
+    /// # Errors
+    /// The token does not say what the public key is or names another key's, or did not sign.
+    pub fn prove_alone(&self) -> Result<Vec<u8>, OpenFault> {
+        let public = match &self.keeper {
+            Keeper::Soft(key) => PublicKey::from_spki(&key.spki()?)?,
+            Keeper::Token(key) => key.identity().cloned().ok_or_else(|| {
+                OpenFault::new(
+                    "the token does not say what the public key of the private key is",
+                    "store the public key object beside the private key, with the same id \
+                     (pkcs11-tool --write-object PUBLIC.der --type pubkey --id ID)",
+                )
+            })?,
         };
+        let spki = public.to_spki();
+        self.prove_to_be(public, || {
+            OpenFault::new(
+                "the public key beside the private key in the token belongs to another key",
+                "give the id of the private key to the public key object that belongs to it, \
+                 and to no other",
+            )
+        })?;
+        Ok(spki)
+    }
+
+    /// Signs for `public` by one scheme of each family, and remembers it as the key that may sign.
+    fn prove_to_be(
+        &self,
+        public: PublicKey,
+        other_key: impl Fn() -> OpenFault,
+    ) -> Result<(), OpenFault> {
         if let Keeper::Token(key) = &self.keeper
             && key.identity().is_some_and(|known| *known != public)
         {
@@ -247,6 +284,15 @@ impl PrivateKey {
         }
         Ok(())
     }
+}
+
+/// A DER ECDSA signature, as [`PrivateKey::sign`] gives it, as JOSE carries it: r and s, each as
+/// long as a field element of the curve of `kind`, big-endian, one behind the other. None: it is
+/// not the DER of two such numbers, or `kind` is RSA. Any bytes may be given.
+//= RFC 7518 section 3.4
+//# The signature of ES256 is r and s as 32 octets each, of ES384 as 48 each, zeros kept.
+pub fn jose_signature(kind: KeyKind, der: &[u8]) -> Option<Vec<u8>> {
+    der::raw_ecdsa_signature(der, public::field_bytes(kind)?)
 }
 
 impl KeyKind {

@@ -80,6 +80,24 @@ impl PublicKey {
         self.kind
     }
 
+    /// DER of the SubjectPublicKeyInfo.
+    pub fn to_spki(&self) -> Vec<u8> {
+        //= RFC 5480 section 2.1
+        //# An EC key's algorithm is id-ecPublicKey with the curve's name as its parameter.
+        const P256: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
+                              \x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+        const P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
+                              \x06\x05\x2b\x81\x04\x00\x22";
+        // 1.2.840.113549.1.1.1, rsaEncryption, and its parameter NULL.
+        const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+        let algorithm = match self.kind {
+            KeyKind::P256 => P256,
+            KeyKind::P384 => P384,
+            KeyKind::Rsa => RSA,
+        };
+        der::sequence(&[der::sequence(algorithm), der::bit_string(&self.bits)].concat())
+    }
+
     /// Whether `signature` is this key's over `message`. ECDSA signatures are DER.
     pub fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         let algorithm: &'static dyn VerificationAlgorithm = match scheme {

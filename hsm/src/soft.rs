@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, RsaEncoding};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, RsaEncoding};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
@@ -95,6 +96,16 @@ impl SoftKey {
             Self::P384(_) => KeyKind::P384,
             Self::Rsa(_) => KeyKind::Rsa,
         }
+    }
+
+    /// The public key that belongs to it, as DER of SubjectPublicKeyInfo.
+    pub fn spki(&self) -> Result<Vec<u8>, OpenFault> {
+        let der: Result<PublicKeyX509Der<'_>, _> = match self {
+            Self::P256(key) | Self::P384(key) => key.public_key().as_der(),
+            Self::Rsa(key) => key.public_key().as_der(),
+        };
+        der.map(|der| der.as_ref().to_vec())
+            .map_err(|_| OpenFault::new("the key has no public key", TAKEN))
     }
 
     /// The scheme has been checked to be one of this kind's.

@@ -98,7 +98,8 @@ impl Verb {
 pub struct Verbs(u8);
 
 impl Verbs {
-    const fn of(verbs: &[Verb]) -> Self {
+    /// The set of these.
+    pub const fn of(verbs: &[Verb]) -> Self {
         let (mut bits, mut i) = (0, 0);
         while i < verbs.len() {
             bits |= 1 << verbs[i] as u8;

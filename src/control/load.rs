@@ -13,7 +13,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, IssuerKeys, KeySource, Located};
+use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth};
+use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{ClientAuth, Terminator};
@@ -72,11 +73,15 @@ fn fault<T>(at: &Located<T>, key: &str, what: impl Display, cure: impl Display) 
 pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
     let mut report = Report::default();
     let chain = report.note("server certificate", server_chain(config, now));
-    let key = report.note("server key", server_key(config));
+    let key = report.note("server key", private_key(&config.tls.key, "tls.key"));
     let proved = match (&key, &chain) {
-        (Some(key), Some((_, spki))) => report.note("key proof", proof(config, key, spki)),
+        (Some(key), Some(chain)) => report.note("key proof", proof(config, key, &chain.spki)),
         _ => None,
     };
+    let own = config
+        .oauth
+        .as_ref()
+        .map(|oauth| own_issuer(oauth, config, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
     let issuers: Vec<_> = config
         .issuers
@@ -87,8 +92,15 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
             report.note(format!("issuer {}", issuer.name.value), rules)
         })
         .collect();
+    // Of an issuer that is configured and cannot be had there is a None among the rules.
+    let (own_issuer, own_rules) = match own {
+        Some(Some((issuer, rules))) => (Some(issuer), Some(Some(rules))),
+        Some(None) => (None, Some(None)),
+        None => (None, None),
+    };
     let issuers = issuers
         .into_iter()
+        .chain(own_rules)
         .collect::<Option<Vec<_>>>()
         .and_then(|rules| {
             let issuers = Issuers::new(rules).map_err(|what| Fault {
@@ -102,10 +114,12 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
                 issuers.map(|issuers| (issuers, "each with its own keys".to_owned())),
             )
         });
+    let mut certificate_not_after = UnixSeconds(0);
     let terminator = match (chain, key, proved, auth) {
-        (Some((chain, _)), Some(key), Some(()), Some(auth)) => {
+        (Some(chain), Some(key), Some(()), Some(auth)) => {
+            certificate_not_after = chain.not_after;
             let made = Terminator::new(
-                chain,
+                chain.certificates,
                 key,
                 auth,
                 config.listen.server_names.clone(),
@@ -130,7 +144,9 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
         .zip(issuers)
         .map(|(terminator, issuers)| Snapshot {
             terminator: Arc::new(terminator),
+            certificate_not_after,
             issuers,
+            issuer: own_issuer,
             clients_by_id: clients_by_id(config),
             clients: config.clients.clone(),
             upstream: config.upstream.address.value,
@@ -168,9 +184,13 @@ fn certificates(
     Ok(read)
 }
 
-type Chain = (Vec<CertificateDer<'static>>, Vec<u8>);
+/// The server's certificates, leaf first, and what has to be known of the leaf.
+struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    spki: Vec<u8>,
+    not_after: UnixSeconds,
+}
 
-/// The chain, and the public key of its first certificate.
 fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fault> {
     let at = &config.tls.certificate;
     let chain = certificates(at, "tls.certificate")?;
@@ -209,12 +229,15 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
         leaf.subject(),
         chain.len()
     );
-    let spki = leaf.public_key().raw.to_vec();
-    Ok(((chain, spki), detail))
+    let chain = Chain {
+        spki: leaf.public_key().raw.to_vec(),
+        not_after: UnixSeconds(u64::try_from(until.timestamp()).unwrap_or(0)),
+        certificates: chain,
+    };
+    Ok((chain, detail))
 }
 
-fn server_key(config: &Config) -> Result<(Arc<PrivateKey>, String), Fault> {
-    let at = &config.tls.key;
+fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, String), Fault> {
     let (opened, place) = match &at.value {
         KeySource::File(file) => (
             PrivateKey::from_pem_file(file),
@@ -238,9 +261,55 @@ fn server_key(config: &Config) -> Result<(Arc<PrivateKey>, String), Fault> {
             )
         }
     };
-    let key = opened.map_err(|open| fault(at, "tls.key", open.what, open.cure))?;
+    let key = opened.map_err(|open| fault(at, name, open.what, open.cure))?;
     let detail = format!("{:?} {place}", key.kind());
     Ok((Arc::new(key), detail))
+}
+
+/// The embedded issuer, proved, and how its tokens are verified.
+fn own_issuer(
+    oauth: &Oauth,
+    config: &Config,
+    report: &mut Report,
+) -> Option<(Arc<Issuer>, IssuerRules)> {
+    let key = report.note("issuer key", private_key(&oauth.key, "oauth.key"))?;
+    let made = Issuer::new(
+        oauth.issuer.value.clone(),
+        oauth.audience.clone(),
+        oauth.token_lifetime,
+        key,
+        &config.clients,
+    );
+    let made = made.map_err(|wrong| {
+        let client = wrong.client.and_then(|client| {
+            let place = usize::try_from(client.0).ok()?;
+            config.clients.get(place)
+        });
+        match client {
+            Some(client) => Fault {
+                line: 0,
+                key: "client".to_owned(),
+                what: format!("client {}: {}", client.name, wrong.what),
+                cure: wrong.cure,
+            },
+            None => fault(&oauth.key, "oauth", wrong.what, wrong.cure),
+        }
+    });
+    let made = made.and_then(|issuer| {
+        let rules = issuer
+            .rules()
+            .map_err(|what| fault(&oauth.key, "oauth.key", what, "see the key itself"))?;
+        let registered = config.clients.iter();
+        let registered = registered.filter(|client| client.registration.is_some());
+        let minutes = oauth.token_lifetime.as_secs() / 60;
+        let detail = format!(
+            "{} clients, tokens of {minutes} min for {}",
+            registered.count(),
+            oauth.audience
+        );
+        Ok(((Arc::new(issuer), rules), detail))
+    });
+    report.note("embedded issuer", made)
 }
 
 fn proof(config: &Config, key: &PrivateKey, spki: &[u8]) -> Result<((), String), Fault> {

@@ -7,6 +7,7 @@
 //! and [`problem`] words refusals.
 
 pub mod chunked;
+pub mod document;
 pub mod fields;
 pub mod h1;
 pub mod head;

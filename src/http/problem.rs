@@ -113,6 +113,7 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
 #[must_use]
 pub const fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -21,6 +21,7 @@ use super::exchange;
 use super::forward::Identity;
 use super::gate::{self, Tokens};
 use super::greeting::{greet, linger};
+use super::issuer;
 use super::local::Local;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
@@ -84,6 +85,12 @@ pub(super) struct Request {
     pub head: Vec<u8>,
 }
 
+/// Whom a request is for.
+enum Asked {
+    Scef(Request),
+    Issuer(issuer::Ask),
+}
+
 /// Serves a connection from accept to close.
 pub async fn serve(stream: Stream, local: Rc<Local>) {
     let Some(mut connection) = greet(stream, &local).await else {
@@ -92,7 +99,8 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
     let then = loop {
         let then = match connection.next_head().await {
             Ok(end) => match connection.open_request(end) {
-                Ok(request) => exchange::run(&mut connection, request).await,
+                Ok(Asked::Scef(request)) => exchange::run(&mut connection, request).await,
+                Ok(Asked::Issuer(ask)) => issuer::answer(&mut connection, ask).await,
                 Err(refused) => connection.refuse(refused).await,
             },
             Err(NoHead::Over(then)) => then,
@@ -298,7 +306,7 @@ impl Connection {
     }
 
     /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.
-    fn open_request(&mut self, end: usize) -> Result<Request, Refused> {
+    fn open_request(&mut self, end: usize) -> Result<Asked, Refused> {
         let local = Rc::clone(&self.local);
         let id = local.request_id();
         self.account.open(id);
@@ -313,18 +321,27 @@ impl Connection {
             Ok(head) => head,
             Err(fault) => return Err(Refused::without_head(Denial::Head(fault), id)),
         };
+        let last = self.requests >= limits.requests_per_connection_max;
         let record = &mut self.account.record;
         record.method = head.method.name();
+        let (body, sink, length) = match head.body {
+            BodyLength::None | BodyLength::Length(0) => (Source::Done, Sink::Nothing, 0),
+            BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
+            BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
+        };
+        if let Some(issuer) = &local.snapshot.issuer
+            && let Some(endpoint) = issuer.endpoint(head.path)
+        {
+            let keep_alive = head.keep_alive && !last;
+            let ask = issuer::Ask::of(&head, issuer, endpoint, id, body, keep_alive);
+            self.used(end);
+            return Ok(Asked::Issuer(ask));
+        }
         let tokens = Tokens {
             memo: &mut self.memo,
             cache: &mut local.tokens.borrow_mut(),
             counters: &local.counters,
             latencies: &local.latencies,
-        };
-        let (body, sink, length) = match head.body {
-            BodyLength::None | BodyLength::Length(0) => (Source::Done, Sink::Nothing, 0),
-            BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
-            BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
         };
         let admitted = gate::admit(
             &head,
@@ -340,12 +357,11 @@ impl Connection {
             Ok(permit) => self.account.promise().map(|()| permit),
             refused => refused,
         };
-        let last = self.requests >= limits.requests_per_connection_max;
         let outcome = match admitted {
             Ok(permit) => {
                 let mut bytes = local.buffers.lend();
                 self.identity.write_head(&mut bytes, &head, &permit, &id);
-                Ok(Request {
+                Ok(Asked::Scef(Request {
                     id,
                     method: head.method,
                     body,
@@ -356,7 +372,7 @@ impl Connection {
                     expects_continue: head.expect_continue,
                     keep_alive: head.keep_alive && !last,
                     head: bytes,
-                })
+                }))
             }
             Err(denial) => {
                 // A client that waits for 100 will not send its body, or will: nobody knows.

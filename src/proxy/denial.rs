@@ -9,6 +9,7 @@ use crate::authz::token::TokenFault;
 use crate::http::chunked::ChunkFault;
 use crate::http::head::HeadFault;
 use crate::metrics::REFUSAL_ROWS_MAX;
+use crate::oauth::GrantFault;
 
 /// Why a request was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,14 @@ pub enum Denial {
     ExchangeDeadline,
     /// The decision could not be recorded.
     AuditUnwritable,
+    /// Of the embedded issuer's token endpoint.
+    Grant(GrantFault),
+    /// The queue of the signers is full.
+    IssuerBusy,
+    /// The issuer's key did not sign in time.
+    IssuerDeadline,
+    /// The issuer's key did not sign.
+    IssuerFailed,
 }
 
 /// One row of the table.
@@ -60,6 +69,8 @@ pub struct Row {
     pub detail: &'static str,
     /// Whether the connection ends with the answer.
     pub closes: bool,
+    /// Whether it is said as the token endpoint says it (RFC 6749 section 5.2), without a cause.
+    pub token_endpoint: bool,
     /// What the operator should look at.
     pub cure: &'static str,
 }
@@ -107,6 +118,16 @@ impl Denial {
             Self::ExchangeDeadline => 27,
             Self::DescriptorsExhausted => 28,
             Self::AuditUnwritable => 29,
+            Self::Grant(fault) => match fault.error() {
+                "invalid_client" => 31,
+                "unauthorized_client" => 32,
+                "unsupported_grant_type" => 33,
+                "invalid_scope" => 34,
+                _ => 30,
+            },
+            Self::IssuerBusy => 35,
+            Self::IssuerDeadline => 36,
+            Self::IssuerFailed => 37,
         }
     }
 
@@ -118,6 +139,7 @@ impl Denial {
             Self::TokenInvalid(fault) => fault.word(),
             Self::UpstreamInterim => "too_many_interim_responses",
             Self::ScopeInsufficient(api) => api.name(),
+            Self::Grant(fault) => fault.word(),
             _ => "",
         }
     }
@@ -132,7 +154,26 @@ const fn row(word: &'static str, status: u16, title: &'static str) -> Row {
         cause: "",
         detail: "",
         closes: false,
+        token_endpoint: false,
         cure: "",
+    }
+}
+
+//= RFC 6749 section 5.2
+//# The token endpoint answers 400 with its own error codes.
+const fn grant(word: &'static str, error: &'static str) -> Row {
+    Row {
+        oauth_error: Some(error),
+        token_endpoint: true,
+        ..row(word, 400, "Bad Request")
+    }
+}
+
+const fn unavailable(word: &'static str) -> Row {
+    Row {
+        oauth_error: Some("temporarily_unavailable"),
+        token_endpoint: true,
+        ..row(word, 503, "Service Unavailable")
     }
 }
 
@@ -140,7 +181,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 30] = [
+pub const ROWS: [Row; 38] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -343,6 +384,49 @@ pub const ROWS: [Row; 30] = [
         detail: "This server cannot record requests and takes none.",
         cure: "see the log for what is wrong with audit.file: a full disk, or no right to write",
         ..row("audit_unwritable", 503, "Service Unavailable")
+    },
+    Row {
+        detail: "The request is not a form with each parameter once, or has a second client \
+                 authentication.",
+        cure: "the client must send grant_type and client_id as a form, once each, and nothing \
+               but its certificate to authenticate; the log names what was wrong",
+        ..grant("grant_malformed", "invalid_request")
+    },
+    Row {
+        detail: "The client certificate is not this client's.",
+        cure: "client_id and certificate must be of one [[client]], and the certificate must say \
+               what its tls_client_auth_* names",
+        ..grant("grant_client_foreign", "invalid_client")
+    },
+    Row {
+        detail: "This client is not registered here.",
+        cure: "give the [[client]] a tls_client_auth_* and scopes if it may fetch tokens here",
+        ..grant("grant_client_unregistered", "unauthorized_client")
+    },
+    Row {
+        detail: "Only client_credentials is granted.",
+        cure: "T8 knows the grant client_credentials only (TS 29.122 clause 6)",
+        ..grant("grant_type_unsupported", "unsupported_grant_type")
+    },
+    Row {
+        detail: "The scope is malformed or not granted to this client.",
+        cure: "add the scope to the client's scopes if it may have it",
+        ..grant("grant_scope_refused", "invalid_scope")
+    },
+    Row {
+        detail: "Too many wait for a token; come again.",
+        cure: "the HSM is slower than what it is asked for: raise tls.key.sessions",
+        ..unavailable("issuer_busy")
+    },
+    Row {
+        detail: "The token could not be signed in time; come again.",
+        cure: "the HSM does not answer in time: see `t8gate check`",
+        ..unavailable("issuer_deadline")
+    },
+    Row {
+        detail: "The token could not be signed; come again.",
+        cure: "the HSM did not sign with oauth.key: see the log and `t8gate check`",
+        ..unavailable("issuer_failed")
     },
 ];
 

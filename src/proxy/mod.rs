@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod forward;
 pub mod gate;
 pub mod greeting;
+pub mod issuer;
 pub mod local;
 pub mod refusal;
 pub mod source;

@@ -1,7 +1,10 @@
 //! What a client is told whose request is not served, and whether its connection can go on.
 
+use serde_json::json;
+
 use crate::audit::RequestId;
 use crate::authz::apis::{Verb, Verbs};
+use crate::http::document::{Document, write_document};
 use crate::http::problem::{self, Problem};
 use crate::limits::REFUSED_BODY_BYTES_MAX;
 
@@ -51,22 +54,39 @@ impl Connection {
             Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
             _ => None,
         };
+        let retry_after_s = (row.status == 503).then_some(RETRY_AFTER_S);
         let mut answer = self.local.buffers.lend();
-        problem::write_problem(
-            &mut answer,
-            &Problem {
+        if row.token_endpoint {
+            let body = json!({
+                "error": row.oauth_error.unwrap_or_default(),
+                "error_description": row.detail,
+            })
+            .to_string();
+            let document = Document {
                 status: row.status,
-                title: row.title,
-                detail: row.detail,
-                cause: row.cause,
-                www_authenticate: challenge.as_deref(),
-                allow: allow.as_deref(),
-                retry_after_s: (row.status == 503).then_some(RETRY_AFTER_S),
+                body: body.as_bytes(),
+                max_age_s: 0,
+                retry_after_s,
                 request_id: id.as_str(),
-            },
-            head_only,
-            !goes_on,
-        );
+            };
+            write_document(&mut answer, &document, head_only, !goes_on);
+        } else {
+            problem::write_problem(
+                &mut answer,
+                &Problem {
+                    status: row.status,
+                    title: row.title,
+                    detail: row.detail,
+                    cause: row.cause,
+                    www_authenticate: challenge.as_deref(),
+                    allow: allow.as_deref(),
+                    retry_after_s,
+                    request_id: id.as_str(),
+                },
+                head_only,
+                !goes_on,
+            );
+        }
         let sent = self.send(&answer).await;
         self.local.buffers.give_back(answer);
         self.account.refused(denial);
@@ -116,6 +136,7 @@ fn challenge(denial: Denial) -> Option<String> {
     //# Without credentials the challenge carries no error code; with them it says which.
     let row = denial.row();
     match (denial, row.oauth_error) {
+        _ if row.token_endpoint => None,
         (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
         (Denial::ScopeInsufficient(api), Some(error)) => {
             let scope = api.name();

@@ -1,0 +1,146 @@
+//! The token of a grant, signed, and the response that carries it.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hsm::{KeyKind, Scheme, SignFault, SignJob, jose_signature};
+use serde::Serialize;
+
+use super::{Grant, Issuer};
+use crate::authz::apis::{ApiId, ApiSet};
+use crate::clock::{Nanos, UnixSeconds};
+
+/// What a token is told apart by. RFC 6749 section 10.10 asks for 128 bits and wishes for 160.
+const JTI_BYTES: usize = 20;
+
+/// A token, made.
+pub struct Minted {
+    /// The whole body of the response, `application/json`; it must not be stored on its way
+    /// (`Cache-Control: no-store`).
+    pub json: Vec<u8>,
+    /// How long the signature took, in nanoseconds.
+    pub signed_ns: u64,
+}
+
+/// Never the token.
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted")
+            .field("signed_ns", &self.signed_ns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The JOSE header of every token the key called `kid` signs, in base64url.
+//= RFC 9068 section 2.1
+//# The header says that this is an access token.
+pub fn header(kid: &str) -> String {
+    #[derive(Serialize)]
+    struct Header<'k> {
+        typ: &'static str,
+        alg: &'static str,
+        kid: &'k str,
+    }
+    encoded(&Header {
+        typ: "at+jwt",
+        alg: "ES256",
+        kid,
+    })
+}
+
+#[derive(Serialize)]
+struct Claims<'g> {
+    iss: &'g str,
+    // With this grant the client speaks for itself: the subject is the client.
+    sub: &'g str,
+    aud: &'g str,
+    client_id: &'g str,
+    iat: u64,
+    exp: u64,
+    jti: String,
+    scope: &'g str,
+    cnf: Confirmation,
+}
+
+#[derive(Serialize)]
+struct Confirmation {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: String,
+}
+
+impl Issuer {
+    /// Signs the token of a grant, issued at `now`. Waits for a key in a token
+    /// ([`Issuer::key_in_token`]): never call it on a shard then.
+    ///
+    /// # Errors
+    /// The key's. `Refused` also where the system has no random numbers.
+    pub fn mint(&self, grant: &Grant, now: UnixSeconds) -> Result<Minted, SignFault> {
+        let scope = scope(grant.apis());
+        let mut jti = [0; JTI_BYTES];
+        aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
+        //= RFC 9068 section 2.2
+        //# iss, exp, aud, sub, client_id, iat and jti are in every token.
+        let claims = encoded(&Claims {
+            iss: &self.name,
+            sub: grant.client_id(),
+            aud: &self.audience,
+            client_id: grant.client_id(),
+            iat: now.0,
+            exp: now.0.saturating_add(self.lifetime_s),
+            jti: URL_SAFE_NO_PAD.encode(jti),
+            //= RFC 9068 section 2.2.3
+            //# What was granted is in the scope claim.
+            scope: &scope,
+            //= RFC 8705 section 3.1
+            //# The certificate is named by its SHA-256 in the member x5t#S256 of cnf.
+            cnf: Confirmation {
+                thumbprint: URL_SAFE_NO_PAD.encode(grant.thumbprint().0),
+            },
+        });
+        let signed = format!("{}.{claims}", self.header);
+        let began = Nanos::now();
+        let signature = self.key.sign(SignJob {
+            scheme: Scheme::EcdsaP256Sha256,
+            message: signed.as_bytes(),
+        })?;
+        let signed_ns = Nanos::now().since(began);
+        let signature = jose_signature(KeyKind::P256, &signature).ok_or(SignFault::Refused)?;
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        Ok(Minted {
+            json: response(&token, self.lifetime_s, &scope),
+            signed_ns,
+        })
+    }
+}
+
+//= RFC 6749 section 5.1
+//# The response has the token, its type and its lifetime, and the scope where it is another than
+//# the one asked for; here always.
+fn response(access_token: &str, expires_in: u64, scope: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Response<'t> {
+        access_token: &'t str,
+        token_type: &'static str,
+        expires_in: u64,
+        scope: &'t str,
+    }
+    let response = Response {
+        access_token,
+        token_type: "Bearer",
+        expires_in,
+        scope,
+    };
+    serde_json::to_vec(&response).expect("strings and a number, which are always JSON")
+}
+
+/// The scope that names these APIs, in the order of their table.
+fn scope(apis: ApiSet) -> String {
+    let names: Vec<&str> = apis.iter().map(ApiId::name).collect();
+    names.join(" ")
+}
+
+fn encoded(part: &impl Serialize) -> String {
+    let json = serde_json::to_vec(part).expect("strings and numbers, which are always JSON");
+    URL_SAFE_NO_PAD.encode(json)
+}

@@ -1,0 +1,256 @@
+//! Requests to the embedded issuer: its documents, and tokens. A token is decided about here and
+//! signed on a thread that may wait for the token its key is in.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::audit::{Kind, Outcome, RequestId};
+use crate::authz::apis::{Verb, Verbs};
+use crate::clock::{Millis, UnixSeconds};
+use crate::http::document::{Document, write_document};
+use crate::http::head::{Authorization, Method, RequestHead};
+use crate::limits::FORM_BYTES_MAX;
+use crate::metrics::Phase;
+use crate::oauth::{Endpoint, Grant, GrantFault, Issuer, Minted};
+
+use super::connection::{Connection, Received, Then};
+use super::denial::Denial;
+use super::refusal::Refused;
+use super::source::{Sink, Source};
+
+/// How long the documents may be kept: a new key is to be known before the old one is gone.
+const DOCUMENT_MAX_AGE_S: u32 = 300;
+const FORM: &str = "application/x-www-form-urlencoded";
+const READ: Verbs = Verbs::of(&[Verb::Get]);
+const CALL: Verbs = Verbs::of(&[Verb::Post]);
+
+/// A request to the issuer, and what has to be known of it when its head is gone.
+pub(super) struct Ask {
+    pub id: RequestId,
+    issuer: Arc<Issuer>,
+    endpoint: Endpoint,
+    method: Method,
+    body: Source,
+    /// The connection can carry another request.
+    keep_alive: bool,
+    expects_continue: bool,
+    /// What its head alone says against it.
+    fault: Option<GrantFault>,
+}
+
+/// Why there is no form.
+enum Broken {
+    Denied(Denial),
+    Gone(Then),
+}
+
+impl From<Denial> for Broken {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl Ask {
+    /// Of the head of a request to `endpoint`.
+    pub fn of(
+        head: &RequestHead<'_, '_>,
+        issuer: &Arc<Issuer>,
+        endpoint: Endpoint,
+        id: RequestId,
+        body: Source,
+        keep_alive: bool,
+    ) -> Self {
+        let is_form = |name: &str, value: &[u8]| {
+            let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("content-type")
+                && media_type
+                    .trim_ascii()
+                    .eq_ignore_ascii_case(FORM.as_bytes())
+        };
+        let form = head
+            .fields
+            .iter()
+            .any(|field| is_form(field.name, field.value));
+        //= RFC 6749 section 2.3
+        //# One way to authenticate in a request, and here that is the certificate.
+        let fault = match head.authorization {
+            Authorization::Absent if form => None,
+            Authorization::Absent => Some(GrantFault::FormMalformed),
+            _ => Some(GrantFault::SecondAuthentication),
+        };
+        Self {
+            id,
+            issuer: Arc::clone(issuer),
+            endpoint,
+            method: head.method,
+            body,
+            keep_alive,
+            expects_continue: head.expect_continue,
+            fault,
+        }
+    }
+}
+
+/// Answers a request to the issuer.
+pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
+    connection.account.record.kind = Kind::Grant;
+    let exchange = connection.local.snapshot.deadlines.exchange;
+    connection.exchange_by = connection.watch.now().after(exchange);
+    let answered = match ask.endpoint {
+        Endpoint::Token => token(connection, &mut ask).await,
+        Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
+    };
+    connection.exchange_by = Millis::NEVER;
+    match answered {
+        Ok(then) => {
+            connection.account.close(Outcome::Answered);
+            then
+        }
+        Err(Broken::Denied(denial)) => {
+            // Whoever waits for 100 will not send its body, or will: nobody knows.
+            let goes_on = ask.keep_alive && (!ask.expects_continue || ask.body.is_done());
+            let refused = Refused {
+                denial,
+                id: ask.id,
+                head_only: ask.method == Method::Head,
+                rest: goes_on.then_some(ask.body),
+            };
+            connection.refuse(refused).await
+        }
+        Err(Broken::Gone(then)) => {
+            connection.account.close(Outcome::ClientGone);
+            then
+        }
+    }
+}
+
+/// The JWK Set, or the metadata.
+async fn document(connection: &mut Connection, ask: &Ask) -> Result<Then, Broken> {
+    if !matches!(ask.method, Method::Get | Method::Head) {
+        return Err(Denial::MethodNotAllowed(READ).into());
+    }
+    connection.account.judged();
+    connection.account.promise()?;
+    let body = match ask.endpoint {
+        Endpoint::Jwks => ask.issuer.jwks(),
+        _ => ask.issuer.metadata(),
+    };
+    send(connection, ask, body, DOCUMENT_MAX_AGE_S).await
+}
+
+/// A token, if the client may have one.
+async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
+    if ask.method != Method::Post {
+        return Err(Denial::MethodNotAllowed(CALL).into());
+    }
+    if let Some(fault) = ask.fault {
+        return Err(Denial::Grant(fault).into());
+    }
+    let form = form(connection, ask).await?;
+    let local = std::rc::Rc::clone(&connection.local);
+    let client = local.snapshot.client(connection.peer.client());
+    let client = client.ok_or(Denial::TokenOfOtherClient)?;
+    let decided = ask.issuer.decide(&form, &connection.peer, client);
+    connection.account.judged();
+    let grant = decided.map_err(Denial::Grant)?;
+    connection.account.promise()?;
+    connection.account.record.granted = grant.apis();
+    let minted = mint(connection, &ask.issuer, grant).await?;
+    local
+        .latencies
+        .borrow_mut()
+        .record(Phase::Sign, minted.signed_ns);
+    local.counters.tokens_issued.bump();
+    send(connection, ask, &minted.json, 0).await
+}
+
+/// Lets the issuer's key sign: elsewhere where that may take its time.
+async fn mint(
+    connection: &mut Connection,
+    issuer: &Arc<Issuer>,
+    grant: Grant,
+) -> Result<Minted, Broken> {
+    if !issuer.key_in_token() {
+        let minted = issuer.mint(&grant, connection.local.seconds());
+        return minted.map_err(|_| Denial::IssuerFailed.into());
+    }
+    let local = std::rc::Rc::clone(&connection.local);
+    let signers = local.signers.as_ref().ok_or(Denial::IssuerFailed)?;
+    // What a handshake may wait for the token, a grant may as well.
+    let by = connection
+        .watch
+        .now()
+        .after(local.snapshot.deadlines.handshake);
+    let issuer = Arc::clone(issuer);
+    let sign = move || issuer.mint(&grant, UnixSeconds::now());
+    let mut back = signers.submit(by, sign).map_err(|_| Denial::IssuerBusy)?;
+    connection.watch.set(by.min(connection.exchange_by));
+    let waited = connection.watch.wait(|cx| Pin::new(&mut back).poll(cx));
+    match waited.await {
+        Ok(Ok(done)) => {
+            let mut latencies = local.latencies.borrow_mut();
+            latencies.record(Phase::SignerWait, done.waited_ns);
+            done.value.map_err(|_| Denial::IssuerFailed.into())
+        }
+        Ok(Err(_)) | Err(_) => Err(Denial::IssuerDeadline.into()),
+    }
+}
+
+/// Reads the form to its end.
+async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Broken> {
+    if std::mem::take(&mut ask.expects_continue) && !ask.body.is_done() {
+        let sent = connection.send(b"HTTP/1.1 100 Continue\r\n\r\n").await;
+        sent.map_err(Broken::Gone)?;
+    }
+    let by = connection
+        .watch
+        .now()
+        .after(connection.local.snapshot.deadlines.body);
+    let mut form = Vec::new();
+    while !ask.body.is_done() {
+        if connection.plain.is_empty() {
+            match connection.receive(by).await {
+                Ok(Received::Data) => {}
+                Ok(Received::End) => return Err(Broken::Gone(Then::Drop)),
+                Ok(Received::Broken) => return Err(Broken::Gone(Then::Close)),
+                Err(_) => return Err(Denial::BodyDeadline.into()),
+            }
+        }
+        let (plain, sink) = (&connection.plain, Sink::Plain);
+        let taken = ask.body.take(plain, &mut form, sink, FORM_BYTES_MAX + 1);
+        let taken = taken.map_err(Denial::Body)?;
+        connection.used(taken.consumed);
+        connection.account.record.request_bytes += taken.body;
+        if form.len() > FORM_BYTES_MAX {
+            return Err(Denial::BodyTooLarge.into());
+        }
+    }
+    Ok(form)
+}
+
+async fn send(
+    connection: &mut Connection,
+    ask: &Ask,
+    body: &[u8],
+    max_age_s: u32,
+) -> Result<Then, Broken> {
+    let goes_on = ask.keep_alive && ask.body.is_done() && !connection.local.draining.get();
+    let document = Document {
+        status: 200,
+        body,
+        max_age_s,
+        retry_after_s: None,
+        request_id: ask.id.as_str(),
+    };
+    let mut out = connection.local.buffers.lend();
+    write_document(&mut out, &document, ask.method == Method::Head, !goes_on);
+    let sent = connection.send(&out).await;
+    connection.local.buffers.give_back(out);
+    sent.map_err(Broken::Gone)?;
+    connection.account.record.status = document.status;
+    connection.account.record.response_bytes = body.len() as u64;
+    Ok(match goes_on {
+        true => Then::Again,
+        false => Then::CloseWhileItSends,
+    })
+}
