@@ -10,7 +10,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::authz::apis::{ApiId, ApiSet};
 use crate::clock::UnixMillis;
-use crate::limits::{AUDIT_BATCH_RECORDS, AUDIT_BATCHES_MAX, AUDIT_RESERVE_RECORDS};
+use crate::limits::AUDIT_BATCH_RECORDS;
 use crate::peer::ClientIndex;
 
 /// Names one request in logs here, at the client (`X-Request-Id`) and at the SCEF: 32 hexadecimal
@@ -180,16 +180,15 @@ pub struct Batches {
     empty: ArrayQueue<Vec<Record>>,
 }
 
-impl Default for Batches {
-    fn default() -> Self {
+impl Batches {
+    /// Room for so many.
+    pub fn new(batches_max: usize) -> Self {
         Self {
-            full: ArrayQueue::new(AUDIT_BATCHES_MAX),
-            empty: ArrayQueue::new(AUDIT_BATCHES_MAX),
+            full: ArrayQueue::new(batches_max),
+            empty: ArrayQueue::new(batches_max),
         }
     }
-}
 
-impl Batches {
     /// The oldest batch; the writer gives it back when it is done with it.
     pub fn take(&self) -> Option<Vec<Record>> {
         self.full.pop()
@@ -218,9 +217,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal, and where the writer finds what is in it.
-    pub fn new(keeps: Keeps) -> (Self, Arc<Batches>) {
-        let batches = Arc::new(Batches::default());
+    /// A journal with room for about so many records, a quarter of them for refusals only; and
+    /// where the writer finds what is in it.
+    pub fn new(keeps: Keeps, records_max: usize) -> (Self, Arc<Batches>) {
+        // With one batch alone nothing could be on its way while another fills.
+        let batches = (records_max / AUDIT_BATCH_RECORDS).max(2);
+        let batches = Arc::new(Batches::new(batches));
         let journal = Self {
             keeps,
             filling: RefCell::new(Vec::with_capacity(AUDIT_BATCH_RECORDS)),
@@ -233,9 +235,7 @@ impl Journal {
     /// Keeps room for the record of a request that is about to be admitted; false where there is
     /// none, and the request must not be served. Refusals have a reserve of their own.
     pub fn promise(&self) -> bool {
-        if self.keeps == Keeps::AllOrRefuse
-            && self.room() <= self.promised.get() + AUDIT_RESERVE_RECORDS
-        {
+        if self.keeps == Keeps::AllOrRefuse && self.room() <= self.promised.get() + self.reserve() {
             return false;
         }
         self.promised.set(self.promised.get() + 1);
@@ -266,9 +266,10 @@ impl Journal {
     /// promised: then the writer is far behind anyway.
     pub fn publish(&self) {
         let mut filling = self.filling.borrow_mut();
-        let behind = AUDIT_BATCHES_MAX.saturating_sub(self.batches.waiting() + 1);
+        let behind = self.batches.full.capacity();
+        let behind = behind.saturating_sub(self.batches.waiting() + 1);
         let left = behind * AUDIT_BATCH_RECORDS;
-        if !filling.is_empty() && left >= self.promised.get() + AUDIT_RESERVE_RECORDS {
+        if !filling.is_empty() && left >= self.promised.get() + self.reserve() {
             self.send(&mut filling);
         }
     }
@@ -279,9 +280,15 @@ impl Journal {
         filling.is_empty() || self.send(&mut filling)
     }
 
+    /// Records that only refusals may use.
+    fn reserve(&self) -> usize {
+        self.batches.full.capacity() * AUDIT_BATCH_RECORDS / 4
+    }
+
     /// Records that can still be written.
     fn room(&self) -> usize {
-        let batches = AUDIT_BATCHES_MAX.saturating_sub(self.batches.waiting());
+        let batches = self.batches.full.capacity();
+        let batches = batches.saturating_sub(self.batches.waiting());
         let free = AUDIT_BATCH_RECORDS.saturating_sub(self.filling.borrow().len());
         batches * AUDIT_BATCH_RECORDS + free
     }

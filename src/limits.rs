@@ -41,11 +41,6 @@ pub const SWEEP_MS: u64 = 25;
 pub const FORM_BYTES_MAX: usize = 8 * 1024;
 /// Audit records that travel together from a shard to the writer.
 pub const AUDIT_BATCH_RECORDS: usize = 256;
-/// Batches of one shard that may wait for the writer: 65,536 records, some 14 MiB when the disk
-/// stands still, and about a second of a busy shard.
-pub const AUDIT_BATCHES_MAX: usize = 256;
-/// Of these, what only refusals may use.
-pub const AUDIT_RESERVE_RECORDS: usize = AUDIT_BATCHES_MAX * AUDIT_BATCH_RECORDS / 4;
 /// Refused requests logged in full per reason and second; the others are counted in one line.
 pub const REFUSALS_LOGGED_PER_S: u32 = 20;
 
@@ -69,6 +64,9 @@ pub struct Limits {
     pub cached_tokens_max: usize,
     /// Handshakes waiting for the HSM; over it new ones are refused (`internal_error`).
     pub signatures_queued_max: usize,
+    /// Records of one shard that may wait for the audit file, a quarter of them refusals only;
+    /// over it requests are refused (503), or their records lost.
+    pub audit_records_max: usize,
 }
 
 impl Default for Limits {
@@ -81,6 +79,7 @@ impl Default for Limits {
             requests_per_connection_max: 1_000_000,
             cached_tokens_max: 65_536,
             signatures_queued_max: 512,
+            audit_records_max: 65_536,
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct Handle {
 pub fn start(plan: Plan) -> io::Result<Handle> {
     let counters = Arc::new(Counters::new(plan.snapshot.clients.len()));
     let scrapes = Arc::new(Scrapes::default());
-    let (journal, batches) = Journal::new(plan.keeps);
+    let (journal, batches) = Journal::new(plan.keeps, plan.snapshot.limits.audit_records_max);
     let theirs = Shared {
         counters: Arc::clone(&counters),
         scrapes: Arc::clone(&scrapes),

@@ -26,7 +26,9 @@ fn record(outcome: Outcome) -> Record {
     }
 }
 
-const CAPACITY: usize = (AUDIT_BATCHES_MAX + 1) * AUDIT_BATCH_RECORDS;
+const RECORDS: usize = 8 * AUDIT_BATCH_RECORDS;
+const RESERVE: usize = RECORDS / 4;
+const CAPACITY: usize = RECORDS + AUDIT_BATCH_RECORDS;
 
 /// Takes everything out.
 fn drained(batches: &Batches) -> usize {
@@ -47,7 +49,7 @@ fn request_ids_are_32_hexadecimal_digits_and_differ() {
 
 #[test]
 fn admission_stops_before_there_is_no_room_and_every_promise_is_kept() {
-    let (journal, batches) = Journal::new(Keeps::AllOrRefuse);
+    let (journal, batches) = Journal::new(Keeps::AllOrRefuse, RECORDS);
     let mut admitted = 0;
     while journal.promise() {
         admitted += 1;
@@ -59,7 +61,7 @@ fn admission_stops_before_there_is_no_room_and_every_promise_is_kept() {
         }
     }
     // Refusals have their reserve, even now.
-    for _ in 0..AUDIT_RESERVE_RECORDS {
+    for _ in 0..RESERVE {
         assert!(journal.write(&record(Outcome::Refused), false));
     }
     for _ in 0..admitted / 2 + admitted % 2 {
@@ -68,13 +70,13 @@ fn admission_stops_before_there_is_no_room_and_every_promise_is_kept() {
     let mut whole = drained(&batches);
     assert!(journal.finish());
     whole += drained(&batches);
-    assert_eq!(whole, admitted + AUDIT_RESERVE_RECORDS);
+    assert_eq!(whole, admitted + RESERVE);
     assert!(journal.promise(), "there is room again");
 }
 
 #[test]
 fn lossy_journal_admits_always_and_says_what_it_lost() {
-    let (journal, batches) = Journal::new(Keeps::AllOrLose);
+    let (journal, batches) = Journal::new(Keeps::AllOrLose, RECORDS);
     let mut lost = 0;
     for _ in 0..CAPACITY + 10 {
         assert!(journal.promise());
@@ -88,7 +90,7 @@ fn lossy_journal_admits_always_and_says_what_it_lost() {
 
 #[test]
 fn without_a_file_only_refusals_travel() {
-    let (journal, batches) = Journal::new(Keeps::Refusals);
+    let (journal, batches) = Journal::new(Keeps::Refusals, RECORDS);
     assert!(journal.promise());
     assert!(journal.write(&record(Outcome::Answered), true));
     assert!(journal.write(&record(Outcome::Refused), false));
@@ -98,7 +100,7 @@ fn without_a_file_only_refusals_travel() {
 
 #[test]
 fn a_batch_comes_back_and_is_used_again() {
-    let (journal, batches) = Journal::new(Keeps::AllOrRefuse);
+    let (journal, batches) = Journal::new(Keeps::AllOrRefuse, RECORDS);
     journal.write(&record(Outcome::Refused), false);
     journal.publish();
     let batch = batches.take().expect("published");

@@ -345,6 +345,11 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
             count(1..=1 << 16),
             d.signatures_queued_max,
         ),
+        audit_records_max: section.or(
+            "audit_records_max",
+            count(1_024..=1 << 24),
+            d.audit_records_max,
+        ),
     };
     if limits.target_bytes_max > limits.head_bytes_max {
         let line = section
