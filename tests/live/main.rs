@@ -14,6 +14,7 @@ mod forwarding;
 mod hsm;
 mod http_requests;
 mod http_responses;
+mod issuer;
 mod selftest;
 mod shutdown;
 mod tls;

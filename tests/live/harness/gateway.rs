@@ -52,6 +52,22 @@ impl ConfigText {
         self
     }
 
+    /// Adds lines to the `[[name]]` table at a place, from 0.
+    pub fn extend_table(&mut self, name: &str, place: usize, lines: &str) -> &mut Self {
+        let mut tables = self.tables.iter_mut().filter(|(table, _)| table == name);
+        let (_, body) = tables.nth(place).expect("that many tables");
+        body.push('\n');
+        body.push_str(lines);
+        self
+    }
+
+    /// The value of a key as TOML writes it.
+    pub fn value(&self, key: &str) -> String {
+        let (section, name) = key.rsplit_once('.').expect("a key in full");
+        let value = self.values.get(section).and_then(|keys| keys.get(name));
+        value.unwrap_or_else(|| panic!("{key} is not set")).clone()
+    }
+
     /// Takes all `[[name]]` tables away.
     pub fn without_tables(&mut self, name: &str) -> &mut Self {
         self.tables.retain(|(table, _)| table != name);

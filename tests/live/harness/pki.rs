@@ -23,7 +23,7 @@ pub enum Key {
 }
 
 impl Key {
-    fn generate(self) -> KeyPair {
+    pub fn generate(self) -> KeyPair {
         match self {
             Self::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
             Self::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),

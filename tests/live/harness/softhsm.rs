@@ -11,6 +11,7 @@ const OBJECT: &str = "server";
 const PIN: &str = "246810";
 
 /// A token with one key pair.
+#[derive(Clone)]
 pub struct Token {
     /// The PKCS#11 module.
     pub module: PathBuf,
@@ -157,6 +158,8 @@ pub struct Spy {
     pub module: PathBuf,
     /// Names the true module and the log: the gateway's environment.
     pub environment: Vec<(String, String)>,
+    /// What it listens to.
+    pub token: Token,
     log: PathBuf,
 }
 
@@ -176,6 +179,7 @@ impl Spy {
         Self {
             module,
             environment,
+            token: token.clone(),
             log,
         }
     }

@@ -138,6 +138,37 @@ scs_as_ids = ["globex"]"#,
         }
     }
 
+    /// Has the gateway issue tokens, with a key in a file. `acme` may have [`API`] and NIDD;
+    /// `globex` is not registered.
+    pub fn issue_tokens(&mut self) {
+        let key = self
+            .scratch
+            .write("issuer.key", Key::P256.generate().serialize_pem());
+        self.config.set_text("oauth.key.file", key.display());
+        self.register_acme();
+    }
+
+    /// The same with a key of its own in the token of the server's key.
+    pub fn issue_tokens_from(&mut self, token: &Token) {
+        token.generate_key(Key::P256, "issuer", "07");
+        let uri = token.uri.replace("object=server", "object=issuer");
+        let module = self.config.value("tls.key.module");
+        self.config.set("oauth.key.module", &module);
+        self.config.set_text("oauth.key.uri", uri);
+        let pin_file = self.config.value("tls.key.pin_file");
+        self.config.set("oauth.key.pin_file", &pin_file);
+        self.register_acme();
+    }
+
+    fn register_acme(&mut self) {
+        self.config
+            .set_text("oauth.issuer", format!("https://{HOST}"));
+        let registration = format!(
+            "tls_client_auth_san_dns = \"scs.acme.example\"\nscopes = [{API:?}, \"3gpp-nidd\"]"
+        );
+        self.config.extend_table("client", 0, &registration);
+    }
+
     /// Changes the configuration before the start.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {

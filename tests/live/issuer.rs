@@ -1,0 +1,367 @@
+//! The embedded issuer: tokens by certificate, what is refused and how, and what clients that we
+//! did not write make of it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::authorization::assert_problem;
+use crate::harness::client::{Client, HOST, Response};
+use crate::harness::origin::Origin;
+use crate::harness::peers::{curl, url};
+use crate::harness::pki::{Identity, Key};
+use crate::harness::stage::{API, House, PATH, Stage};
+use crate::harness::{WAIT, run, run_well};
+
+const TOKEN: &str = "/oauth2/token";
+const JWKS: &str = "/oauth2/jwks";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+const FORM: &str = "grant_type=client_credentials&client_id=acme-app";
+
+fn house() -> House {
+    House::open_staged(Stage::issue_tokens)
+}
+
+/// A request with a form, and whatever field lines.
+fn posted(path: &str, form: &str, fields: &str) -> String {
+    let length = form.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {HOST}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n{fields}\
+         Content-Length: {length}\r\n\r\n{form}"
+    )
+}
+
+fn asked(client: &mut Client, form: &str) -> Response {
+    client.ask(posted(TOKEN, form, ""))
+}
+
+fn json(response: &Response) -> Value {
+    assert_eq!(response.field("content-type"), Some("application/json"));
+    serde_json::from_slice(&response.body).expect("a JSON document")
+}
+
+fn token_of(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{}", response.text());
+    let token = json(response)["access_token"].clone();
+    token.as_str().expect("a token").to_owned()
+}
+
+fn claims(token: &str) -> Value {
+    let part = token.split('.').nth(1).expect("three parts");
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    serde_json::from_slice(&bytes).expect("a JSON object")
+}
+
+/// An answer of RFC 6749 section 5.2.
+fn assert_grant_refused(response: &Response, error: &str) {
+    assert_eq!(response.status, 400, "{}", response.text());
+    let said = json(response);
+    assert_eq!(said["error"], error, "{said}");
+    assert!(said["error_description"].is_string());
+    assert_eq!(response.field("cache-control"), Some("no-store"));
+    assert_eq!(response.field("pragma"), Some("no-cache"));
+    assert_eq!(response.field("www-authenticate"), None);
+    assert!(response.field("x-request-id").is_some());
+}
+
+//= RFC 6749 section 5.1 type=test
+//# The answer names token, type, life and scope, and must not be stored.
+#[test]
+fn token_fetched_by_certificate_opens_the_api() {
+    let house = house();
+    let mut client = house.client();
+    let response = asked(&mut client, FORM);
+    let token = token_of(&response);
+    let said = json(&response);
+    assert_eq!(said["token_type"], "Bearer");
+    assert_eq!(said["expires_in"], 600);
+    assert_eq!(said["scope"], format!("{API} 3gpp-nidd"));
+    assert_eq!(response.field("cache-control"), Some("no-store"));
+    assert_eq!(response.field("pragma"), Some("no-cache"));
+    let claims = claims(&token);
+    let issuer = format!("https://{HOST}");
+    assert_eq!(claims["iss"], issuer);
+    assert_eq!(claims["aud"], issuer);
+    assert_eq!(claims["client_id"], "acme-app");
+    let thumbprint = house.stage.acme.thumbprint();
+    assert_eq!(claims["cnf"]["x5t#S256"], thumbprint);
+    // On the connection it was fetched on, and on another of the same client.
+    assert_eq!(client.get(PATH, &token).status, 200);
+    assert_eq!(house.client().get(PATH, &token).status, 200);
+    assert_eq!(house.origin.requests(), 2, "the SCEF saw no form");
+}
+
+#[test]
+fn token_is_good_for_the_scope_it_was_asked_for_alone() {
+    let house = house();
+    let mut client = house.client();
+    let token = token_of(&asked(&mut client, &format!("{FORM}&scope=3gpp-nidd")));
+    let nidd = "/3gpp-nidd/v1/acme/configurations";
+    assert_eq!(client.get(nidd, &token).status, 200);
+    assert_problem(&client.get(PATH, &token), 403);
+}
+
+/// Stolen, it opens nothing: it is bound to the certificate it was fetched with.
+#[test]
+fn token_of_one_client_is_refused_to_another() {
+    let house = house();
+    let token = token_of(&asked(&mut house.client(), FORM));
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut other = dialer.connect(house.gateway.address).expect("a client");
+    let refused = other.get("/3gpp-monitoring-event/v1/globex/subscriptions", &token);
+    assert_problem(&refused, 401);
+    assert!(refused.text().contains("TOKEN_OF_OTHER_CERTIFICATE"));
+}
+
+//= RFC 6749 section 5.2 type=test
+//# Each fault has its error code.
+#[test]
+fn faults_of_a_request_for_a_token_are_told_by_their_codes() {
+    let house = house();
+    let mut client = house.client();
+    let faults = [
+        ("", "invalid_request"),
+        ("grant_type=client_credentials", "invalid_request"),
+        ("client_id=acme-app", "invalid_request"),
+        (
+            "grant_type=password&client_id=acme-app",
+            "unsupported_grant_type",
+        ),
+        (
+            "grant_type=client_credentials&client_id=globex-app",
+            "invalid_client",
+        ),
+        (
+            "grant_type=client_credentials&client_id=nobody",
+            "invalid_client",
+        ),
+        (
+            "grant_type=client_credentials&client_id=acme-app&client_id=acme-app",
+            "invalid_request",
+        ),
+        (
+            "grant_type=client_credentials&client_id=acme-app&client_secret=s",
+            "invalid_request",
+        ),
+        (
+            "grant_type=client_credentials&client_id=acme-app&scope=3gpp-bdt",
+            "invalid_scope",
+        ),
+        (
+            "grant_type=client_credentials&client_id=acme-app&scope=a%22b",
+            "invalid_scope",
+        ),
+        (
+            "grant_type=client_credentials&client_id=%ff",
+            "invalid_request",
+        ),
+    ];
+    for (form, error) in faults {
+        assert_grant_refused(&asked(&mut client, form), error);
+    }
+    // The connection has lived through all of it.
+    token_of(&asked(&mut client, FORM));
+}
+
+//= RFC 6749 section 2.3 type=test
+//# A second way to authenticate is refused.
+#[test]
+fn authorization_beside_the_certificate_is_an_invalid_request() {
+    let house = house();
+    let request = posted(TOKEN, FORM, "Authorization: Basic YWNtZS1hcHA6cw==\r\n");
+    assert_grant_refused(&house.client().ask(request), "invalid_request");
+}
+
+#[test]
+fn form_of_another_media_type_is_an_invalid_request() {
+    let house = house();
+    let request = posted(TOKEN, FORM, "").replace("x-www-form-urlencoded", "json");
+    assert_grant_refused(&house.client().ask(request), "invalid_request");
+}
+
+#[test]
+fn client_that_is_not_registered_is_unauthorized() {
+    let house = house();
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    let form = "grant_type=client_credentials&client_id=globex-app";
+    assert_grant_refused(&asked(&mut globex, form), "unauthorized_client");
+}
+
+//= RFC 6749 section 3.2 type=test
+//# Tokens are fetched by POST.
+#[test]
+fn endpoints_name_the_methods_they_take() {
+    let house = house();
+    let mut client = house.client();
+    for (method, path, allowed) in [
+        ("GET", TOKEN, "POST"),
+        ("PUT", TOKEN, "POST"),
+        ("DELETE", JWKS, "GET, HEAD"),
+        ("OPTIONS", METADATA, "GET, HEAD"),
+    ] {
+        let response = client.ask(format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+        assert_problem(&response, 405);
+        assert_eq!(response.field("allow"), Some(allowed), "{method} {path}");
+    }
+    assert_eq!(house.origin.requests(), 0);
+}
+
+//= RFC 8414 section 3 type=test
+//# The description is at its well-known path.
+#[test]
+fn documents_are_served_to_whoever_has_a_certificate() {
+    let house = house();
+    let mut client = house.client();
+    for path in [JWKS, METADATA] {
+        let response = client.ask(format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+        assert_eq!(response.status, 200);
+        assert!(json(&response).is_object());
+        client
+            .send(format!("HEAD {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"))
+            .expect("a connection");
+        let head = client.read_answer(true).expect("an answer");
+        let length = response.body.len().to_string();
+        assert_eq!(head.field("content-length"), Some(length.as_str()));
+    }
+    let response = client.ask(format!("GET {JWKS} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    let key = &json(&response)["keys"][0];
+    assert_eq!(
+        (&key["alg"], &key["crv"]),
+        (&"ES256".into(), &"P-256".into())
+    );
+    assert!(key.get("d").is_none(), "the private part");
+    assert_eq!(house.origin.requests(), 0);
+}
+
+#[test]
+fn form_in_chunks_and_after_100_continue_is_read() {
+    let house = house();
+    let mut client = house.client();
+    let head = format!(
+        "POST {TOKEN} HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\
+         Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+    );
+    let (first, second) = FORM.split_at(10);
+    let chunks = format!(
+        "{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        first.len(),
+        second.len()
+    );
+    token_of(&client.ask(format!("{head}\r\n{chunks}")));
+    client
+        .send(format!("{head}Expect: 100-continue\r\n\r\n"))
+        .expect("a connection");
+    assert_eq!(client.read_head().expect("an interim answer").status, 100);
+    token_of(&client.ask(chunks));
+}
+
+#[test]
+fn form_that_is_too_long_or_too_slow_is_refused() {
+    let house = House::open_staged(|stage| {
+        stage.issue_tokens();
+        stage.config.set("deadlines.body", "\"300ms\"");
+    });
+    let long = format!("{FORM}&more={}", "x".repeat(9_000));
+    assert_problem(&asked(&mut house.client(), &long), 413);
+    let mut slow = house.client();
+    let request = posted(TOKEN, FORM, "");
+    slow.send(&request[..request.len() - 4])
+        .expect("a connection");
+    assert_problem(&slow.answer(), 408);
+    assert!(slow.closed());
+}
+
+#[test]
+fn paths_beside_the_endpoints_are_no_endpoints() {
+    let house = house();
+    let mut client = house.client();
+    for path in [
+        "/oauth2/token/",
+        "/oauth2",
+        "/oauth2/Token",
+        "/oauth2/%74oken",
+    ] {
+        assert_problem(&client.ask(posted(path, FORM, "")), 404);
+    }
+}
+
+/// The gateway without the section knows no such paths.
+#[test]
+fn without_an_issuer_there_are_no_endpoints() {
+    let house = House::open();
+    assert_problem(&house.client().ask(posted(TOKEN, FORM, "")), 404);
+}
+
+/// The key is in the token, and no shard waits for it.
+#[test]
+fn key_in_a_token_signs_tokens_on_the_signers_threads() {
+    let origin = Origin::start();
+    let (mut stage, spy) = Stage::with_spied_token(origin.address, Key::P256);
+    stage.issue_tokens_from(&spy.token);
+    let gateway = stage.start();
+    let mut client = stage
+        .dialer(&stage.acme)
+        .connect(gateway.address)
+        .expect("a handshake");
+    let before = spy.signatures();
+    let token = token_of(&asked(&mut client, FORM));
+    assert_eq!(spy.signatures(), before + 1);
+    assert_eq!(client.get(PATH, &token).status, 200);
+    // Refused, nothing is signed.
+    assert_grant_refused(&asked(&mut client, "grant_type=x&client_id=acme-app"), {
+        "unsupported_grant_type"
+    });
+    assert_eq!(spy.signatures(), before + 1);
+}
+
+/// Its tokens are lost: clients are told to come again, and what is open stays open.
+#[test]
+fn lost_issuer_key_is_told_by_503_and_costs_no_connection() {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
+    stage.issue_tokens_from(&token);
+    let gateway = stage.start();
+    let mut client = stage
+        .dialer(&stage.acme)
+        .connect(gateway.address)
+        .expect("a handshake");
+    let access = token_of(&asked(&mut client, FORM));
+    let store = stage.scratch.path().join("tokens");
+    std::fs::rename(&store, stage.scratch.path().join("elsewhere")).expect("our own folder");
+    let mut refused = asked(&mut client, FORM);
+    // What the library still remembers it may still sign with.
+    for _ in 0..20 {
+        if refused.status == 503 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        refused = asked(&mut client, FORM);
+    }
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(json(&refused)["error"], "temporarily_unavailable");
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    assert_eq!(client.get(PATH, &access).status, 200);
+}
+
+/// curl, as the README says it.
+#[test]
+fn curl_fetches_a_token_and_uses_it() {
+    let house = house();
+    let (address, ca) = (house.gateway.address, &house.stage.operator_ca.certificate);
+    let acme: &Identity = &house.stage.acme;
+    let mut fetch = curl(address, ca, Some(acme));
+    fetch.args(["--data", FORM]).arg(url(address, TOKEN));
+    let said: Value = serde_json::from_str(&run_well(&mut fetch)).expect("JSON");
+    let token = said["access_token"].as_str().expect("a token");
+    let mut get = curl(address, ca, Some(acme));
+    get.arg("--fail")
+        .arg("--oauth2-bearer")
+        .arg(token)
+        .arg(url(address, PATH));
+    let outcome = run(&mut get, b"", WAIT);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+}
