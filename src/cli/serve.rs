@@ -207,6 +207,33 @@ impl Gateway {
     }
 }
 
+/// A refusal in the shape of a record.
+fn record(refusal: &Refusal) -> Record {
+    Record {
+        at: UnixMillis::now(),
+        kind: Kind::Request,
+        outcome: Outcome::Refused,
+        word: refusal.word,
+        detail: refusal.detail,
+        cure: refusal.cure,
+        status: refusal.status,
+        shard: u16::try_from(refusal.shard).unwrap_or(u16::MAX),
+        client: refusal.client,
+        address: refusal.address,
+        request_id: refusal.request_id,
+        method: "",
+        api: None,
+        resource: "",
+        granted: ApiSet::EMPTY,
+        token: TokenVerdict::None,
+        request_bytes: 0,
+        response_bytes: 0,
+        authorize_ns: 0,
+        upstream_ns: 0,
+        whole_ns: 0,
+    }
+}
+
 /// Everything in the way of serving this configuration.
 fn obstacles(config: &Config, report: &Report) -> Vec<Fault> {
     let mut faults = report.faults();
@@ -306,7 +333,8 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
             draining: Arc::clone(&draining),
         });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
-    let reporter = Reporter::new(snapshot.clients.clone());
+    let names = snapshot.clients.iter().map(|client| client.name.clone());
+    let reporter = Reporter::new(names.collect());
     Ok(Gateway {
         shards,
         signers: signer_threads,

@@ -2,26 +2,25 @@
 //! written out.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use crate::audit::{Batches, Outcome, Record};
+use crate::audit::{Outcome, Record};
 use crate::clock::Millis;
 use crate::limits::REFUSALS_LOGGED_PER_S;
 use crate::metrics::Counters;
-use crate::peer::Client;
 use crate::proxy::denial::ROWS;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
 
 /// Turns refusals into log lines.
 pub struct Reporter {
-    clients: Vec<Client>,
+    /// Their names, in the order of the snapshot.
+    clients: Vec<String>,
     this_second: HashMap<&'static str, u32>,
     second_ends: Millis,
 }
 
 impl Reporter {
-    /// For the clients of a snapshot.
-    pub fn new(clients: Vec<Client>) -> Self {
+    /// For the clients of a snapshot, by their names.
+    pub fn new(clients: Vec<String>) -> Self {
         Self {
             clients,
             this_second: HashMap::new(),
@@ -29,24 +28,23 @@ impl Reporter {
         }
     }
 
-    /// Writes what has come since the last call.
-    pub fn report<'a>(&mut self, queues: impl Iterator<Item = &'a Arc<Batches>>, now: Millis) {
+    /// Says what was left out of the log, once a second. To be called often.
+    pub fn turn(&mut self, now: Millis) {
         if self.second_ends <= now {
             self.end_second();
             self.second_ends = Millis(now.0 + 1_000);
         }
-        for queue in queues {
-            while let Some(batch) = queue.take() {
-                for record in batch.iter().filter(|r| r.outcome == Outcome::Refused) {
-                    let count = self.this_second.entry(record.word).or_default();
-                    *count += 1;
-                    if *count <= REFUSALS_LOGGED_PER_S {
-                        self.write(record);
-                    }
-                }
-                queue.give_back(batch);
-            }
+    }
+
+    /// Writes a refusal, or only counts it. Whether it was written.
+    pub fn refused(&mut self, record: &Record) -> bool {
+        let count = self.this_second.entry(record.word).or_default();
+        *count += 1;
+        let written = *count <= REFUSALS_LOGGED_PER_S;
+        if written {
+            self.write(record);
         }
+        written
     }
 
     fn end_second(&mut self) {
@@ -67,9 +65,8 @@ impl Reporter {
         let place = refusal
             .client
             .and_then(|client| usize::try_from(client.0).ok());
-        let client = place
-            .and_then(|place| self.clients.get(place))
-            .map_or("", |c| &c.name);
+        let client = place.and_then(|place| self.clients.get(place));
+        let client = client.map_or("", String::as_str);
         let request_id = refusal.request_id.as_ref().map_or("", |id| id.as_str());
         tracing::warn!(
             reason = refusal.word,
@@ -127,4 +124,30 @@ pub fn summarize(shard: usize, counters: &Counters) {
         upstream_retries = counters.upstream_retries.read(),
         "shard ended"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Kind, Outcome};
+    use crate::control::audit_line::tests::bare;
+
+    #[test]
+    fn refusals_of_one_reason_are_written_so_many_times_a_second() {
+        let mut reporter = Reporter::new(vec!["scs-1".to_owned()]);
+        let refused = |word| Record {
+            word,
+            ..bare(Kind::Request, Outcome::Refused)
+        };
+        let mut written = |now, word| {
+            reporter.turn(Millis(now));
+            let records = (0..50).map(|_| refused(word));
+            records.filter(|record| reporter.refused(record)).count()
+        };
+        let limit = usize::try_from(REFUSALS_LOGGED_PER_S).unwrap();
+        assert_eq!(written(5, "token_missing"), limit);
+        assert_eq!(written(6, "token_invalid"), limit, "a reason of its own");
+        assert_eq!(written(900, "token_missing"), 0);
+        assert_eq!(written(1_005, "token_missing"), limit, "another second");
+    }
 }
