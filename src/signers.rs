@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -80,6 +81,24 @@ impl Signers {
     /// Pieces of work that wait for a thread.
     pub fn queued(&self) -> usize {
         self.jobs.len()
+    }
+}
+
+/// Whether the last signature was made, for whoever asks on any thread.
+#[derive(Debug, Default)]
+pub struct SignerState {
+    failed: AtomicBool,
+}
+
+impl SignerState {
+    /// Notes whether a signature that was asked for was made.
+    pub fn note(&self, signed: bool) {
+        self.failed.store(!signed, Ordering::Relaxed);
+    }
+
+    /// Whether the last one was not made; false before the first.
+    pub fn last_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 }
 

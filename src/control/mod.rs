@@ -1,7 +1,10 @@
 //! What is slow: building a snapshot from files and token, and telling the operator what the
 //! shards have to say.
 
+pub mod admin;
 pub mod audit_file;
 mod audit_line;
+pub mod exposition;
 pub mod load;
+pub mod process;
 pub mod reporter;

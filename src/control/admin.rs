@@ -1,0 +1,284 @@
+//! The admin listener: metrics, health, readiness. It asks nobody who they are, serves one request
+//! on a connection, and nobody can hold it up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::audit_file::AuditState;
+use super::exposition::{self, AuditSample, Sample, ShardSample};
+use super::process::Process;
+use crate::clock::{Millis, UnixSeconds};
+use crate::metrics::{Counters, Latencies, Scrapes};
+use crate::signers::{SignerState, Signers};
+
+/// Connections at a time; more are closed at once.
+const CONNECTIONS_MAX: usize = 64;
+/// From accept to the end of the request head.
+const HEAD_WAIT: Duration = Duration::from_secs(5);
+/// From accept to the last byte of the answer.
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// For want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What all shards together get to answer a scrape; they look every 25 ms.
+const SCRAPE_WAIT: Duration = Duration::from_millis(500);
+/// Between two looks for their answers.
+const SCRAPE_PAUSE: Duration = Duration::from_millis(5);
+/// A shard that has not looked at its clocks for so long is not up.
+const UP_MS_MAX: u64 = 5_000;
+/// A shard that has not looked at its clocks for so long hangs.
+const STUCK_MS: u64 = 10_000;
+
+/// One shard, as seen from outside.
+pub struct ShardView {
+    pub index: usize,
+    pub counters: Arc<Counters>,
+    pub scrapes: Arc<Scrapes>,
+}
+
+/// What the listener shows.
+pub struct Parts {
+    pub shards: Vec<ShardView>,
+    /// Names of the clients, in the order of the snapshot.
+    pub clients: Vec<String>,
+    pub audit: Arc<AuditState>,
+    pub signer: Arc<SignerState>,
+    /// Weak: the threads end when the last shard lets go of them.
+    pub signers: Option<Weak<Signers>>,
+    /// Set when the gateway is about to end.
+    pub draining: Arc<AtomicBool>,
+    /// End of the server certificate's validity, seconds since 1970.
+    pub certificate_not_after: u64,
+}
+
+/// The answers to who asks.
+pub struct Admin {
+    parts: Parts,
+    started: Millis,
+}
+
+type Page = (StatusCode, [(HeaderName, &'static str); 1], String);
+
+impl Admin {
+    /// To be made when the shards have started.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            started: Millis::now(),
+        })
+    }
+
+    /// `/metrics`, `/healthz`, `/readyz`, and a list of them.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(list))
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(health))
+            .route("/readyz", get(readiness))
+            .fallback(|| async { page(StatusCode::NOT_FOUND, "not found: see /\n") })
+            .with_state(self)
+    }
+
+    /// All metrics. A shard that does not answer in time is shown without its times, and as down.
+    pub async fn exposition(&self) -> String {
+        let latencies = self.latencies().await;
+        let now = Millis::now();
+        let shards: Vec<ShardSample<'_>> = self
+            .parts
+            .shards
+            .iter()
+            .zip(latencies)
+            .map(|(shard, latencies)| ShardSample {
+                index: shard.index,
+                up: latencies.is_some() && self.silent_ms(shard, now) <= UP_MS_MAX,
+                counters: &shard.counters,
+                latencies,
+            })
+            .collect();
+        let signers = self.parts.signers.as_ref();
+        let audit = &self.parts.audit;
+        exposition::render(&Sample {
+            shards: &shards,
+            clients: &self.parts.clients,
+            process: Process::of_this_process(),
+            signer_queued: signers.map(|s| s.upgrade().map_or(0, |s| s.queued())),
+            signer_ok: !self.parts.signer.last_failed(),
+            audit: audit.is_configured().then(|| AuditSample {
+                writable: audit.is_writable(),
+                written: audit.written(),
+                dropped: audit.lost(),
+            }),
+            certificate_not_after: self.parts.certificate_not_after,
+            draining: self.parts.draining.load(Ordering::Relaxed),
+            version: env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// What the shards measured, none where one does not answer in time.
+    async fn latencies(&self) -> Vec<Option<Latencies>> {
+        let shards = self.parts.shards.iter();
+        let mut asked: Vec<Asked<'_>> = shards.map(|s| Asked::Not(&s.scrapes)).collect();
+        let all = async {
+            // Looking, and not waiting: whoever waited here would hold up a whole thread.
+            while asked.iter_mut().fold(false, |left, one| one.look() || left) {
+                tokio::time::sleep(SCRAPE_PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(SCRAPE_WAIT, all).await;
+        let answers = asked.into_iter().map(|asked| match asked {
+            Asked::Answered(latencies) => latencies.map(|latencies| *latencies),
+            Asked::Not(_) | Asked::Waiting(_) => None,
+        });
+        answers.collect()
+    }
+
+    /// How long a shard has not looked at its clocks.
+    fn silent_ms(&self, shard: &ShardView, now: Millis) -> u64 {
+        let swept = shard.counters.swept_at_ms.read().max(self.started.0);
+        now.0.saturating_sub(swept)
+    }
+
+    /// Shards that hang, one line each.
+    fn stuck(&self, now: Millis) -> Vec<String> {
+        let shards = self.parts.shards.iter();
+        let silent = shards.map(|shard| (shard.index, self.silent_ms(shard, now)));
+        silent
+            .filter(|(_, ms)| *ms >= STUCK_MS)
+            .map(|(index, ms)| format!("shard {index} has not moved for {} s", ms / 1_000))
+            .collect()
+    }
+
+    /// Why no new connections should come here, one line each.
+    fn obstacles(&self, now: Millis, today: UnixSeconds) -> Vec<String> {
+        let parts = &self.parts;
+        let mut lines = self.stuck(now);
+        let mut add = |is: bool, line: &str| {
+            if is {
+                lines.push(line.to_owned());
+            }
+        };
+        let draining = parts.draining.load(Ordering::Relaxed);
+        add(draining, "draining: the gateway is about to end");
+        let unwritable = "the audit file cannot be written: see the log";
+        add(!parts.audit.is_writable(), unwritable);
+        let unsigned = "the last signature failed: see whether the token answers `t8gate check`";
+        add(parts.signer.last_failed(), unsigned);
+        let expired = parts.certificate_not_after < today.0;
+        add(
+            expired,
+            "the server certificate has expired: renew tls.certificate",
+        );
+        lines
+    }
+}
+
+/// A scrape's question to one shard.
+enum Asked<'a> {
+    /// Others ask it already.
+    Not(&'a Scrapes),
+    Waiting(Receiver<Latencies>),
+    Answered(Option<Box<Latencies>>),
+}
+
+impl Asked<'_> {
+    /// Whether an answer may still come.
+    fn look(&mut self) -> bool {
+        if let Self::Not(scrapes) = self
+            && let Some(answer) = scrapes.ask()
+        {
+            *self = Self::Waiting(answer);
+        }
+        if let Self::Waiting(answer) = self {
+            match answer.try_recv() {
+                Ok(latencies) => *self = Self::Answered(Some(Box::new(latencies))),
+                Err(TryRecvError::Disconnected) => *self = Self::Answered(None),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+        !matches!(self, Self::Answered(_))
+    }
+}
+
+fn page(status: StatusCode, text: impl Into<String>) -> Page {
+    let kind = "text/plain; charset=utf-8";
+    (status, [(CONTENT_TYPE, kind)], text.into())
+}
+
+/// 200 and this text, or 503 and the lines.
+fn verdict(well: &str, lines: &[String]) -> Page {
+    match lines {
+        [] => page(StatusCode::OK, format!("{well}\n")),
+        lines => page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{}\n", lines.join("\n")),
+        ),
+    }
+}
+
+async fn list() -> Page {
+    let text = "t8gate\n\
+                /metrics  for Prometheus\n\
+                /healthz  200 while every shard moves: restart the process where it does not\n\
+                /readyz   200 while new connections are welcome, else why not\n";
+    page(StatusCode::OK, text)
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Page {
+    let text = admin.exposition().await;
+    let kind = exposition::CONTENT_TYPE;
+    (StatusCode::OK, [(CONTENT_TYPE, kind)], text)
+}
+
+async fn health(State(admin): State<Arc<Admin>>) -> Page {
+    verdict("ok", &admin.stuck(Millis::now()))
+}
+
+async fn readiness(State(admin): State<Arc<Admin>>) -> Page {
+    verdict("ready", &admin.obstacles(Millis::now(), UnixSeconds::now()))
+}
+
+/// Serves until it is dropped. One request for each connection, each within its bounds.
+pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
+    let router = admin.router();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "the admin listener could not accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut server = http1::Builder::new();
+            server
+                .keep_alive(false)
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_WAIT);
+            let connection = server.serve_connection(TokioIo::new(stream), service);
+            // Who breaks off, or is too slow, has no further claim.
+            let _ = tokio::time::timeout(CONNECTION_WAIT, connection).await;
+            drop(place);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
