@@ -21,7 +21,7 @@ use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
 use crate::proxy::local::Local;
 use crate::proxy::upstream::Pool;
-use crate::signers::Signers;
+use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
 
 /// Entries of the submission queue; the completion queue is twice as long. A longer burst is
@@ -41,6 +41,7 @@ pub struct Plan {
     pub listener: Socket,
     pub snapshot: Arc<Snapshot>,
     pub signers: Option<Arc<Signers>>,
+    pub signer_state: Arc<SignerState>,
     /// Which decisions are recorded.
     pub keeps: Keeps,
     /// Set by the control thread: finish, and end.
@@ -181,6 +182,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         latencies: RefCell::new(Latencies::default()),
         journal,
         signers: plan.signers.clone(),
+        signer_state: Arc::clone(&plan.signer_state),
         upstream: Pool::default(),
         buffers: Buffers::default(),
         watches: Watches::new(Millis::now()),

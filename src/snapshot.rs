@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hsm::PrivateKey;
+
 use crate::authz::keys::Issuers;
 use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
@@ -15,6 +17,8 @@ use crate::tls::Terminator;
 /// What is in force.
 pub struct Snapshot {
     pub terminator: Arc<Terminator>,
+    /// The server's private key; the terminator signs with it.
+    pub key: Arc<PrivateKey>,
     /// When the server's certificate ends.
     pub certificate_not_after: UnixSeconds,
     pub issuers: Issuers,

@@ -59,7 +59,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Who may hold keys.
-const MAY_KNOW_HSM: &[&str] = &["tls", "control", "cli", "snapshot"];
+const MAY_KNOW_HSM: &[&str] = &["tls", "oauth", "control", "cli", "snapshot"];
 
 /// Rooms without a subject fill with lumber.
 const NAMES_BANNED: &[&str] = &[
@@ -77,7 +77,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
 const UNSAFE_ALLOWED_IN_TESTS: &[&str] = &["tests/frugality.rs"];
 
 /// Rooms a request passes through: no lock stands there.
-const REQUEST_PATH: &[&str] = &["http", "authz", "proxy", "io", "privacy", "tls"];
+const REQUEST_PATH: &[&str] = &["http", "authz", "oauth", "proxy", "io", "privacy", "tls"];
 
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 700;

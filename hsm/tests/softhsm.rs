@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use cryptoki::context::Pkcs11;
-use t8gate_hsm::{KeyKind, OpenFault, Pkcs11Source, PrivateKey, Scheme, SignFault, SignJob};
+use t8gate_hsm::{
+    KeyKind, OpenFault, Pkcs11Source, PrivateKey, Scheme, SignFault, SignJob, jose_signature,
+};
 use x509_parser::prelude::FromDer;
 
 const INNER: &str = "T8GATE_HSM_TEST_DIR";
@@ -428,6 +430,75 @@ fn key_without_public_object_signs_only_once_proved() {
             sign_once(&key).unwrap();
         },
     );
+}
+
+#[test]
+fn key_is_proved_alone_by_the_public_key_beside_it() {
+    let name = "key_is_proved_alone_by_the_public_key_beside_it";
+    alone(name, &["ec256", "rsa2048"], |dir| {
+        for (object, public) in [
+            ("t8gate-server", "server.pub.pem"),
+            ("t8gate-server-rsa2048", "server-rsa2048.pub.pem"),
+        ] {
+            let uri = format!("pkcs11:token=t8gate;object={object}");
+            let key = PrivateKey::from_token(&source(dir, &uri)).unwrap();
+            assert_eq!(key.prove_alone().unwrap(), spki(dir, public));
+            sign_once(&key).unwrap();
+        }
+    });
+}
+
+//= RFC 7518 section 3.4 type=test
+//# What the token signed is, as r and s of fixed length, a signature that JOSE readers take.
+#[test]
+fn signatures_of_a_token_have_the_fixed_length_of_jose() {
+    let name = "signatures_of_a_token_have_the_fixed_length_of_jose";
+    alone(name, &["ec256"], |dir| {
+        let key = open(dir);
+        let spki = key.prove_alone().unwrap();
+        let (_, info) = x509_parser::x509::SubjectPublicKeyInfo::from_der(&spki).unwrap();
+        let point = &info.subject_public_key.data;
+        let public = UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point);
+        for _ in 0..600 {
+            let fixed = jose_signature(key.kind(), &sign_once(&key).unwrap()).unwrap();
+            public.verify(b"hello", &fixed).unwrap();
+        }
+    });
+}
+
+#[test]
+fn key_without_public_object_is_not_proved_alone_and_says_why() {
+    let name = "key_without_public_object_is_not_proved_alone_and_says_why";
+    alone(name, &["ec256"], |dir| {
+        pkcs11_tool(dir, &["--delete-object", "--type", "pubkey", "--id", "01"]);
+        let key = open(dir);
+        let found = key.prove_alone().unwrap_err();
+        assert!(found.what.contains("does not say"), "{found}");
+        assert!(found.cure.contains("--type pubkey"), "{found}");
+        assert_eq!(sign_once(&key), Err(SignFault::Refused));
+        // The cure works.
+        std::fs::write(dir.join("public.der"), spki(dir, "server.pub.pem")).unwrap();
+        let file = dir.join("public.der");
+        let write = ["--write-object", file.to_str().unwrap(), "--type", "pubkey"];
+        pkcs11_tool(dir, &[&write[..], &["--id", "01"]].concat());
+        let key = open(dir);
+        assert_eq!(key.prove_alone().unwrap(), spki(dir, "server.pub.pem"));
+    });
+}
+
+#[test]
+fn public_object_of_another_key_does_not_prove_the_key() {
+    let name = "public_object_of_another_key_does_not_prove_the_key";
+    alone(name, &["ec256"], |dir| {
+        pkcs11_tool(dir, &["--delete-object", "--type", "pubkey", "--id", "01"]);
+        std::fs::write(dir.join("other.der"), spki(dir, "issuer.pub.pem")).unwrap();
+        let file = dir.join("other.der");
+        let write = ["--write-object", file.to_str().unwrap(), "--type", "pubkey"];
+        pkcs11_tool(dir, &[&write[..], &["--id", "01"]].concat());
+        let found = open(dir).prove_alone().unwrap_err();
+        assert!(found.what.contains("another key"), "{found}");
+        assert!(!found.to_string().contains("certificate"), "{found}");
+    });
 }
 
 #[test]

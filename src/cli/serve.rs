@@ -12,17 +12,21 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit::Keeps;
-use crate::clock::{Millis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource};
+use crate::clock::{Millis, UnixMillis, UnixSeconds};
+use crate::config::{self, Config, Fault, KeySource, WhenUnwritable};
+use crate::control::admin::{self, Admin, Parts, ShardView};
+use crate::control::audit_file::AuditWriter;
 use crate::control::load::{self, Report};
-use crate::control::reporter::{self, Reporter};
+use crate::control::reporter;
+use crate::control::thread::Control;
+use crate::control::vigil::{Vigil, Watched};
 use crate::io::{accept, cpu};
 use crate::shard::{self, Handle, Plan};
-use crate::signers::Signers;
+use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
 
-/// How often the control thread collects what the shards have to say.
-const REPORT_EVERY: Duration = Duration::from_millis(50);
+/// How often the main thread looks whether all shards are there.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What a shell reports of a process that SIGTERM has ended.
 const EXIT_TERMINATED: i32 = 143;
 const EXIT_ORDERLY: i32 = 0;
@@ -89,14 +93,14 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal, but no longer than until the next report is due.
+    /// Waits for a signal, but no longer than until the next look is due.
     fn told(&mut self) -> bool {
         let (terminate, interrupt) = (&mut self.terminate, &mut self.interrupt);
         self.runtime.block_on(async {
             tokio::select! {
                 _ = terminate.recv() => true,
                 _ = interrupt.recv() => true,
-                () = tokio::time::sleep(REPORT_EVERY) => false,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
             }
         })
     }
@@ -107,7 +111,13 @@ pub struct Gateway {
     shards: Vec<Handle>,
     signers: Vec<JoinHandle<()>>,
     draining: Arc<AtomicBool>,
-    reporter: Reporter,
+    control: Option<Control>,
+    admin: Option<AdminThread>,
+}
+
+/// The thread of the admin listener; it ends when this is dropped.
+struct AdminThread {
+    _until: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Gateway {
@@ -156,10 +166,10 @@ impl Gateway {
             if told {
                 tracing::info!("finishing what is in flight");
             }
-            self.report();
             let ended = self.shards.iter().any(|shard| shard.thread.is_finished());
+            let ended = ended || self.control.as_ref().is_some_and(Control::has_ended);
             if ended && !self.draining.swap(true, Ordering::Relaxed) {
-                tracing::error!("a shard ended unasked: finishing what is in flight, then ending");
+                tracing::error!("a thread ended unasked: finishing what is in flight, then ending");
                 in_order = false;
             }
         }
@@ -171,8 +181,7 @@ impl Gateway {
     pub fn stop(mut self) {
         self.draining.store(true, Ordering::Relaxed);
         while !self.has_ended() {
-            std::thread::sleep(REPORT_EVERY);
-            self.report();
+            std::thread::sleep(LOOK_EVERY);
         }
         self.end();
     }
@@ -181,13 +190,11 @@ impl Gateway {
         self.shards.iter().all(|shard| shard.thread.is_finished())
     }
 
-    fn report(&mut self) {
-        let queues = self.shards.iter().map(|shard| &shard.batches);
-        self.reporter.report(queues, Millis::now());
-    }
-
     fn end(&mut self) {
-        self.report();
+        if let Some(control) = self.control.take() {
+            control.end();
+        }
+        self.admin = None;
         for (index, shard) in self.shards.drain(..).enumerate() {
             reporter::summarize(index, &shard.counters);
             if shard.thread.join().is_err() {
@@ -204,33 +211,6 @@ impl Gateway {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-/// A refusal in the shape of a record.
-fn record(refusal: &Refusal) -> Record {
-    Record {
-        at: UnixMillis::now(),
-        kind: Kind::Request,
-        outcome: Outcome::Refused,
-        word: refusal.word,
-        detail: refusal.detail,
-        cure: refusal.cure,
-        status: refusal.status,
-        shard: u16::try_from(refusal.shard).unwrap_or(u16::MAX),
-        client: refusal.client,
-        address: refusal.address,
-        request_id: refusal.request_id,
-        method: "",
-        api: None,
-        resource: "",
-        granted: ApiSet::EMPTY,
-        token: TokenVerdict::None,
-        request_bytes: 0,
-        response_bytes: 0,
-        authorize_ns: 0,
-        upstream_ns: 0,
-        whole_ns: 0,
     }
 }
 
@@ -305,20 +285,23 @@ fn check_descriptors(config: &Config) {
 }
 
 fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway> {
-    let (signers, signer_threads) = match &config.tls.key.value {
-        KeySource::File(_) => (None, Vec::new()),
-        KeySource::Pkcs11 { sessions, .. } => {
-            let queued_max = snapshot.limits.signatures_queued_max;
-            let (threads, handles) = Signers::start(*sessions, queued_max)?;
-            (Some(threads), handles)
-        }
-    };
+    let (signers, signer_threads) = start_signers(config)?.unzip();
+    let signer_state = Arc::new(SignerState::default());
     let draining = Arc::new(AtomicBool::new(false));
+    let admin_listener = match &config.admin {
+        Some(admin) => Some(std::net::TcpListener::bind(admin.address.value)?),
+        None => None,
+    };
     let cpus = &config.listen.cpus.value;
     let listeners = cpus
         .iter()
         .map(|_| accept::listen(config.listen.address.value))
         .collect::<io::Result<Vec<_>>>()?;
+    let keeps = match config.audit.as_ref().map(|audit| audit.when_unwritable) {
+        None => Keeps::Refusals,
+        Some(WhenUnwritable::Refuse) => Keeps::AllOrRefuse,
+        Some(WhenUnwritable::Lossy) => Keeps::AllOrLose,
+    };
     let plans = cpus
         .iter()
         .zip(listeners)
@@ -329,18 +312,102 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
             listener,
             snapshot: Arc::clone(snapshot),
             signers: signers.clone(),
-            keeps: Keeps::Refusals,
+            signer_state: Arc::clone(&signer_state),
+            keeps,
             draining: Arc::clone(&draining),
         });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
-    let names = snapshot.clients.iter().map(|client| client.name.clone());
-    let reporter = Reporter::new(names.collect());
+    let batches = shards.iter().map(|shard| Arc::clone(&shard.batches));
+    let writer = AuditWriter::new(
+        batches.enumerate().collect(),
+        &snapshot.clients,
+        config.audit.as_ref(),
+        Millis::now(),
+    );
+    let audit = writer.state();
+    let in_token = snapshot.key.in_token();
+    let watched = signers
+        .as_ref()
+        .filter(|_| in_token)
+        .map(|signers| Watched {
+            signers: Arc::downgrade(signers),
+            key: Arc::clone(&snapshot.key),
+        });
+    let vigil = Vigil::new(
+        snapshot.certificate_not_after,
+        watched,
+        Arc::clone(&signer_state),
+        Millis::now(),
+        UnixMillis::now(),
+    );
+    let control = Control::start(writer, vigil)?;
+    let views = shards.iter().enumerate().map(|(index, shard)| ShardView {
+        index,
+        counters: Arc::clone(&shard.counters),
+        scrapes: Arc::clone(&shard.scrapes),
+    });
+    let parts = Parts {
+        shards: views.collect(),
+        clients: config.clients.iter().map(|c| c.name.clone()).collect(),
+        audit,
+        signer: signer_state,
+        signers: signers.as_ref().map(Arc::downgrade),
+        draining: Arc::clone(&draining),
+        certificate_not_after: snapshot.certificate_not_after.0,
+    };
+    let admin = admin_listener.map(|listener| start_admin(listener, parts));
     Ok(Gateway {
         shards,
-        signers: signer_threads,
+        signers: signer_threads.unwrap_or_default(),
         draining,
-        reporter,
+        control: Some(control),
+        admin: admin.transpose()?,
     })
+}
+
+type SignerThreads = (Arc<Signers>, Vec<JoinHandle<()>>);
+
+/// As many as the token of the server's key has sessions, or that of the issuer's.
+fn start_signers(config: &Config) -> io::Result<Option<SignerThreads>> {
+    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
+    let keys = [Some(&config.tls.key.value), own];
+    let sessions = keys.into_iter().flatten().filter_map(|key| match key {
+        KeySource::File(_) => None,
+        KeySource::Pkcs11 { sessions, .. } => Some(*sessions),
+    });
+    // No more threads than the smallest pool has sessions: none must find all of them taken.
+    let count = sessions.min();
+    let queued_max = config.limits.signatures_queued_max;
+    count
+        .map(|count| Signers::start(count, queued_max))
+        .transpose()
+}
+
+/// Starts the thread that answers on the admin listener.
+fn start_admin(listener: std::net::TcpListener, parts: Parts) -> io::Result<AdminThread> {
+    let (until, told) = tokio::sync::oneshot::channel::<()>();
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let admin = Admin::new(parts);
+    std::thread::Builder::new()
+        .name("t8gate-admin".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let serving = async {
+                    match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => admin::serve(listener, admin).await,
+                        Err(error) => tracing::error!(%error, "no admin listener"),
+                    }
+                };
+                tokio::select! {
+                    () = serving => {}
+                    _ = told => {}
+                }
+            });
+        })?;
+    Ok(AdminThread { _until: until })
 }
 
 /// Which processes hold a listening socket, as far as this one may see: ` (process 12 nginx)`.

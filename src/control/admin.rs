@@ -132,7 +132,13 @@ impl Admin {
         let mut asked: Vec<Asked<'_>> = shards.map(|s| Asked::Not(&s.scrapes)).collect();
         let all = async {
             // Looking, and not waiting: whoever waited here would hold up a whole thread.
-            while asked.iter_mut().fold(false, |left, one| one.look() || left) {
+            while asked
+                .iter_mut()
+                .map(Asked::look)
+                .filter(|left| *left)
+                .count()
+                > 0
+            {
                 tokio::time::sleep(SCRAPE_PAUSE).await;
             }
         };

@@ -16,7 +16,6 @@ use super::reporter::Reporter;
 use crate::audit::{Batches, Outcome, Record};
 use crate::clock::Millis;
 use crate::config::{Audit, WhenUnwritable};
-use crate::limits::AUDIT_BATCHES_MAX;
 use crate::peer::Client;
 
 /// What is gathered before it is written. One write for several batches, and no more in memory
@@ -412,7 +411,6 @@ impl AuditFile {
             %error,
             requests,
             waiting = self.records_left(),
-            held_batches_max = AUDIT_BATCHES_MAX,
             lost = std::mem::take(&mut self.lost_unsaid),
             hint,
             "records cannot be written"

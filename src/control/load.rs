@@ -115,9 +115,11 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
             )
         });
     let mut certificate_not_after = UnixSeconds(0);
+    let mut server_key = None;
     let terminator = match (chain, key, proved, auth) {
         (Some(chain), Some(key), Some(()), Some(auth)) => {
             certificate_not_after = chain.not_after;
+            server_key = Some(Arc::clone(&key));
             let made = Terminator::new(
                 chain.certificates,
                 key,
@@ -142,8 +144,10 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
     };
     let snapshot = terminator
         .zip(issuers)
-        .map(|(terminator, issuers)| Snapshot {
+        .zip(server_key)
+        .map(|((terminator, issuers), key)| Snapshot {
             terminator: Arc::new(terminator),
+            key,
             certificate_not_after,
             issuers,
             issuer: own_issuer,

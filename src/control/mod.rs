@@ -8,3 +8,5 @@ pub mod exposition;
 pub mod load;
 pub mod process;
 pub mod reporter;
+pub mod thread;
+pub mod vigil;

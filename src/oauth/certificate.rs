@@ -34,7 +34,7 @@ impl Subject {
                     (
                         format!("tls_client_auth_subject_dn {name:?}: {what}"),
                         "write the subject as RFC 4514 does, most specific first: openssl x509 \
-                         -in CERTIFICATE -noout -subject -nameopt RFC2253,-esc_msb"
+                         -in CERTIFICATE -noout -subject -nameopt RFC2253"
                             .to_owned(),
                     )
                 })?;

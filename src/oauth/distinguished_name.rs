@@ -5,13 +5,14 @@
 //! X.520 would ignore case and doubled spaces, but nobody registers a name with a typing error in
 //! it on purpose, and what is compared exactly cannot be made to fit by anybody.
 
-use x509_parser::asn1_rs::{Any, FromDer, Tag};
+use x509_parser::asn1_rs::{Any, Class, FromDer, Tag};
 use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
 
-/// The short names that are known, and what they stand for. Other types are written as numbers.
+/// The short names that are known, and what they stand for: those of RFC 4514 and others that
+/// openssl writes. Further types are written as numbers.
 //= RFC 4514 section 3
 //# A type is one of the short names, in any case, or an object identifier.
-const SHORT_NAMES: [(&str, &str); 11] = [
+const SHORT_NAMES: [(&str, &str); 18] = [
     ("CN", "2.5.4.3"),
     ("serialNumber", "2.5.4.5"),
     ("C", "2.5.4.6"),
@@ -23,6 +24,13 @@ const SHORT_NAMES: [(&str, &str); 11] = [
     ("UID", "0.9.2342.19200300.100.1.1"),
     ("DC", "0.9.2342.19200300.100.1.25"),
     ("emailAddress", "1.2.840.113549.1.9.1"),
+    ("SN", "2.5.4.4"),
+    ("title", "2.5.4.12"),
+    ("businessCategory", "2.5.4.15"),
+    ("postalCode", "2.5.4.17"),
+    ("GN", "2.5.4.42"),
+    ("dnQualifier", "2.5.4.46"),
+    ("organizationIdentifier", "2.5.4.97"),
 ];
 
 /// Characters that stand for themselves in a value only behind `\`.
@@ -124,6 +132,9 @@ impl Attribute {
 
 /// The characters of a value of one of the string types of DirectoryString and its relatives.
 fn text(value: &Any<'_>) -> Option<String> {
+    if value.class() != Class::Universal {
+        return None;
+    }
     let octets = value.data;
     match value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {

@@ -136,9 +136,17 @@ async fn signed(
             Ok(Ok(done)) => {
                 let mut latencies = local.latencies.borrow_mut();
                 latencies.record(Phase::SignerWait, done.waited_ns);
-                Ok(done.value)
+                let (handshake, step) = done.value;
+                let failed = matches!(step, Err(Refusal::SignerFailed));
+                if failed || handshake.signed_ns().is_some() {
+                    local.signer_state.note(!failed);
+                }
+                Ok((handshake, step))
             }
-            Ok(Err(_)) | Err(_) => Err(ConnectionDenial::SignerDeadline),
+            Ok(Err(_)) | Err(_) => {
+                local.signer_state.note(false);
+                Err(ConnectionDenial::SignerDeadline)
+            }
         },
     };
     if outcome.is_err() && flushed(stream, watch).await.is_ok() {

@@ -190,9 +190,13 @@ async fn mint(
         Ok(Ok(done)) => {
             let mut latencies = local.latencies.borrow_mut();
             latencies.record(Phase::SignerWait, done.waited_ns);
+            local.signer_state.note(done.value.is_ok());
             done.value.map_err(|_| Denial::IssuerFailed.into())
         }
-        Ok(Err(_)) | Err(_) => Err(Denial::IssuerDeadline.into()),
+        Ok(Err(_)) | Err(_) => {
+            local.signer_state.note(false);
+            Err(Denial::IssuerDeadline.into())
+        }
     }
 }
 

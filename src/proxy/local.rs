@@ -10,7 +10,7 @@ use crate::authz::cache::TokenCache;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Watches};
 use crate::metrics::{Counters, Latencies};
-use crate::signers::Signers;
+use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
 
 use super::upstream::Pool;
@@ -24,6 +24,8 @@ pub struct Local {
     pub journal: Journal,
     /// Where work goes that signs with a key in a token; none when no key is in one.
     pub signers: Option<Arc<Signers>>,
+    /// Whether the last signature was made.
+    pub signer_state: Arc<SignerState>,
     pub tokens: RefCell<TokenCache>,
     pub upstream: Pool,
     pub buffers: Buffers,

@@ -57,9 +57,13 @@ impl Connection {
         let retry_after_s = (row.status == 503).then_some(RETRY_AFTER_S);
         let mut answer = self.local.buffers.lend();
         if row.token_endpoint {
+            let description = match denial {
+                Denial::Grant(fault) => fault.description(),
+                _ => row.detail,
+            };
             let body = json!({
                 "error": row.oauth_error.unwrap_or_default(),
-                "error_description": row.detail,
+                "error_description": description,
             })
             .to_string();
             let document = Document {

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod audit;
 mod authorization;
 mod bounds;
 mod config_cli;

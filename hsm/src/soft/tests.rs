@@ -138,6 +138,49 @@ fn certificate_of_another_key_is_refused() {
     assert!(fault.what.contains("another key"), "{fault}");
 }
 
+//= RFC 5480 section 2.1 type=test
+//# The public key a file's key is proved by is the one openssl derives, octet for octet.
+#[test]
+fn key_is_proved_alone_by_the_public_key_that_openssl_derives() {
+    let dir = Dir::new("alone");
+    for algorithm in [
+        "EC -pkeyopt ec_paramgen_curve:P-256",
+        "EC -pkeyopt ec_paramgen_curve:P-384",
+        "RSA -pkeyopt rsa_keygen_bits:2048",
+    ] {
+        dir.openssl(&format!("genpkey -algorithm {algorithm} -out key"));
+        let proved = dir.key("key").unwrap().prove_alone().unwrap();
+        assert_eq!(proved, dir.openssl("pkey -in key -pubout -outform DER"));
+    }
+}
+
+//= RFC 7518 section 3.4 type=test
+//# A signature of ES256 has 64 octets, one of ES384 has 96.
+#[test]
+fn signatures_have_the_fixed_length_of_jose() {
+    let dir = Dir::new("jose");
+    for (curve, octets) in [("P-256", 64), ("P-384", 96)] {
+        dir.openssl(&format!(
+            "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{curve} -out key"
+        ));
+        let key = dir.key("key").unwrap();
+        let job = SignJob {
+            scheme: key.schemes()[0],
+            message: b"hello",
+        };
+        // One r or s in 256 is shorter than the field: 600 signatures hold several.
+        for _ in 0..600 {
+            let signature = key.sign(job).unwrap();
+            let fixed = crate::jose_signature(key.kind(), &signature).unwrap();
+            assert_eq!(fixed.len(), octets);
+        }
+        assert_eq!(
+            crate::jose_signature(KeyKind::Rsa, &key.sign(job).unwrap()),
+            None
+        );
+    }
+}
+
 #[test]
 fn scheme_of_another_kind_is_unsupported() {
     let dir = Dir::new("scheme");

@@ -182,7 +182,7 @@ fn readiness_names_every_reason_in_a_line_of_its_own() {
         },
         when_unwritable: WhenUnwritable::Refuse,
     };
-    let (_journal, batches) = Journal::new(Keeps::AllOrRefuse);
+    let (_journal, batches) = Journal::new(Keeps::AllOrRefuse, 1_024);
     let writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
     let mut parts = parts();
     parts.audit = writer.state();

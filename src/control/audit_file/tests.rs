@@ -7,8 +7,11 @@ use super::*;
 use crate::audit::{Journal, Keeps, Kind};
 use crate::config::Located;
 use crate::control::audit_line::tests::{answered, bare};
-use crate::limits::{AUDIT_BATCH_RECORDS, AUDIT_RESERVE_RECORDS};
+use crate::limits::AUDIT_BATCH_RECORDS;
 use crate::peer::ClientIndex;
+
+/// What a journal here holds.
+const RECORDS: usize = 65_536;
 
 /// A shard's journal, the writer behind it, and the file, in a folder of its own.
 struct Stage {
@@ -43,7 +46,7 @@ impl Stage {
             },
             when_unwritable,
         };
-        let (journal, batches) = Journal::new(keeps(when_unwritable));
+        let (journal, batches) = Journal::new(keeps(when_unwritable), RECORDS);
         let writer = AuditWriter::new(vec![(0, batches)], &clients(), Some(&audit), Millis(0));
         Self {
             journal,
@@ -131,7 +134,9 @@ fn records_of_all_shards_are_written_and_a_client_that_is_not_known_has_no_name(
         file: Located { value, line: 1 },
         when_unwritable: WhenUnwritable::Refuse,
     };
-    let journals: Vec<_> = (0..3).map(|_| Journal::new(Keeps::AllOrRefuse)).collect();
+    let journals: Vec<_> = (0..3)
+        .map(|_| Journal::new(Keeps::AllOrRefuse, RECORDS))
+        .collect();
     let batches = journals.iter().enumerate();
     let batches = batches.map(|(at, (_, batches))| (at, Arc::clone(batches)));
     let mut writer = AuditWriter::new(batches.collect(), &clients(), Some(&audit), Millis(0));
@@ -154,7 +159,7 @@ fn records_of_all_shards_are_written_and_a_client_that_is_not_known_has_no_name(
 
 #[test]
 fn without_a_file_batches_are_taken_all_the_same() {
-    let (journal, batches) = Journal::new(Keeps::Refusals);
+    let (journal, batches) = Journal::new(Keeps::Refusals, RECORDS);
     let shards = vec![(0, Arc::clone(&batches))];
     let mut writer = AuditWriter::new(shards, &clients(), None, Millis(0));
     journal.write(&bare(Kind::Request, Outcome::Refused), false);
@@ -203,7 +208,7 @@ fn full_disk_fills_the_journal_until_it_refuses_and_nothing_is_lost() {
     assert!(!stage.writer.writable());
     assert_eq!(stage.writer.turn(Millis(now)), 0, "no more is taken");
     assert_eq!(stage.record(1), 0);
-    let held = AUDIT_BATCHES_MAX * AUDIT_BATCH_RECORDS - AUDIT_RESERVE_RECORDS;
+    let held = RECORDS - RECORDS / 4;
     assert!(admitted >= held, "{admitted} and {held}");
     let file = stage.writer.file.as_ref().unwrap();
     assert!(

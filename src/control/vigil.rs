@@ -1,0 +1,223 @@
+//! What is looked after while the gateway serves: the wall clock, the server's certificate, and a
+//! token that did not sign.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use hsm::{PrivateKey, SignJob};
+use tokio::sync::oneshot;
+
+use crate::clock::{Millis, UnixMillis, UnixSeconds};
+use crate::signers::{Done, SignerState, Signers};
+
+/// A wall clock that is off by more from what the monotonic one says has been set.
+const JUMP_MS_MIN: u64 = 2_000;
+/// Between two attempts to have a token sign that did not.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How long before its end a certificate is spoken of.
+const RENEW_S: u64 = 14 * 86_400;
+/// Between two words about the same certificate.
+const REMIND_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// The token that holds the server's key, for who may ask it again.
+pub struct Watched {
+    /// Weak: its threads end when the last shard lets go of them.
+    pub signers: Weak<Signers>,
+    pub key: Arc<PrivateKey>,
+}
+
+/// Looks after these things; to be called often.
+pub struct Vigil {
+    /// What the wall clock is ahead of the monotonic one.
+    offset_ms: i128,
+    not_after: UnixSeconds,
+    remind_at: Millis,
+    token: Option<Watched>,
+    state: Arc<SignerState>,
+    probe: Option<oneshot::Receiver<Done<bool>>>,
+    probe_at: Millis,
+}
+
+impl Vigil {
+    /// From now on. `not_after` is the end of the server's certificate.
+    pub fn new(
+        not_after: UnixSeconds,
+        token: Option<Watched>,
+        state: Arc<SignerState>,
+        now: Millis,
+        wall: UnixMillis,
+    ) -> Self {
+        Self {
+            offset_ms: offset_ms(now, wall),
+            not_after,
+            remind_at: now,
+            token,
+            state,
+            probe: None,
+            probe_at: now,
+        }
+    }
+
+    /// Looks once.
+    pub fn turn(&mut self, now: Millis, wall: UnixMillis) {
+        if let Some(jump_ms) = self.jumped(now, wall) {
+            tracing::warn!(
+                by_s = jump_ms / 1_000,
+                hint = "tokens and certificates are judged by the wall clock, deadlines are not: \
+                        see that NTP or chrony keeps it",
+                "the wall clock was set"
+            );
+        }
+        self.remind(now, wall.seconds());
+        self.ask_again(now);
+    }
+
+    /// By how much the wall clock has been set since the last look, in milliseconds.
+    fn jumped(&mut self, now: Millis, wall: UnixMillis) -> Option<i64> {
+        let offset_ms = offset_ms(now, wall);
+        let jump_ms = offset_ms - self.offset_ms;
+        if jump_ms.unsigned_abs() < u128::from(JUMP_MS_MIN) {
+            return None;
+        }
+        self.offset_ms = offset_ms;
+        i64::try_from(jump_ms).ok()
+    }
+
+    fn remind(&mut self, now: Millis, wall: UnixSeconds) {
+        if now < self.remind_at || wall.0.saturating_add(RENEW_S) < self.not_after.0 {
+            return;
+        }
+        self.remind_at = now.after(REMIND_EVERY);
+        if self.not_after < wall {
+            tracing::error!(
+                hint = "put the new one in place of tls.certificate and restart",
+                "the server certificate has expired: clients refuse it"
+            );
+        } else {
+            // Said again when it has come to that.
+            let left_s = self.not_after.0 - wall.0 + 1;
+            self.remind_at = self.remind_at.min(now.after(Duration::from_secs(left_s)));
+            tracing::warn!(
+                days = left_s / 86_400,
+                hint = "renew it in time: put the new one in place of tls.certificate and restart",
+                "the server certificate ends soon"
+            );
+        }
+    }
+
+    /// A token that did not sign is asked again, also where no client makes it: somebody who looks
+    /// at readiness may be keeping them away.
+    fn ask_again(&mut self, now: Millis) {
+        if let Some(probe) = &mut self.probe {
+            match probe.try_recv() {
+                Ok(done) => {
+                    self.probe = None;
+                    if done.value {
+                        self.state.note(true);
+                        tracing::info!("the token signs again");
+                    }
+                }
+                Err(oneshot::error::TryRecvError::Closed) => self.probe = None,
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+            return;
+        }
+        if !self.state.last_failed() || now < self.probe_at {
+            return;
+        }
+        self.probe_at = now.after(PROBE_EVERY);
+        let Some(token) = &self.token else { return };
+        let Some(signers) = token.signers.upgrade() else {
+            return;
+        };
+        let key = Arc::clone(&token.key);
+        self.probe = signers
+            .submit(now.after(PROBE_EVERY), move || signs(&key))
+            .ok();
+    }
+}
+
+fn signs(key: &PrivateKey) -> bool {
+    let mut message = [0; 32];
+    let Some(scheme) = key.schemes().first().copied() else {
+        return false;
+    };
+    let job = |message| SignJob { scheme, message };
+    rand::fill(&mut message).is_ok() && key.sign(job(&message)).is_ok()
+}
+
+fn offset_ms(now: Millis, wall: UnixMillis) -> i128 {
+    i128::from(wall.0) - i128::from(now.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vigil(not_after: u64) -> Vigil {
+        let state = Arc::new(SignerState::default());
+        let (now, wall) = (Millis(1_000), UnixMillis(1_000_000));
+        Vigil::new(UnixSeconds(not_after), None, state, now, wall)
+    }
+
+    #[test]
+    fn clock_that_is_set_is_told_once_and_one_that_runs_is_not() {
+        let mut vigil = vigil(u64::MAX);
+        assert_eq!(vigil.jumped(Millis(61_000), UnixMillis(1_060_500)), None);
+        let forward = vigil.jumped(Millis(62_000), UnixMillis(4_661_000));
+        assert_eq!(forward, Some(3_600_000));
+        assert_eq!(vigil.jumped(Millis(63_000), UnixMillis(4_662_000)), None);
+        let back = vigil.jumped(Millis(64_000), UnixMillis(0));
+        assert_eq!(back, Some(-4_663_000));
+    }
+
+    #[test]
+    fn certificate_is_spoken_of_when_it_ends_soon_and_again_when_it_has_ended() {
+        let mut far = vigil(1_000 + RENEW_S + 10);
+        far.remind(Millis(1_000), UnixSeconds(1_000));
+        assert_eq!(far.remind_at, Millis(1_000), "nothing was said");
+        far.remind(Millis(2_000), UnixSeconds(1_011));
+        assert_eq!(far.remind_at, Millis(2_000).after(REMIND_EVERY));
+        let mut near = vigil(1_060);
+        near.remind(Millis(1_000), UnixSeconds(1_000));
+        assert_eq!(near.remind_at, Millis(62_000), "when it ends");
+        near.remind(Millis(62_000), UnixSeconds(1_061));
+        assert_eq!(near.remind_at, Millis(62_000).after(REMIND_EVERY));
+    }
+
+    #[test]
+    fn token_that_did_not_sign_is_asked_again_until_it_does() {
+        let file = tempfile::NamedTempFile::new().expect("a folder for temporary files");
+        let pair = rcgen::KeyPair::generate().expect("a key");
+        std::fs::write(file.path(), pair.serialize_pem()).expect("our own file");
+        let key = Arc::new(PrivateKey::from_pem_file(file.path()).expect("a key"));
+        let (signers, _threads) = Signers::start(1, 1).expect("a thread");
+        let state = Arc::new(SignerState::default());
+        let token = Watched {
+            signers: Arc::downgrade(&signers),
+            key,
+        };
+        let now = Millis::now();
+        let mut vigil = Vigil::new(
+            UnixSeconds(u64::MAX),
+            Some(token),
+            Arc::clone(&state),
+            now,
+            UnixMillis(0),
+        );
+        vigil.ask_again(now);
+        assert!(vigil.probe.is_none(), "nothing is wrong");
+        state.note(false);
+        vigil.ask_again(now);
+        assert!(vigil.probe.is_some());
+        for _ in 0..1_000 {
+            vigil.ask_again(now);
+            if !state.last_failed() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it signs, and nobody noticed");
+    }
+}

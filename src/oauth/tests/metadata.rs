@@ -1,0 +1,91 @@
+//! What is published.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::super::metadata::PublicJwk;
+use super::*;
+
+//= RFC 8414 section 2 type=test
+//# The required members are there, and every URL begins with the issuer.
+//= RFC 8705 section 3.3 type=test
+//# The metadata says that tokens are bound to certificates.
+#[test]
+fn metadata_describes_the_issuer() {
+    let metadata = read(STAGE.issuer.metadata());
+    let scopes: Vec<_> = ApiId::all().map(ApiId::name).collect();
+    let expected = serde_json::json!({
+        "issuer": NAME,
+        "token_endpoint": format!("{NAME}/oauth2/token"),
+        "jwks_uri": format!("{NAME}/oauth2/jwks"),
+        "scopes_supported": scopes,
+        "response_types_supported": ["none"],
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["tls_client_auth"],
+        "tls_client_certificate_bound_access_tokens": true,
+    });
+    assert_eq!(metadata, expected);
+}
+
+//= RFC 7517 section 5 type=test
+//# A key set is an object with an array of keys; this one's is public, for signatures, and named.
+#[test]
+fn key_set_has_the_one_public_key() {
+    let set = read(STAGE.issuer.jwks());
+    let [key] = set["keys"].as_array().unwrap().as_slice() else {
+        panic!("one key: {set}");
+    };
+    let mut members: Vec<_> = key
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    members.sort_unstable();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    for (member, value) in [
+        ("kty", "EC"),
+        ("crv", "P-256"),
+        ("alg", "ES256"),
+        ("use", "sig"),
+    ] {
+        assert_eq!(key[member], value);
+    }
+}
+
+//= RFC 7638 section 3 type=test
+//# The name of a key is the digest of its required members; an independent program agrees.
+#[test]
+fn key_is_named_by_its_thumbprint() {
+    // Key and thumbprint by joserfc 1.8.
+    let spki = URL_SAFE_NO_PAD
+        .decode(
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEvERL3hbDntvbCMODmcWAAdhBYXGd\
+         7Dg2uAaACqfFxTKhkbHwtO6G_pkJkKxmRTQsL63yyf9GlMd1--XoZzxSFA",
+        )
+        .unwrap();
+    let thumbprint = "ze-YZv4v-9JLHNRNZOjj8RtsoihEKfL1bmpPA_9LFu8";
+    assert_eq!(PublicJwk::from_spki(&spki).unwrap().kid, thumbprint);
+}
+
+#[test]
+fn another_key_has_another_name() {
+    let other = Issuer::new(
+        NAME.to_owned(),
+        AUDIENCE.to_owned(),
+        LIFETIME,
+        key_of(&KeyPair::generate().unwrap()),
+        &[],
+    )
+    .unwrap();
+    let kid = |issuer: &Issuer| read(issuer.jwks())["keys"][0]["kid"].clone();
+    assert_ne!(kid(&other), kid(&STAGE.issuer));
+}
+
+#[test]
+fn key_that_is_no_point_of_p256_is_refused() {
+    let p384 = key_of(&KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap());
+    for spki in [p384.prove_alone().unwrap(), Vec::new(), vec![0x30, 0]] {
+        assert!(PublicJwk::from_spki(&spki).is_err());
+    }
+}
