@@ -1,6 +1,7 @@
 //! The command line: data to standard output, talk to standard error.
 
 pub mod check;
+pub mod explain;
 pub mod serve;
 
 use std::io::IsTerminal;
@@ -36,6 +37,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Say in words what became of a request, and why: 0 when it was found, 1 when not.
+    Explain {
+        /// Its id, or 8 digits of it at least: the answer's X-Request-Id.
+        request_id: String,
+        /// An audit file; may be given more than once.
+        #[arg(long, value_name = "FILE", required_unless_present = "config")]
+        audit: Vec<PathBuf>,
+        /// The configuration file that names the audit file; rotated ones are looked at as well.
+        #[arg(long, value_name = "FILE", conflicts_with = "audit")]
+        config: Option<PathBuf>,
+    },
 }
 
 /// Runs the command that the arguments name.
@@ -46,6 +58,11 @@ pub fn main() -> ExitCode {
             serve::main(&config)
         }
         Command::Check { config } => check::main(&config),
+        Command::Explain {
+            request_id,
+            audit,
+            config,
+        } => explain::main(&request_id, &audit, config.as_deref()),
     }
 }
 

@@ -1,0 +1,183 @@
+use std::fs;
+
+use super::*;
+
+const ALLOWED: &str = concat!(
+    r#"{"time":"2026-11-18T11:06:40.007Z","kind":"request","#,
+    r#""request_id":"deadbeef000000010000000000000001","outcome":"answered","status":201,"#,
+    r#""client":"scs-1","address":"192.0.2.7:40001","method":"POST","#,
+    r#""api":"3gpp-monitoring-event","resource":"/{scsAsId}/subscriptions","token":"cached","#,
+    r#""request_bytes":310,"response_bytes":412,"authorize_us":2.3,"upstream_us":812.456,"#,
+    r#""whole_us":1861,"shard":1}"#
+);
+
+const REFUSED: &str = concat!(
+    r#"{"time":"2026-11-18T11:06:41.000Z","kind":"request","#,
+    r#""request_id":"deadbeef000000010000000000000002","outcome":"refused","#,
+    r#""reason":"token_invalid","detail":"expired","status":401,"client":"scs-1","#,
+    r#""address":"192.0.2.7:40001","method":"GET","api":"3gpp-nidd","#,
+    r#""resource":"/{scsAsId}/configurations","token":"verified","authorize_us":90.1,"shard":0}"#
+);
+
+fn told(line: &str) -> String {
+    words::tell(&serde_json::from_str(line).unwrap())
+}
+
+#[test]
+fn allowed_request_is_said_in_words() {
+    assert_eq!(
+        told(ALLOWED),
+        "request   deadbeef000000010000000000000001\n\
+         when      2026-11-18T11:06:40.007Z, on shard 1\n\
+         who       client scs-1, from 192.0.2.7:40001\n\
+         asked     POST on /{scsAsId}/subscriptions of 3gpp-monitoring-event\n\
+         decided   allowed, and answered to the end with status 201\n\
+         token     known to this CPU: its signature had been verified before\n\
+         bytes     310 of body from the client, 412 to it\n\
+         time      2.3 µs for the checks, 812.5 µs until the SCEF answered, 1.9 ms in all\n"
+    );
+}
+
+#[test]
+fn refused_request_is_said_with_its_row() {
+    assert_eq!(
+        told(REFUSED),
+        "request   deadbeef000000010000000000000002\n\
+         when      2026-11-18T11:06:41.000Z, on shard 0\n\
+         who       client scs-1, from 192.0.2.7:40001\n\
+         asked     GET on /{scsAsId}/configurations of 3gpp-nidd\n\
+         decided   refused with status 401\n\
+         why       token_invalid, in particular expired (Unauthorized, cause TOKEN_INVALID, \
+         OAuth error invalid_token)\n\
+         told      the client reads: The access token is expired, malformed or not from a known \
+         issuer.\n\
+         look at   compare the token's claims and key with [[issuer]]; the log names the check\n\
+         token     not known to this CPU: its signature and claims were verified\n\
+         time      90.1 µs for the checks\n"
+    );
+}
+
+#[test]
+fn grant_is_said_with_its_scope() {
+    let text = told(
+        r#"{"time":"t","kind":"grant","request_id":"00000000000000000000000000000003",
+        "outcome":"answered","status":200,"client":"scs-1","address":"192.0.2.7:1",
+        "scope":["3gpp-nidd","3gpp-monitoring-event"],"whole_us":2000000,"shard":0}"#,
+    );
+    assert!(text.contains("asked     an access token"), "{text}");
+    let granted = "decided   granted with status 200, for 3gpp-nidd 3gpp-monitoring-event\n";
+    assert!(text.contains(granted), "{text}");
+    assert!(text.ends_with("time      2.0 s in all\n"), "{text}");
+}
+
+#[test]
+fn refused_connection_is_said_with_its_alert() {
+    let text = told(
+        r#"{"time":"t","kind":"connection","outcome":"refused","reason":"unknown_ca",
+        "address":"192.0.2.7:1","shard":0}"#,
+    );
+    assert!(
+        text.contains("who       a client that is not known by then"),
+        "{text}"
+    );
+    assert!(
+        text.contains("decided   refused\nwhy       unknown_ca\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("told      the client gets the TLS alert unknown_ca\n"),
+        "{text}"
+    );
+    assert!(text.contains("look at   add the client's CA"), "{text}");
+}
+
+#[test]
+fn reason_of_another_version_and_control_characters_do_no_harm() {
+    let text = told(r#"{"outcome":"refused","reason":"n\u001b[2Jew","status":499}"#);
+    assert!(text.contains("why       n?[2Jew\n"), "{text}");
+    assert!(!text.contains("look at"), "{text}");
+}
+
+/// A folder with an audit file of these lines.
+fn audit(lines: &[&str]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    fs::write(&file, lines.join("\n") + "\n").unwrap();
+    (folder, vec![file])
+}
+
+#[test]
+fn record_is_found_by_id_and_by_prefix_behind_lines_that_are_none() {
+    let long = "deadbeef".repeat(20_000);
+    let half = &REFUSED[..90];
+    assert!(half.contains("deadbeef"));
+    let (_folder, files) = audit(&[half, "", "deadbeef0000", &long, "\u{0}", ALLOWED, REFUSED]);
+    let whole = "deadbeef000000010000000000000002";
+    assert_eq!(explain(whole, &files, None), Ok(told(REFUSED)));
+    let upper = whole.to_ascii_uppercase();
+    assert_eq!(explain(&upper, &files, None), Ok(told(REFUSED)));
+    let (_folder, files) = audit(&[ALLOWED]);
+    assert_eq!(explain("deadbeef", &files, None), Ok(told(ALLOWED)));
+}
+
+#[test]
+fn prefix_of_two_requests_is_ambiguous() {
+    let (_folder, files) = audit(&[ALLOWED, REFUSED]);
+    let (status, text) = explain("deadbeef", &files, None).unwrap_err();
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(text.contains("names 2 requests"), "{text}");
+    assert!(text.contains("deadbeef000000010000000000000002"), "{text}");
+}
+
+#[test]
+fn request_without_a_record_is_not_found() {
+    let (_folder, files) = audit(&[ALLOWED]);
+    // Not a request's id, though it stands in the line.
+    for id in ["00000001", "12345678"] {
+        let (status, text) = explain(id, &files, None).unwrap_err();
+        assert_eq!(status, NOT_FOUND);
+        assert!(
+            text.contains("hint: records reach the file within 100 ms"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn bad_ids_and_files_are_bad_arguments() {
+    let (folder, files) = audit(&[ALLOWED]);
+    for id in ["", "deadbee", "deadbeeg", &"a".repeat(33)] {
+        assert_eq!(
+            explain(id, &files, None).unwrap_err().0,
+            BAD_ARGUMENTS,
+            "{id}"
+        );
+    }
+    let missing = vec![folder.path().join("nowhere")];
+    let (status, text) = explain("deadbeef", &missing, None).unwrap_err();
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(text.contains("cannot be read"), "{text}");
+    let (status, text) = explain("deadbeef", &[], Some(&missing[0])).unwrap_err();
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(text.contains("configuration file cannot be read"), "{text}");
+}
+
+#[test]
+fn configuration_names_the_file_and_its_rotated_siblings() {
+    let (folder, files) = audit(&[ALLOWED]);
+    fs::write(folder.path().join("audit.jsonl.1"), format!("{REFUSED}\n")).unwrap();
+    // Of the files it names none is there: that is not in the way of reading records.
+    let text = "[listen]\naddress = \"127.0.0.1:8443\"\n[upstream]\naddress = \"192.0.2.1:80\"\n\
+                [tls]\ncertificate = \"a\"\nclient_ca = \"a\"\nkey.file = \"a\"\n[[issuer]]\n\
+                name = \"i\"\naudience = \"a\"\njwks = \"a\"\n[[client]]\nname = \"scs-1\"\n\
+                sans = [\"dns:scs.example.org\"]\nscs_as_ids = [\"one\"]\n";
+    let config = folder.path().join("t8gate.toml");
+    fs::write(&config, text).unwrap();
+    let (status, said) = explain("deadbeef", &[], Some(&config)).unwrap_err();
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(said.contains("no [audit] section"), "{said}");
+    fs::write(&config, format!("{text}[audit]\nfile = \"audit.jsonl\"\n")).unwrap();
+    let found = explain("deadbeef000000010000000000000002", &[], Some(&config));
+    assert_eq!(found, Ok(told(REFUSED)));
+    assert_eq!(configured(&config).unwrap()[0], files[0]);
+}
