@@ -433,4 +433,6 @@ pub const ROWS: [Row; 38] = [
 const _: () = assert!(ROWS.len() <= REFUSAL_ROWS_MAX);
 
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod tests;
