@@ -181,3 +181,75 @@ fn configuration_names_the_file_and_its_rotated_siblings() {
     assert_eq!(found, Ok(told(REFUSED)));
     assert_eq!(configured(&config).unwrap()[0], files[0]);
 }
+
+#[test]
+fn what_the_gateway_writes_is_what_is_explained() {
+    use crate::audit::{Journal, Keeps, Kind, Outcome, Record, RequestId, TokenVerdict};
+    use crate::authz::apis::{ApiId, ApiSet};
+    use crate::clock::{Millis, UnixMillis};
+    use crate::config::{Audit, Located, WhenUnwritable};
+    use crate::control::audit_file::AuditWriter;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let audit = Audit {
+        file: Located {
+            value: file.clone(),
+            line: 1,
+        },
+        when_unwritable: WhenUnwritable::Refuse,
+    };
+    let (journal, batches) = Journal::new(Keeps::AllOrRefuse);
+    let mut writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
+    let mut granted = ApiSet::EMPTY;
+    granted.insert(ApiId::from_name("3gpp-nidd").unwrap());
+    let record = Record {
+        at: UnixMillis(0),
+        kind: Kind::Grant,
+        outcome: Outcome::Answered,
+        word: "",
+        detail: "a_detail",
+        cure: "",
+        status: 200,
+        shard: 3,
+        client: None,
+        address: std::net::SocketAddr::from(([192, 0, 2, 7], 1)),
+        request_id: Some(RequestId::new(7, 9)),
+        method: "POST",
+        api: ApiId::from_name("3gpp-nidd"),
+        resource: "/{scsAsId}",
+        granted,
+        token: TokenVerdict::Remembered,
+        request_bytes: 11,
+        response_bytes: 12,
+        authorize_ns: 1_500,
+        upstream_ns: 2_000,
+        whole_ns: 3_000,
+    };
+    journal.write(&record, false);
+    let kind = Kind::Request;
+    let other = Record {
+        kind,
+        request_id: Some(RequestId::new(7, 10)),
+        ..record
+    };
+    journal.write(&other, false);
+    journal.publish();
+    assert_eq!(writer.turn(Millis(0)), 2);
+    let said = explain(RequestId::new(7, 9).as_str(), &[file.clone()], None).unwrap();
+    assert!(
+        said.contains("decided   granted with status 200, for 3gpp-nidd\n"),
+        "{said}"
+    );
+    let said = explain(RequestId::new(7, 10).as_str(), &[file], None).unwrap();
+    for part in [
+        "1970-01-01T00:00:00.000Z, on shard 3",
+        "from 192.0.2.7:1",
+        "POST on /{scsAsId} of 3gpp-nidd",
+        "the same as in the connection's request before",
+        "11 of body from the client, 12 to it",
+        "1.5 µs for the checks, 2.0 µs until the SCEF answered, 3.0 µs in all",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+}
