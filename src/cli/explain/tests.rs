@@ -236,12 +236,13 @@ fn what_the_gateway_writes_is_what_is_explained() {
     journal.write(&other, false);
     journal.publish();
     assert_eq!(writer.turn(Millis(0)), 2);
-    let said = explain(RequestId::new(7, 9).as_str(), &[file.clone()], None).unwrap();
+    let files = [file];
+    let said = explain(RequestId::new(7, 9).as_str(), &files, None).unwrap();
     assert!(
         said.contains("decided   granted with status 200, for 3gpp-nidd\n"),
         "{said}"
     );
-    let said = explain(RequestId::new(7, 10).as_str(), &[file], None).unwrap();
+    let said = explain(RequestId::new(7, 10).as_str(), &files, None).unwrap();
     for part in [
         "1970-01-01T00:00:00.000Z, on shard 3",
         "from 192.0.2.7:1",
