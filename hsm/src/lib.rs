@@ -10,6 +10,7 @@
 mod der;
 mod pkcs11;
 mod pool;
+pub mod provision;
 mod public;
 mod soft;
 mod uri;
