@@ -1,12 +1,22 @@
 # The menu. Every target does its own set-up.
 
-.PHONY: help build lint setup test
+.PHONY: help build demo lint setup test tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## builds the gateway as it is run
 	cargo build --release
+
+demo: ## shows it all on this machine: keys in a token, two clients, a tour, lines for curl
+	tests/demo-setup
+	cargo build --release
+	"$${CARGO_TARGET_DIR:-target}/release/t8gate" demo
+
+tour: ## the same without staying up: 0 when all is as expected, else 1
+	tests/demo-setup
+	cargo build --release
+	"$${CARGO_TARGET_DIR:-target}/release/t8gate" demo --tour-only
 
 test: setup ## runs every test, and compares their number with tests/expected-count
 	tests/run

@@ -1,6 +1,7 @@
 //! The command line: data to standard output, talk to standard error.
 
 pub mod check;
+pub mod demo;
 pub mod explain;
 pub mod serve;
 
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
+    Demo(demo::Options),
     /// Say in words what became of a request, and why: 0 when it was found, 1 when not.
     Explain {
         /// Its id, or 8 digits of it at least: the answer's X-Request-Id.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
             serve::main(&config)
         }
         Command::Check { config } => check::main(&config),
+        Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,
             audit,

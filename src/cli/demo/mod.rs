@@ -1,0 +1,316 @@
+//! `t8gate demo`: the whole of it on one machine, with keys in a software token, two clients, a
+//! small SCEF and a tour. Everything it makes is in one folder.
+
+mod client;
+mod config;
+mod cost;
+mod curl_lines;
+mod expectations;
+mod expired;
+mod gateway;
+mod pki;
+mod scef;
+mod state;
+mod tour;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+
+use hsm::provision::{Ceremony, MadeKey};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::io::accept;
+use config::{Addresses, FLEET, Keys, METERS};
+use state::State;
+
+/// What the visitor may choose.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Keep everything in this folder, instead of one that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where clients come in; without it 127.0.0.1:8443, or the next free port.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where metrics and health are served; without it 127.0.0.1:9464, or the next free port.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// End after the tour: with 0 when all was as expected, else with 1.
+    #[arg(long)]
+    tour_only: bool,
+    /// The folder that was made before the demo executed itself anew.
+    #[arg(long, hide = true, value_name = "DIR")]
+    resume: Option<PathBuf>,
+}
+
+const LISTEN_PORT: u16 = 8443;
+const ADMIN_PORT: u16 = 9464;
+/// Ports that are tried one after the other.
+const PORTS_TRIED: u16 = 100;
+/// Tells where the lines to paste begin.
+const PASTE: &str = "Paste these, in this order, into another terminal (bash):";
+
+/// Runs the demo.
+pub fn main(options: &Options) -> ExitCode {
+    let ran = match &options.resume {
+        None => begin(options),
+        Some(path) => State::resume(path, options.state.is_none())
+            .and_then(|state| run(options, &state, config::softhsm())),
+    };
+    match ran {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(what) => {
+            eprintln!("demo: {}", what.trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the folder. SoftHSM finds its own configuration by the environment alone, and a process
+/// with threads must not change that: so the demo executes itself anew with it.
+fn begin(options: &Options) -> Result<bool, String> {
+    let state = State::make(options.state.as_deref())?;
+    if config::softhsm().is_none() {
+        return run(options, &state, None);
+    }
+    let tokens = state.file("tokens");
+    std::fs::create_dir(&tokens).map_err(|error| format!("{}: {error}", tokens.display()))?;
+    let settings = format!(
+        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+        tokens.display()
+    );
+    state.write("softhsm2.conf", settings)?;
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let error = Command::new(program)
+        .args(arguments)
+        .arg("--resume")
+        .arg(state.path())
+        .env("SOFTHSM2_CONF", state.file("softhsm2.conf"))
+        .exec();
+    // Only a failure comes back.
+    Err(format!("the demo cannot execute itself: {error}"))
+}
+
+fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<bool, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    // From here on a Ctrl-C ends in order, and the folder goes.
+    let (mut interrupt, mut terminate) = {
+        let _entered = runtime.enter();
+        let receive = |kind| signal(kind).map_err(|error| error.to_string());
+        (
+            receive(SignalKind::interrupt())?,
+            receive(SignalKind::terminate())?,
+        )
+    };
+    log_to(&state.file("t8gate.log"))?;
+    let keys = softhsm.map_or(Keys::Files, Keys::Token);
+    greet(state);
+    make_keys_and_certificates(state, &keys)?;
+
+    let scef = scef::Scef::start()?;
+    let addresses = Addresses {
+        listen: choose(options.listen, LISTEN_PORT, "clients")?,
+        admin: choose(options.admin, ADMIN_PORT, "metrics")?,
+        scef: scef.address,
+    };
+    state.write("demo.toml", config::render(&addresses, &keys))?;
+    let gateway = gateway::start(&state.file("demo.toml"))?;
+    println!(
+        "The gateway serves {} with its own issuer; its log is {}.",
+        addresses.origin(),
+        state.file("t8gate.log").display()
+    );
+
+    let mut toured = tour_on_its_own_thread(state, keys, addresses)?;
+    let walked = runtime.block_on(async {
+        tokio::select! {
+            walked = &mut toured => Some(walked),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        }
+    });
+    let result = match walked {
+        None => Err("interrupted".to_owned()),
+        Some(Err(_)) => Err("the tour ended by a fault of ours".to_owned()),
+        Some(Ok(walked)) => walked,
+    };
+    let result = result.and_then(|outcome| {
+        conclude(&outcome);
+        if !options.tour_only {
+            stay(state, addresses, &outcome)?;
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+            println!("Ending in order.");
+        }
+        Ok(outcome.differences == 0)
+    });
+    gateway::stop(gateway);
+    drop(scef);
+    result
+}
+
+/// Logs of the gateway go into a file: the terminal is the tour's.
+fn log_to(file: &Path) -> Result<(), String> {
+    let open = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file);
+    let open = open.map_err(|error| format!("{}: {error}", file.display()))?;
+    let filter = EnvFilter::try_from_env("T8GATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Mutex::new(open))
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    Ok(())
+}
+
+fn greet(state: &State) {
+    let end = match state.is_thrown_away() {
+        true => "It is removed at the end; --state DIR keeps one.",
+        false => "It is kept; the next demo there is made anew.",
+    };
+    println!(
+        "t8gate demo: everything is in {}\n{end}\n",
+        state.path().display()
+    );
+}
+
+fn make_keys_and_certificates(state: &State, keys: &Keys) -> Result<(), String> {
+    let spki = match keys {
+        Keys::Token(module) => {
+            let pin = state.file("pin");
+            let fault = |fault: hsm::OpenFault| fault.to_string();
+            let ceremony = Ceremony::begin(module, config::TOKEN, &pin).map_err(fault)?;
+            let server = ceremony.make_p256("server", 1).map_err(fault)?;
+            let issuer = ceremony.make_p256("issuer", 2).map_err(fault)?;
+            println!("Keys in a SoftHSM token ({}):", module.display());
+            tell_key("server", &server)?;
+            tell_key("issuer", &issuer)?;
+            server.spki
+        }
+        Keys::Files => {
+            let banner = "*".repeat(78);
+            println!(
+                "{banner}\n** NO SOFTHSM HERE: the private keys are in FILES, not in a token.\n\
+                 ** Install SoftHSM 2 (Debian, Ubuntu: apt-get install softhsm2) and start\n\
+                 ** again, to see what this gateway is for.\n{banner}\n"
+            );
+            pki::soft_key(state, "issuer.key.pem")?;
+            pki::soft_key(state, "server.key.pem")?
+        }
+    };
+    pki::make(state, &spki, &[METERS.certificate, FLEET.certificate])
+}
+
+/// What the token itself says of a key; anything but "it stays in" is no demo of that.
+fn tell_key(label: &str, key: &MadeKey) -> Result<(), String> {
+    println!(
+        "   {label}: made inside (CKA_LOCAL {}), sensitive {}, never extractable {}",
+        key.local, key.sensitive, key.never_extractable
+    );
+    match key.stays_in_token() {
+        true => Ok(()),
+        false => Err(format!(
+            "the token does not vouch that the key {label} stays in it"
+        )),
+    }
+}
+
+/// The address asked for, or the default with the next free port, which is said.
+fn choose(asked: Option<SocketAddr>, port: u16, what: &str) -> Result<SocketAddr, String> {
+    if let Some(asked) = asked {
+        return match accept::port_is_free(asked) {
+            Ok(()) => Ok(asked),
+            Err(error) => Err(format!("{asked} cannot be used for {what}: {error}")),
+        };
+    }
+    let candidates = (port..).take(usize::from(PORTS_TRIED));
+    let mut addresses =
+        candidates.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    let free = addresses.find(|address| accept::port_is_free(*address).is_ok());
+    let free = free.ok_or_else(|| format!("no port from {port} on is free for {what}"))?;
+    if free.port() != port {
+        println!("** PORT {port} IS TAKEN: {what} are served at {free} instead.\n");
+    }
+    Ok(free)
+}
+
+type Walked = Result<tour::Outcome, String>;
+
+/// On a thread of its own name, so that its CPU time is not counted as the gateway's.
+fn tour_on_its_own_thread(
+    state: &State,
+    keys: Keys,
+    addresses: Addresses,
+) -> Result<oneshot::Receiver<Walked>, String> {
+    let (tell, told) = oneshot::channel();
+    // The folder's owner outlives the tour; here only its place is needed.
+    let borrowed = state.borrowed();
+    std::thread::Builder::new()
+        .name("tour".to_owned())
+        .spawn(move || {
+            let _ = tell.send(walk(&borrowed, &keys, addresses));
+        })
+        .map_err(|error| error.to_string())?;
+    Ok(told)
+}
+
+fn walk(state: &State, keys: &Keys, addresses: Addresses) -> Walked {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let stage = tour::Stage {
+        state,
+        keys,
+        addresses,
+    };
+    runtime.block_on(tour::walk(&stage, &mut io::stdout()))
+}
+
+fn conclude(outcome: &tour::Outcome) {
+    let steps = outcome.steps;
+    match outcome.differences {
+        0 => println!("\n{steps} steps, all as expected."),
+        1 => println!("\n{steps} steps, 1 difference: NOT as expected."),
+        many => println!("\n{steps} steps, {many} differences: NOT as expected."),
+    }
+}
+
+/// How to look further, before the demo waits to be ended.
+fn stay(state: &State, addresses: Addresses, outcome: &tour::Outcome) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let lines = curl_lines::lines(&curl_lines::Place {
+        state: state.path(),
+        program: &program,
+        addresses,
+        refused_id: &outcome.refused_id,
+    });
+    let mut out = io::stdout().lock();
+    // A reader that went away does not end the demo.
+    let _ = writeln!(out, "\n{PASTE}\n");
+    for line in lines {
+        let _ = writeln!(out, "# {}\n{}\n", line.says, line.command);
+    }
+    let _ = writeln!(out, "The demo stays up until Ctrl-C.");
+    let _ = out.flush();
+    Ok(())
+}
