@@ -24,9 +24,9 @@ pub struct Api {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patch {
     /// RFC 6902; answered with 204.
-    JsonPatch,
+    Operations,
     /// RFC 7396, of these attributes only; answered with the resource.
-    MergePatch(&'static [&'static str]),
+    Merge(&'static [&'static str]),
     /// New values of these attributes; answered with the resource.
     Attributes(&'static [&'static str]),
 }
@@ -34,8 +34,8 @@ pub enum Patch {
 impl Patch {
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::JsonPatch => "application/json-patch+json",
-            Self::MergePatch(_) => "application/merge-patch+json",
+            Self::Operations => "application/json-patch+json",
+            Self::Merge(_) => "application/merge-patch+json",
             Self::Attributes(_) => "application/json",
         }
     }
@@ -65,7 +65,7 @@ pub const APIS: [Api; 3] = [
         any_of: &["maximumNumberOfReports", "monitorExpireTime"],
         identifiers: &["externalId", "msisdn", "externalGroupId"],
         has_put: true,
-        patch: Patch::JsonPatch,
+        patch: Patch::Operations,
         added: &[],
     },
     Api {
@@ -75,7 +75,7 @@ pub const APIS: [Api; 3] = [
         any_of: &[],
         identifiers: &["externalId", "msisdn", "externalGroupId"],
         has_put: false,
-        patch: Patch::MergePatch(&[
+        patch: Patch::Merge(&[
             "duration",
             "reliableDataService",
             "rdsPorts",

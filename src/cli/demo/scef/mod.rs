@@ -160,8 +160,8 @@ async fn handle(store: &Shared, request: Request<Body>) -> Result<Response, Faul
             let new = checked(api, patched(api, &old, &sent)?, own_link(&old))?;
             locked(store).put(place, number, new.clone());
             Ok(match api.patch {
-                Patch::JsonPatch => no_content(),
-                Patch::MergePatch(_) | Patch::Attributes(_) => json(StatusCode::OK, &new),
+                Patch::Operations => no_content(),
+                Patch::Merge(_) | Patch::Attributes(_) => json(StatusCode::OK, &new),
             })
         }
         Method::DELETE => match locked(store).remove(&place, number) {
@@ -256,10 +256,10 @@ fn own_link(resource: &Value) -> String {
 fn patched(api: &Api, old: &Value, sent: &Value) -> Result<Value, Fault> {
     let mut new = old.clone();
     match (api.patch, &mut new, sent) {
-        (Patch::JsonPatch, new, patch) => {
+        (Patch::Operations, new, patch) => {
             patch::json_patch(new, patch).map_err(|fault| Fault::Invalid(vec![fault]))?;
         }
-        (Patch::MergePatch(names), Value::Object(new), Value::Object(patch)) => {
+        (Patch::Merge(names), Value::Object(new), Value::Object(patch)) => {
             only(patch, names)?;
             patch::merge(new, patch);
         }
