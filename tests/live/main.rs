@@ -11,6 +11,7 @@ mod audit;
 mod authorization;
 mod bounds;
 mod config_cli;
+mod demo;
 mod forwarding;
 mod hsm;
 mod http_requests;
