@@ -288,30 +288,4 @@ pub(super) mod tests {
         assert_eq!(time(999), "1970-01-01T00:00:00.999Z");
         assert_eq!(time(u64::MAX), "9999-12-31T23:59:59.615Z");
     }
-
-    /// By hand: `cargo test --release --lib cost_of_a_line -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement, which a busy machine would fail"]
-    fn cost_of_a_line() {
-        const RECORDS: u64 = 1_000_000;
-        let (mut lines, mut out) = (Lines::default(), Vec::new());
-        let mut record = answered(1);
-        let start = Nanos::now();
-        let mut bytes = 0;
-        for count in 0..RECORDS {
-            record.at = UnixMillis(1_795_000_000_000 + count / 100);
-            lines.append(&mut out, &record, "scs-1");
-            if out.len() > 256 * 1024 {
-                bytes += out.len();
-                out.clear();
-            }
-        }
-        let ns = Nanos::now().since(start);
-        println!(
-            "{} ns and {} bytes a line",
-            ns / RECORDS,
-            (bytes + out.len()) as u64 / RECORDS
-        );
-        assert!(ns / RECORDS < 1_500);
-    }
 }

@@ -198,7 +198,11 @@ proptest! {
             prop_assert_eq!(again.host, read.host);
             prop_assert_eq!(again.body, read.body);
             let folded = |name: &str| name.to_ascii_lowercase().replace('_', "-");
-            let forges = |name: &str| folded(name).starts_with("x-forwarded");
+            // A name that only begins like one of these says nothing to anybody.
+            let forges = |name: &str| {
+                let name = folded(name);
+                name == "x-forwarded" || name.starts_with("x-forwarded-")
+            };
             let forged = again.fields.iter().any(|(name, _)| forges(name));
             prop_assert!(!forged);
             prop_assert_eq!(again.fields.iter().filter(|f| f.0 == "X-Request-Id").count(), 1);

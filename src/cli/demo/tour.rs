@@ -383,7 +383,7 @@ fn refusals<'a>(
                 token: None,
                 body: Some((FORM, "grant_type=client_credentials&client_id=fleet")),
             },
-            Expected::refusal(401, "invalid_client", ""),
+            Expected::refusal(400, "invalid_client", ""),
         ),
         (
             "a scope that was not granted",

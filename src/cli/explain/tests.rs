@@ -199,7 +199,7 @@ fn what_the_gateway_writes_is_what_is_explained() {
         },
         when_unwritable: WhenUnwritable::Refuse,
     };
-    let (journal, batches) = Journal::new(Keeps::AllOrRefuse);
+    let (journal, batches) = Journal::new(Keeps::AllOrRefuse, 1_024);
     let mut writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
     let mut granted = ApiSet::EMPTY;
     granted.insert(ApiId::from_name("3gpp-nidd").unwrap());
