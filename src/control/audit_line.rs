@@ -173,7 +173,6 @@ fn date(second: u64) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::audit::{Kind, Outcome, RequestId, TokenVerdict};
-    use crate::clock::Nanos;
     use crate::peer::ClientIndex;
 
     /// A record with nothing but what each has.
