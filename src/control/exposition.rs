@@ -198,7 +198,7 @@ impl Page {
 
     fn connections(&mut self, shards: &[ShardSample<'_>]) {
         type Count = fn(&Counters) -> u64;
-        let accepted = "Connections accepted, those over the bound included.";
+        let accepted = "Connections accepted, without those over the bound.";
         let counters: [(&str, &str, Count); 6] = [
             ("connections_accepted", accepted, |c| {
                 c.connections_accepted.read()

@@ -26,14 +26,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::KeySource;
 use crate::io::accept;
 use config::{Addresses, FLEET, Keys, METERS};
-use state::State;
+use scef::Scef;
+use state::{CONFIGURATION, State};
 
 /// What the visitor may choose.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Keep everything in this folder, instead of one that is removed at the end.
+    /// Keep everything in this folder, instead of one that is removed at the end; one that an
+    /// earlier demo kept is used again as it is.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Where clients come in; without it 127.0.0.1:8443, or the next free port.
@@ -78,16 +81,12 @@ pub fn main(options: &Options) -> ExitCode {
 /// with threads must not change that: so the demo executes itself anew with it.
 fn begin(options: &Options) -> Result<bool, String> {
     let state = State::make(options.state.as_deref())?;
-    if config::softhsm().is_none() {
+    if !state.is_complete() {
+        prepare(&state)?;
+    }
+    if !state.file("softhsm2.conf").is_file() {
         return run(options, &state, None);
     }
-    let tokens = state.file("tokens");
-    std::fs::create_dir(&tokens).map_err(|error| format!("{}: {error}", tokens.display()))?;
-    let settings = format!(
-        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
-        tokens.display()
-    );
-    state.write("softhsm2.conf", settings)?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let error = Command::new(program)
@@ -98,6 +97,20 @@ fn begin(options: &Options) -> Result<bool, String> {
         .exec();
     // Only a failure comes back.
     Err(format!("the demo cannot execute itself: {error}"))
+}
+
+/// Where the token will be, if there can be one.
+fn prepare(state: &State) -> Result<(), String> {
+    if config::softhsm().is_none() {
+        return Ok(());
+    }
+    let tokens = state.file("tokens");
+    std::fs::create_dir(&tokens).map_err(|error| format!("{}: {error}", tokens.display()))?;
+    let settings = format!(
+        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+        tokens.display()
+    );
+    state.write("softhsm2.conf", settings)
 }
 
 fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<bool, String> {
@@ -115,18 +128,17 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
         )
     };
     log_to(&state.file("t8gate.log"))?;
-    let keys = softhsm.map_or(Keys::Files, Keys::Token);
     greet(state);
-    make_keys_and_certificates(state, &keys)?;
-
-    let scef = scef::Scef::start()?;
-    let addresses = Addresses {
-        listen: choose(options.listen, LISTEN_PORT, "clients")?,
-        admin: choose(options.admin, ADMIN_PORT, "metrics")?,
-        scef: scef.address,
+    let scene = match state.is_complete() {
+        true => Scene::found(state, options)?,
+        false => Scene::made(state, options, softhsm)?,
     };
-    state.write("demo.toml", config::render(&addresses, &keys))?;
-    let gateway = gateway::start(&state.file("demo.toml"))?;
+    let Scene {
+        keys,
+        addresses,
+        scef,
+    } = scene;
+    let gateway = gateway::start(&state.file(CONFIGURATION))?;
     println!(
         "The gateway serves {} with its own issuer; its log is {}.",
         addresses.origin(),
@@ -165,6 +177,64 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
     result
 }
 
+/// Keys, addresses, and a SCEF that runs.
+struct Scene {
+    keys: Keys,
+    addresses: Addresses,
+    scef: Scef,
+}
+
+impl Scene {
+    /// Made from nothing.
+    fn made(state: &State, options: &Options, softhsm: Option<PathBuf>) -> Result<Self, String> {
+        let keys = softhsm.map_or(Keys::Files, Keys::Token);
+        make_keys_and_certificates(state, &keys)?;
+        let scef = Scef::start(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?;
+        let addresses = Addresses {
+            listen: choose(options.listen, LISTEN_PORT, "clients")?,
+            admin: choose(options.admin, ADMIN_PORT, "metrics")?,
+            scef: scef.address,
+        };
+        state.write(CONFIGURATION, config::render(&addresses, &keys))?;
+        Ok(Self {
+            keys,
+            addresses,
+            scef,
+        })
+    }
+
+    /// As an earlier demo left it, and as the visitor has changed it since.
+    fn found(state: &State, options: &Options) -> Result<Self, String> {
+        let file = state.file(CONFIGURATION);
+        if options.listen.is_some() || options.admin.is_some() {
+            return Err(format!("change the addresses in {}", file.display()));
+        }
+        let config = match crate::config::examine(&file) {
+            (Some(config), faults) if faults.is_empty() => config,
+            (_, faults) => return Err(crate::config::render(&file, &faults)),
+        };
+        let keys = match config.tls.key.value {
+            KeySource::Pkcs11 { module, .. } => Keys::Token(module),
+            KeySource::File(_) => Keys::Files,
+        };
+        let admin = config.admin.map(|admin| admin.address.value);
+        let scef = Scef::start(config.upstream.address.value);
+        let scef = scef.map_err(|fault| {
+            format!("{fault}\n  hint: the demo brings its own SCEF, at upstream.address")
+        })?;
+        println!("Keys, certificates and configuration are those of an earlier demo.");
+        Ok(Self {
+            keys,
+            addresses: Addresses {
+                listen: config.listen.address.value,
+                admin: admin.ok_or("the demo shows [admin], too: put the section back")?,
+                scef: scef.address,
+            },
+            scef,
+        })
+    }
+}
+
 /// Logs of the gateway go into a file: the terminal is the tour's.
 fn log_to(file: &Path) -> Result<(), String> {
     let open = std::fs::OpenOptions::new()
@@ -185,7 +255,7 @@ fn log_to(file: &Path) -> Result<(), String> {
 fn greet(state: &State) {
     let end = match state.is_thrown_away() {
         true => "It is removed at the end; --state DIR keeps one.",
-        false => "It is kept; the next demo there is made anew.",
+        false => "It is kept: change demo.toml in it and start again with the same --state.",
     };
     println!(
         "t8gate demo: everything is in {}\n{end}\n",

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Says that a folder is a demo's, and may be made anew.
 const MARK: &str = ".t8gate-demo";
+/// What a demo is played by. It is written last: where it is, all is.
+pub const CONFIGURATION: &str = "demo.toml";
 
 /// The folder. One that is thrown away goes with this value, whatever else happens.
 #[derive(Debug)]
@@ -15,8 +17,8 @@ pub struct State {
 }
 
 impl State {
-    /// Makes a folder for its owner only: a throw-away one, or `kept`, which is made anew when an
-    /// earlier demo made it.
+    /// Makes a folder for its owner only: a throw-away one, or `kept`, which stays as it is when
+    /// an earlier demo has finished making it.
     ///
     /// # Errors
     /// Says why the folder cannot be used.
@@ -27,6 +29,11 @@ impl State {
         };
         state.write(MARK, "Made by t8gate demo.\n")?;
         Ok(state)
+    }
+
+    /// Whether an earlier demo has made all that belongs into it.
+    pub fn is_complete(&self) -> bool {
+        self.file(CONFIGURATION).is_file()
     }
 
     fn throw_away() -> Result<Self, String> {
@@ -53,7 +60,8 @@ impl State {
                 ));
             }
         }
-        if is_ours {
+        // What was begun and not finished is of no use.
+        if is_ours && !path.join(CONFIGURATION).is_file() {
             std::fs::remove_dir_all(path).map_err(fault)?;
         }
         let mut builder = std::fs::DirBuilder::new();
@@ -149,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_folder_stays_and_is_made_anew() {
+    fn kept_folder_stays_and_is_made_anew_unless_it_is_complete() {
         let outer = State::make(None).unwrap();
         let path = outer.file("kept");
         let state = State::make(Some(&path)).unwrap();
@@ -159,6 +167,10 @@ mod tests {
         assert_eq!(mode(&path), 0o700);
         let again = State::make(Some(&path)).unwrap();
         assert!(!again.file("old").exists());
+        assert!(!again.is_complete());
+        again.write(CONFIGURATION, "").unwrap();
+        let third = State::make(Some(&path)).unwrap();
+        assert!(third.is_complete());
     }
 
     #[test]

@@ -21,14 +21,18 @@ fn markdown() -> String {
     // Writing to a String cannot fail.
     for row in &ROWS {
         let error = row.oauth_error.map(|error| format!("`{error}`"));
+        let cause = match row.cause {
+            "" => "none".to_owned(),
+            cause => format!("`{cause}`"),
+        };
         let _ = writeln!(
             out,
-            "| `{}` | {} {} | {} | `{}` | {} |",
+            "| `{}` | {} {} | {} | {} | {} |",
             row.word,
             row.status,
             row.title,
-            error.unwrap_or_default(),
-            row.cause,
+            error.as_deref().unwrap_or("none"),
+            cause,
             escaped(row.cure),
         );
     }

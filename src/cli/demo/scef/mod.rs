@@ -6,7 +6,7 @@ mod patch;
 mod reply;
 mod store;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -37,9 +37,9 @@ impl Scef {
     ///
     /// # Errors
     /// Says what was in the way.
-    pub fn start() -> Result<Self, String> {
+    pub fn start(at: SocketAddr) -> Result<Self, String> {
         let fault = |error: std::io::Error| format!("the demo's SCEF cannot start: {error}");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(fault)?;
+        let listener = TcpListener::bind(at).map_err(fault)?;
         listener.set_nonblocking(true).map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

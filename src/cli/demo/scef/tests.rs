@@ -1,6 +1,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+/// A port that the kernel chooses.
+const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 use serde_json::json;
 
 use super::*;
@@ -124,7 +128,7 @@ fn made(scef: &Scef, collection: &str, resource: &Value) -> String {
 //# A created resource is answered with 201, itself, and its URI in Location.
 #[test]
 fn each_api_creates_reads_lists_and_deletes() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for (collection, resource) in collections() {
         let answer = send(&scef, "POST", collection, JSON, &resource);
         assert_eq!(answer.status, 201);
@@ -145,7 +149,7 @@ fn each_api_creates_reads_lists_and_deletes() {
 
 #[test]
 fn each_mandatory_attribute_is_asked_for() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for (collection, resource) in collections() {
         for name in resource.as_object().unwrap().keys() {
             let mut less = resource.clone();
@@ -159,7 +163,7 @@ fn each_mandatory_attribute_is_asked_for() {
 
 #[test]
 fn two_identifiers_are_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for (collection, mut resource) in collections() {
         resource["msisdn"] = "15555550100".into();
         let answer = send(&scef, "POST", collection, JSON, &resource);
@@ -170,7 +174,7 @@ fn two_identifiers_are_refused() {
 
 #[test]
 fn number_of_devices_in_an_area_needs_no_identifier() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let mut resource = event();
     resource.as_object_mut().unwrap().remove("externalId");
     resource["monitoringType"] = "NUMBER_OF_UES_IN_AN_AREA".into();
@@ -179,7 +183,7 @@ fn number_of_devices_in_an_area_needs_no_identifier() {
 
 #[test]
 fn attribute_of_another_type_is_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let mut resource = event();
     resource["maximumNumberOfReports"] = "many".into();
     resource["externalId"] = 7.into();
@@ -191,7 +195,7 @@ fn attribute_of_another_type_is_refused() {
 
 #[test]
 fn body_that_is_not_json_is_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let head = format!(
         "POST {EVENTS} HTTP/1.1\r\n{IDENTITY}Content-Type: {JSON}\r\n\
                         Content-Length: 3\r\n"
@@ -201,7 +205,7 @@ fn body_that_is_not_json_is_refused() {
 
 #[test]
 fn put_replaces_where_the_api_has_it() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for (collection, resource) in [(EVENTS, event()), (TRIGGERS, trigger())] {
         let path = made(&scef, collection, &resource);
         let mut new = resource.clone();
@@ -226,7 +230,7 @@ fn put_replaces_where_the_api_has_it() {
 
 #[test]
 fn patch_is_of_the_media_type_each_api_asks_for() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let path = made(&scef, EVENTS, &event());
     let patch = json!([{"op": "replace", "path": "/maximumNumberOfReports", "value": 5}]);
     send(&scef, "PATCH", &path, JSON, &patch).is_problem(415);
@@ -259,7 +263,7 @@ fn patch_is_of_the_media_type_each_api_asks_for() {
 
 #[test]
 fn patch_that_spoils_a_resource_is_refused_and_changes_nothing() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let path = made(&scef, EVENTS, &event());
     let before = ask(&scef, "GET", &path).body;
     let patch = json!([{"op": "remove", "path": "/externalId"}]);
@@ -283,7 +287,7 @@ fn patch_that_spoils_a_resource_is_refused_and_changes_nothing() {
 
 #[test]
 fn unknown_paths_are_not_found() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for path in [
         "/",
         "/3gpp-monitoring-event/v2/meters/subscriptions",
@@ -298,7 +302,7 @@ fn unknown_paths_are_not_found() {
 
 #[test]
 fn other_methods_are_refused_with_those_there_are() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let answer = ask(&scef, "DELETE", EVENTS);
     answer.is_problem(405);
     assert_eq!(answer.field("allow"), Some("GET, POST"));
@@ -310,13 +314,13 @@ fn other_methods_are_refused_with_those_there_are() {
 
 #[test]
 fn post_without_a_body_is_asked_for_its_length() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     ask(&scef, "POST", EVENTS).is_problem(411);
 }
 
 #[test]
 fn body_over_the_bound_is_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let mut resource = event();
     resource["accuracy"] = "x".repeat(BODY_BYTES_MAX).into();
     send(&scef, "POST", EVENTS, JSON, &resource).is_problem(413);
@@ -324,7 +328,7 @@ fn body_over_the_bound_is_refused() {
 
 #[test]
 fn other_media_type_is_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     send(&scef, "POST", EVENTS, "text/plain", &event()).is_problem(415);
     let with_charset = send(
         &scef,
@@ -338,7 +342,7 @@ fn other_media_type_is_refused() {
 
 #[test]
 fn identity_that_is_not_the_paths_is_refused() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     let fleet = "/3gpp-monitoring-event/v1/fleet/subscriptions";
     ask(&scef, "GET", fleet).is_problem(403);
     for identity in [
@@ -354,7 +358,7 @@ fn identity_that_is_not_the_paths_is_refused() {
 
 #[test]
 fn list_holds_ones_own_resources_only() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     made(&scef, EVENTS, &event());
     let head = "GET /3gpp-monitoring-event/v1/fleet/subscriptions HTTP/1.1\r\n\
                 X-SCS-AS-Id: fleet\r\nClient-Cert: :MA==:\r\n";
@@ -364,7 +368,7 @@ fn list_holds_ones_own_resources_only() {
 
 #[test]
 fn store_is_bounded() {
-    let scef = Scef::start().unwrap();
+    let scef = Scef::start(LOOPBACK).unwrap();
     for _ in 0..store::RESOURCES_MAX {
         made(&scef, NIDD, &nidd());
     }
