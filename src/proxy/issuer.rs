@@ -97,6 +97,10 @@ pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
     let exchange = connection.local.snapshot.deadlines.exchange;
     connection.exchange_by = connection.watch.now().after(exchange);
     let answered = match ask.endpoint {
+        // As of the gate: a connection may outlive the certificate it was opened with.
+        _ if connection.local.seconds().0 > connection.peer.not_after() => {
+            Err(Denial::CertificateExpired.into())
+        }
         Endpoint::Token => token(connection, &mut ask).await,
         Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
     };

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{Client, HOST, Response};
+use crate::harness::client::{Client, HOST, Response, get};
 use crate::harness::origin::Origin;
 use crate::harness::peers::{curl, url};
-use crate::harness::pki::{Identity, Key};
+use crate::harness::pki::{Identity, Key, Leaf, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{WAIT, run, run_well};
 
@@ -360,4 +360,41 @@ fn curl_fetches_a_token_and_uses_it() {
         .arg(url(address, PATH));
     let outcome = run(&mut get, b"", WAIT);
     assert!(outcome.status.success(), "{}", outcome.stderr);
+}
+
+/// A connection may outlive its certificate: then it fetches nothing any more.
+#[test]
+fn certificate_that_expires_on_the_connection_fetches_no_token() {
+    let house = house();
+    let leaf = Leaf {
+        valid_until_s: 2,
+        ..Leaf::client(San::Dns("scs.acme.example"))
+    };
+    let brief = house.stage.partner_ca.issue("brief", &leaf);
+    let dialer = house.stage.dialer(&brief);
+    let mut client = dialer.connect(house.gateway.address).expect("a client");
+    token_of(&asked(&mut client, FORM));
+    std::thread::sleep(Duration::from_millis(3_200));
+    let refused = asked(&mut client, FORM);
+    assert_problem(&refused, 401);
+    assert!(refused.text().contains("CERTIFICATE_EXPIRED"));
+    assert!(client.closed());
+}
+
+/// The answer to a request behind a refused form is that request's.
+#[test]
+fn requests_behind_a_form_are_answered_in_their_order() {
+    let house = house();
+    let mut client = house.client();
+    let token = token_of(&asked(&mut client, FORM));
+    let both = posted(TOKEN, "grant_type=x&client_id=acme-app", "") + &get(PATH, &token);
+    assert_grant_refused(&client.ask(&both), "unsupported_grant_type");
+    assert_eq!(client.answer().status, 200);
+    // A form that is refused unread is skipped whole, whatever it looks like.
+    let inner = get(PATH, &token);
+    let unread = posted(TOKEN, &inner, "").replace("x-www-form-urlencoded", "json");
+    let before = house.origin.requests();
+    assert_grant_refused(&client.ask(unread), "invalid_request");
+    token_of(&asked(&mut client, FORM));
+    assert_eq!(house.origin.requests(), before);
 }
