@@ -162,6 +162,41 @@ pub struct Record {
     pub whole_ns: u64,
 }
 
+impl Record {
+    /// Of nothing yet but when, where and about whom: each field is to be filled as it becomes
+    /// known.
+    pub fn blank(
+        at: UnixMillis,
+        shard: u16,
+        client: Option<ClientIndex>,
+        address: SocketAddr,
+    ) -> Self {
+        Self {
+            at,
+            kind: Kind::Request,
+            outcome: Outcome::Abandoned,
+            word: "",
+            detail: "",
+            cure: "",
+            status: 0,
+            shard,
+            client,
+            address,
+            request_id: None,
+            method: "",
+            api: None,
+            resource: "",
+            granted: ApiSet::EMPTY,
+            token: TokenVerdict::None,
+            request_bytes: 0,
+            response_bytes: 0,
+            authorize_ns: 0,
+            upstream_ns: 0,
+            whole_ns: 0,
+        }
+    }
+}
+
 /// Which decisions are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeps {

@@ -1,28 +1,10 @@
 use super::*;
 
 fn record(outcome: Outcome) -> Record {
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
     Record {
-        at: UnixMillis(1),
-        kind: Kind::Request,
         outcome,
-        word: "",
-        detail: "",
-        cure: "",
-        status: 200,
-        shard: 0,
-        client: None,
-        address: SocketAddr::from(([127, 0, 0, 1], 1)),
-        request_id: None,
-        method: "GET",
-        api: None,
-        resource: "",
-        granted: ApiSet::EMPTY,
-        token: TokenVerdict::None,
-        request_bytes: 0,
-        response_bytes: 0,
-        authorize_ns: 0,
-        upstream_ns: 0,
-        whole_ns: 0,
+        ..Record::blank(UnixMillis(1), 0, None, address)
     }
 }
 

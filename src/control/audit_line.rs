@@ -177,28 +177,12 @@ pub(super) mod tests {
 
     /// A record with nothing but what each has.
     pub(crate) fn bare(kind: Kind, outcome: Outcome) -> Record {
+        let at = UnixMillis(1_795_000_000_007);
+        let address = std::net::SocketAddr::from(([192, 0, 2, 7], 40_001));
         Record {
-            at: UnixMillis(1_795_000_000_007),
             kind,
             outcome,
-            word: "",
-            detail: "",
-            cure: "",
-            status: 0,
-            shard: 1,
-            client: None,
-            address: std::net::SocketAddr::from(([192, 0, 2, 7], 40_001)),
-            request_id: None,
-            method: "",
-            api: None,
-            resource: "",
-            granted: ApiSet::EMPTY,
-            token: TokenVerdict::None,
-            request_bytes: 0,
-            response_bytes: 0,
-            authorize_ns: 0,
-            upstream_ns: 0,
-            whole_ns: 0,
+            ..Record::blank(at, 1, None, address)
         }
     }
 

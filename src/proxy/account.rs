@@ -5,8 +5,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::audit::{Kind, Outcome, Record, RequestId, TokenVerdict};
-use crate::authz::apis::ApiSet;
+use crate::audit::{Kind, Outcome, Record, RequestId};
 use crate::clock::Nanos;
 use crate::metrics::Phase;
 use crate::peer::ClientIndex;
@@ -147,27 +146,5 @@ pub fn refused_connection(
 }
 
 fn blank(local: &Local, client: Option<ClientIndex>, address: SocketAddr) -> Record {
-    Record {
-        at: local.wall.get(),
-        kind: Kind::Request,
-        outcome: Outcome::Abandoned,
-        word: "",
-        detail: "",
-        cure: "",
-        status: 0,
-        shard: local.shard,
-        client,
-        address,
-        request_id: None,
-        method: "",
-        api: None,
-        resource: "",
-        granted: ApiSet::EMPTY,
-        token: TokenVerdict::None,
-        request_bytes: 0,
-        response_bytes: 0,
-        authorize_ns: 0,
-        upstream_ns: 0,
-        whole_ns: 0,
-    }
+    Record::blank(local.wall.get(), local.shard, client, address)
 }
