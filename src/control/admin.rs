@@ -1,6 +1,7 @@
 //! The admin listener: metrics, health, readiness. It asks nobody who they are, serves one request
 //! on a connection, and nobody can hold it up.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Weak};
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::audit_file::AuditState;
 use super::exposition::{self, AuditSample, Sample, ShardSample};
@@ -24,7 +25,7 @@ use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::signers::{SignerState, Signers};
 
-/// Connections at a time; more are closed at once.
+/// Connections at a time; for one more, the oldest is closed.
 const CONNECTIONS_MAX: usize = 64;
 /// From accept to the end of the request head.
 const HEAD_WAIT: Duration = Duration::from_secs(5);
@@ -258,7 +259,7 @@ async fn readiness(State(admin): State<Arc<Admin>>) -> Page {
 /// Serves until it is dropped. One request for each connection, each within its bounds.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
     let router = admin.router();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -268,11 +269,16 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            continue;
-        };
+        open.retain(|task| !task.is_finished());
+        // An answer takes a moment, so the oldest is the one that says nothing. Were the newest
+        // turned away, whoever holds all places would keep everybody out.
+        if open.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
             let mut server = http1::Builder::new();
             server
                 .keep_alive(false)
@@ -281,8 +287,8 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
             let connection = server.serve_connection(TokioIo::new(stream), service);
             // Who breaks off, or is too slow, has no further claim.
             let _ = tokio::time::timeout(CONNECTION_WAIT, connection).await;
-            drop(place);
         });
+        open.push_back(serving.abort_handle());
     }
 }
 
