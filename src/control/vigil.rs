@@ -68,6 +68,8 @@ impl Vigil {
                         see that NTP or chrony keeps it",
                 "the wall clock was set"
             );
+            // When the certificate ends is reckoned anew.
+            self.remind_at = now;
         }
         self.remind(now, wall.seconds());
         self.ask_again(now);
@@ -184,6 +186,17 @@ mod tests {
         assert_eq!(near.remind_at, Millis(62_000), "when it ends");
         near.remind(Millis(62_000), UnixSeconds(1_061));
         assert_eq!(near.remind_at, Millis(62_000).after(REMIND_EVERY));
+    }
+
+    /// The clock is set to a time at which the certificate has ended: that is not found out only
+    /// when its end would have come by waiting.
+    #[test]
+    fn certificate_is_looked_at_again_when_the_clock_is_set() {
+        let mut vigil = vigil(1_060);
+        vigil.turn(Millis(1_000), UnixMillis(1_000_000));
+        assert_eq!(vigil.remind_at, Millis(62_000), "when it ends");
+        vigil.turn(Millis(2_000), UnixMillis(1_101_000));
+        assert_eq!(vigil.remind_at, Millis(2_000).after(REMIND_EVERY));
     }
 
     #[test]
