@@ -1,6 +1,6 @@
 //! `t8gate check`: all that `serve` would do before it serves, as a table.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +18,12 @@ pub fn main(file: &Path) -> ExitCode {
     if let Some(config) = &config {
         let (_, mut report) = load::load(config, UnixSeconds::now());
         report.note("io_uring", io_uring(config));
-        report.note("listen address", listen_address(config));
+        let listen = config.listen.address.value;
+        report.note("listen address", free(listen, serve::port_fault(config)));
+        if let Some(admin) = &config.admin {
+            let taken = serve::admin_port_fault(config);
+            report.note("admin address", free(admin.address.value, taken));
+        }
         report.note("upstream", upstream(config));
         print(file, read, &report);
         config::add(&mut faults, report.faults());
@@ -41,14 +46,14 @@ fn io_uring(config: &Config) -> Result<((), String), Fault> {
     Ok(((), format!("available, shards on CPUs {:?}", cpus.value)))
 }
 
-fn listen_address(config: &Config) -> Result<((), String), Fault> {
-    match serve::port_fault(config) {
+fn free(address: SocketAddr, taken: Option<Fault>) -> Result<((), String), Fault> {
+    match taken {
         // A running gateway may be checked against the file it is to be restarted with.
         Some(fault) if fault.what.contains("(process ") && fault.what.contains(" t8gate)") => {
             Ok(((), format!("{}: a t8gate that is running", fault.what)))
         }
         Some(fault) => Err(fault),
-        None => Ok(((), format!("{} is free", config.listen.address.value))),
+        None => Ok(((), format!("{address} is free"))),
     }
 }
 

@@ -72,6 +72,9 @@ struct Signals {
     runtime: tokio::runtime::Runtime,
     terminate: Signal,
     interrupt: Signal,
+    /// A write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) is to fail and
+    /// be told of, not to end the process. Nobody waits for it: it is enough that it is kept.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -79,17 +82,19 @@ impl Signals {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (terminate, interrupt) = {
+        let (terminate, interrupt, file_too_large) = {
             let _entered = runtime.enter();
             (
                 signal(SignalKind::terminate())?,
                 signal(SignalKind::interrupt())?,
+                signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             )
         };
         Ok(Self {
             runtime,
             terminate,
             interrupt,
+            _file_too_large: file_too_large,
         })
     }
 
@@ -222,6 +227,7 @@ fn obstacles(config: &Config, report: &Report) -> Vec<Fault> {
         faults.push(fault(0, "listen.cpus", what, cure));
     }
     faults.extend(port_fault(config));
+    faults.extend(admin_port_fault(config));
     faults
 }
 
@@ -247,18 +253,10 @@ fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String
 pub(super) fn port_fault(config: &Config) -> Option<Fault> {
     let address = config.listen.address.value;
     let line = config.listen.address.line;
-    let error = accept::port_is_free(address).err()?;
-    if error.kind() != io::ErrorKind::AddrInUse {
-        let cure = "use an address of this machine, and a port this process may have";
-        return Some(fault(
-            line,
-            "listen.address",
-            format!("{address}: {error}"),
-            cure,
-        ));
-    }
-    let holders = holders(address);
-    let what = format!("another process listens on {address}{holders}");
+    let what = match port_taken(address)? {
+        Ok(what) => what,
+        Err(what) => return Some(fault(line, "listen.address", what, ADDRESS_CURE)),
+    };
     if config.listen.share_port {
         tracing::warn!("{what}; it gets a share of the connections, as listen.share_port allows");
         return None;
@@ -266,6 +264,30 @@ pub(super) fn port_fault(config: &Config) -> Option<Fault> {
     let cure = "stop it or use another port; set listen.share_port = true to share it, which \
                 gives each process a part of the connections";
     Some(fault(line, "listen.address", what, cure))
+}
+
+/// The same of the admin listener, which nobody shares.
+pub(super) fn admin_port_fault(config: &Config) -> Option<Fault> {
+    let at = &config.admin.as_ref()?.address;
+    let (what, cure) = match port_taken(at.value)? {
+        Ok(what) => (what, "stop it, or use another port for metrics and health"),
+        Err(what) => (what, ADDRESS_CURE),
+    };
+    Some(fault(at.line, "admin.address", what, cure))
+}
+
+const ADDRESS_CURE: &str = "use an address of this machine, and a port this process may have";
+
+/// None where the port is free; who else has it, or why nobody can have it.
+fn port_taken(address: SocketAddr) -> Option<Result<String, String>> {
+    let error = accept::port_is_free(address).err()?;
+    Some(match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let holders = holders(address);
+            Ok(format!("another process listens on {address}{holders}"))
+        }
+        _ => Err(format!("{address}: {error}")),
+    })
 }
 
 /// Says it when the process may not have the descriptors that the bounds allow for.
