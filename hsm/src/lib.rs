@@ -194,6 +194,16 @@ impl PrivateKey {
         }
     }
 
+    /// To be called now and then while [`SignFault::TokenGone`] lasts: has the module look for its
+    /// tokens as at the start, where it does not see this key's. Every session through the module,
+    /// of this key and of others, is opened again by its next signature. Does nothing while
+    /// another thread signs through the module, and for a key in a file. May block.
+    pub fn revive(&self) {
+        if let Keeper::Token(key) = &self.keeper {
+            key.revive();
+        }
+    }
+
     /// Proves that this is the private key of a certificate: signs a fresh random message by one
     /// scheme of each family and verifies with `certificate_spki` (DER of SubjectPublicKeyInfo).
     ///

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use aws_lc_rs::digest;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -20,16 +20,67 @@ use crate::public::{self, PublicKey};
 use crate::uri::KeyUri;
 use crate::{Family, KeyKind, OpenFault, Scheme, SignFault, SignJob, der};
 
-/// C_Initialize is once per process and module; contexts are never finalized, since another key
-/// may be open through the same module.
-static MODULES: Mutex<Option<HashMap<PathBuf, Pkcs11>>> = Mutex::new(None);
+/// C_Initialize is once per process and module, since another key may be open through the same
+/// one.
+static MODULES: Mutex<Option<HashMap<PathBuf, Arc<Module>>>> = Mutex::new(None);
 
-/// The process's context of a module, loaded and initialized at the first call.
-pub fn context(module: &Path) -> Result<Pkcs11, OpenFault> {
+/// A module of this process, loaded and initialized.
+pub struct Module {
+    pub context: Pkcs11,
+    round: RwLock<Round>,
+}
+
+/// How often a module has been initialized anew. Sessions of an earlier round are gone, and their
+/// numbers may be those of others now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round(u64);
+
+impl Module {
+    /// The round, which is this one for as long as the guard is held: to be held while the module
+    /// is called.
+    pub fn enter(&self) -> RwLockReadGuard<'_, Round> {
+        self.round
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Begins another round: finalizes the module and initializes it. Not while somebody calls it,
+    /// whom that would leave in the middle of nowhere.
+    pub fn renew(&self) -> Result<(), OpenFault> {
+        let Ok(mut round) = self.round.try_write() else {
+            return Ok(());
+        };
+        round.0 += 1;
+        match self.context.clone().finalize() {
+            // Not initialized: the last attempt got only half-way.
+            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiNotInitialized, _)) => {}
+            Err(e) => {
+                return Err(OpenFault::new(
+                    format!("the PKCS#11 module did not finalize: {e}"),
+                    "restart the gateway when the token is back",
+                ));
+            }
+        }
+        initialize(&self.context)
+    }
+}
+
+fn initialize(context: &Pkcs11) -> Result<(), OpenFault> {
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
+        Err(e) => Err(OpenFault::new(
+            format!("the PKCS#11 module did not initialize: {e}"),
+            "check the module's own configuration (SoftHSM: SOFTHSM2_CONF) and its log",
+        )),
+    }
+}
+
+/// The process's one of a module, loaded and initialized at the first call.
+pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
     let cure = "check `module`; SoftHSM's is libsofthsm2.so (apt-get install softhsm2)";
-    let path = module.canonicalize().map_err(|e| {
+    let path = path.canonicalize().map_err(|e| {
         OpenFault::new(
-            format!("the PKCS#11 module {} is not there: {e}", module.display()),
+            format!("the PKCS#11 module {} is not there: {e}", path.display()),
             cure,
         )
     })?;
@@ -37,8 +88,8 @@ pub fn context(module: &Path) -> Result<Pkcs11, OpenFault> {
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     let modules = modules.get_or_insert_default();
-    if let Some(context) = modules.get(&path) {
-        return Ok(context.clone());
+    if let Some(module) = modules.get(&path) {
+        return Ok(Arc::clone(module));
     }
     let no_module = |e: Error| {
         OpenFault::new(
@@ -47,20 +98,16 @@ pub fn context(module: &Path) -> Result<Pkcs11, OpenFault> {
         )
     };
     let context = Pkcs11::new(&path).map_err(no_module)?;
-    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-        Err(e) => {
-            return Err(OpenFault::new(
-                format!(
-                    "the PKCS#11 module {} did not initialize: {e}",
-                    path.display()
-                ),
-                "check the module's own configuration (SoftHSM: SOFTHSM2_CONF) and its log",
-            ));
-        }
-    }
-    modules.insert(path, context.clone());
-    Ok(context)
+    initialize(&context).map_err(|fault| {
+        let what = format!("{}: {}", path.display(), fault.what);
+        OpenFault::new(what, fault.cure)
+    })?;
+    let module = Arc::new(Module {
+        context,
+        round: RwLock::new(Round(0)),
+    });
+    modules.insert(path, Arc::clone(&module));
+    Ok(module)
 }
 
 /// The one token the URI names.

@@ -2,15 +2,14 @@
 //! back after a fault only with the same key.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam::queue::ArrayQueue;
-use cryptoki::context::Pkcs11;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
-use crate::pkcs11::{self, LoginFault, TokenFault};
+use crate::pkcs11::{self, LoginFault, Module, Round, TokenFault};
 use crate::public::PublicKey;
 use crate::uri::KeyUri;
 use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, SignJob};
@@ -19,7 +18,7 @@ use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, SignJob};
 const SESSIONS_MAX: usize = 1024;
 
 pub struct TokenKey {
-    context: Pkcs11,
+    module: Arc<Module>,
     uri: KeyUri,
     pin_file: PathBuf,
     kind: KeyKind,
@@ -34,12 +33,21 @@ pub struct TokenKey {
 }
 
 /// A session that can sign. None: it was lost, and the next signature tries to get another.
-struct Seat(Option<(Session, ObjectHandle)>);
+struct Seat(Option<Held>);
+
+struct Held {
+    session: Session,
+    key: ObjectHandle,
+    /// In which the session was opened: it is gone in any other.
+    round: Round,
+}
 
 struct Door {
     /// A session that never signs: as long as it is open, the login stands, whatever becomes of
     /// the others.
     idle: Session,
+    /// In which that was opened.
+    round: Round,
     /// The token refused the PIN; trying it again would lock the token.
     pin_refused: bool,
 }
@@ -66,20 +74,27 @@ impl TokenKey {
             ));
         }
         let uri = KeyUri::of(source)?;
-        let context = pkcs11::context(&source.module)?;
-        let (slot, token) = pkcs11::find_token(&context, &uri)?;
-        let idle = pkcs11::open_session(&context, slot)?;
+        let module = pkcs11::module(&source.module)?;
+        let entered = module.enter();
+        let (context, round) = (&module.context, *entered);
+        let (slot, token) = pkcs11::find_token(context, &uri)?;
+        let idle = pkcs11::open_session(context, slot)?;
         pkcs11::login(&idle, &token, &source.pin_file)?;
         let found = pkcs11::find_key(&idle, &uri)?;
-        let schemes = pkcs11::schemes(&context, slot, found.kind)?;
+        let schemes = pkcs11::schemes(context, slot, found.kind)?;
         let seats = ArrayQueue::new(source.sessions);
         for _ in 0..source.sessions {
-            let session = pkcs11::open_session(&context, slot)?;
+            let session = pkcs11::open_session(context, slot)?;
             // Handles are the token's, not the session's, while the application stays logged in.
-            let _ = seats.push(Seat(Some((session, found.handle))));
+            let _ = seats.push(Seat(Some(Held {
+                session,
+                key: found.handle,
+                round,
+            })));
         }
+        drop(entered);
         Ok(Self {
-            context,
+            module,
             uri,
             pin_file: source.pin_file.clone(),
             kind: found.kind,
@@ -88,6 +103,7 @@ impl TokenKey {
             seats,
             door: Mutex::new(Door {
                 idle,
+                round,
                 pin_refused: false,
             }),
         })
@@ -122,35 +138,54 @@ impl TokenKey {
 
     /// Signs with the key whose public key is `identity`; the caller may be about to prove that.
     pub fn sign_for(&self, job: SignJob<'_>, identity: &PublicKey) -> Result<Vec<u8>, SignFault> {
+        let round = self.module.enter();
         let seat = self.seats.pop().ok_or(SignFault::Busy)?;
         let mut loan = Loan { pool: self, seat };
-        if let Some((session, key)) = &loan.seat.0 {
-            match pkcs11::sign(session, *key, job) {
+        if let Some(held) = loan.seat.0.take_if(|held| held.round != *round) {
+            forget(held.session);
+        }
+        if let Some(held) = &loan.seat.0 {
+            match pkcs11::sign(&held.session, held.key, job) {
                 Ok(signature) => return Ok(signature),
                 Err(TokenFault::Refused) => return Err(SignFault::Refused),
                 Err(TokenFault::Lost) => loan.seat.0 = None,
             }
         }
-        let (session, key) = self.reopen(identity)?;
-        let answer = pkcs11::sign(&session, key, job);
+        let held = self.reopen(identity, *round)?;
+        let answer = pkcs11::sign(&held.session, held.key, job);
         if !matches!(answer, Err(TokenFault::Lost)) {
-            loan.seat.0 = Some((session, key));
+            loan.seat.0 = Some(held);
         }
         Ok(answer?)
     }
 
+    /// Has the module look for its tokens as at the start, where it does not see this key's. Some
+    /// never see one again that was away; SoftHSM is of them.
+    pub fn revive(&self) {
+        let entered = self.module.enter();
+        let seen = pkcs11::find_token(&self.module.context, &self.uri).is_ok();
+        drop(entered);
+        if seen {
+            return;
+        }
+        if let Err(fault) = self.module.renew() {
+            tracing::error!(what = %fault.what, cure = %fault.cure, "the token is not to be seen");
+        }
+    }
+
     /// A new session in place of a lost one: finds token and key again, which may have other
     /// numbers now, and has the key prove that it is the one it was.
-    fn reopen(&self, identity: &PublicKey) -> Result<(Session, ObjectHandle), SignFault> {
+    fn reopen(&self, identity: &PublicKey, round: Round) -> Result<Held, SignFault> {
         let mut door = self
             .door
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (slot, token) = pkcs11::find_token(&self.context, &self.uri)
+        let context = &self.module.context;
+        let (slot, token) = pkcs11::find_token(context, &self.uri)
             .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
-        let session = pkcs11::open_session(&self.context, slot)
+        let session = pkcs11::open_session(context, slot)
             .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
-        self.login_again(&mut door, &session, slot, &token)?;
+        self.login_again(&mut door, &session, slot, &token, round)?;
         let found = pkcs11::find_key(&session, &self.uri)
             .map_err(|fault| gone(SignFault::KeyGone, &fault))?;
         let scheme = *self.schemes.first().ok_or(SignFault::Unsupported)?;
@@ -168,7 +203,11 @@ impl TokenKey {
             return Err(SignFault::KeyGone);
         }
         tracing::warn!("a session with the token was lost and has been opened again");
-        Ok((session, found.handle))
+        Ok(Held {
+            session,
+            key: found.handle,
+            round,
+        })
     }
 
     fn login_again(
@@ -177,6 +216,7 @@ impl TokenKey {
         session: &Session,
         slot: Slot,
         token: &TokenInfo,
+        round: Round,
     ) -> Result<(), SignFault> {
         if door.pin_refused {
             return Err(SignFault::TokenGone);
@@ -189,12 +229,23 @@ impl TokenKey {
             }
             Err(LoginFault::Other(fault)) => return Err(gone(SignFault::TokenGone, &fault)),
         }
-        if door.idle.get_session_info().is_err() {
-            door.idle = pkcs11::open_session(&self.context, slot)
+        let same_round = door.round == round;
+        if !same_round || door.idle.get_session_info().is_err() {
+            let idle = pkcs11::open_session(&self.module.context, slot)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+            let before = std::mem::replace(&mut door.idle, idle);
+            if !same_round {
+                forget(before);
+            }
+            door.round = round;
         }
         Ok(())
     }
+}
+
+/// Lets go of a session of an earlier round, without closing it: its number may be another's now.
+fn forget(session: Session) {
+    std::mem::forget(session);
 }
 
 /// Says in the log what a request is not told.

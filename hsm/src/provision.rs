@@ -65,7 +65,7 @@ impl Ceremony {
     /// The module does not load or has no empty token, `pin_file` is there already or cannot be
     /// written, or the token refused a step.
     pub fn begin(module: &Path, label: &str, pin_file: &Path) -> Result<Self, OpenFault> {
-        let context = pkcs11::context(module)?;
+        let context = pkcs11::module(module)?.context.clone();
         let slot = empty_slot(&context)?;
         let (officer, user) = (random_pin()?, random_pin()?);
         write_new(pin_file, &user)?;

@@ -135,7 +135,10 @@ impl Vigil {
         };
         let key = Arc::clone(&token.key);
         self.probe = signers
-            .submit(now.after(PROBE_EVERY), move || signs(&key))
+            .submit(now.after(PROBE_EVERY), move || {
+                key.revive();
+                signs(&key)
+            })
             .ok();
     }
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::{Outcome, WAIT, command, finish, free_address, run, within};
+use super::admin::Admin;
+use super::{Outcome, WAIT, command, finish, free_address, run, run_well, wait_until, within};
 
 /// A configuration file in the making: `section.key` to a value as TOML writes it.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +81,13 @@ impl ConfigText {
         self
     }
 
+    /// The address a key names, where it is set.
+    pub fn address(&self, key: &str) -> Option<SocketAddr> {
+        let (section, name) = key.rsplit_once('.').expect("a key in full");
+        let value = self.values.get(section)?.get(name)?;
+        value.trim_matches('"').parse().ok()
+    }
+
     /// The file.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -137,25 +145,50 @@ pub fn check(file: &Path, environment: &[(String, String)]) -> Outcome {
 /// A serving gateway; killed when dropped.
 pub struct Gateway {
     pub address: SocketAddr,
+    /// Of the admin listener, where the configuration has one.
+    pub admin: Option<SocketAddr>,
     child: Child,
     log: Arc<Mutex<String>>,
 }
 
 impl Gateway {
-    /// Writes `config` below `directory`, with a free port in it, and starts the gateway.
+    /// Writes `config` below `directory` and starts the gateway. It listens on a free port, unless
+    /// the test has chosen one; so does its admin listener where the configuration says port 0.
     ///
     /// # Panics
     /// When it does not serve within [`WAIT`], with what it said.
     pub fn start(config: &ConfigText, directory: &Path, environment: &[(String, String)]) -> Self {
+        Self::start_by(&[], config, directory, environment)
+    }
+
+    /// The same, started by a program that becomes the gateway, such as `prlimit --nofile=64`.
+    ///
+    /// # Panics
+    /// When it does not serve within [`WAIT`], with what it said.
+    pub fn start_by(
+        starter: &[&str],
+        config: &ConfigText,
+        directory: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
         let mut last = String::new();
         // Between choosing a port and listening on it another test may take it.
         for _ in 0..3 {
-            let address = free_address();
+            let address = config.address("listen.address");
+            let address = address.unwrap_or_else(free_address);
+            let admin = config.address("admin.address");
+            let admin = admin.map(|at| if at.port() == 0 { free_address() } else { at });
             let mut config = config.clone();
             config.set_text("listen.address", address);
+            if let Some(admin) = admin {
+                config.set_text("admin.address", admin);
+            }
             let file = write(directory, &config);
-            match Self::spawn(&file, address, environment) {
-                Ok(gateway) => return gateway,
+            match Self::spawn_by(starter, &file, address, environment) {
+                Ok(mut gateway) => {
+                    gateway.admin = admin;
+                    return gateway;
+                }
                 Err(said) => last = said,
             }
         }
@@ -171,7 +204,18 @@ impl Gateway {
         address: SocketAddr,
         environment: &[(String, String)],
     ) -> Result<Self, String> {
-        let mut command = t8gate(&["serve", "--config"]);
+        Self::spawn_by(&[], file, address, environment)
+    }
+
+    fn spawn_by(
+        starter: &[&str],
+        file: &Path,
+        address: SocketAddr,
+        environment: &[(String, String)],
+    ) -> Result<Self, String> {
+        let mut words = starter.iter().chain(&[env!("CARGO_BIN_EXE_t8gate")]);
+        let mut command = command(words.next().expect("the gateway at least"));
+        command.args(words).args(["serve", "--config"]);
         command.arg(file).envs(environment.iter().cloned());
         command
             .stdin(Stdio::null())
@@ -181,6 +225,7 @@ impl Gateway {
         let log = keep_log(&mut child);
         let mut gateway = Self {
             address,
+            admin: None,
             child,
             log,
         };
@@ -213,6 +258,36 @@ impl Gateway {
     /// Whether it still runs.
     pub fn alive(&mut self) -> bool {
         self.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// The admin listener, which the configuration must have.
+    pub fn admin(&self) -> Admin {
+        Admin(self.admin.expect("a configuration with admin.address"))
+    }
+
+    /// Waits until it has said something.
+    pub fn await_log(&self, text: &str) {
+        wait_until(&format!("{text:?} in the log"), || {
+            self.log().contains(text)
+        });
+    }
+
+    /// Changes one of its limits: `--nofile=40:64`, `--fsize=4096`.
+    pub fn limit(&self, limit: &str) {
+        let pid = self.pid().to_string();
+        run_well(command("prlimit").args(["--pid", &pid, limit]));
+    }
+
+    /// The smallest number that no open descriptor has: the next one gets it.
+    pub fn next_fd(&self) -> usize {
+        let entries = std::fs::read_dir(self.proc("fd")).expect("our own child");
+        let open: Vec<usize> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        (0..)
+            .find(|number| !open.contains(number))
+            .expect("a number")
     }
 
     /// Sends SIGTERM.

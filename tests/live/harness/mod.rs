@@ -4,6 +4,7 @@
 //! Everything here listens on loopback, on ports the kernel chose, writes below the directory for
 //! temporary files, ends what it started, and waits for nothing longer than [`WAIT`].
 
+pub mod admin;
 pub mod client;
 pub mod gateway;
 pub mod mint;
@@ -200,4 +201,23 @@ pub fn installed(candidates: &[&str]) -> PathBuf {
         .map(PathBuf::from)
         .find(|path| path.exists());
     found.unwrap_or_else(|| panic!("none of {candidates:?} is here; hint: {INSTALL}"))
+}
+
+/// A file that `make setup` puts below the target directory, which is above this binary.
+///
+/// # Panics
+/// When it is not there, with the line that fetches it. A test that needs it never skips.
+pub fn tool(name: &str) -> PathBuf {
+    let binary = std::env::current_exe().expect("Linux");
+    let mut folders = binary.ancestors().skip(1);
+    let found = folders.find_map(|folder| {
+        let path = folder.join("tools").join(name);
+        path.exists().then_some(path)
+    });
+    found.unwrap_or_else(|| {
+        panic!(
+            "no tools/{name} above {}; hint: make setup",
+            binary.display()
+        )
+    })
 }

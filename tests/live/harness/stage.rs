@@ -1,6 +1,7 @@
 //! The usual scene: one gateway, one SCEF, two SCS/AS operators, one authorization server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -158,6 +159,14 @@ scs_as_ids = ["globex"]"#,
         let pin_file = self.config.value("tls.key.pin_file");
         self.config.set("oauth.key.pin_file", &pin_file);
         self.register_acme();
+    }
+
+    /// Records decisions in the file that comes back, and opens an admin listener.
+    pub fn watch(&mut self) -> PathBuf {
+        let file = self.scratch.path().join("audit.jsonl");
+        self.config.set_text("audit.file", file.display());
+        self.config.set_text("admin.address", "127.0.0.1:0");
+        file
     }
 
     fn register_acme(&mut self) {
