@@ -139,7 +139,9 @@ fn malformed(subscriber: &str, token: &str) -> Vec<String> {
         format!("GET {PATH} HTTP/1.1\r\n{good}Expect: {subscriber}\r\n\r\n"),
         format!("GET {PATH} HTTP/{subscriber}\r\n{good}\r\n"),
         format!("GET {PATH} HTTP/1.1\r\n{good}Host: {subscriber}\r\n\r\n"),
-        format!("POST {PATH} HTTP/1.1\r\n{good}Transfer-Encoding: chunked\r\n\r\n{subscriber}\r\n"),
+        format!(
+            "POST {PATH} HTTP/1.1\r\n{good}Transfer-Encoding: chunked\r\n\r\nz{subscriber}\r\n"
+        ),
     ]
 }
 
@@ -266,6 +268,7 @@ fn no_token_secret_or_subscriber_is_told_anywhere() {
         statuses.insert(stranger.ask(path));
     }
     for subscriber in SUBSCRIBERS {
+        stranger.client = connect();
         for asked in requests_about(subscriber, &good) {
             statuses.insert(stranger.ask(asked));
         }

@@ -14,7 +14,6 @@ pub struct Admin(pub SocketAddr);
 #[derive(Debug)]
 pub struct Page {
     pub status: u16,
-    pub head: String,
     pub body: String,
 }
 
@@ -45,7 +44,6 @@ impl Admin {
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some(Page {
             status: head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?,
-            head: head.to_owned(),
             body: body.to_owned(),
         })
     }
