@@ -208,3 +208,62 @@ fn folder_of_somebody_else_is_refused() {
     assert!(outcome.stderr.contains("hint"), "{}", outcome.stderr);
     assert!(folder.join("thesis").is_file());
 }
+
+/// The commands of the README that follow a phrase: what stands in the fenced blocks after it.
+fn readme_blocks(after: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("README.md");
+    let (_, rest) = text.split_once(after).expect("the README says so");
+    let blocks = rest.split("\n```").skip(1).step_by(2);
+    blocks
+        .map(|block| block.split_once('\n').expect("a language").1.to_owned())
+        .collect()
+}
+
+/// A third client, as the README says it: configured, certified, and served.
+#[test]
+fn client_added_as_the_readme_says_fetches_its_token() {
+    let scratch = Scratch::new();
+    let kept = scratch.path().join("kept");
+    let mut first = demo(&["--tour-only"], &scratch);
+    let outcome = run(first.arg("--state").arg(&kept), b"", TOUR);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+
+    let blocks = readme_blocks("**Another client:**");
+    let [client, certificate, curl, ..] = blocks.as_slice() else {
+        panic!("three blocks");
+    };
+    let file = kept.join("demo.toml");
+    let text = std::fs::read_to_string(&file).expect("demo.toml");
+    std::fs::write(&file, format!("{text}\n{client}")).expect("our own file");
+    let port = text
+        .lines()
+        .find_map(|line| line.strip_prefix("address = \"127.0.0.1:"))
+        .map(|rest| rest.trim_end_matches('"').to_owned())
+        .expect("the address clients come to");
+    let here = |text: &str| {
+        let text = text.replace("~/t8gate-demo", &kept.display().to_string());
+        text.replace("localhost:8443", &format!("localhost:{port}"))
+    };
+    let shell = |script: &str| {
+        let mut bash = command("bash");
+        bash.current_dir(&kept).args(["-c", &here(script)]);
+        run(&mut bash, b"", TOUR)
+    };
+    let issued = shell(certificate);
+    assert!(issued.status.success(), "{}", issued.stderr);
+
+    let mut again = t8gate(&["demo", "--state"]);
+    again.arg(&kept);
+    let mut running = Running::start(again);
+    let stays = within(TOUR, || running.told().contains(LAST_LINE));
+    let told = running.told();
+    assert!(stays && told.contains("all as expected"), "{told}");
+    let fetched = shell(curl);
+    assert!(
+        fetched.stdout.contains("access_token"),
+        "{}",
+        fetched.stdout
+    );
+    assert!(running.terminate().success());
+}
