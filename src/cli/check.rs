@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault};
+use crate::config::{self, Config, Fault, WhenUnwritable};
 use crate::control::load::{self, Report};
 use crate::shard;
 
@@ -24,6 +24,7 @@ pub fn main(file: &Path) -> ExitCode {
             let taken = serve::admin_port_fault(config);
             report.note("admin address", free(admin.address.value, taken));
         }
+        report.note("audit", Ok(((), audit(config))));
         report.note("upstream", upstream(config));
         print(file, read, &report);
         config::add(&mut faults, report.faults());
@@ -54,6 +55,20 @@ fn free(address: SocketAddr, taken: Option<Fault>) -> Result<((), String), Fault
         }
         Some(fault) => Err(fault),
         None => Ok(((), format!("{address} is free"))),
+    }
+}
+
+/// What becomes of decisions; that the file can be written was looked at with the configuration.
+fn audit(config: &Config) -> String {
+    match &config.audit {
+        None => "none: refusals are logged, and nothing is recorded".to_owned(),
+        Some(audit) => {
+            let file = audit.file.value.display();
+            match audit.when_unwritable {
+                WhenUnwritable::Refuse => format!("{file}; what it cannot take is refused"),
+                WhenUnwritable::Lossy => format!("{file}; what it cannot take is lost"),
+            }
+        }
     }
 }
 

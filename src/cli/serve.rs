@@ -152,6 +152,9 @@ impl Gateway {
             shards = gateway.shards.len(),
             clients = snapshot.clients.len(),
             upstream = %snapshot.upstream,
+            issuer = snapshot.issuer.is_some(),
+            audit = config.audit.is_some(),
+            admin = config.admin.is_some(),
             "serving"
         );
         Ok(gateway)
