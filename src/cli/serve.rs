@@ -350,14 +350,13 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
         Millis::now(),
     );
     let audit = writer.state();
-    let in_token = snapshot.key.in_token();
-    let watched = signers
-        .as_ref()
-        .filter(|_| in_token)
-        .map(|signers| Watched {
-            signers: Arc::downgrade(signers),
-            key: Arc::clone(&snapshot.key),
-        });
+    let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
+    let keys = std::iter::once(&snapshot.key).chain(own);
+    let keys: Vec<_> = keys.filter(|key| key.in_token()).cloned().collect();
+    let watched = signers.as_ref().map(|signers| Watched {
+        signers: Arc::downgrade(signers),
+        keys,
+    });
     let vigil = Vigil::new(
         snapshot.certificate_not_after,
         watched,

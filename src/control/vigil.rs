@@ -20,11 +20,11 @@ const RENEW_S: u64 = 14 * 86_400;
 /// Between two words about the same certificate.
 const REMIND_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
-/// The token that holds the server's key, for who may ask it again.
+/// The keys in tokens, the server's and the issuer's, for who may ask them again.
 pub struct Watched {
     /// Weak: its threads end when the last shard lets go of them.
     pub signers: Weak<Signers>,
-    pub key: Arc<PrivateKey>,
+    pub keys: Vec<Arc<PrivateKey>>,
 }
 
 /// Looks after these things; to be called often.
@@ -133,13 +133,15 @@ impl Vigil {
         let Some(signers) = token.signers.upgrade() else {
             return;
         };
-        let key = Arc::clone(&token.key);
-        self.probe = signers
-            .submit(now.after(PROBE_EVERY), move || {
+        let keys = token.keys.clone();
+        // Which of them did not sign is not known, so each has to.
+        let all_sign = move || {
+            keys.iter().all(|key| {
                 key.revive();
-                signs(&key)
+                signs(key)
             })
-            .ok();
+        };
+        self.probe = signers.submit(now.after(PROBE_EVERY), all_sign).ok();
     }
 }
 
@@ -212,7 +214,7 @@ mod tests {
         let state = Arc::new(SignerState::default());
         let token = Watched {
             signers: Arc::downgrade(&signers),
-            key,
+            keys: vec![key],
         };
         let now = Millis::now();
         let mut vigil = Vigil::new(

@@ -185,6 +185,11 @@ impl Issuer {
         self.key.in_token()
     }
 
+    /// The key that signs tokens, for who sees to it that it does.
+    pub fn signing_key(&self) -> &Arc<PrivateKey> {
+        &self.key
+    }
+
     /// What a client's certificate must say and what it may be granted.
     fn registered(&self, client: ClientIndex) -> Option<&Registered> {
         let place = usize::try_from(client.0).ok()?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rustls::HandshakeKind;
 
-use crate::harness::client::Dialer;
+use crate::harness::client::{Dialer, HOST};
 use crate::harness::origin::Origin;
-use crate::harness::pki::Key;
+use crate::harness::pki::{Key, Leaf};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::within;
 
@@ -108,4 +108,43 @@ fn token_that_is_lost_costs_full_handshakes_only_and_comes_back_by_itself() {
     house.gateway.await_log("the token signs again");
     assert_eq!(visit(&full, &house), Ok(200));
     assert_eq!(open.get(PATH, &house.token()).status, 200);
+}
+
+/// The server's key is in a file, the issuer's in the token: it is asked again all the same.
+#[test]
+fn issuer_key_that_is_lost_comes_back_by_itself() {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
+    stage.issue_tokens_from(&token);
+    for name in ["module", "uri", "pin_file", "sessions"] {
+        stage.config.unset(&format!("tls.key.{name}"));
+    }
+    let server = stage.operator_ca.issue("server", &Leaf::server(HOST));
+    let certificate = server.certificate.display();
+    stage.config.set_text("tls.certificate", certificate);
+    stage.config.set_text("tls.key.file", server.key.display());
+    stage.watch();
+    let gateway = stage.start();
+    let (admin, store) = (gateway.admin(), Store::of(&stage));
+    let dialer = stage.dialer(&stage.acme);
+    let mut client = dialer.connect(gateway.address).expect("a handshake");
+    let form = "grant_type=client_credentials&client_id=acme-app";
+    let asked = format!(
+        "POST /oauth2/token HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
+        form.len()
+    );
+    assert_eq!(client.ask(&asked).status, 200);
+    store.lose();
+    let lost = || client.ask(&asked).status == 503;
+    assert!(within(Duration::from_secs(5), lost), "nothing was lost");
+    admin.await_readiness(503);
+    assert!(
+        dialer.connect(gateway.address).is_ok(),
+        "it has its own key"
+    );
+    store.bring_back();
+    admin.await_readiness(200);
+    gateway.await_log("the token signs again");
+    assert_eq!(client.ask(&asked).status, 200);
 }
