@@ -329,7 +329,8 @@ impl AuditFile {
                 tracing::error!(
                     file = %self.path.display(),
                     %error,
-                    hint = "let the user of the gateway make files in that folder",
+                    hint = "let the user of the gateway make files in that folder, and see that it \
+                            is not out of descriptors",
                     "the audit file was moved and cannot be made anew: records go on into the old"
                 );
             }

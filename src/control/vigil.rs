@@ -35,6 +35,8 @@ pub struct Vigil {
     remind_at: Millis,
     token: Option<Watched>,
     state: Arc<SignerState>,
+    /// A signature failed, as of the last look.
+    failing: bool,
     probe: Option<oneshot::Receiver<Done<bool>>>,
     probe_at: Millis,
 }
@@ -54,6 +56,7 @@ impl Vigil {
             remind_at: now,
             token,
             state,
+            failing: false,
             probe: None,
             probe_at: now,
         }
@@ -111,13 +114,15 @@ impl Vigil {
     /// A token that did not sign is asked again, also where no client makes it: somebody who looks
     /// at readiness may be keeping them away.
     fn ask_again(&mut self, now: Millis) {
+        if std::mem::replace(&mut self.failing, self.state.last_failed()) && !self.failing {
+            tracing::info!("the token signs again");
+        }
         if let Some(probe) = &mut self.probe {
             match probe.try_recv() {
                 Ok(done) => {
                     self.probe = None;
                     if done.value {
                         self.state.note(true);
-                        tracing::info!("the token signs again");
                     }
                 }
                 Err(oneshot::error::TryRecvError::Closed) => self.probe = None,
