@@ -2,8 +2,9 @@
 //! session does it, and what happens on a fault, is `pool`'s business.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard};
 
 use aws_lc_rs::digest;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -180,39 +181,45 @@ pub fn open_session(context: &Pkcs11, slot: Slot) -> Result<Session, OpenFault> 
     })
 }
 
-/// What became of a login.
-pub enum LoginFault {
-    /// The PIN was tried and refused, or must not be tried: trying again locks the token.
-    Pin(OpenFault),
-    Other(OpenFault),
-}
+/// PINs that a token has refused in this process, by the token's serial number and a keyed hash:
+/// whoever opens a second key in the token, or opens one again, must not spend another try on the
+/// same PIN. One that has been corrected in its file is another.
+static REFUSED: Mutex<Vec<(String, u64)>> = Mutex::new(Vec::new());
 
-impl From<LoginFault> for OpenFault {
-    fn from(fault: LoginFault) -> Self {
-        match fault {
-            LoginFault::Pin(fault) | LoginFault::Other(fault) => fault,
-        }
-    }
-}
-
-/// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry.
-pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), LoginFault> {
+/// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry, and
+/// never by a PIN that was refused before.
+pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), OpenFault> {
     if !token.login_required() {
         return Ok(());
     }
     if token.user_pin_locked() {
-        return Err(LoginFault::Pin(OpenFault::new(
+        return Err(OpenFault::new(
             "the user PIN of the token is locked",
             "let the security officer set a new one (pkcs11-tool --init-pin)",
-        )));
+        ));
     }
     if token.user_pin_final_try() {
-        return Err(LoginFault::Pin(OpenFault::new(
+        return Err(OpenFault::new(
             "the token has one try of the user PIN left; it was not spent",
             "log in once by hand with the right PIN, put that into the PIN file, start again",
-        )));
+        ));
     }
-    let pin = read_pin(pin_file).map_err(LoginFault::Other)?;
+    let (pin, hash) = read_pin(pin_file)?;
+    let refused = |why: &str| {
+        OpenFault::new(
+            format!("the token refused the PIN of {}: {why}", pin_file.display()),
+            "correct the PIN file: a PIN that was refused is not tried again, because a few wrong \
+             ones lock the token for good",
+        )
+    };
+    let tried = (token.serial_number().to_owned(), hash);
+    // Held while it is tried: two keys of one token must not try at the same time.
+    let mut known = REFUSED
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if known.contains(&tried) {
+        return Err(refused("it was tried before"));
+    }
     match session.login(UserType::User, Some(&pin)) {
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
         Err(Error::Pkcs11(
@@ -222,23 +229,19 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
             | RvError::PinExpired
             | RvError::PinLocked),
             _,
-        )) => Err(LoginFault::Pin(OpenFault::new(
-            format!(
-                "the token refused the PIN of {}: {why:?}",
-                pin_file.display()
-            ),
-            "correct the PIN file before the next start: it was tried once and is not tried \
-             again, because a few wrong PINs lock the token for good",
-        ))),
-        Err(e) => Err(LoginFault::Other(OpenFault::new(
+        )) => {
+            known.push(tried);
+            Err(refused(&format!("{why:?}")))
+        }
+        Err(e) => Err(OpenFault::new(
             format!("login to the token failed: {e}"),
             "check the token with pkcs11-tool --login --list-objects",
-        ))),
+        )),
     }
 }
 
-/// The first line of the PIN file. Both copies in memory are wiped when dropped.
-fn read_pin(file: &Path) -> Result<AuthPin, OpenFault> {
+/// The first line of the PIN file, and a hash of it by a key of this process. Both copies in memory are wiped when dropped.
+fn read_pin(file: &Path) -> Result<(AuthPin, u64), OpenFault> {
     let cure = "write the user PIN on the first line of the file, mode 0600";
     let text = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
         OpenFault::new(
@@ -250,7 +253,11 @@ fn read_pin(file: &Path) -> Result<AuthPin, OpenFault> {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match std::str::from_utf8(line) {
-        Ok(pin) if !pin.is_empty() => Ok(AuthPin::from(pin)),
+        Ok(pin) if !pin.is_empty() => {
+            static KEY: OnceLock<RandomState> = OnceLock::new();
+            let hash = KEY.get_or_init(RandomState::new).hash_one(pin);
+            Ok((AuthPin::from(pin), hash))
+        }
         _ => Err(OpenFault::new(
             format!(
                 "the PIN file {} has no PIN on its first line",

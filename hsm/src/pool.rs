@@ -9,7 +9,7 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
-use crate::pkcs11::{self, LoginFault, Module, Round, TokenFault};
+use crate::pkcs11::{self, Module, Round, TokenFault};
 use crate::public::PublicKey;
 use crate::uri::KeyUri;
 use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, SignJob};
@@ -48,8 +48,6 @@ struct Door {
     idle: Session,
     /// In which that was opened.
     round: Round,
-    /// The token refused the PIN; trying it again would lock the token.
-    pin_refused: bool,
 }
 
 /// A seat on loan; it goes back whatever happens.
@@ -101,11 +99,7 @@ impl TokenKey {
             schemes,
             identity: found.public.map(OnceLock::from).unwrap_or_default(),
             seats,
-            door: Mutex::new(Door {
-                idle,
-                round,
-                pin_refused: false,
-            }),
+            door: Mutex::new(Door { idle, round }),
         })
     }
 
@@ -218,17 +212,8 @@ impl TokenKey {
         token: &TokenInfo,
         round: Round,
     ) -> Result<(), SignFault> {
-        if door.pin_refused {
-            return Err(SignFault::TokenGone);
-        }
-        match pkcs11::login(session, token, &self.pin_file) {
-            Ok(()) => {}
-            Err(LoginFault::Pin(fault)) => {
-                door.pin_refused = true;
-                return Err(gone(SignFault::TokenGone, &fault));
-            }
-            Err(LoginFault::Other(fault)) => return Err(gone(SignFault::TokenGone, &fault)),
-        }
+        pkcs11::login(session, token, &self.pin_file)
+            .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
         let same_round = door.round == round;
         if !same_round || door.idle.get_session_info().is_err() {
             let idle = pkcs11::open_session(&self.module.context, slot)

@@ -348,6 +348,24 @@ fn wrong_pin_is_tried_once() {
 }
 
 #[test]
+fn wrong_pin_is_tried_once_for_all_keys_of_a_token() {
+    let name = "wrong_pin_is_tried_once_for_all_keys_of_a_token";
+    alone(name, &["ec256"], |dir| {
+        std::fs::write(dir.join("wrong-pin"), "00000000\n").unwrap();
+        let source = Pkcs11Source {
+            module: SPY.into(),
+            pin_file: dir.join("wrong-pin"),
+            ..source(dir, SERVER)
+        };
+        for _ in 0..3 {
+            let fault = PrivateKey::from_token(&source).unwrap_err();
+            assert!(fault.what.contains("refused the PIN"), "{fault}");
+        }
+        assert_eq!(spied(dir, "C_Login"), 1);
+    });
+}
+
+#[test]
 fn missing_or_empty_pin_file_is_refused_without_a_try() {
     alone(
         "missing_or_empty_pin_file_is_refused_without_a_try",
@@ -546,6 +564,10 @@ fn pin_refused_while_running_is_not_tried_again() {
                 assert_eq!(sign_once(&key), Err(SignFault::TokenGone));
             }
             assert_eq!(spied(dir, "C_Login"), 2);
+            // Corrected, it is tried: the operator need not restart anything.
+            std::fs::copy(dir.join("pin"), &pin_file).unwrap();
+            sign_once(&key).unwrap();
+            assert_eq!(spied(dir, "C_Login"), 3);
         },
     );
 }

@@ -415,7 +415,8 @@ pub const ROWS: [Row; 38] = [
     },
     Row {
         detail: "Too many wait for a token; come again.",
-        cure: "the HSM is slower than what it is asked for: raise tls.key.sessions",
+        cure: "the HSM is slower than what it is asked for: raise the sessions of tls.key and \
+               oauth.key",
         ..unavailable("issuer_busy")
     },
     Row {
