@@ -63,7 +63,7 @@ impl Kind {
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Allowed, and answered to the end.
+    /// Allowed, and its answer handed to the connection to its end.
     Answered,
     /// Refused, for the reason the record names.
     Refused,
@@ -277,14 +277,18 @@ impl Journal {
         true
     }
 
-    /// Writes a record down, the one of a promise where `promised`. False where there was no room
-    /// for it, and it is lost.
+    /// Writes a record down, the one of a promise where `promised`: that one always finds its room.
+    /// False where there was none, and the record is lost.
     pub fn write(&self, record: &Record, promised: bool) -> bool {
         if promised {
             self.promised.set(self.promised.get().saturating_sub(1));
         }
         if self.keeps == Keeps::Refusals && record.outcome != Outcome::Refused {
             return true;
+        }
+        // What is refused must not take the room of what was admitted, however much it is.
+        if !promised && self.room() <= self.promised.get() {
+            return false;
         }
         let mut filling = self.filling.borrow_mut();
         if filling.len() >= AUDIT_BATCH_RECORDS && !self.send(&mut filling) {

@@ -37,7 +37,8 @@ pub const RECV_BYTES: usize = 4 * 1024;
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
-/// A request to the token endpoint of the embedded issuer; over it 413.
+/// A request to the token endpoint of the embedded issuer: those of its grant take some hundred
+/// octets. Over it 413.
 pub const FORM_BYTES_MAX: usize = 8 * 1024;
 /// Audit records that travel together from a shard to the writer.
 pub const AUDIT_BATCH_RECORDS: usize = 256;

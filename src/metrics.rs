@@ -52,7 +52,7 @@ pub struct Counters {
     pub accepts_failed: Counter,
     pub handshakes_full: Counter,
     pub handshakes_resumed: Counter,
-    /// Requests that came to a decision, at the T8 APIs or at the embedded issuer.
+    /// Requests that have come, at the T8 APIs or at the embedded issuer.
     pub requests: Counter,
     /// Requests for which the token was the connection's last one.
     pub tokens_remembered: Counter,

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -29,6 +29,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The threads and their one queue.
 pub struct Signers {
     jobs: Sender<Job>,
+    /// Since when each thread has been at its piece of work, in milliseconds; 0 where it waits.
+    busy_since: Arc<[AtomicU64]>,
 }
 
 impl Signers {
@@ -42,15 +44,26 @@ impl Signers {
         queued_max: usize,
     ) -> std::io::Result<(Arc<Self>, Vec<JoinHandle<()>>)> {
         let (jobs, queue) = bounded(queued_max.max(1));
+        let idle = (0..count.max(1)).map(|_| AtomicU64::new(0));
+        let busy_since: Arc<[AtomicU64]> = idle.collect();
         let threads = (0..count.max(1))
             .map(|index| {
                 let queue: Receiver<Job> = queue.clone();
+                let busy_since = Arc::clone(&busy_since);
                 thread::Builder::new()
                     .name(format!("signer-{index}"))
-                    .spawn(move || queue.iter().for_each(run))
+                    .spawn(move || {
+                        for job in queue.iter() {
+                            // Never 0, which says that it waits.
+                            let now = Millis::now().0.max(1);
+                            busy_since[index].store(now, Ordering::Relaxed);
+                            run(job);
+                            busy_since[index].store(0, Ordering::Relaxed);
+                        }
+                    })
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        Ok((Arc::new(Self { jobs }), threads))
+        Ok((Arc::new(Self { jobs, busy_since }), threads))
     }
 
     /// Queues work that is about to sign. The receiver yields what came of it; it yields an error
@@ -78,27 +91,50 @@ impl Signers {
         queued.map(|()| back).map_err(|_| Busy)
     }
 
+    /// For how long the slowest piece of work under way has been so, in milliseconds.
+    pub fn busy_ms(&self, now: Millis) -> u64 {
+        let since = self.busy_since.iter().map(|at| at.load(Ordering::Relaxed));
+        let busy = since
+            .filter(|at| *at > 0)
+            .map(|at| now.0.saturating_sub(at));
+        busy.max().unwrap_or(0)
+    }
+
     /// Pieces of work that wait for a thread.
     pub fn queued(&self) -> usize {
         self.jobs.len()
     }
 }
 
-/// Whether the last signature was made, for whoever asks on any thread.
+/// Whose signature it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// The server's key, a handshake.
+    Handshake,
+    /// The issuer's key, a token.
+    Grant,
+}
+
+/// Whether the last signatures were made, for whoever asks on any thread.
 #[derive(Debug, Default)]
 pub struct SignerState {
-    failed: AtomicBool,
+    failed: [AtomicBool; 2],
 }
 
 impl SignerState {
     /// Notes whether a signature that was asked for was made.
-    pub fn note(&self, signed: bool) {
-        self.failed.store(!signed, Ordering::Relaxed);
+    pub fn note(&self, whose: Signs, signed: bool) {
+        self.failed[whose as usize].store(!signed, Ordering::Relaxed);
     }
 
-    /// Whether the last one was not made; false before the first.
+    /// Whether the last one of this key was not made; false before the first.
+    pub fn failed(&self, whose: Signs) -> bool {
+        self.failed[whose as usize].load(Ordering::Relaxed)
+    }
+
+    /// Whether the last one of any key was not made.
     pub fn last_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.failed(Signs::Handshake) || self.failed(Signs::Grant)
     }
 }
 
@@ -145,6 +181,8 @@ mod tests {
         begins.recv().unwrap();
         let late = signers.submit(Millis(0), || 1).unwrap();
         assert_eq!(signers.queued(), 1);
+        let then = Millis(Millis::now().0 + 5_000);
+        assert!(signers.busy_ms(then) >= 5_000, "one is at work");
         assert_eq!(signers.submit(later(), || 2).err(), Some(Busy));
         release.send(()).unwrap();
         assert!(first.unwrap().blocking_recv().is_ok());

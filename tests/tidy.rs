@@ -52,8 +52,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "audit", "authz", "clock", "config", "control", "io", "limits", "metrics", "peer",
-            "proxy", "shard", "signers", "snapshot", "tls",
+            "audit", "authz", "clock", "config", "control", "io", "limits", "metrics", "oauth",
+            "peer", "proxy", "shard", "signers", "snapshot", "tls",
         ],
     ),
 ];

@@ -240,7 +240,8 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
     }
 }
 
-/// The first line of the PIN file, and a hash of it by a key of this process. Both copies in memory are wiped when dropped.
+/// The first line of the PIN file, and a hash of it by a key of this process. Both copies in memory
+/// are wiped when dropped.
 fn read_pin(file: &Path) -> Result<(AuthPin, u64), OpenFault> {
     let cure = "write the user PIN on the first line of the file, mode 0600";
     let text = std::fs::read(file).map(Zeroizing::new).map_err(|e| {

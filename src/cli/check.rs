@@ -24,7 +24,9 @@ pub fn main(file: &Path) -> ExitCode {
             let taken = serve::admin_port_fault(config);
             report.note("admin address", free(admin.address.value, taken));
         }
-        report.note("audit", Ok(((), audit(config))));
+        if !faults.iter().any(|fault| fault.key == "audit.file") {
+            report.note("audit", Ok(((), audit(config))));
+        }
         report.note("upstream", upstream(config));
         print(file, read, &report);
         config::add(&mut faults, report.faults());

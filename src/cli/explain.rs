@@ -20,7 +20,7 @@ const ID_DIGITS_MIN: usize = 8;
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// Rotated files that are looked for: `audit.jsonl.1` and so on.
 const ROTATED_MAX: usize = 99;
-/// Ids that are listed where a prefix names several.
+/// Ids that are listed where some digits name several.
 const LISTED_MAX: usize = 8;
 
 const FOUND: u8 = 0;
@@ -42,12 +42,17 @@ pub fn main(id: &str, audit: &[PathBuf], config: Option<&Path>) -> ExitCode {
 }
 
 /// The text for standard output, or the status and the text for standard error.
-fn explain(id: &str, audit: &[PathBuf], config: Option<&Path>) -> Result<String, (u8, String)> {
+pub(super) fn explain(
+    id: &str,
+    audit: &[PathBuf],
+    config: Option<&Path>,
+) -> Result<String, (u8, String)> {
     let bad = |what: String, hint: &str| (BAD_ARGUMENTS, format!("{what}\n  hint: {hint}\n"));
-    let id = id.to_ascii_lowercase();
+    let id = id.trim().to_ascii_lowercase();
     let digits = id.bytes().all(|b| b.is_ascii_hexdigit());
     if !digits || !(ID_DIGITS_MIN..=ID_DIGITS).contains(&id.len()) {
-        let what = "a request id has 32 hexadecimal digits, of which 8 at least must be given";
+        let what = "a request id has 32 hexadecimal digits, of which its last 8 at least must be \
+                    given";
         let hint = "it stands in the answer's X-Request-Id, in the log and at the SCEF";
         return Err(bad(what.to_owned(), hint));
     }
@@ -76,11 +81,16 @@ fn explain(id: &str, audit: &[PathBuf], config: Option<&Path>) -> Result<String,
         (Some(_), Some(_)) => {
             let list: Vec<&str> = found.keys().take(LISTED_MAX).map(String::as_str).collect();
             let what = format!(
-                "{id} names {} requests:\n  {}",
-                found.len(),
+                "{id} names {} requests{}:\n  {}",
+                found.len().min(LISTED_MAX),
+                if found.len() > LISTED_MAX {
+                    ", and more"
+                } else {
+                    ""
+                },
                 list.join("\n  ")
             );
-            Err(bad(what, "give more digits"))
+            Err(bad(what, "give the whole id, or more of its end"))
         }
         (Some(_), None) => Ok(found.values().flatten().map(words::tell).collect()),
     }
@@ -102,8 +112,13 @@ fn configured(file: &Path) -> Result<Vec<PathBuf>, String> {
         path.push(format!(".{number}"));
         PathBuf::from(path)
     });
-    let rotated = rotated.take_while(|path| File::open(path).is_ok());
-    Ok(std::iter::once(current.clone()).chain(rotated).collect())
+    let rotated = rotated.filter(|path| path.exists());
+    // Just moved away, the first of them is made anew in a moment.
+    let mut files: Vec<PathBuf> = rotated.collect();
+    if current.exists() || files.is_empty() {
+        files.insert(0, current.clone());
+    }
+    Ok(files)
 }
 
 /// Records by their ids. A file that cannot be read is named.
@@ -138,7 +153,12 @@ fn search(id: &str, mut lines: impl BufRead, found: &mut Found) -> io::Result<()
             continue;
         }
         let told: Option<Told> = serde_json::from_slice(&line).ok();
-        if let Some(told) = told.filter(|told| told.request_id.starts_with(id)) {
+        // The first half is the same for all requests of a shard's run: its end tells them apart.
+        let named = |told: &Told| told.request_id.starts_with(id) || told.request_id.ends_with(id);
+        // One more than are listed says that there are more; all of them could fill the memory.
+        let listed =
+            |told: &Told| found.len() <= LISTED_MAX || found.contains_key(&told.request_id);
+        if let Some(told) = told.filter(named).filter(listed) {
             found.entry(told.request_id.clone()).or_default().push(told);
         }
     }

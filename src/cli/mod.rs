@@ -40,9 +40,10 @@ enum Command {
     },
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
-    /// Say in words what became of a request, and why: 0 when it was found, 1 when not.
+    /// Say in words what became of a request, and why: 0 when it was found, 1 when not, 2 when the
+    /// question is wrong or names several.
     Explain {
-        /// Its id, or 8 digits of it at least: the answer's X-Request-Id.
+        /// Its id, or the last 8 digits of it at least: the answer's X-Request-Id.
         request_id: String,
         /// An audit file; may be given more than once.
         #[arg(long, value_name = "FILE", required_unless_present = "config")]

@@ -22,7 +22,7 @@ use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched};
 use crate::io::{accept, cpu};
 use crate::shard::{self, Handle, Plan};
-use crate::signers::{SignerState, Signers};
+use crate::signers::{SignerState, Signers, Signs};
 use crate::snapshot::Snapshot;
 
 /// How often the main thread looks whether all shards are there.
@@ -30,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What a shell reports of a process that SIGTERM has ended.
 const EXIT_TERMINATED: i32 = 143;
 const EXIT_ORDERLY: i32 = 0;
+const EXIT_FAULTY: i32 = 1;
+/// What the control thread gets to write the last records, when all shards have ended.
+const CONTROL_WAIT: Duration = Duration::from_secs(5);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
@@ -138,7 +141,12 @@ impl Gateway {
             _ => return Err(faults),
         };
         check_descriptors(config);
-        let started = start_shards(config, &snapshot);
+        let draining = Arc::new(AtomicBool::new(false));
+        let started = start_shards(config, &snapshot, &draining);
+        if started.is_err() {
+            // All or none: what has been started ends by itself.
+            draining.store(true, Ordering::Relaxed);
+        }
         let gateway = started.map_err(|error| {
             vec![fault(
                 0,
@@ -181,7 +189,7 @@ impl Gateway {
                 in_order = false;
             }
         }
-        self.end();
+        self.end(in_order);
         in_order
     }
 
@@ -191,16 +199,22 @@ impl Gateway {
         while !self.has_ended() {
             std::thread::sleep(LOOK_EVERY);
         }
-        self.end();
+        self.end(true);
     }
 
     fn has_ended(&self) -> bool {
         self.shards.iter().all(|shard| shard.thread.is_finished())
     }
 
-    fn end(&mut self) {
-        if let Some(control) = self.control.take() {
-            control.end();
+    fn end(&mut self, in_order: bool) {
+        if let Some(control) = self.control.take()
+            && !control.end(CONTROL_WAIT)
+        {
+            tracing::error!(
+                hint = "see whether the disk of audit.file answers",
+                "the audit file takes no records, ending without the last ones"
+            );
+            end_now(EXIT_FAULTY);
         }
         self.admin = None;
         for (index, shard) in self.shards.drain(..).enumerate() {
@@ -215,7 +229,7 @@ impl Gateway {
         while self.signers.iter().any(|signer| !signer.is_finished()) {
             if by <= Millis::now() {
                 tracing::warn!("a signer hangs in the token's library, ending without it");
-                end_now(EXIT_ORDERLY);
+                end_now(if in_order { EXIT_ORDERLY } else { EXIT_FAULTY });
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -309,10 +323,13 @@ fn check_descriptors(config: &Config) {
     }
 }
 
-fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway> {
+fn start_shards(
+    config: &Config,
+    snapshot: &Arc<Snapshot>,
+    draining: &Arc<AtomicBool>,
+) -> io::Result<Gateway> {
     let (signers, signer_threads) = start_signers(config)?.unzip();
     let signer_state = Arc::new(SignerState::default());
-    let draining = Arc::new(AtomicBool::new(false));
     let admin_listener = match &config.admin {
         Some(admin) => Some(std::net::TcpListener::bind(admin.address.value)?),
         None => None,
@@ -339,7 +356,7 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
             signers: signers.clone(),
             signer_state: Arc::clone(&signer_state),
             keeps,
-            draining: Arc::clone(&draining),
+            draining: Arc::clone(draining),
         });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
     let batches = shards.iter().map(|shard| Arc::clone(&shard.batches));
@@ -351,8 +368,12 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
     );
     let audit = writer.state();
     let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
-    let keys = std::iter::once(&snapshot.key).chain(own);
-    let keys: Vec<_> = keys.filter(|key| key.in_token()).cloned().collect();
+    let own = own.map(|key| (Signs::Grant, key));
+    let keys = std::iter::once((Signs::Handshake, &snapshot.key)).chain(own);
+    let in_tokens = keys.filter(|(_, key)| key.in_token());
+    let keys = in_tokens
+        .map(|(whose, key)| (whose, Arc::clone(key)))
+        .collect();
     let watched = signers.as_ref().map(|signers| Watched {
         signers: Arc::downgrade(signers),
         keys,
@@ -371,19 +392,20 @@ fn start_shards(config: &Config, snapshot: &Arc<Snapshot>) -> io::Result<Gateway
         scrapes: Arc::clone(&shard.scrapes),
     });
     let parts = Parts {
+        control: control.beat(),
         shards: views.collect(),
         clients: config.clients.iter().map(|c| c.name.clone()).collect(),
         audit,
         signer: signer_state,
         signers: signers.as_ref().map(Arc::downgrade),
-        draining: Arc::clone(&draining),
+        draining: Arc::clone(draining),
         certificate_not_after: snapshot.certificate_not_after.0,
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
     Ok(Gateway {
         shards,
         signers: signer_threads.unwrap_or_default(),
-        draining,
+        draining: Arc::clone(draining),
         control: Some(control),
         admin: admin.transpose()?,
     })

@@ -2,7 +2,7 @@
 //! on a connection, and nobody can hold it up.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub struct Parts {
     /// Names of the clients, in the order of the snapshot.
     pub clients: Vec<String>,
     pub audit: Arc<AuditState>,
+    /// When the control thread last took a turn, milliseconds as of `clock::Millis`.
+    pub control: Arc<AtomicU64>,
     pub signer: Arc<SignerState>,
     /// Weak: the threads end when the last shard lets go of them.
     pub signers: Option<Weak<Signers>>,
@@ -159,6 +161,10 @@ impl Admin {
 
     /// Shards that hang, one line each.
     fn stuck(&self, now: Millis) -> Vec<String> {
+        // A shard that has finished before the others moves no more, and must not.
+        if self.parts.draining.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
         let shards = self.parts.shards.iter();
         let silent = shards.map(|shard| (shard.index, self.silent_ms(shard, now)));
         silent
@@ -178,8 +184,11 @@ impl Admin {
         };
         let draining = parts.draining.load(Ordering::Relaxed);
         add(draining, "draining: the gateway is about to end");
+        let silent_ms = now.0.saturating_sub(parts.control.load(Ordering::Relaxed));
+        let hangs = "nothing is recorded: the disk of the audit file does not answer";
+        add(silent_ms >= UP_MS_MAX, hangs);
         let unwritable = "the audit file cannot be written: see the log";
-        add(!parts.audit.is_writable(), unwritable);
+        add(parts.audit.holds_up_requests(), unwritable);
         let unsigned = "the last signature failed: see whether the token answers `t8gate check`";
         add(parts.signer.last_failed(), unsigned);
         let expired = parts.certificate_not_after < today.0;

@@ -21,8 +21,9 @@ use crate::peer::Client;
 /// What is gathered before it is written. One write for several batches, and no more in memory
 /// than this and a batch while nothing can be written.
 const GATHERED_BYTES: usize = 256 * 1024;
-/// Between two looks whether the path still names the file that is open.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks whether the path still names the file that is open: what is written until
+/// then goes into one that may be gone soon.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Between two log lines about the same trouble.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Readable for the owner's group: whoever evaluates it needs not be who serves.
@@ -32,15 +33,19 @@ const MODE: u32 = 0o640;
 #[derive(Debug)]
 pub struct AuditState {
     configured: bool,
+    /// What cannot be recorded is served all the same.
+    may_lose: bool,
     writable: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
 }
 
 impl AuditState {
-    fn new(configured: bool) -> Self {
+    fn new(audit: Option<&Audit>) -> Self {
+        let lossy = |audit: &Audit| audit.when_unwritable == WhenUnwritable::Lossy;
         Self {
-            configured,
+            configured: audit.is_some(),
+            may_lose: audit.is_some_and(lossy),
             writable: AtomicBool::new(true),
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -55,6 +60,11 @@ impl AuditState {
     /// Whether the last attempt to write succeeded; true where nothing is to be written.
     pub fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests are refused, now or soon, because nothing can be recorded.
+    pub fn holds_up_requests(&self) -> bool {
+        !self.may_lose && !self.is_writable()
     }
 
     /// Records written to the file.
@@ -89,7 +99,7 @@ impl AuditWriter {
         now: Millis,
     ) -> Self {
         let clients: Vec<String> = clients.iter().map(|client| client.name.clone()).collect();
-        let state = Arc::new(AuditState::new(audit.is_some()));
+        let state = Arc::new(AuditState::new(audit));
         let file = audit.map(|audit| AuditFile::new(audit, Arc::clone(&state), now));
         Self {
             shards,
@@ -221,6 +231,8 @@ struct AuditFile {
     look_at: Millis,
     complain_at: Millis,
     lost_unsaid: u64,
+    /// Of the file, when it took no more.
+    length_at_fault: Option<u64>,
     state: Arc<AuditState>,
 }
 
@@ -236,6 +248,8 @@ struct OpenFile {
 impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
         let mut options = File::options();
+        // Without waiting: a FIFO that has taken the file's place may have no reader.
+        options.custom_flags(libc::O_NONBLOCK);
         let file = options.append(true).create(true).mode(MODE).open(path)?;
         let metadata = file.metadata()?;
         let torn = metadata.is_file() && metadata.len() > 0 && last_byte(path) != Some(b'\n');
@@ -244,6 +258,19 @@ impl OpenFile {
             id: (metadata.dev(), metadata.ino()),
             torn,
         })
+    }
+}
+
+impl OpenFile {
+    /// Whether its last name is gone.
+    fn is_nameless(&self) -> bool {
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
+    /// None where it is no file.
+    fn length(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok()?;
+        metadata.is_file().then_some(metadata.len())
     }
 }
 
@@ -267,6 +294,7 @@ impl AuditFile {
             look_at: now.after(LOOK_EVERY),
             complain_at: Millis(0),
             lost_unsaid: 0,
+            length_at_fault: None,
             state,
         };
         file.flush(now);
@@ -321,8 +349,12 @@ impl AuditFile {
                 tracing::info!(file = %self.path.display(), "the audit file was moved, made anew");
                 self.open = Some(opened);
                 // A line begun in the old file is written whole into this one.
-                let begun = self.gathered.get(..self.written).unwrap_or_default();
-                self.written = memchr::memrchr(b'\n', begun).map_or(0, |at| at + 1);
+                self.begin_line_anew();
+            }
+            // Nobody will ever read what goes into a file without a name.
+            Err(_) if open.is_nameless() => {
+                self.open = None;
+                self.begin_line_anew();
             }
             Err(error) if self.complain_at <= now => {
                 self.complain_at = now.after(COMPLAIN_EVERY);
@@ -338,8 +370,20 @@ impl AuditFile {
         }
     }
 
+    /// Goes back to the beginning of the line that is half written.
+    fn begin_line_anew(&mut self) {
+        let begun = self.gathered.get(..self.written).unwrap_or_default();
+        self.written = memchr::memrchr(b'\n', begun).map_or(0, |at| at + 1);
+    }
+
     /// Writes what it can.
     fn flush(&mut self, now: Millis) {
+        // Who makes room by emptying the file takes the half line with it.
+        let length = self.open.as_ref().and_then(OpenFile::length);
+        if length < self.length_at_fault {
+            self.begin_line_anew();
+        }
+        self.length_at_fault = None;
         match self.write_on() {
             Ok(()) => {
                 self.gathered.clear();
@@ -350,6 +394,7 @@ impl AuditFile {
             }
             Err(error) => {
                 self.state.writable.store(false, Ordering::Relaxed);
+                self.length_at_fault = self.open.as_ref().and_then(OpenFile::length);
                 self.complain(&error, now);
             }
         }

@@ -262,7 +262,7 @@ impl Page {
     fn requests(&mut self, shards: &[ShardSample<'_>]) {
         type Count = fn(&Counters) -> u64;
         let counters: [(&str, &str, Count); 4] = [
-            ("requests", "Requests that came to a decision.", |c| {
+            ("requests", "Requests that have come.", |c| {
                 c.requests.read()
             }),
             ("tokens_issued", "Access tokens issued.", |c| {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ const TURN_EVERY: Duration = Duration::from_millis(50);
 /// The running thread.
 pub struct Control {
     ending: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    /// When it last took a turn, milliseconds as of `clock::Millis`.
+    beat: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Control {
@@ -29,29 +31,58 @@ impl Control {
     pub fn start(mut writer: AuditWriter, mut vigil: Vigil) -> io::Result<Self> {
         let ending = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ending);
+        let beat = Arc::new(AtomicU64::new(Millis::now().0));
+        let beats = Arc::clone(&beat);
         let thread = thread::Builder::new()
             .name("t8gate-control".to_owned())
             .spawn(move || {
                 while !told.load(Ordering::Relaxed) {
+                    beats.store(Millis::now().0, Ordering::Relaxed);
                     writer.turn(Millis::now());
                     vigil.turn(Millis::now(), UnixMillis::now());
                     thread::sleep(TURN_EVERY);
                 }
                 writer.finish(Millis::now());
             })?;
-        Ok(Self { ending, thread })
+        Ok(Self {
+            ending,
+            beat,
+            thread: Some(thread),
+        })
+    }
+
+    /// When it last took a turn: it does not while a disk keeps it waiting.
+    pub fn beat(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.beat)
     }
 
     /// Whether it ended, which it never does unasked.
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends it, when the last shard has ended: what they have left behind is written first.
-    pub fn end(self) {
+    /// Ends it, when the last shard has ended: what they have left behind is written first. False
+    /// where a disk keeps it waiting for longer than `wait`: then it cannot be ended.
+    pub fn end(mut self, wait: Duration) -> bool {
         self.ending.store(true, Ordering::Relaxed);
-        if self.thread.join().is_err() {
+        let by = Millis::now().after(wait);
+        while !self.has_ended() {
+            if by <= Millis::now() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        let thread = self.thread.take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the control thread ended by a panic");
         }
+        true
+    }
+}
+
+/// Also where a start has failed half-way.
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 }

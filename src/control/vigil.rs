@@ -9,12 +9,14 @@ use hsm::{PrivateKey, SignJob};
 use tokio::sync::oneshot;
 
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
-use crate::signers::{Done, SignerState, Signers};
+use crate::signers::{Done, SignerState, Signers, Signs};
 
 /// A wall clock that is off by more from what the monotonic one says has been set.
 const JUMP_MS_MIN: u64 = 2_000;
 /// Between two attempts to have a token sign that did not.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// A thread that has been at one signature for so long is with a token that hangs.
+const SIGNING_MS_MAX: u64 = 5_000;
 /// How long before its end a certificate is spoken of.
 const RENEW_S: u64 = 14 * 86_400;
 /// Between two words about the same certificate.
@@ -24,8 +26,11 @@ const REMIND_EVERY: Duration = Duration::from_secs(24 * 3_600);
 pub struct Watched {
     /// Weak: its threads end when the last shard lets go of them.
     pub signers: Weak<Signers>,
-    pub keys: Vec<Arc<PrivateKey>>,
+    pub keys: Vec<(Signs, Arc<PrivateKey>)>,
 }
+
+/// Which keys signed, of those that were asked again.
+type Answers = Vec<(Signs, bool)>;
 
 /// Looks after these things; to be called often.
 pub struct Vigil {
@@ -37,7 +42,7 @@ pub struct Vigil {
     state: Arc<SignerState>,
     /// A signature failed, as of the last look.
     failing: bool,
-    probe: Option<oneshot::Receiver<Done<bool>>>,
+    probe: Option<oneshot::Receiver<Done<Answers>>>,
     probe_at: Millis,
 }
 
@@ -121,8 +126,8 @@ impl Vigil {
             match probe.try_recv() {
                 Ok(done) => {
                     self.probe = None;
-                    if done.value {
-                        self.state.note(true);
+                    for (whose, signed) in done.value {
+                        self.state.note(whose, signed);
                     }
                 }
                 Err(oneshot::error::TryRecvError::Closed) => self.probe = None,
@@ -130,23 +135,29 @@ impl Vigil {
             }
             return;
         }
-        if !self.state.last_failed() || now < self.probe_at {
-            return;
-        }
-        self.probe_at = now.after(PROBE_EVERY);
         let Some(token) = &self.token else { return };
         let Some(signers) = token.signers.upgrade() else {
             return;
         };
-        let keys = token.keys.clone();
-        // Which of them did not sign is not known, so each has to.
-        let all_sign = move || {
-            keys.iter().all(|key| {
+        if signers.busy_ms(now) >= SIGNING_MS_MAX {
+            for (whose, _) in &token.keys {
+                self.state.note(*whose, false);
+            }
+        }
+        if !self.state.last_failed() || now < self.probe_at {
+            return;
+        }
+        self.probe_at = now.after(PROBE_EVERY);
+        let failed = |(whose, _): &&(Signs, Arc<PrivateKey>)| self.state.failed(*whose);
+        let keys: Vec<_> = token.keys.iter().filter(failed).cloned().collect();
+        let ask = move || {
+            let ask = |(whose, key): (Signs, Arc<PrivateKey>)| {
                 key.revive();
-                signs(key)
-            })
+                (whose, signs(&key))
+            };
+            keys.into_iter().map(ask).collect()
         };
-        self.probe = signers.submit(now.after(PROBE_EVERY), all_sign).ok();
+        self.probe = signers.submit(now.after(PROBE_EVERY), ask).ok();
     }
 }
 
@@ -219,7 +230,7 @@ mod tests {
         let state = Arc::new(SignerState::default());
         let token = Watched {
             signers: Arc::downgrade(&signers),
-            keys: vec![key],
+            keys: vec![(Signs::Handshake, key)],
         };
         let now = Millis::now();
         let mut vigil = Vigil::new(
@@ -231,7 +242,7 @@ mod tests {
         );
         vigil.ask_again(now);
         assert!(vigil.probe.is_none(), "nothing is wrong");
-        state.note(false);
+        state.note(Signs::Handshake, false);
         vigil.ask_again(now);
         assert!(vigil.probe.is_some());
         for _ in 0..1_000 {

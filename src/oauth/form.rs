@@ -1,9 +1,8 @@
 //! What is posted to the token endpoint: `application/x-www-form-urlencoded`.
 
 use super::GrantFault;
+use crate::limits::FORM_BYTES_MAX;
 
-/// A form of the client credentials grant takes some hundred octets; longer ones are refused.
-pub const FORM_BYTES_MAX: usize = 8 * 1024;
 /// Five have a meaning; the others are passed over, but must be looked at for repeats.
 const PARAMETERS_MAX: usize = 32;
 

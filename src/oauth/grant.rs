@@ -46,7 +46,7 @@ impl Grant {
 /// Why no token is granted. None of them holds a byte of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantFault {
-    /// Longer than [`FORM_BYTES_MAX`](super::FORM_BYTES_MAX), or of too many parameters.
+    /// Longer than [`FORM_BYTES_MAX`](crate::limits::FORM_BYTES_MAX), or of too many parameters.
     FormTooLong,
     /// Not `application/x-www-form-urlencoded`, or not UTF-8 in it.
     FormMalformed,

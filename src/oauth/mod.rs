@@ -26,7 +26,6 @@ mod grant;
 mod metadata;
 mod mint;
 
-pub use form::FORM_BYTES_MAX;
 pub use grant::{Grant, GrantFault};
 /// Why a token could not be signed.
 pub use hsm::SignFault;

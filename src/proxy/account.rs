@@ -21,6 +21,8 @@ pub struct Account {
     /// What will be recorded; the fields are filled as they become known.
     pub record: Record,
     begun: Nanos,
+    /// When the checks began.
+    judging: Nanos,
     sent: Nanos,
     is_open: bool,
     /// The journal keeps room for it.
@@ -35,6 +37,7 @@ impl Account {
             local,
             client,
             begun: Nanos(0),
+            judging: Nanos(0),
             sent: Nanos(0),
             is_open: false,
             promised: false,
@@ -44,6 +47,7 @@ impl Account {
     /// Begins the account of a request.
     pub fn open(&mut self, id: RequestId) {
         self.begun = Nanos::now();
+        self.judging = self.begun;
         self.record = Record {
             request_id: Some(id),
             ..blank(&self.local, Some(self.client), self.record.address)
@@ -52,10 +56,15 @@ impl Account {
         self.local.counters.requests.bump();
     }
 
+    /// Notes that the checks begin only now: what they need has been waited for.
+    pub fn judging(&mut self) {
+        self.judging = Nanos::now();
+    }
+
     /// Notes that the checks are over, whatever they came to.
     pub fn judged(&mut self) {
         self.sent = Nanos::now();
-        self.record.authorize_ns = self.sent.since(self.begun);
+        self.record.authorize_ns = self.sent.since(self.judging);
         let mut latencies = self.local.latencies.borrow_mut();
         latencies.record(Phase::Authorize, self.record.authorize_ns);
     }
@@ -63,7 +72,7 @@ impl Account {
     /// Keeps room for the record: only then may the request be served.
     ///
     /// # Errors
-    /// There is none.
+    /// That there is no room.
     pub fn promise(&mut self) -> Result<(), Denial> {
         self.promised = self.local.journal.promise();
         match self.promised {
@@ -89,7 +98,7 @@ impl Account {
         let row = denial.row();
         self.record.word = row.word;
         self.record.detail = denial.particular();
-        self.record.cure = row.cure;
+        self.record.cure = row.cure_of(self.record.detail);
         self.record.status = row.status;
         self.local.counters.refused(denial.place()).bump();
         self.close(Outcome::Refused);

@@ -145,6 +145,23 @@ impl Denial {
     }
 }
 
+impl Row {
+    /// What the operator should look at: for what it was in particular, where that says more.
+    pub fn cure_of(&self, particular: &str) -> &'static str {
+        match particular {
+            "token_expired" => {
+                "the client must fetch a new token; if this one should still be good, compare the \
+                 clocks of its issuer and of this machine"
+            }
+            "token_not_yet_valid" => "compare the clocks of the token's issuer and of this machine",
+            "token_not_bound" => {
+                "the issuer must bind its tokens to the client's certificate (RFC 8705 section 3)"
+            }
+            _ => self.cure,
+        }
+    }
+}
+
 const fn row(word: &'static str, status: u16, title: &'static str) -> Row {
     Row {
         word,
@@ -262,19 +279,21 @@ pub const ROWS: [Row; 38] = [
     Row {
         cause: "METHOD_NOT_ALLOWED",
         detail: "The resource does not have this method.",
-        cure: "the client uses a method that TS 29.122 does not define on this resource",
+        cure: "the client uses a method that is not defined for this resource",
         ..row("method_not_allowed", 405, "Method Not Allowed")
     },
     Row {
         cause: "SCS_AS_ID_FOREIGN",
         detail: "The SCS/AS identifier in the path does not belong to the client certificate.",
-        cure: "add the identifier to the client's scs_as_ids if it is its own",
+        cure: "ask the client which it uses, for what a path says is recorded nowhere; add it to \
+               its scs_as_ids if it is its own",
         ..row("scs_as_id_foreign", 403, "Forbidden")
     },
     Row {
         cause: "TOKEN_MISSING",
         detail: "An access token is required.",
-        cure: "the client must send Authorization: Bearer with every request",
+        cure: "the client must send Authorization: Bearer with every request; another scheme is no \
+               token",
         ..row("token_missing", 401, "Unauthorized")
     },
     Row {
@@ -302,7 +321,8 @@ pub const ROWS: [Row; 38] = [
         oauth_error: Some("invalid_token"),
         cause: "TOKEN_INVALID",
         detail: "The access token is expired, malformed or not from a known issuer.",
-        cure: "compare the token's claims and key with [[issuer]]; the log names the check",
+        cure: "the detail names the check; compare the token's claims and key with [[issuer]] or \
+               [oauth]",
         ..row("token_invalid", 401, "Unauthorized")
     },
     Row {
@@ -333,7 +353,8 @@ pub const ROWS: [Row; 38] = [
         oauth_error: Some("insufficient_scope"),
         cause: "SCOPE_INSUFFICIENT",
         detail: "The access token's scope does not name this API.",
-        cure: "grant the client the API's scope at the issuer if it may use it",
+        cure: "if it may use the API, grant it at the token's issuer, or in the client's scopes \
+               where that is [oauth]",
         ..row("scope_insufficient", 403, "Forbidden")
     },
     Row {

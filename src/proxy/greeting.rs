@@ -9,6 +9,7 @@ use crate::clock::{Millis, Nanos, UnixSeconds};
 use crate::io::{Stream, Watch};
 use crate::limits::{LINGER_MS_MAX, RECV_BYTES};
 use crate::metrics::Phase;
+use crate::signers::Signs;
 use crate::tls::{Established, Handshake, Refusal, Step};
 
 use super::account::refused_connection;
@@ -139,14 +140,13 @@ async fn signed(
                 let (handshake, step) = done.value;
                 let failed = matches!(step, Err(Refusal::SignerFailed));
                 if failed || handshake.signed_ns().is_some() {
-                    local.signer_state.note(!failed);
+                    local.signer_state.note(Signs::Handshake, !failed);
                 }
                 Ok((handshake, step))
             }
-            Ok(Err(_)) | Err(_) => {
-                local.signer_state.note(false);
-                Err(ConnectionDenial::SignerDeadline)
-            }
+            // That it came too late to be signed says nothing of the token: a client may have
+            // taken its time.
+            Ok(Err(_)) | Err(_) => Err(ConnectionDenial::SignerDeadline),
         },
     };
     if outcome.is_err() && flushed(stream, watch).await.is_ok() {

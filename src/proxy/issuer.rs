@@ -13,6 +13,8 @@ use crate::limits::FORM_BYTES_MAX;
 use crate::metrics::Phase;
 use crate::oauth::{Endpoint, Grant, GrantFault, Issuer, Minted};
 
+use crate::signers::Signs;
+
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
 use super::refusal::Refused;
@@ -60,17 +62,19 @@ impl Ask {
         body: Source,
         keep_alive: bool,
     ) -> Self {
-        let is_form = |name: &str, value: &[u8]| {
+        let is_form = |value: &[u8]| {
             let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
-            name.eq_ignore_ascii_case("content-type")
-                && media_type
-                    .trim_ascii()
-                    .eq_ignore_ascii_case(FORM.as_bytes())
+            media_type
+                .trim_ascii()
+                .eq_ignore_ascii_case(FORM.as_bytes())
         };
-        let form = head
-            .fields
-            .iter()
-            .any(|field| is_form(field.name, field.value));
+        let fields = head.fields.iter();
+        let mut types = fields.filter(|field| field.name.eq_ignore_ascii_case("content-type"));
+        // Said twice, it could be read in two ways.
+        let form = match (types.next(), types.next()) {
+            (Some(only), None) => is_form(only.value),
+            _ => false,
+        };
         //= RFC 6749 section 2.3
         //# One way to authenticate in a request, and here that is the certificate.
         let fault = match head.authorization {
@@ -153,7 +157,8 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     let form = form(connection, ask).await?;
     let local = std::rc::Rc::clone(&connection.local);
     let client = local.snapshot.client(connection.peer.client());
-    let client = client.ok_or(Denial::TokenOfOtherClient)?;
+    let client = client.ok_or(Denial::Grant(GrantFault::ClientUnregistered))?;
+    connection.account.judging();
     let decided = ask.issuer.decide(&form, &connection.peer, client);
     connection.account.judged();
     let grant = decided.map_err(Denial::Grant)?;
@@ -194,18 +199,18 @@ async fn mint(
         Ok(Ok(done)) => {
             let mut latencies = local.latencies.borrow_mut();
             latencies.record(Phase::SignerWait, done.waited_ns);
-            local.signer_state.note(done.value.is_ok());
+            local.signer_state.note(Signs::Grant, done.value.is_ok());
             done.value.map_err(|_| Denial::IssuerFailed.into())
         }
-        Ok(Err(_)) | Err(_) => {
-            local.signer_state.note(false);
-            Err(Denial::IssuerDeadline.into())
-        }
+        Ok(Err(_)) | Err(_) => Err(Denial::IssuerDeadline.into()),
     }
 }
 
 /// Reads the form to its end.
 async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Broken> {
+    if matches!(ask.body, Source::Length(length) if length > FORM_BYTES_MAX as u64) {
+        return Err(Denial::Grant(GrantFault::FormTooLong).into());
+    }
     if std::mem::take(&mut ask.expects_continue) && !ask.body.is_done() {
         let sent = connection.send(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         sent.map_err(Broken::Gone)?;
@@ -230,7 +235,7 @@ async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Bro
         connection.used(taken.consumed);
         connection.account.record.request_bytes += taken.body;
         if form.len() > FORM_BYTES_MAX {
-            return Err(Denial::BodyTooLarge.into());
+            return Err(Denial::Grant(GrantFault::FormTooLong).into());
         }
     }
     Ok(form)

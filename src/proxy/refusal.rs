@@ -91,9 +91,10 @@ impl Connection {
                 !goes_on,
             );
         }
+        // Before the send, which a client that does not read may hold up to the end of the shard.
+        self.account.refused(denial);
         let sent = self.send(&answer).await;
         self.local.buffers.give_back(answer);
-        self.account.refused(denial);
         match (sent, rest) {
             (Err(then), _) => then,
             (Ok(()), Some(rest)) if goes_on => self.discard(rest).await,

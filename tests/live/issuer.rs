@@ -266,7 +266,26 @@ fn form_that_is_too_long_or_too_slow_is_refused() {
         stage.config.set("deadlines.body", "\"300ms\"");
     });
     let long = format!("{FORM}&more={}", "x".repeat(9_000));
-    assert_problem(&asked(&mut house.client(), &long), 413);
+    assert_grant_refused(&asked(&mut house.client(), &long), "invalid_request");
+    // Nobody is asked to go on with what is refused anyway, and chunks are counted as they come.
+    let mut client = house.client();
+    let head = posted(TOKEN, &long, "Expect: 100-continue\r\n");
+    let (head, _) = head.split_once("\r\n\r\n").expect("a head");
+    client
+        .send(format!("{head}\r\n\r\n"))
+        .expect("a connection");
+    let refused = client.answer();
+    assert_grant_refused(&refused, "invalid_request");
+    assert!(refused.interim.is_empty() && client.closed());
+    let chunked = head
+        .split("\r\n")
+        .filter(|line| !line.starts_with("Content-L"));
+    let chunked: Vec<&str> = chunked.filter(|line| !line.starts_with("Expect")).collect();
+    let chunk = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    let chunked = chunked.join("\r\n") + "\r\nTransfer-Encoding: chunked\r\n\r\n" + &chunk;
+    let mut client = house.client();
+    assert_grant_refused(&client.ask(chunked), "invalid_request");
+    token_of(&asked(&mut client, FORM));
     let mut slow = house.client();
     let request = posted(TOKEN, FORM, "");
     slow.send(&request[..request.len() - 4])

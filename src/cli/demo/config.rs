@@ -87,6 +87,8 @@ impl Addresses {
 pub fn render(addresses: &Addresses, keys: &Keys) -> String {
     let mut text = format!(
         "# Made by `t8gate demo`. config/t8gate.toml in the source tree documents every key.\n\
+         # To serve it without the demo, in this folder, with another SCEF at upstream.address:\n\
+         #   SOFTHSM2_CONF=softhsm2.conf t8gate serve --config demo.toml\n\
          [listen]\n\
          address = \"{listen}\"\n\
          server_names = [\"localhost\"]\n\n\
@@ -113,7 +115,9 @@ pub fn render(addresses: &Addresses, keys: &Keys) -> String {
          [admin]\n\
          address = \"{}\"\n\n\
          [audit]\n\
-         file = \"audit.jsonl\"\n",
+         file = \"audit.jsonl\"\n\n\
+         [limits]\n\
+         connections_max = 1000\n",
         addresses.scef, addresses.admin
     ));
     text

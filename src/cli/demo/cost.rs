@@ -10,7 +10,7 @@ use crate::clock::Nanos;
 pub const REQUESTS: u64 = 2_000;
 const WARM_UP: u64 = 200;
 /// How the gateway's threads are called. The tour and the SCEF run on threads of other names.
-const THREADS: [&str; 4] = ["shard-", "signer-", "audit", "t8gate"];
+const THREADS: [&str; 3] = ["shard-", "signer-", "t8gate"];
 /// Latencies are recorded up to a minute.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 

@@ -119,12 +119,13 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
         .build()
         .map_err(|error| error.to_string())?;
     // From here on a Ctrl-C ends in order, and the folder goes.
-    let (mut interrupt, mut terminate) = {
+    let (mut interrupt, mut terminate, mut hangup) = {
         let _entered = runtime.enter();
         let receive = |kind| signal(kind).map_err(|error| error.to_string());
         (
             receive(SignalKind::interrupt())?,
             receive(SignalKind::terminate())?,
+            receive(SignalKind::hangup())?,
         )
     };
     log_to(&state.file("t8gate.log"))?;
@@ -151,6 +152,7 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
             walked = &mut toured => Some(walked),
             _ = interrupt.recv() => None,
             _ = terminate.recv() => None,
+            _ = hangup.recv() => None,
         }
     });
     let result = match walked {
@@ -166,6 +168,7 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
                 }
             });
             println!("Ending in order.");
@@ -196,6 +199,7 @@ impl Scene {
             scef: scef.address,
         };
         state.write(CONFIGURATION, config::render(&addresses, &keys))?;
+        state.complete()?;
         Ok(Self {
             keys,
             addresses,

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Says that a folder is a demo's, and may be made anew.
 const MARK: &str = ".t8gate-demo";
-/// What a demo is played by. It is written last: where it is, all is.
+/// What a demo is played by.
 pub const CONFIGURATION: &str = "demo.toml";
+/// Says that all has been made.
+const COMPLETE: &str = ".t8gate-demo-complete";
 
 /// The folder. One that is thrown away goes with this value, whatever else happens.
 #[derive(Debug)]
@@ -33,7 +35,15 @@ impl State {
 
     /// Whether an earlier demo has made all that belongs into it.
     pub fn is_complete(&self) -> bool {
-        self.file(CONFIGURATION).is_file()
+        self.file(COMPLETE).is_file()
+    }
+
+    /// Notes that all has been made.
+    ///
+    /// # Errors
+    /// Says which file could not be written, and why.
+    pub fn complete(&self) -> Result<(), String> {
+        self.write(COMPLETE, "")
     }
 
     fn throw_away() -> Result<Self, String> {
@@ -61,7 +71,7 @@ impl State {
             }
         }
         // What was begun and not finished is of no use.
-        if is_ours && !path.join(CONFIGURATION).is_file() {
+        if is_ours && !path.join(COMPLETE).is_file() {
             std::fs::remove_dir_all(path).map_err(fault)?;
         }
         let mut builder = std::fs::DirBuilder::new();
@@ -168,7 +178,7 @@ mod tests {
         let again = State::make(Some(&path)).unwrap();
         assert!(!again.file("old").exists());
         assert!(!again.is_complete());
-        again.write(CONFIGURATION, "").unwrap();
+        again.complete().unwrap();
         let third = State::make(Some(&path)).unwrap();
         assert!(third.is_complete());
     }

@@ -2,6 +2,8 @@
 //! what is expected of it.
 
 use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,6 +12,7 @@ use super::config::{Actor, Addresses, Keys, METERS};
 use super::expectations::{Expected, Seen};
 use super::state::State;
 use super::{cost, expired};
+use crate::cli::explain::explain;
 use crate::clock::UnixSeconds;
 
 const EVENTS: &str = "/3gpp-monitoring-event/v1/meters/subscriptions";
@@ -25,6 +28,10 @@ const CONFIGURATION: &str = r#"{
     "externalId": "meter-1@meters.example.com",
     "notificationDestination": "https://meters.example.com/t8"
 }"#;
+/// How often the audit file is looked at for a record, and the pause between.
+const RECORD_LOOKS: usize = 40;
+const RECORD_PAUSE: Duration = Duration::from_millis(50);
+const EXPIRED: &str = "an expired token";
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -36,6 +43,8 @@ pub struct Outcome {
     pub steps: usize,
     /// The request id of the request without a token.
     pub refused_id: String,
+    /// The one of the request with the expired token.
+    pub expired_id: String,
 }
 
 /// What the tour needs to know of the demo.
@@ -85,6 +94,9 @@ pub async fn walk(stage: &Stage<'_>, out: &mut impl Write) -> Result<Outcome, St
         )
         .await;
 
+    guide.chapter("What the operator sees of them: t8gate explain");
+    guide.explained(&stage.state.file("audit.jsonl")).await;
+
     guide.chapter("What a request costs");
     let ask = Ask {
         method: "GET",
@@ -131,14 +143,11 @@ impl<W: Write> Guide<'_, W> {
         let _ = writeln!(self.out, "\n{:2} {title}", self.outcome.steps);
     }
 
-    /// Says whether it was as expected, and counts.
+    /// Says what was not as expected, and counts it.
     fn judge(&mut self, difference: Option<String>) {
-        match difference {
-            None => self.say("as expected"),
-            Some(difference) => {
-                self.outcome.differences += 1;
-                self.say(&format!("NOT AS EXPECTED: {difference}"));
-            }
+        if let Some(difference) = difference {
+            self.outcome.differences += 1;
+            self.say(&format!("NOT AS EXPECTED: {difference}"));
         }
     }
 
@@ -156,6 +165,25 @@ impl<W: Write> Guide<'_, W> {
         self.say(&format!("why     {}", step.why));
         self.judge(step.expected.difference(&seen));
         Ok((answer, seen))
+    }
+
+    /// The record of a request that was refused, in words.
+    async fn explained(&mut self, audit: &Path) {
+        let files = [audit.to_owned()];
+        let mut told = explain(&self.outcome.expired_id, &files, None);
+        // Records are on their way for a moment.
+        for _ in 0..RECORD_LOOKS {
+            if told.is_ok() {
+                break;
+            }
+            tokio::time::sleep(RECORD_PAUSE).await;
+            told = explain(&self.outcome.expired_id, &files, None);
+        }
+        self.title("the expired token, as the audit file has it");
+        match told {
+            Ok(text) => text.lines().for_each(|line| self.say(line)),
+            Err((_, complaint)) => self.judge(Some(complaint)),
+        }
     }
 
     /// A token by client credentials; its claims are shown, itself never.
@@ -301,7 +329,10 @@ impl<W: Write> Guide<'_, W> {
                 ask,
                 expected,
             };
-            self.step(connection, step).await?;
+            let (_, seen) = self.step(connection, step).await?;
+            if title == EXPIRED {
+                self.outcome.expired_id = seen.request_id;
+            }
         }
         Ok(())
     }
@@ -337,7 +368,7 @@ fn refusals<'a>(
             invalid,
         ),
         (
-            "an expired token",
+            EXPIRED,
             "all is right with it but its time: it was signed by the issuer's own key",
             ask("GET", EVENTS, expired),
             invalid,

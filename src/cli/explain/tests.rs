@@ -14,7 +14,7 @@ const ALLOWED: &str = concat!(
 const REFUSED: &str = concat!(
     r#"{"time":"2026-11-18T11:06:41.000Z","kind":"request","#,
     r#""request_id":"deadbeef000000010000000000000002","outcome":"refused","#,
-    r#""reason":"token_invalid","detail":"expired","status":401,"client":"scs-1","#,
+    r#""reason":"token_invalid","detail":"token_expired","status":401,"client":"scs-1","#,
     r#""address":"192.0.2.7:40001","method":"GET","api":"3gpp-nidd","#,
     r#""resource":"/{scsAsId}/configurations","token":"verified","authorize_us":90.1,"shard":0}"#
 );
@@ -47,11 +47,12 @@ fn refused_request_is_said_with_its_row() {
          who       client scs-1, from 192.0.2.7:40001\n\
          asked     GET on /{scsAsId}/configurations of 3gpp-nidd\n\
          decided   refused with status 401\n\
-         why       token_invalid, in particular expired (Unauthorized, cause TOKEN_INVALID, \
+         why       token_invalid, in particular token_expired (Unauthorized, cause TOKEN_INVALID, \
          OAuth error invalid_token)\n\
          told      the client reads: The access token is expired, malformed or not from a known \
          issuer.\n\
-         look at   compare the token's claims and key with [[issuer]]; the log names the check\n\
+         look at   the client must fetch a new token; if this one should still be good, compare \
+         the clocks of its issuer and of this machine\n\
          token     not known to this CPU: its signature and claims were verified\n\
          time      90.1 µs for the checks\n"
     );
@@ -120,6 +121,14 @@ fn record_is_found_by_id_and_by_prefix_behind_lines_that_are_none() {
     assert_eq!(explain("deadbeef", &files, None), Ok(told(ALLOWED)));
 }
 
+/// The end tells the requests of a shard apart, where the beginning does not.
+#[test]
+fn last_digits_name_one_of_many() {
+    let (_folder, files) = audit(&[ALLOWED, REFUSED]);
+    assert_eq!(explain("00000001", &files, None), Ok(told(ALLOWED)));
+    assert_eq!(explain("00000002", &files, None), Ok(told(REFUSED)));
+}
+
 #[test]
 fn prefix_of_two_requests_is_ambiguous() {
     let (_folder, files) = audit(&[ALLOWED, REFUSED]);
@@ -132,8 +141,8 @@ fn prefix_of_two_requests_is_ambiguous() {
 #[test]
 fn request_without_a_record_is_not_found() {
     let (_folder, files) = audit(&[ALLOWED]);
-    // Not a request's id, though it stands in the line.
-    for id in ["00000001", "12345678"] {
+    // Not an end of a request's id, though it stands in the line.
+    for id in ["00010000", "12345678"] {
         let (status, text) = explain(id, &files, None).unwrap_err();
         assert_eq!(status, NOT_FOUND);
         assert!(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
+use crate::oauth::GrantFault;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
 use crate::proxy::denial::{ROWS, Row};
 
@@ -52,8 +53,11 @@ pub(super) fn tell(told: &Told) -> String {
     line("why", &why(told, row));
     match (row, connection_row) {
         (Some(row), _) if told.kind != "connection" => {
-            line("told", &format!("the client reads: {}", row.detail));
-            line("look at", row.cure);
+            line(
+                "told",
+                &format!("the client reads: {}", read(row, &told.detail)),
+            );
+            line("look at", row.cure_of(&told.detail));
         }
         (_, Some(row)) => {
             let alert = match row.alert {
@@ -111,10 +115,20 @@ fn decided(told: &Told) -> String {
         ("answered", _) => format!("allowed, and answered to the end{status}"),
         ("refused", _) => format!("refused{status}"),
         ("cut", _) => format!("allowed; the answer{status} was begun and could not be finished"),
+        ("client_gone", "grant") if told.scope.is_empty() => {
+            "nothing: the client went away before it had sent its request".to_owned()
+        }
         ("client_gone", _) => format!("allowed{status}; the client went away, or did not read"),
         ("abandoned", _) => format!("allowed{status}; the gateway ended before the answer did"),
         (other, _) => format!("{other}{status}"),
     }
+}
+
+/// What the client was told: at the token endpoint, of the fault in particular.
+fn read(row: &Row, detail: &str) -> &'static str {
+    let mut faults = GrantFault::ALL.into_iter();
+    let fault = faults.find(|fault| row.token_endpoint && fault.word() == detail);
+    fault.map_or(row.detail, GrantFault::description)
 }
 
 fn why(told: &Told, row: Option<&Row>) -> String {
@@ -126,7 +140,10 @@ fn why(told: &Told, row: Option<&Row>) -> String {
         let _ = write!(why, ", in particular {}", told.detail);
     }
     if let Some(row) = row.filter(|_| told.kind != "connection") {
-        let _ = write!(why, " ({}, cause {}", row.title, row.cause);
+        let _ = write!(why, " ({}", row.title);
+        if !row.cause.is_empty() {
+            let _ = write!(why, ", cause {}", row.cause);
+        }
         if let Some(error) = row.oauth_error {
             let _ = write!(why, ", OAuth error {error}");
         }

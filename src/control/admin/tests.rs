@@ -6,6 +6,7 @@ use crate::audit::Journal;
 use crate::audit::Keeps;
 use crate::config::{Audit, Located, WhenUnwritable};
 use crate::control::audit_file::AuditWriter;
+use crate::signers::Signs;
 
 fn view(index: usize) -> ShardView {
     ShardView {
@@ -22,6 +23,7 @@ fn parts() -> Parts {
         shards: vec![view(0)],
         clients: vec!["scs-1".to_owned()],
         audit: writer.state(),
+        control: Arc::new(AtomicU64::new(Millis::now().0)),
         signer: Arc::default(),
         signers: None,
         draining: Arc::default(),
@@ -163,6 +165,7 @@ fn shard_that_hangs_is_named_by_health_and_readiness() {
     let admin = Admin::new(parts);
     let now = admin.started.after(Duration::from_secs(11));
     admin.parts.shards[0].counters.swept_at_ms.set(now.0 - 100);
+    admin.parts.control.store(now.0 - 100, Ordering::Relaxed);
     assert_eq!(admin.stuck(now), ["shard 1 has not moved for 11 s"]);
     assert_eq!(admin.obstacles(now, UnixSeconds(0)), admin.stuck(now));
     let (status, _, text) = verdict("ok", &admin.stuck(now));
@@ -170,6 +173,31 @@ fn shard_that_hangs_is_named_by_health_and_readiness() {
     assert_eq!(text, "shard 1 has not moved for 11 s\n");
     let soon = admin.started.after(Duration::from_secs(9));
     assert!(admin.stuck(soon).is_empty());
+}
+
+#[test]
+fn control_thread_that_hangs_is_named_by_readiness() {
+    let admin = Admin::new(parts());
+    let now = admin.started.after(Duration::from_secs(6));
+    admin
+        .parts
+        .control
+        .store(now.0 - UP_MS_MAX, Ordering::Relaxed);
+    let said = admin.obstacles(now, UnixSeconds(0));
+    assert_eq!(
+        said,
+        ["nothing is recorded: the disk of the audit file does not answer"]
+    );
+}
+
+/// A shard that has finished stands still while others finish what is in flight.
+#[test]
+fn shard_that_has_drained_is_not_called_stuck() {
+    let admin = Admin::new(parts());
+    let now = admin.started.after(Duration::from_secs(60));
+    assert!(!admin.stuck(now).is_empty());
+    admin.parts.draining.store(true, Ordering::Relaxed);
+    assert!(admin.stuck(now).is_empty());
 }
 
 #[test]
@@ -194,7 +222,7 @@ fn readiness_names_every_reason_in_a_line_of_its_own() {
         said.contains("audit") && !said.contains("certificate"),
         "{said}"
     );
-    admin.parts.signer.note(false);
+    admin.parts.signer.note(Signs::Handshake, false);
     admin.parts.draining.store(true, Ordering::Relaxed);
     let said = lines(&admin, 1_001);
     for word in ["draining", "audit file", "signature failed", "has expired"] {
@@ -203,7 +231,7 @@ fn readiness_names_every_reason_in_a_line_of_its_own() {
             "{said}"
         );
     }
-    admin.parts.signer.note(true);
+    admin.parts.signer.note(Signs::Handshake, true);
     assert!(
         !lines(&admin, 0).contains("signature"),
         "the last one counts"

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::form::{FORM_BYTES_MAX, Form};
+use super::super::form::Form;
 use super::*;
+use crate::limits::FORM_BYTES_MAX;
 
 #[track_caller]
 fn fault_of(form: impl AsRef<[u8]>) -> GrantFault {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::FORM_BYTES_MAX;
 
 /// Why this request of [`STAGE`] is refused.
 #[track_caller]
