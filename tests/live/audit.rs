@@ -252,8 +252,9 @@ impl Drop for SmallDisk {
     }
 }
 
-/// A house whose audit file is on a disk of 1 MiB, and whose journal is the smallest there is.
-fn house_on_a_small_disk(more: &str) -> (SmallDisk, PathBuf, House) {
+/// A house whose audit file is on a disk of 1 MiB, and whose journal is the smallest there is. The
+/// disk comes last, and so goes first: the folder it is mounted in is the house's.
+fn house_on_a_small_disk(more: &str) -> (PathBuf, House, SmallDisk) {
     let mut disk = None;
     let house = House::open_staged(|stage| {
         let at = stage.scratch.path().join("disk");
@@ -265,12 +266,12 @@ fn house_on_a_small_disk(more: &str) -> (SmallDisk, PathBuf, House) {
         stage.config.set_text("audit.when_unwritable", more);
     });
     let (disk, file) = disk.expect("mounted above");
-    (disk, file, house)
+    (file, house, disk)
 }
 
 #[test]
 fn full_disk_refuses_what_cannot_be_recorded_and_loses_nothing() {
-    let (_disk, file, mut house) = house_on_a_small_disk("refuse");
+    let (file, mut house, _disk) = house_on_a_small_disk("refuse");
     let token = house.token();
     let mut client = house.client();
     let mut served = HashSet::new();
@@ -313,7 +314,7 @@ fn full_disk_refuses_what_cannot_be_recorded_and_loses_nothing() {
 
 #[test]
 fn full_disk_serves_on_where_it_may_lose_and_counts_what_it_lost() {
-    let (_disk, _file, mut house) = house_on_a_small_disk("lossy");
+    let (_file, mut house, _disk) = house_on_a_small_disk("lossy");
     let token = house.token();
     let mut client = house.client();
     for _ in 0..6_000 {
