@@ -151,9 +151,9 @@ fn quoted(path: &Path) -> String {
     toml::Value::String(path.display().to_string()).to_string()
 }
 
-/// SoftHSM's module in the usual places of Debian, Ubuntu, Fedora, Arch and Homebrew.
+/// SoftHSM's module in the usual places of Debian, Ubuntu, Fedora and Arch.
 pub fn softhsm() -> Option<PathBuf> {
-    const FOLDERS: [&str; 10] = [
+    const FOLDERS: [&str; 8] = [
         "/usr/lib/softhsm",
         "/usr/lib/x86_64-linux-gnu/softhsm",
         "/usr/lib/aarch64-linux-gnu/softhsm",
@@ -162,8 +162,6 @@ pub fn softhsm() -> Option<PathBuf> {
         "/usr/lib/pkcs11",
         "/usr/lib",
         "/usr/local/lib/softhsm",
-        "/opt/homebrew/lib/softhsm",
-        "/home/linuxbrew/.linuxbrew/lib/softhsm",
     ];
     let of_others = std::fs::read_dir("/usr/lib")
         .into_iter()
