@@ -1,5 +1,5 @@
-//! A warm request allocates nothing of ours: every allocation on a shard's thread is counted, and
-//! there are exactly as many as rustls makes for the records of one request and one answer.
+//! A warm request allocates nothing: every allocation on a shard's thread is counted, those of the
+//! libraries too.
 
 // The ban is for the house; the harness keeps time as anybody does.
 #![allow(clippy::disallowed_methods)]
@@ -10,7 +10,6 @@ mod harness;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,7 +75,7 @@ static ALLOCATOR: Counting = Counting;
 const REQUESTS: u64 = 2_000;
 
 #[test]
-fn warm_request_allocates_rustls_record_buffers_and_nothing_else() {
+fn warm_request_allocates_nothing() {
     let origin = Origin::start();
     let stage = Stage::new(origin.address);
     let mut text = stage.config.clone();
@@ -101,43 +100,21 @@ fn warm_request_allocates_rustls_record_buffers_and_nothing_else() {
     }
     let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
     gateway.stop();
-    let by_rustls = rustls_allocations(&stage);
-    println!(
-        "{made} allocations in {REQUESTS} warm requests; rustls makes {by_rustls} for the \
-         records of each"
+    println!("{made} allocations in {REQUESTS} warm requests");
+    // The same count counts where something is allocated.
+    assert!(
+        allocations_of_a_handshake(&stage) > 0,
+        "a count that cannot count"
     );
-    assert!(by_rustls > 0, "a count that cannot count");
-    assert_eq!(made, REQUESTS * by_rustls);
+    assert_eq!(made, 0);
 }
 
-/// What rustls allocates to open one record and seal another, through the session and nothing else.
-fn rustls_allocations(stage: &Stage) -> u64 {
-    let (mut done, mut client) = session(stage);
-    let mut plain = Vec::with_capacity(32 * 1024);
-    let mut out = Vec::with_capacity(32 * 1024);
-    let mut counts = Vec::new();
-    for _ in 0..20 {
-        client.writer().write_all(&[b'x'; 900]).expect("room");
-        client.write_tls(&mut done.incoming).expect("a record");
-        COUNTED.set(true);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let opened = done
-            .session
-            .open(&mut done.incoming, &mut plain, 32 * 1024, &mut Vec::new());
-        let sealed = done.session.seal(&plain, &mut out);
-        counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
-        COUNTED.set(false);
-        assert!(opened.is_ok() && sealed.is_ok() && plain.len() == 900);
-        client.read_tls(&mut out.as_slice()).expect("a record");
-        client.process_new_packets().expect("a good record");
-        assert_eq!(client.reader().read(&mut [0; 1_000]).expect("data"), 900);
-        plain.clear();
-        out.clear();
-    }
-    // The first records may find queues that have never held one.
-    let steady = counts.split_off(10);
-    assert!(steady.iter().all(|count| *count == steady[0]), "{steady:?}");
-    steady[0]
+fn allocations_of_a_handshake(stage: &Stage) -> u64 {
+    COUNTED.set(true);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let _session = session(stage);
+    COUNTED.set(false);
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 /// A session and its client, without a socket between them.

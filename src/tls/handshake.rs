@@ -206,8 +206,9 @@ impl Handshake {
             .terminator
             .auth
             .peer(leaf.ok_or(Refusal::NoClientCertificate)?, now)?;
+        let session = Session::new(self.connection, self.early);
         Ok(Established {
-            session: Session::new(self.connection, self.early),
+            session: session.map_err(|_| Refusal::Protocol)?,
             peer,
             incoming: self.incoming,
             outgoing: self.outgoing,

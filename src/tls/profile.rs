@@ -114,6 +114,8 @@ pub(super) fn server_config(
     // The default cache sits behind a mutex and resumes TLS 1.2 past the ticketer's checks.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = ticketer;
+    // The records after a handshake are opened and sealed by the session itself.
+    config.enable_secret_extraction = true;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -1,18 +1,17 @@
-//! Records after the handshake.
-//!
-//! rustls makes one `Vec` for each record opened; sealing goes straight into the caller's buffer.
+//! Records after the handshake: in place for TLS 1.3, by rustls for TLS 1.2.
 
-use rustls::Error;
-use rustls::server::ServerConnectionData;
+mod library;
+mod records;
+
+use rustls::ProtocolVersion;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
+
+use records::Records;
+
+pub(super) use library::{drain_alert, encode, remove};
 
 /// Plaintext of one full record.
 const RECORD_BYTES: usize = 16 * 1024;
-/// What a record is longer than its plaintext at most: header, type, nonce, tag.
-const RECORD_OVERHEAD_BYTES: usize = 5 + 1 + 8 + 16;
-/// Room for an alert or a KeyUpdate beside the data.
-const MESSAGE_BYTES: usize = 64;
 
 /// What [`Session::open`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,33 +51,40 @@ impl TlsFault {
             Self::Protocol => "tls_protocol",
         }
     }
-
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::DecryptError | Error::PeerSentOversizedRecord => Self::BadRecord,
-            Error::AlertReceived(_) => Self::PeerAlert,
-            _ => Self::Protocol,
-        }
-    }
 }
 
 /// An established connection's keys.
 pub struct Session {
-    connection: UnbufferedServerConnection,
+    keys: Keys,
     /// Plaintext that came in one piece with the handshake's end, until the first `open`.
     early: Vec<u8>,
     closed: bool,
     fault: Option<TlsFault>,
 }
 
+enum Keys {
+    Tls13(Box<Records>),
+    Tls12(Box<UnbufferedServerConnection>),
+}
+
 impl Session {
-    pub(super) fn new(connection: UnbufferedServerConnection, early: Vec<u8>) -> Self {
-        Self {
-            connection,
+    /// Of a handshake that is over, all of whose flight has been taken out of `connection`.
+    pub(super) fn new(
+        connection: UnbufferedServerConnection,
+        early: Vec<u8>,
+    ) -> Result<Self, TlsFault> {
+        let keys = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => {
+                Keys::Tls13(Box::new(Records::take_over(connection)?))
+            }
+            _ => Keys::Tls12(Box::new(connection)),
+        };
+        Ok(Self {
+            keys,
             early,
             closed: false,
             fault: None,
-        }
+        })
     }
 
     /// Opens records from the front of `incoming` and appends their plaintext to `plain` until
@@ -101,47 +107,28 @@ impl Session {
         }
         let before = plain.len();
         plain.append(&mut self.early);
-        let mut processed = 0;
-        while !self.closed && plain.len() < plain_bytes_max {
-            let rest = incoming.get_mut(processed..).unwrap_or_default();
-            let status = self.connection.process_tls_records(rest);
-            processed += status.discard;
-            match status.state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(Ok(record)) = traffic.next_record() {
-                        plain.extend_from_slice(record.payload);
-                    }
-                }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, outgoing),
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => self.closed = true,
-                Ok(_) => {
-                    remove(incoming, processed);
-                    if holds_whole_record(incoming) {
-                        return Err(self.fail(TlsFault::Fragmented));
-                    }
-                    let data = plain.len() > before;
-                    return Ok(if data {
-                        Opened::Data
-                    } else {
-                        Opened::NeedInput
-                    });
-                }
-                Err(error) => {
-                    incoming.clear();
-                    drain_alert(&mut self.connection, outgoing);
-                    return Err(self.fail(TlsFault::of(&error)));
-                }
-            }
+        let closed = &mut self.closed;
+        let opened = match &mut self.keys {
+            Keys::Tls13(records) => records
+                .open(incoming, plain, plain_bytes_max, outgoing, closed)
+                .map(|used| remove(incoming, used)),
+            Keys::Tls12(connection) => library::open(
+                connection,
+                incoming,
+                plain,
+                plain_bytes_max,
+                outgoing,
+                closed,
+            ),
+        };
+        if let Err(fault) = opened {
+            incoming.clear();
+            return Err(self.fail(fault));
         }
-        remove(incoming, processed);
-        if plain.len() > before {
-            return Ok(Opened::Data);
-        }
-        Ok(if self.closed {
-            Opened::Closed
-        } else {
-            Opened::NeedInput
+        Ok(match self.closed {
+            _ if plain.len() > before => Opened::Data,
+            true => Opened::Closed,
+            false => Opened::NeedInput,
         })
     }
 
@@ -150,9 +137,14 @@ impl Session {
     /// # Errors
     /// The session is over.
     pub fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>) -> Result<(), TlsFault> {
-        let records = plain.len().div_ceil(RECORD_BYTES);
-        let room = plain.len() + records * RECORD_OVERHEAD_BYTES + MESSAGE_BYTES;
-        self.write(outgoing, room, |traffic, room| traffic.encrypt(plain, room))
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let sealed = match &mut self.keys {
+            Keys::Tls13(records) => records.seal(plain, outgoing),
+            Keys::Tls12(connection) => library::seal(connection, plain, outgoing, &mut self.closed),
+        };
+        sealed.map_err(|fault| self.fail(fault))
     }
 
     /// Appends close_notify to `outgoing`; after a fault nothing, for then an alert has been sent.
@@ -161,95 +153,24 @@ impl Session {
             return;
         }
         // A session that cannot say goodbye is closed all the same.
-        let _ = self.write(outgoing, MESSAGE_BYTES, |traffic, room| {
-            traffic.queue_close_notify(room)
-        });
-    }
-
-    fn write(
-        &mut self,
-        outgoing: &mut Vec<u8>,
-        mut room: usize,
-        mut write: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
-    ) -> Result<(), TlsFault> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        loop {
-            // No input: a handshake message in part, which would need its bytes, is a fault.
-            match self.connection.process_tls_records(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, outgoing),
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.closed = true,
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    let start = outgoing.len();
-                    outgoing.resize(start + room, 0);
-                    match write(&mut traffic, &mut outgoing[start..]) {
-                        Ok(written) => {
-                            outgoing.truncate(start + written);
-                            return Ok(());
-                        }
-                        Err(EncryptError::InsufficientSize(size)) if size.required_size > room => {
-                            outgoing.truncate(start);
-                            room = size.required_size;
-                        }
-                        Err(_) => {
-                            outgoing.truncate(start);
-                            drain_alert(&mut self.connection, outgoing);
-                            return Err(self.fail(TlsFault::KeysExhausted));
-                        }
-                    }
-                }
-                Ok(_) => return Err(self.fail(TlsFault::Protocol)),
-                Err(error) => return Err(self.fail(TlsFault::of(&error))),
+        let _ = match &mut self.keys {
+            Keys::Tls13(records) => records.close_notify(outgoing),
+            Keys::Tls12(connection) => {
+                library::close_notify(connection, outgoing, &mut self.closed)
             }
-        }
+        };
     }
 
     fn fail(&mut self, fault: TlsFault) -> TlsFault {
         self.fault = Some(fault);
         fault
     }
-}
 
-type Traffic<'c> = rustls::unbuffered::WriteTraffic<'c, ServerConnectionData>;
-
-/// Appends what rustls has ready to be sent.
-pub(super) fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
-    let start = out.len();
-    if let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) {
-        out.resize(start + size.required_size, 0);
-        let written = data.encode(&mut out[start..]).unwrap_or(0);
-        out.truncate(start + written);
-    }
-}
-
-/// After a fault: what rustls has queued, which is the alert. Asked no further than that, because
-/// it would process the offending bytes again.
-pub(super) fn drain_alert(connection: &mut UnbufferedServerConnection, out: &mut Vec<u8>) {
-    while connection.wants_write() {
-        match connection.process_tls_records(&mut []).state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, out),
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                while traffic.next_record().is_some() {}
-            }
-            _ => return,
+    /// Lets tests come to the bound on what one key may seal; TLS 1.3 only.
+    #[cfg(test)]
+    pub(super) fn seals_at_most(&mut self, records: u64) {
+        if let Keys::Tls13(keys) = &mut self.keys {
+            keys.seals_at_most(records);
         }
     }
-}
-
-/// Removes the first `processed` octets, without moving any when that is all.
-pub(super) fn remove(incoming: &mut Vec<u8>, processed: usize) {
-    if processed >= incoming.len() {
-        incoming.clear();
-    } else {
-        incoming.drain(..processed);
-    }
-}
-
-fn holds_whole_record(bytes: &[u8]) -> bool {
-    let length = bytes
-        .get(3..5)
-        .map(|octets| usize::from(octets[0]) << 8 | usize::from(octets[1]));
-    length.is_some_and(|length| bytes.len() >= 5 + length)
 }

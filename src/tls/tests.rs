@@ -22,6 +22,7 @@ use super::*;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, San};
 
+mod in_place;
 mod records;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);

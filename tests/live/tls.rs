@@ -443,3 +443,32 @@ fn curl_is_served() {
         "{answer}"
     );
 }
+
+/// openssl asks for new keys between two requests (`K`), and renews its own (`k`): both are
+/// answered under the keys that follow.
+#[test]
+fn openssl_renews_keys_between_requests() {
+    let house = House::open();
+    let stage = &house.stage;
+    let token = house.token();
+    let last = crate::harness::client::head("GET", PATH, &token, "Connection: close\r\n");
+    let first = stage
+        .scratch
+        .write("first", crate::harness::client::get(PATH, &token));
+    let last = stage.scratch.write("last", last);
+    // A command of s_client's is the first letter of what it reads at once.
+    let script = "{ cat \"$0\"; sleep 0.3; echo K; sleep 0.3; cat \"$0\"; sleep 0.3; echo k; \
+                  sleep 0.3; cat \"$1\"; sleep 0.5; } | \"${@:2}\"";
+    let mut openssl = crate::harness::command("bash");
+    openssl.args(["-c", script]).args([first, last]);
+    openssl.args(["openssl", "s_client", "-tls1_3", "-connect"]);
+    openssl.arg(house.gateway.address.to_string());
+    openssl.arg("-CAfile").arg(&stage.operator_ca.certificate);
+    openssl.arg("-cert").arg(&stage.acme.certificate);
+    openssl.arg("-key").arg(&stage.acme.key);
+    let outcome = crate::harness::run(&mut openssl, b"", crate::harness::WAIT);
+    let said = outcome.stdout + &outcome.stderr;
+    assert!(said.contains("KEYUPDATE"), "no keys were renewed:\n{said}");
+    assert_eq!(said.matches("HTTP/1.1 200").count(), 3, "{said}");
+    assert_eq!(house.origin.requests(), 3);
+}
