@@ -1,7 +1,12 @@
 //! One record as one line of JSON. Members that say nothing are left out: no status is 0, no
 //! number of bytes that is not there is none.
+//!
+//! The line is written member by member. A record is written for every request, and by a general
+//! serializer it cost five times as much: a tenth of what the whole request costs.
 
-use serde::{Serialize, Serializer};
+use std::io::Write as _;
+use std::net::SocketAddr;
+
 use time::OffsetDateTime;
 
 use crate::audit::Record;
@@ -10,85 +15,97 @@ use crate::clock::UnixMillis;
 
 /// Nobody reads a record of a time that this cannot say: the end of the year 9999.
 const SECONDS_MAX: u64 = 253_402_300_799;
+/// Longer lines make the buffer grow more than once, and come to no harm.
+const LINE_BYTES: usize = 512;
 
-/// A line, in the order of its members.
-#[derive(Serialize)]
-struct Line<'a> {
-    time: &'a str,
-    kind: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    request_id: &'a str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    reason: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    detail: &'static str,
-    #[serde(skip_serializing_if = "is_zero")]
-    status: u16,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    client: &'a str,
-    address: std::net::SocketAddr,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    method: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    api: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    resource: &'static str,
-    #[serde(skip_serializing_if = "Scope::is_empty")]
-    scope: Scope,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    token: &'static str,
-    #[serde(skip_serializing_if = "is_zero")]
-    request_bytes: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    response_bytes: u64,
-    #[serde(skip_serializing_if = "Micros::is_zero")]
-    authorize_us: Micros,
-    #[serde(skip_serializing_if = "Micros::is_zero")]
-    upstream_us: Micros,
-    #[serde(skip_serializing_if = "Micros::is_zero")]
-    whole_us: Micros,
-    shard: u16,
-}
+/// Appends the members of a line behind one another. Each name comes with its quotes, its colon
+/// and the comma in front.
+struct Members<'o>(&'o mut Vec<u8>);
 
-fn is_zero<T: Copy + Into<u64>>(number: &T) -> bool {
-    (*number).into() == 0
-}
-
-/// Nanoseconds, written as microseconds.
-struct Micros(u64);
-
-impl Micros {
-    fn is_zero(&self) -> bool {
-        self.0 == 0
+impl Members<'_> {
+    fn text(&mut self, name: &'static str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        self.string(value);
     }
-}
 
-impl Serialize for Micros {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a time of more than 2^53 ns is over a hundred days"
-    )]
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.0 % 1_000 {
-            0 => to.serialize_u64(self.0 / 1_000),
-            _ => to.serialize_f64(self.0 as f64 / 1_000.0),
+    fn string(&mut self, value: &str) {
+        let plain = |byte: &u8| !matches!(byte, 0..=0x1f | b'"' | b'\\');
+        if value.as_bytes().iter().all(plain) {
+            self.0.push(b'"');
+            self.0.extend_from_slice(value.as_bytes());
+            self.0.push(b'"');
+        } else {
+            // Writing to memory cannot fail, and neither can a string.
+            let _ = serde_json::to_writer(&mut *self.0, value);
         }
     }
-}
 
-/// What was granted, as a list of scope values.
-struct Scope(ApiSet);
-
-impl Scope {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn number(&mut self, name: &'static str, value: u64) {
+        if value > 0 {
+            self.0.extend_from_slice(name.as_bytes());
+            self.decimal(value);
+        }
     }
-}
 
-impl Serialize for Scope {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.iter().map(ApiId::name))
+    fn decimal(&mut self, value: u64) {
+        self.0
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// Nanoseconds, written as microseconds.
+    fn micros(&mut self, name: &'static str, ns: u64) {
+        if ns == 0 {
+            return;
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        self.decimal(ns / 1_000);
+        let mut rest = ns % 1_000;
+        if rest > 0 {
+            self.0.push(b'.');
+        }
+        for unit in [100, 10, 1] {
+            if rest > 0 {
+                self.0.push(b"0123456789"[(rest / unit) as usize]);
+                rest %= unit;
+            }
+        }
+    }
+
+    fn address(&mut self, name: &'static str, address: SocketAddr) {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'"');
+        match address {
+            SocketAddr::V4(address) => {
+                for (place, octet) in address.ip().octets().into_iter().enumerate() {
+                    if place > 0 {
+                        self.0.push(b'.');
+                    }
+                    self.decimal(octet.into());
+                }
+                self.0.push(b':');
+                self.decimal(address.port().into());
+            }
+            SocketAddr::V6(address) => {
+                let _ = write!(self.0, "{address}");
+            }
+        }
+        self.0.push(b'"');
+    }
+
+    /// What was granted, as a list of scope values.
+    fn scope(&mut self, name: &'static str, granted: ApiSet) {
+        if granted.is_empty() {
+            return;
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        for (place, api) in granted.iter().enumerate() {
+            self.0.push(if place == 0 { b'[' } else { b',' });
+            self.string(ApiId::name(api));
+        }
+        self.0.push(b']');
     }
 }
 
@@ -108,31 +125,32 @@ impl Lines {
     /// Appends a record's line, with the newline that ends it.
     pub(super) fn append(&mut self, out: &mut Vec<u8>, record: &Record, client: &str) {
         self.set_time(record.at);
-        let line = Line {
-            time: &self.time,
-            kind: record.kind.word(),
-            request_id: record.request_id.as_ref().map_or("", |id| id.as_str()),
-            outcome: record.outcome.word(),
-            reason: record.word,
-            detail: record.detail,
-            status: record.status,
-            client,
-            address: record.address,
-            method: record.method,
-            api: record.api.map_or("", ApiId::name),
-            resource: record.resource,
-            scope: Scope(record.granted),
-            token: record.token.word(),
-            request_bytes: record.request_bytes,
-            response_bytes: record.response_bytes,
-            authorize_us: Micros(record.authorize_ns),
-            upstream_us: Micros(record.upstream_ns),
-            whole_us: Micros(record.whole_ns),
-            shard: record.shard,
-        };
-        // Writing to memory cannot fail, and neither can what is written here.
-        let _ = serde_json::to_writer(&mut *out, &line);
-        out.push(b'\n');
+        out.reserve(LINE_BYTES);
+        out.extend_from_slice(b"{\"time\":");
+        let mut line = Members(out);
+        line.string(&self.time);
+        line.text(",\"kind\":", record.kind.word());
+        let id = record.request_id.as_ref();
+        line.text(",\"request_id\":", id.map_or("", |id| id.as_str()));
+        line.text(",\"outcome\":", record.outcome.word());
+        line.text(",\"reason\":", record.word);
+        line.text(",\"detail\":", record.detail);
+        line.number(",\"status\":", record.status.into());
+        line.text(",\"client\":", client);
+        line.address(",\"address\":", record.address);
+        line.text(",\"method\":", record.method);
+        line.text(",\"api\":", record.api.map_or("", ApiId::name));
+        line.text(",\"resource\":", record.resource);
+        line.scope(",\"scope\":", record.granted);
+        line.text(",\"token\":", record.token.word());
+        line.number(",\"request_bytes\":", record.request_bytes);
+        line.number(",\"response_bytes\":", record.response_bytes);
+        line.micros(",\"authorize_us\":", record.authorize_ns);
+        line.micros(",\"upstream_us\":", record.upstream_ns);
+        line.micros(",\"whole_us\":", record.whole_ns);
+        out.extend_from_slice(b",\"shard\":");
+        Members(out).decimal(record.shard.into());
+        out.extend_from_slice(b"}\n");
     }
 
     /// RFC 3339, UTC, with milliseconds.
@@ -255,6 +273,36 @@ pub(super) mod tests {
                 "\n"
             )
         );
+    }
+
+    /// What is written by hand is what a general serializer would write.
+    #[test]
+    fn line_is_json_whatever_the_words_and_numbers() {
+        let addresses = ["192.0.2.7:1", "255.255.255.255:65535", "[2001:db8::7]:443"];
+        for (place, ns) in [1, 10, 999, 1_000, 1_001, 123_450, 60_000_000_007]
+            .into_iter()
+            .enumerate()
+        {
+            let record = Record {
+                word: "a \"quoted\" word",
+                detail: "back\\slash\nand line",
+                address: addresses[place % 3].parse().unwrap(),
+                authorize_ns: ns,
+                ..answered(7)
+            };
+            let mut out = Vec::new();
+            Lines::default().append(&mut out, &record, "\u{7f}\u{e9}\t");
+            let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(read["reason"], record.word);
+            assert_eq!(read["detail"], record.detail);
+            assert_eq!(read["client"], "\u{7f}\u{e9}\t");
+            assert_eq!(read["address"], record.address.to_string());
+            let us = read["authorize_us"].as_f64().unwrap();
+            assert!(
+                (us * 1_000.0 - ns as f64).abs() < 0.5,
+                "{us} is not {ns} ns"
+            );
+        }
     }
 
     #[test]

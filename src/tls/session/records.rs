@@ -63,6 +63,14 @@ pub(super) struct Records {
     warnings_left: u8,
 }
 
+/// A record that was opened where it lies.
+struct Record<'r> {
+    /// Its length on the wire.
+    octets: usize,
+    content_type: u8,
+    content: &'r [u8],
+}
+
 /// What ends the session, and the alert that says so; none when the client ended it.
 struct Broken(TlsFault, Option<u8>);
 
@@ -118,7 +126,12 @@ impl Records {
         outgoing: &mut Vec<u8>,
         closed: &mut bool,
     ) -> Result<usize, Broken> {
-        let Some((octets, content_type, content)) = self.receive.open(rest)? else {
+        let Some(Record {
+            octets,
+            content_type,
+            content,
+        }) = self.receive.open(rest)?
+        else {
             return Ok(0);
         };
         match content_type {
@@ -227,9 +240,8 @@ impl Keys {
         Nonce::assume_unique_for_key(nonce)
     }
 
-    /// Opens the record at the front of `rest` where it lies: its octets, the type of its content
-    /// and the content. None while it is not all there.
-    fn open<'r>(&mut self, rest: &'r mut [u8]) -> Result<Option<(usize, u8, &'r [u8])>, Broken> {
+    /// Opens the record at the front of `rest` where it lies. None while it is not all there.
+    fn open<'r>(&mut self, rest: &'r mut [u8]) -> Result<Option<Record<'r>>, Broken> {
         //= RFC 8446 section 5.2
         //# Under keys every record looks like application data; a change_cipher_spec has no place
         //# any more.
@@ -261,7 +273,11 @@ impl Keys {
         let Some(at) = inner.iter().rposition(|octet| *octet != 0) else {
             return Err(UNEXPECTED);
         };
-        Ok(Some((HEADER_BYTES + length, inner[at], &inner[..at])))
+        Ok(Some(Record {
+            octets: HEADER_BYTES + length,
+            content_type: inner[at],
+            content: &inner[..at],
+        }))
     }
 
     /// Appends one record to `out`. `content` is no longer than a record may be.
