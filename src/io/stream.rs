@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::limits::RECV_BYTES;
 use io_uring::{cqueue, opcode, squeue, types};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
@@ -58,9 +59,18 @@ pub struct Stream {
     /// Written and not yet sent. After a send it holds what was sent until somebody clears it:
     /// a request can be sent again on another connection.
     pub outbox: Vec<u8>,
-    receiving: Option<Flight<Vec<u8>>>,
+    receiving: Option<Receiving>,
     sending: Option<Flight<Vec<u8>>>,
     sent: usize,
+}
+
+/// A receive in flight.
+enum Receiving {
+    Into(Flight<Vec<u8>>),
+    /// The same, called back: its buffer comes home, unless something has come meanwhile.
+    CalledBack(Flight<Vec<u8>>),
+    /// Nothing has come for a while: there is no buffer until something does.
+    Unbuffered(Flight<()>),
 }
 
 impl Stream {
@@ -116,9 +126,12 @@ impl Stream {
     /// Starts a receive of at most `room` bytes behind what the inbox holds. Does nothing when
     /// one is in flight.
     pub fn start_recv(&mut self, room: usize) {
-        if self.receiving.is_some() {
-            return;
+        if self.receiving.is_none() {
+            self.receive(room);
         }
+    }
+
+    fn receive(&mut self, room: usize) {
         let mut buffer = std::mem::take(&mut self.inbox);
         buffer.reserve(room);
         let spare = buffer.spare_capacity_mut();
@@ -129,7 +142,26 @@ impl Stream {
             room,
         )
         .build();
-        self.receiving = Some(submit(Some(&self.socket), buffer, entry));
+        let flight = submit(Some(&self.socket), buffer, entry);
+        self.receiving = Some(Receiving::Into(flight));
+    }
+
+    /// Takes its buffer from the receive in flight and gives it up: what is waited for is then
+    /// that something comes, and only that finds itself a buffer. For a connection that has been
+    /// silent; costs two operations now and one more when it speaks again. Nothing else may be in
+    /// flight.
+    pub fn release_buffer(&mut self) {
+        debug_assert!(self.sending.is_none(), "a send would be called back, too");
+        self.receiving = match self.receiving.take() {
+            Some(Receiving::Into(flight)) => {
+                let mine = types::CancelBuilder::fd(types::Fd(self.socket.as_raw_fd()));
+                let entry = opcode::AsyncCancel2::new(mine).build();
+                // Whether it came in time is what the receive itself will say.
+                drop(submit(Some(&self.socket), (), entry));
+                Some(Receiving::CalledBack(flight))
+            }
+            other => other,
+        };
     }
 
     /// Whether a receive is in flight.
@@ -140,19 +172,46 @@ impl Stream {
     /// Polls the receive in flight: how many bytes were added to the inbox, 0 at the end of the
     /// stream. Pending for ever when none is in flight.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(flight) = self.receiving.as_mut() else {
-            return Poll::Pending;
-        };
-        let (result, mut buffer) = std::task::ready!(Pin::new(flight).poll(cx));
-        self.receiving = None;
-        if let Ok(count) = result {
-            // SAFETY: the kernel wrote `count` bytes at the old length, into the spare capacity
-            // that `start_recv` lent it, and never writes more than it was lent. Measured: filling
-            // a 32 KiB buffer with zeroes before each receive instead costs 0.4 us.
-            unsafe { buffer.set_len(buffer.len() + count) };
+        loop {
+            let called_back = matches!(self.receiving, Some(Receiving::CalledBack(_)));
+            let (result, mut buffer) = match self.receiving.as_mut() {
+                None => return Poll::Pending,
+                Some(Receiving::Into(flight) | Receiving::CalledBack(flight)) => {
+                    std::task::ready!(Pin::new(flight).poll(cx))
+                }
+                Some(Receiving::Unbuffered(flight)) => {
+                    let (readable, ()) = std::task::ready!(Pin::new(flight).poll(cx));
+                    self.receiving = None;
+                    readable?;
+                    self.receive(RECV_BYTES);
+                    continue;
+                }
+            };
+            self.receiving = None;
+            match &result {
+                Ok(count) => {
+                    // SAFETY: the kernel wrote `count` bytes at the old length, into the spare
+                    // capacity that `receive` lent it, and never writes more than it was lent.
+                    // Measured: filling a 32 KiB buffer with zeroes before each receive instead
+                    // costs 0.4 us.
+                    unsafe { buffer.set_len(buffer.len() + count) };
+                }
+                Err(error) if called_back && error.raw_os_error() == Some(libc::ECANCELED) => {
+                    let socket = types::Fd(self.socket.as_raw_fd());
+                    let events = u32::from(libc::POLLIN.cast_unsigned());
+                    let entry = opcode::PollAdd::new(socket, events).build();
+                    let flight = submit(Some(&self.socket), (), entry);
+                    self.receiving = Some(Receiving::Unbuffered(flight));
+                    // What was received before is all that is worth keeping.
+                    buffer.shrink_to_fit();
+                    self.inbox = buffer;
+                    continue;
+                }
+                Err(_) => {}
+            }
+            self.inbox = buffer;
+            return Poll::Ready(result);
         }
-        self.inbox = buffer;
-        Poll::Ready(result)
     }
 
     /// Starts sending the whole outbox. The kernel is asked to go on until all of it is sent

@@ -93,28 +93,30 @@ enum Asked {
 
 /// Serves a connection from accept to close.
 pub async fn serve(stream: Stream, local: Rc<Local>) {
-    let Some(mut connection) = greet(stream, &local).await else {
+    // What a connection does once, or seldom, is kept apart from what it is while it waits: its
+    // task is as large as the largest of all that it may do.
+    let Some(mut connection) = Box::pin(greet(stream, &local)).await else {
         return;
     };
     let then = loop {
         let then = match connection.next_head().await {
             Ok(end) => match connection.open_request(end) {
                 Ok(Asked::Scef(request)) => exchange::run(&mut connection, request).await,
-                Ok(Asked::Issuer(ask)) => issuer::answer(&mut connection, ask).await,
-                Err(refused) => connection.refuse(refused).await,
+                Ok(Asked::Issuer(ask)) => Box::pin(issuer::answer(&mut connection, ask)).await,
+                Err(refused) => Box::pin(connection.refuse(refused)).await,
             },
             Err(NoHead::Over(then)) => then,
             Err(NoHead::Denied(denial)) => {
                 let id = connection.local.request_id();
                 connection.account.open(id);
-                connection.refuse(Refused::without_head(denial, id)).await
+                Box::pin(connection.refuse(Refused::without_head(denial, id))).await
             }
         };
         if then != Then::Again {
             break then;
         }
     };
-    connection.close(then).await;
+    Box::pin(connection.close(then)).await;
 }
 
 /// Why there is no next request.
@@ -270,6 +272,7 @@ impl Connection {
     }
 
     fn reclaim(&mut self) {
+        self.stream.release_buffer();
         let buffers = &self.local.buffers;
         buffers.give_back(std::mem::take(&mut self.stream.outbox));
         if self.plain.is_empty() {

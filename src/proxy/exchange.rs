@@ -83,7 +83,7 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
                 head_only: request.method == Method::Head,
                 rest: untouched.then_some(Source::Done),
             };
-            connection.refuse(refused).await
+            Box::pin(connection.refuse(refused)).await
         }
         Err(Broken::Cut) => {
             connection.account.close(Outcome::Cut);
