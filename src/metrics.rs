@@ -42,7 +42,9 @@ impl Counter {
 }
 
 /// What one shard counts, since it started.
+// On cache lines of its own; processors fetch them in pairs.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Counters {
     pub connections_accepted: Counter,
     pub connections_closed: Counter,
@@ -79,7 +81,9 @@ pub struct Counters {
 }
 
 /// What one client did on one shard.
+// Aligned as well: two shards' counts of the only client would share a line.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct ClientCounters {
     pub connections: Counter,
     outcomes: [Counter; Outcome::ALL.len()],

@@ -1,5 +1,7 @@
 //! One CPU: a pinned thread, its ring, its listening socket, and all that its connections share.
 
+mod balance;
+
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -11,11 +13,12 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use socket2::Socket;
+use tokio::sync::mpsc::Receiver;
 
 use crate::audit::{Batches, Journal, Keeps};
 use crate::authz::cache::TokenCache;
 use crate::clock::{Millis, UnixMillis};
-use crate::io::{Buffers, Listener, Pause, Watches, cpu};
+use crate::io::{Buffers, Listener, Pause, Stream, Watches, cpu};
 use crate::limits::SWEEP_MS;
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
@@ -23,6 +26,8 @@ use crate::proxy::local::Local;
 use crate::proxy::upstream::Pool;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
+
+pub use balance::{Balance, between};
 
 /// Entries of the submission queue; the completion queue is twice as long. A longer burst is
 /// submitted in parts.
@@ -39,6 +44,10 @@ pub struct Plan {
     pub cpu: usize,
     /// Bound and listening already, so that no shard starts when one cannot.
     pub listener: Socket,
+    /// Where a connection goes that the kernel gave to this shard.
+    pub balance: Balance,
+    /// Connections that others accepted for this one.
+    pub arrivals: Receiver<Socket>,
     pub snapshot: Arc<Snapshot>,
     pub signers: Option<Arc<Signers>>,
     pub signer_state: Arc<SignerState>,
@@ -151,13 +160,19 @@ fn run(plan: Plan, shared: Shared, ready: &mpsc::SyncSender<io::Result<()>>) {
     let _ = ready.send(Ok(()));
     let (draining, scrapes) = (plan.draining, shared.scrapes);
     let listener = Rc::new(Listener::new(plan.listener));
+    let reception = Rc::new(Reception {
+        local: Rc::clone(&local),
+        balance: plan.balance,
+    });
     runtime.block_on(async {
-        let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&local)));
+        let arriving = tokio_uring::spawn(arrive(plan.arrivals, Rc::clone(&reception)));
+        let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), reception));
         // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
         let _ = tokio_uring::spawn(sweep(Rc::clone(&local), draining, Arc::clone(&scrapes))).await;
         local.draining.set(true);
         listener.stop();
         let _ = accepting.await;
+        arriving.abort();
         drain(&local, &scrapes).await;
         local.upstream.clear();
     });
@@ -193,9 +208,15 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
     }))
 }
 
+/// Where connections come in.
+struct Reception {
+    local: Rc<Local>,
+    balance: Balance,
+}
+
 /// Accepts until the listener is stopped.
-async fn accept(listener: Rc<Listener>, local: Rc<Local>) {
-    let counters = &local.counters;
+async fn accept(listener: Rc<Listener>, reception: Rc<Reception>) {
+    let local = &reception.local;
     loop {
         let accepted = listener.accept().await;
         // Out of descriptors the kernel does not look whether the listener has been stopped.
@@ -203,30 +224,50 @@ async fn accept(listener: Rc<Listener>, local: Rc<Local>) {
             return;
         }
         match accepted {
-            Ok(stream) if open_connections(&local) < local.snapshot.limits.connections_max => {
-                counters.connections_accepted.bump();
-                let local = Rc::clone(&local);
-                tokio_uring::spawn(async move {
-                    // Counted by a guard: a task may also end by a panic, which the runtime
-                    // catches and which must cost one connection only.
-                    let _closed = Closed(Rc::clone(&local));
-                    connection::serve(stream, local).await;
-                });
+            Ok(socket) => {
+                if let Some(socket) = reception.balance.place(socket) {
+                    serve(socket, &reception);
+                }
             }
-            Ok(_) => counters.connections_over_bound.bump(),
             Err(_) => {
-                counters.accepts_failed.bump();
+                local.counters.accepts_failed.bump();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-struct Closed(Rc<Local>);
+/// Takes what other shards have accepted for this one.
+async fn arrive(mut arrivals: Receiver<Socket>, reception: Rc<Reception>) {
+    while let Some(socket) = arrivals.recv().await {
+        serve(socket, &reception);
+    }
+}
+
+/// Serves a connection in a task of its own, if there is room for it.
+fn serve(socket: Socket, reception: &Rc<Reception>) {
+    let local = &reception.local;
+    if open_connections(local) >= local.snapshot.limits.connections_max {
+        local.counters.connections_over_bound.bump();
+        reception.balance.closed();
+        return;
+    }
+    local.counters.connections_accepted.bump();
+    // Counted by a guard: a task may also end by a panic, which the runtime catches and which must
+    // cost one connection only.
+    let closed = Closed(Rc::clone(reception));
+    tokio_uring::spawn(async move {
+        let closed = closed;
+        connection::serve(Stream::new(socket), Rc::clone(&closed.0.local)).await;
+    });
+}
+
+struct Closed(Rc<Reception>);
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        self.0.counters.connections_closed.bump();
+        self.0.local.counters.connections_closed.bump();
+        self.0.balance.closed();
     }
 }
 

@@ -347,11 +347,14 @@ fn start_shards(
     let plans = cpus
         .iter()
         .zip(listeners)
+        .zip(shard::between(cpus.len(), true))
         .enumerate()
-        .map(|(index, (cpu, listener))| Plan {
+        .map(|(index, ((cpu, listener), (balance, arrivals)))| Plan {
             index,
             cpu: *cpu,
             listener,
+            balance,
+            arrivals,
             snapshot: Arc::clone(snapshot),
             signers: signers.clone(),
             signer_state: Arc::clone(&signer_state),

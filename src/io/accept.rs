@@ -8,7 +8,7 @@ use std::rc::Rc;
 use io_uring::{opcode, types};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::stream::{Stream, submit};
+use super::stream::submit;
 
 /// Connections the kernel may hold for one shard before they are accepted. `somaxconn` cuts it.
 const BACKLOG: i32 = 4_096;
@@ -66,7 +66,7 @@ impl Listener {
     ///
     /// # Errors
     /// The kernel's: `EMFILE`, `ENFILE`, `ENOMEM` pass; `EINVAL` after [`Listener::stop`].
-    pub async fn accept(&self) -> io::Result<Stream> {
+    pub async fn accept(&self) -> io::Result<Socket> {
         let entry = opcode::Accept::new(
             types::Fd(self.socket.as_raw_fd()),
             std::ptr::null_mut(),
@@ -79,7 +79,7 @@ impl Listener {
         let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
         // SAFETY: the accept that just completed made this descriptor, and nobody else has it.
         let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Ok(Stream::new(Socket::from(owned)))
+        Ok(Socket::from(owned))
     }
 
     /// Ends accepting: the accept in flight fails, and new connections are refused by the kernel

@@ -75,7 +75,7 @@ enum Receiving {
 
 impl Stream {
     /// Takes over a connected socket in blocking mode (the ring answers `EAGAIN` for others).
-    pub(super) fn new(socket: Socket) -> Self {
+    pub fn new(socket: Socket) -> Self {
         Self {
             socket: Rc::new(socket),
             inbox: Vec::new(),

@@ -338,3 +338,40 @@ fn cpu_named_twice_is_a_fault() {
     };
     faulty(change, &["listen.cpus"]);
 }
+
+/// However the kernel's hash falls, no shard has more than its part and a sixteenth; and all that
+/// is asked is answered wherever a connection went.
+#[test]
+fn connections_are_shared_out_evenly_over_two_shards() {
+    let cpus = crate::harness::gateway::cpus();
+    assert!(
+        cpus.len() >= 2,
+        "two CPUs are needed: run this on a machine that has them"
+    );
+    for connections in [8_usize, 32, 1_000] {
+        let house = House::open_staged(|stage| {
+            stage.watch();
+            let list = format!("[{}, {}]", cpus[0], cpus[1]);
+            stage.config.set("listen.cpus", &list);
+        });
+        let dialer = house.stage.dialer(&house.stage.acme);
+        let mut held: Vec<_> = (0..connections)
+            .map(|_| dialer.connect(house.gateway.address).expect("a connection"))
+            .collect();
+        for client in held.iter_mut().rev().take(50) {
+            assert_eq!(client.get(PATH, &house.token()).status, 200);
+        }
+        let admin = house.gateway.admin();
+        let open = |shard| {
+            let metrics = admin.metrics();
+            metrics.count("t8gate_connections_open", &[("shard", shard)])
+        };
+        crate::harness::wait_until("all of them to be open", || {
+            open("0") + open("1") == connections
+        });
+        let (first, second) = (open("0"), open("1"));
+        println!("{connections} connections: {first} and {second}");
+        let fair = connections / 2 + connections / 2 / 16 + 1;
+        assert!(first.max(second) <= fair, "{first} and {second}");
+    }
+}
