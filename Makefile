@@ -5,8 +5,8 @@
 help: ## shows this menu
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-build: ## builds the gateway as it is run
-	cargo build --release
+build: ## builds the gateway as it is run, and t8load beside it
+	cargo build --release --workspace --bins
 
 demo: ## shows it all on this machine: keys in a token, two clients, a tour, lines for curl
 	tests/demo-setup
