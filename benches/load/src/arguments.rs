@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::bound::Bound;
+
 /// Load for T8: mutual TLS, tokens, closed and open loop.
 ///
 /// Exit code: 0 when the run was made and no --fail-if holds, 1 when one holds, 2 when the run
@@ -40,6 +42,24 @@ pub struct Arguments {
     /// Bearer tokens, one a line; they belong to client certificates in turn
     #[arg(long, value_name = "FILE")]
     pub tokens: Option<PathBuf>,
+    /// Where to fetch tokens by client_credentials, https://HOST:PORT/PATH
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "tokens",
+        requires = "client_id"
+    )]
+    pub token_endpoint: Option<Endpoint>,
+    /// Who asks for them; repeatable, one for each client certificate in turn
+    #[arg(long, value_name = "ID", requires = "token_endpoint")]
+    pub client_id: Vec<String>,
+    /// What is asked for
+    #[arg(long, value_name = "SCOPE", requires = "token_endpoint")]
+    pub scope: Option<String>,
+    /// Tokens to fetch for each client certificate; without it one, or one for each connection,
+    /// or 100 to rotate
+    #[arg(long, value_name = "N", requires = "token_endpoint")]
+    pub token_count: Option<usize>,
     /// Which token a request carries
     #[arg(long, value_enum, default_value_t = TokenUse::Connection)]
     pub token_use: TokenUse,
@@ -79,6 +99,15 @@ pub struct Arguments {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write latencies by percentile, in ms, for HdrHistogram's plotters
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+    /// Write charts of latency by percentile and of throughput over time
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Exit with 1 when this holds, like 'p99>5ms', 'ops_per_s<20000', 'errors>0'; repeatable
+    #[arg(long, value_name = "EXPR")]
+    pub fail_if: Vec<Bound>,
     /// No live line
     #[arg(long)]
     pub quiet: bool,
@@ -162,6 +191,32 @@ impl std::str::FromStr for Target {
             authority: authority.to_owned(),
             host: host.to_owned(),
             address: found.next().ok_or(format!("{host} has no address"))?,
+        })
+    }
+}
+
+/// Where tokens come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its host.
+    pub target: Target,
+    /// From the slash on.
+    pub path: String,
+}
+
+impl std::str::FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let path = url[host..].find('/').ok_or("has no path")?;
+        let (target, path) = url.split_at(host + path);
+        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has letters that no path has".to_owned());
+        }
+        Ok(Self {
+            target: target.parse()?,
+            path: path.to_owned(),
         })
     }
 }

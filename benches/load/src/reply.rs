@@ -74,6 +74,8 @@ pub struct Reply {
     closes: bool,
     /// A head that came in pieces.
     head: Vec<u8>,
+    /// Bodies, for those who want to read them.
+    body: Option<Vec<u8>>,
 }
 
 impl Default for Reply {
@@ -84,16 +86,36 @@ impl Default for Reply {
             status: 0,
             closes: false,
             head: Vec::new(),
+            body: None,
         }
     }
 }
 
 impl Reply {
+    /// From now on bodies are kept.
+    pub fn keep_body(&mut self) {
+        self.body = Some(Vec::new());
+    }
+
+    /// The last response's body, as far as it was read and kept.
+    pub fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(body) = &mut self.body {
+            body.extend_from_slice(bytes);
+        }
+    }
+
     /// A request was sent; `to_head` when it was a HEAD, whose response has no body.
     pub fn expect(&mut self, to_head: bool) {
         self.at = At::Head;
         self.to_head = to_head;
         self.head.clear();
+        if let Some(body) = &mut self.body {
+            body.clear();
+        }
     }
 
     /// Takes bytes, and says when they complete the response.
@@ -107,10 +129,14 @@ impl Reply {
                 At::Head => self.read_head(bytes)?,
                 At::Body(left) => {
                     let used = taken(left, bytes);
+                    self.keep(&bytes[..used]);
                     self.at = At::Body(left - used as u64);
                     used
                 }
-                At::Close => bytes.len(),
+                At::Close => {
+                    self.keep(bytes);
+                    bytes.len()
+                }
                 _ => self.read_chunks(bytes)?,
             };
             bytes = bytes.get(used..).unwrap_or_default();
@@ -212,6 +238,7 @@ impl Reply {
                 At::Chunk(left) => {
                     used -= 1;
                     let skipped = taken(left, &bytes[used..]);
+                    self.keep(&bytes[used..used + skipped]);
                     used += skipped;
                     match left - skipped as u64 {
                         0 => At::ChunkEnd,

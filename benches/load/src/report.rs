@@ -193,12 +193,35 @@ impl Report {
         }
     }
 
+    /// What was run, in one line.
+    pub fn headline(&self) -> String {
+        let of = match self.rate {
+            Some(rate) => format!("open loop at {rate}/s"),
+            None => "closed loop".to_owned(),
+        };
+        format!(
+            "{} {}, {of}, {} connections, {}, {:.2} s",
+            self.target, self.mode, self.connections, self.scenario, self.duration_s
+        )
+    }
+
+    /// Whether there are latencies.
+    pub fn has_latency(&self) -> bool {
+        self.latency_us.max > 0.0
+    }
+
+    /// Responses that were no success.
+    pub fn non_2xx(&self) -> u64 {
+        let other = self
+            .statuses
+            .iter()
+            .filter(|(status, _)| !status.starts_with('2'));
+        other.map(|(_, count)| count).sum()
+    }
+
     /// Some lines to read.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{} {}, {} loop, {} connections, {}, {:.2} s\n",
-            self.target, self.mode, self.kind, self.connections, self.scenario, self.duration_s
-        );
+        let mut text = self.headline() + "\n";
         if self.mode == Mode::Idle.name() {
             line(
                 &mut text,

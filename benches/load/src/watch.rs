@@ -19,10 +19,13 @@ pub struct Spent {
 }
 
 impl Watched {
+    /// The name of this process.
+    pub const GENERATOR: &str = "generator";
+
     /// This process.
     pub fn generator() -> Self {
         Self {
-            name: "generator".to_owned(),
+            name: Self::GENERATOR.to_owned(),
             pids: vec![std::process::id()],
         }
     }
