@@ -254,3 +254,6 @@ fn watched(text: &str) -> Result<(String, Vec<u32>), String> {
         _ => Err("is not NAME=PID[,PID...]".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

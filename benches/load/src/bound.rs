@@ -180,3 +180,6 @@ fn time_us(text: &str) -> Option<f64> {
     };
     number.trim().parse::<f64>().ok().map(|number| number * us)
 }
+
+#[cfg(test)]
+mod tests;

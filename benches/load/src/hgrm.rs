@@ -42,3 +42,26 @@ pub fn text(latency: &Histogram<u64>) -> String {
     );
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distribution_ends_with_all_operations_in_milliseconds() {
+        let mut latency = Histogram::new_with_bounds(1, 120_000_000_000, 3).expect("bounds");
+        (1..=1000_u64).for_each(|us| latency.saturating_record(us * 1000));
+        let text = text(&latency);
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_ascii_whitespace().collect())
+            .collect();
+        assert_eq!(lines[0][1], "Percentile");
+        let last = lines.iter().rfind(|words| words.len() == 3);
+        let last = last.expect("a line without 1/(1-1)");
+        assert_eq!(last[1..], ["1.000000000000", "1000"]);
+        let value: f64 = last[0].parse().expect("a number");
+        assert!((0.999..1.002).contains(&value), "{value} ms");
+        assert!(text.contains("SubBuckets     =         2048"), "{text}");
+    }
+}

@@ -53,3 +53,6 @@ impl Pace {
         (intended < self.until_ns).then_some(intended)
     }
 }
+
+#[cfg(test)]
+mod tests;

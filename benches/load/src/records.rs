@@ -285,3 +285,6 @@ pub fn record_bytes(bytes: &[u8]) -> Result<Option<usize>, RecordFault> {
     }
     Ok(Some(HEADER_BYTES + body))
 }
+
+#[cfg(test)]
+mod tests;

@@ -357,3 +357,6 @@ impl Framing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

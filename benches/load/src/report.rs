@@ -348,3 +348,6 @@ fn throughput(tally: &Tally, window_s: f64) -> Vec<Throughput> {
         })
         .collect()
 }
+
+#[cfg(test)]
+pub mod tests;

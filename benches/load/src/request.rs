@@ -130,3 +130,6 @@ impl Requests {
         (&self.prepared[identity * self.kinds + kind], token)
     }
 }
+
+#[cfg(test)]
+mod tests;

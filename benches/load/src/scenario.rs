@@ -192,3 +192,6 @@ fn cycle(weights: &[u64]) -> Result<Vec<usize>, String> {
 fn divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { divisor(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests;

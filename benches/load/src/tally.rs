@@ -187,3 +187,6 @@ impl Tally {
         counts.filter(|(_, count)| *count > 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,38 @@ fn children_of(pid: u32) -> Vec<u32> {
         .filter_map(|word| word.parse().ok())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_process_spends_is_counted() {
+        let own = Watched::generator();
+        let before = own.spent();
+        let mut sum = 0_u64;
+        while own.spent().since(&before) < 30_000_000 {
+            sum = (0..1_000_000).fold(sum, |sum, at| std::hint::black_box(sum ^ at));
+        }
+        assert_eq!(before.since(&before), 0);
+        assert!(own.resident_kb() > 100);
+    }
+
+    #[test]
+    fn children_come_with_their_parents() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("30")
+            .spawn()
+            .expect("a child");
+        let found = Watched::generator().all();
+        let named = Watched {
+            name: "sleep".to_owned(),
+            pids: vec![child.id()],
+        };
+        let there = named.is_there();
+        child.kill().expect("still there");
+        child.wait().expect("ended");
+        assert!(found.contains(&child.id()) && there);
+        assert!(!named.is_there());
+    }
+}
