@@ -1,6 +1,6 @@
 # The menu. Every target does its own set-up.
 
-.PHONY: help build demo lint setup test tour
+.PHONY: help bench build demo lint setup test tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -17,6 +17,12 @@ tour: ## the same without staying up: 0 when all is as expected, else 1
 	tests/demo-setup
 	cargo build --release
 	"$${CARGO_TARGET_DIR:-target}/release/t8gate" demo --tour-only
+
+bench: ## runs the gateway and its rivals side by side (QUICK=1: under three minutes)
+	benches/setup
+	cargo build --profile bench -p t8gate -p t8load
+	cargo build --release -p t8bench
+	"$${CARGO_TARGET_DIR:-target}/release/t8bench" --target "$${CARGO_TARGET_DIR:-target}" $(if $(QUICK),--quick) $(BENCH)
 
 test: setup ## runs every test, and compares their number with tests/expected-count
 	tests/run

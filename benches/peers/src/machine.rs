@@ -1,0 +1,31 @@
+//! What the figures were measured on.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// Kernel, processor and memory; and what `t8gate hw` says, where this gateway has it.
+pub fn describe(t8gate: &Path) -> Value {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.split_once(':'));
+        value.map_or_else(String::new, |(_, value)| value.trim().to_owned())
+    };
+    json!({
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "cpu_model": field(&cpuinfo, "model name"),
+        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "memory": field(&read("/proc/meminfo"), "MemTotal"),
+        "hw": hardware(t8gate),
+    })
+}
+
+fn hardware(t8gate: &Path) -> Value {
+    let output = Command::new(t8gate).args(["hw", "--json"]).output();
+    let said = output.ok().filter(|output| output.status.success());
+    said.and_then(|output| serde_json::from_slice(&output.stdout).ok())
+        .unwrap_or(Value::Null)
+}

@@ -1,0 +1,186 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::marks::Mark;
+use crate::report::{Report, Row};
+
+/// `report.md`.
+pub fn render(report: &Report, charts: &[String]) -> String {
+    let mut page = String::from("# t8gate and its rivals, side by side\n\n");
+    about(&mut page, report);
+    marks(&mut page, &report.marks);
+    page.push_str("\n## Rows\n\n");
+    page.push_str(
+        "Medians over the runs that count; times in us. A run is void when CPU 1, where generator \
+         and origin are, was over 85 % busy and the proxy under 95 %: then the generator may be \
+         what was measured. Figures in brackets are of void runs, where no other was there. A \
+         `-paced` scenario is an open loop at one rate for all its peers, run where the closed \
+         loop was void.\n",
+    );
+    for scenario in report.scenarios() {
+        let rows: Vec<&Row> = report
+            .rows
+            .iter()
+            .filter(|row| row.scenario == scenario)
+            .collect();
+        table(&mut page, &scenario, &rows);
+    }
+    if !charts.is_empty() {
+        page.push_str("\n## Plots\n\n");
+        for chart in charts {
+            let _ = writeln!(page, "![{chart}]({chart})");
+        }
+    }
+    configuration(&mut page, report);
+    page
+}
+
+fn about(page: &mut String, report: &Report) {
+    let facts = |page: &mut String, value: &Value| {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            if !value.is_object() && !value.is_null() {
+                let _ = writeln!(page, "- {name}: {text}");
+            }
+        }
+    };
+    facts(page, &report.machine);
+    facts(page, &report.versions);
+    facts(page, &report.extent);
+    let audit = report.audit;
+    let _ = writeln!(
+        page,
+        "- audit: {} records of {} requests that the gateway counted in {} runs: {}; {} lost",
+        audit.records,
+        audit.requests,
+        audit.runs,
+        if audit.equal {
+            "equal in every run"
+        } else {
+            "NOT EQUAL"
+        },
+        audit.lost,
+    );
+    let voids = report.raw.iter().filter(|run| !run.is_valid()).count();
+    let _ = writeln!(
+        page,
+        "- runs: {}, of which {voids} void\n",
+        report.raw.len()
+    );
+    let failures = report.failures();
+    if !failures.is_empty() {
+        page.push_str("**Something went wrong:**\n\n");
+        for failure in failures {
+            let _ = writeln!(page, "- {}", failure.replace('\n', " "));
+        }
+        page.push('\n');
+    }
+}
+
+fn marks(page: &mut String, marks: &[Mark]) {
+    if marks.is_empty() {
+        return;
+    }
+    page.push_str(
+        "## Marks\n\nMedian of the ratios t8gate / rival of all rounds, and their range. CPU, \
+         latency and memory: less is better; handshakes are per CPU-second: more is.\n\n\
+         | mark | scenario | must | aim | measured | range | rounds | |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for mark in marks {
+        let verdict = match (mark.met, mark.aim_met) {
+            (_, Some(true)) => "aim met",
+            (Some(true), _) => "met",
+            (Some(false), _) => "MISSED",
+            (None, Some(false)) => "aim missed",
+            (None, None) => "not measured",
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} to {} | {} | {verdict} |",
+            mark.mark,
+            mark.scenario,
+            mark.must,
+            mark.aim,
+            number(mark.measured, 3),
+            number(mark.min, 3),
+            number(mark.max, 3),
+            mark.rounds,
+        );
+    }
+}
+
+fn table(page: &mut String, scenario: &str, rows: &[&Row]) {
+    let rate = rows.iter().find_map(|row| row.rate);
+    let rate = rate.map_or_else(String::new, |rate| format!(", open loop at {rate:.0}/s"));
+    let _ = writeln!(page, "\n### {scenario}{rate}\n");
+    page.push_str(
+        "| peer | checks | CPU us | ops/s | per CPU-s | p50 | p99 | p99.9 | proxy | CPU 1 | runs \
+         (void) | spread |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for row in rows {
+        let cpu = row.cpu_us_per_op;
+        let bracketed = row.cpu_us_per_op_of_void.map(|cpu| format!("({cpu:.2})"));
+        let percent = |share: Option<f64>| number(share.map(|share| share * 1e2), 0) + " %";
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} ({}) | {} |",
+            row.peer,
+            row.auth,
+            bracketed.unwrap_or_else(|| number(cpu, 2)),
+            number(row.ops_per_s, 0),
+            number(cpu.map(|cpu| 1e6 / cpu), 0),
+            number(row.p50_us, 0),
+            number(row.p99_us, 0),
+            number(row.p99_9_us, 0),
+            percent(row.proxy_busy),
+            percent(row.cpu1_busy),
+            row.runs,
+            row.void,
+            number(row.spread.map(|spread| spread * 1e2), 0) + " %",
+        );
+    }
+    extras(page, rows);
+}
+
+/// What only some rows have.
+fn extras(page: &mut String, rows: &[&Row]) {
+    for row in rows {
+        let mut words = Vec::new();
+        if let Some(kb) = row.kb_per_connection {
+            words.push(format!("{kb:.1} kB for each connection"));
+        }
+        if let Some(count) = row.instructions_per_op {
+            words.push(format!("{count:.0} instructions per request"));
+        }
+        if let Some(handshakes) = row.beside_ops_per_s {
+            words.push(format!("{handshakes:.0} handshakes/s beside"));
+        }
+        if row.requests_by_shard.len() > 1 {
+            words.push(format!(
+                "by shard {:?} connections, {:?} requests",
+                row.connections_by_shard, row.requests_by_shard
+            ));
+        }
+        if !words.is_empty() {
+            let _ = writeln!(page, "\n{}: {}", row.peer, words.join("; "));
+        }
+    }
+}
+
+fn configuration(page: &mut String, report: &Report) {
+    page.push_str("\n## Configuration\n");
+    for (peer, text) in &report.configuration {
+        let _ = writeln!(page, "\n<details><summary>{peer}</summary>\n");
+        let _ = writeln!(page, "```\n{}\n```\n\n</details>", text.trim_end());
+    }
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
