@@ -20,6 +20,10 @@ pub struct Arguments {
     /// Only these peers, and t8gate.
     #[arg(long, value_delimiter = ',', value_name = "PEER")]
     pub peers: Vec<String>,
+    /// Priority of all that is measured, as `nice` counts it: below 0 where others work on the
+    /// machine. CPU 1 is then judged by the bench's own processes alone.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub nice: i32,
     /// Few and short runs of the main rows: under three minutes.
     #[arg(long)]
     pub quick: bool,
@@ -94,6 +98,7 @@ pub struct Extent {
     pub idle_connections: usize,
     /// How often a rate may be tried out and lowered.
     pub trials: usize,
+    pub niceness: i32,
 }
 
 impl Arguments {
@@ -126,6 +131,7 @@ impl Arguments {
             warmup,
             idle_connections,
             trials: if self.quick { 1 } else { 3 },
+            niceness: self.nice,
         }
     }
 }

@@ -85,7 +85,8 @@ impl Bench {
         out: PathBuf,
     ) -> Result<Self, Fault> {
         let port = ports::free()?;
-        let prepared = origin(&ground, &programs, port)?;
+        let mut prepared = origin(&ground, &programs, port)?;
+        prepared.program.niceness = extent.niceness;
         let log = ground.directory.join("origin.log");
         let process = Process::serve(&prepared.program, "1", port, &log)?;
         let configurations = BTreeMap::from([("origin".to_owned(), prepared.configuration)]);
@@ -133,9 +134,10 @@ impl Bench {
         ports::check_ours(self.ports.origin, self.origin.pid())?;
         self.ports.listen = ports::free()?;
         self.ports.admin = ports::free()?;
-        let prepared = task
+        let mut prepared = task
             .peer
             .prepare(&self.ground, &self.programs, self.ports)?;
+        prepared.program.niceness = self.extent.niceness;
         let name = task.peer.name();
         self.configurations
             .insert(name.to_owned(), prepared.configuration.clone());
@@ -198,6 +200,7 @@ impl Bench {
             run.beside_ops_per_s = Some(of_beside.ops_per_s);
             run.generator_busy = of_beside.busy("generator");
         }
+        run.foreign_ignored = self.extent.niceness < 0;
         run.judge(&said, cpus, task.judged_by_cpu());
         if task.load.mode == Mode::Idle {
             run.kb_per_connection = memory(&said);
@@ -208,7 +211,8 @@ impl Bench {
     /// Runs `t8load` to its end.
     fn generate(&self, load: &Load, call: &Call<'_>) -> Result<(Said, [f64; 2]), Fault> {
         remove(call.json)?;
-        let program = program(load, call, &self.ground, &self.programs)?;
+        let mut program = program(load, call, &self.ground, &self.programs)?;
+        program.niceness = self.extent.niceness;
         let mut process = Process::start(&program, "1", &self.file("load.log"))?;
         let mut watch = Watch::default();
         let window = Duration::from_secs_f64(call.seconds + call.warmup);
@@ -240,7 +244,8 @@ impl Bench {
             watch: &[],
             ..*call
         };
-        let program = program(load, &call, &self.ground, &self.programs)?;
+        let mut program = program(load, &call, &self.ground, &self.programs)?;
+        program.niceness = self.extent.niceness;
         Process::start(&program, "1", &self.file("beside.log"))
     }
 

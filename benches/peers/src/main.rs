@@ -23,6 +23,7 @@ mod marks;
 mod metrics;
 mod peer;
 mod ports;
+mod priority;
 mod process;
 mod report;
 mod rows;
@@ -44,6 +45,7 @@ use crate::bench::Bench;
 use crate::fault::{Fault, about};
 use crate::ground::Ground;
 use crate::peer::Programs;
+use crate::priority::Raised;
 use crate::report::Report;
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Fault> {
         .unwrap_or_else(|| arguments.target.join("bench"));
     let out = make(&out)?;
     settle_in()?;
+    let _raised = Raised::session(extent.niceness)?;
     interrupt::listen()?;
     let with_hsm = extent.rows.iter().any(|row| row.needs_hsm());
     let ground = Ground::make(&out.join("ground"), with_hsm)?;
@@ -131,6 +134,7 @@ fn report(bench: &Bench, machine: &Value, versions: &Value) -> Report {
             "seconds": extent.seconds,
             "warmup_seconds": extent.warmup,
             "idle_connections": extent.idle_connections,
+            "nice": extent.niceness,
         }),
         bench.configurations.clone(),
         bench.runs.clone(),

@@ -22,6 +22,8 @@ pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Priority as `nice` counts it; 0 is everybody's.
+    pub niceness: i32,
 }
 
 impl Program {
@@ -34,6 +36,7 @@ impl Program {
             path: path.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             environment: Vec::new(),
+            niceness: 0,
         }
     }
 
@@ -41,7 +44,9 @@ impl Program {
     fn pinned(&self, cpus: &str) -> Command {
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "TERM", "taskset", "--cpu-list", cpus])
+            .args(["--pdeathsig", "TERM", "nice", "-n"])
+            .arg(self.niceness.to_string())
+            .args(["taskset", "--cpu-list", cpus])
             .arg(&self.path)
             .args(&self.arguments)
             .envs(self.environment.iter().cloned())

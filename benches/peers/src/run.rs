@@ -42,6 +42,8 @@ pub struct Run {
     /// Whole CPUs by `/proc/stat`, whoever's work it was.
     pub cpu0: f64,
     pub cpu1: f64,
+    /// Whether others' work gave way to what was measured, and says nothing about it.
+    pub foreign_ignored: bool,
     /// Of t8gate.
     pub counts: Option<Counts>,
     /// Of t8gate: records of requests in its audit file.
@@ -81,7 +83,11 @@ impl Run {
     /// The busier of both accounts of CPU 1: what its processes took by the scheduler's account,
     /// and the kernel's count, which holds other processes and interrupts as well.
     pub fn cpu1_busy(&self) -> f64 {
-        self.cpu1.max(self.generator_busy + self.origin_busy)
+        let ours = self.generator_busy + self.origin_busy;
+        match self.foreign_ignored {
+            true => ours,
+            false => self.cpu1.max(ours),
+        }
     }
 
     fn void_by_cpu(&self) -> Option<String> {
