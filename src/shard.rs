@@ -18,7 +18,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::audit::{Batches, Journal, Keeps};
 use crate::authz::cache::TokenCache;
 use crate::clock::{Millis, UnixMillis};
-use crate::io::{Buffers, Listener, Pause, Stream, Watches, cpu};
+use crate::io::{Buffers, Listener, Pause, Stream, Turnstile, Watches, cpu};
 use crate::limits::SWEEP_MS;
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
@@ -201,6 +201,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         upstream: Pool::default(),
         buffers: Buffers::default(),
         watches: Watches::new(Millis::now()),
+        turnstile: Turnstile::default(),
         wall: Cell::new(UnixMillis::now()),
         draining: Cell::new(false),
         epoch: u64::from_ne_bytes(random),

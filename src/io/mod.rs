@@ -9,10 +9,12 @@ pub mod buffers;
 pub mod cpu;
 pub mod pause;
 pub mod stream;
+pub mod turnstile;
 pub mod watch;
 
 pub use accept::Listener;
 pub use buffers::Buffers;
 pub use pause::Pause;
 pub use stream::Stream;
+pub use turnstile::{Length, Pass, Turnstile};
 pub use watch::{Expired, Watch, Watches};

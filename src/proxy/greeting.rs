@@ -1,16 +1,16 @@
 //! The TLS handshake of one connection, as far as sockets are concerned.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use crate::clock::{Millis, Nanos, UnixSeconds};
-use crate::io::{Stream, Watch};
+use crate::io::{Length, Pass, Stream, Watch};
 use crate::limits::{LINGER_MS_MAX, RECV_BYTES};
 use crate::metrics::Phase;
 use crate::signers::Signs;
-use crate::tls::{Established, Handshake, Refusal, Step};
+use crate::tls::{Effort, Established, Handshake, Refusal, Step};
 
 use super::account::refused_connection;
 use super::connection::Connection;
@@ -107,6 +107,7 @@ async fn shake_hands(
                     return Err(Ended::Gone);
                 }
                 handshake.incoming().append(&mut stream.inbox);
+                let _pass = pass(handshake.effort(), watch, local).await?;
                 advanced = handshake.advance(local.seconds());
             }
             Step::SignElsewhere => {
@@ -114,6 +115,22 @@ async fn shake_hands(
             }
         }
     }
+}
+
+/// Waits for the turn of a step that takes so much; none is needed for one that takes little.
+async fn pass<'l>(
+    effort: Effort,
+    watch: &Watch,
+    local: &'l Local,
+) -> Result<Option<Pass<'l>>, Ended> {
+    let length = match effort {
+        Effort::Little => return Ok(None),
+        Effort::Some => Length::Short,
+        Effort::Much => Length::Long,
+    };
+    let mut pass = pin!(local.turnstile.pass(length));
+    let passed = watch.wait(|cx| pass.as_mut().poll(cx)).await;
+    passed.map(Some).map_err(|_| Ended::Deadline)
 }
 
 /// Sends the handshake to a signer and waits for it to come back.

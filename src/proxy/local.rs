@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::audit::{Journal, Record, RequestId};
 use crate::authz::cache::TokenCache;
 use crate::clock::{UnixMillis, UnixSeconds};
-use crate::io::{Buffers, Watches};
+use crate::io::{Buffers, Turnstile, Watches};
 use crate::metrics::{Counters, Latencies};
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
@@ -30,6 +30,8 @@ pub struct Local {
     pub upstream: Pool,
     pub buffers: Buffers,
     pub watches: Rc<Watches>,
+    /// Where the steps of handshakes wait for their turns.
+    pub turnstile: Turnstile,
     /// The wall clock as of the last sweep.
     pub wall: Cell<UnixMillis>,
     /// The end has been announced: no new requests.

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use hsm::PrivateKey;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, SigningKey as _, SingleCertAndKey};
 use rustls::unbuffered::ConnectionState;
-use rustls::{CertificateError, Error, HandshakeKind};
+use rustls::{CertificateError, Error, HandshakeKind, SignatureAlgorithm};
 
 use super::resumption::BoundTickets;
 use super::server_key::ServerKey;
@@ -40,6 +40,8 @@ pub struct Terminator {
     auth: Arc<ClientAuth>,
     server_names: Vec<String>,
     in_token: bool,
+    /// Its own signatures take the shard's CPU for longer than all the rest together.
+    signs_long: bool,
 }
 
 impl Terminator {
@@ -80,6 +82,7 @@ impl Terminator {
         if chain.is_empty() {
             return Err("the server's certificate chain is empty".into());
         }
+        let signs_long = !in_token && key.algorithm() == SignatureAlgorithm::RSA;
         let certified = CertifiedKey::new(chain, Arc::new(key));
         let resolver = Arc::new(SingleCertAndKey::from(certified));
         let config = profile::server_config(Arc::clone(&auth) as _, resolver, Arc::new(tickets))?;
@@ -91,6 +94,7 @@ impl Terminator {
             auth,
             server_names,
             in_token,
+            signs_long,
         })
     }
 }
@@ -105,6 +109,17 @@ pub enum Step {
     SignElsewhere,
     /// Call `finish`.
     Done,
+}
+
+/// How long a message takes the CPU to process, in requests that it could serve meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// About one: nothing but symmetric keys.
+    Little,
+    /// A few: an agreement on keys, a signature verified, one made on P-256.
+    Some,
+    /// Thirty and more: an RSA signature made here.
+    Much,
 }
 
 /// What a finished handshake leaves.
@@ -220,6 +235,16 @@ impl Handshake {
         self.connection
             .handshake_kind()
             .map(|kind| kind == HandshakeKind::Resumed)
+    }
+
+    /// How long the next message may take the CPU.
+    pub fn effort(&self) -> Effort {
+        match self.phase {
+            Phase::Settled if self.resumed() == Some(true) => Effort::Little,
+            Phase::Settled => Effort::Some,
+            Phase::Hello | Phase::Retried if self.terminator.signs_long => Effort::Much,
+            Phase::Hello | Phase::Retried => Effort::Some,
+        }
     }
 
     /// How long the server key took to sign, in nanoseconds, if it has.

@@ -13,7 +13,7 @@ mod session;
 mod turn;
 
 pub use client_auth::ClientAuth;
-pub use handshake::{Established, Handshake, Step, Terminator};
+pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use session::{Opened, Session, TlsFault};
 
 /// Why a handshake was refused.
