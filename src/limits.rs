@@ -35,6 +35,9 @@ pub const RELAY_BYTES: usize = 32 * 1024;
 pub const RECV_BYTES: usize = 4 * 1024;
 /// A whole TLS handshake flight, in one direction.
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+/// Verified certificate chains that one shard remembers, some 1.5 KB each; as many again of
+/// resumed sessions.
+pub const CHAINS_REMEMBERED_MAX: usize = 4_096;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred

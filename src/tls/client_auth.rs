@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
@@ -14,15 +14,16 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
     SignatureScheme,
 };
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::chains::{self, ChainHash};
+use super::leaf::{self, Leaf};
 use super::{Refusal, profile, turn};
 use crate::clock::UnixSeconds;
-use crate::peer::{Client, ClientIndex, Peer, San, Thumbprint};
+use crate::peer::{Client, ClientIndex, Peer, San};
 
 /// Whom certificates are believed to be: the trust anchors and the names of all clients.
 pub struct ClientAuth {
-    chain: Arc<dyn ClientCertVerifier>,
+    pub(super) chain: Arc<dyn ClientCertVerifier>,
     dns: HashMap<String, ClientIndex>,
     uri: HashMap<String, ClientIndex>,
     epoch: [u8; 32],
@@ -90,41 +91,22 @@ impl ClientAuth {
 
     /// The peer a leaf stands for at `now`. The chain was verified when the session began: here or
     /// in the handshake that a ticket continues.
-    pub(super) fn peer(&self, leaf: &[u8], now: UnixSeconds) -> Result<Peer, Refusal> {
-        let certificate = parsed(leaf).ok_or(Refusal::BadCertificate)?;
-        let validity = certificate.validity();
-        let seconds = i64::try_from(now.0).map_err(|_| Refusal::CertificateExpired)?;
-        if seconds < validity.not_before.timestamp() || seconds > validity.not_after.timestamp() {
-            return Err(Refusal::CertificateExpired);
-        }
-        let not_after = u64::try_from(validity.not_after.timestamp());
-        check_usage(&certificate)?;
-        let client = self.client(&certificate)?;
-        let thumbprint = Thumbprint(bytes32(digest(&SHA256, leaf).as_ref()));
-        Ok(Peer::new(
-            client,
-            thumbprint,
-            leaf.into(),
-            not_after.unwrap_or(0),
-        ))
+    pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
+        let client = self.client(leaf.names_at(now)?)?;
+        let certificate = Arc::clone(leaf.der());
+        let not_after = u64::try_from(leaf.validity().until).unwrap_or(0);
+        Ok(Peer::new(client, leaf.thumbprint(), certificate, not_after))
     }
 
-    /// The one client whose names the certificate carries. The common name is never looked at.
+    /// The one client whose names the certificate carries.
     //= TS 33.501 clause 12.2
     //# The identity in the end-entity certificate decides who the client is.
-    fn client(&self, certificate: &X509Certificate<'_>) -> Result<ClientIndex, Refusal> {
-        let names = certificate
-            .subject_alternative_name()
-            .map_err(|_| Refusal::BadCertificate)?;
-        let names = names.ok_or(Refusal::NotMapped)?;
+    fn client(&self, names: &[San]) -> Result<ClientIndex, Refusal> {
         let mut found = None;
-        for name in &names.value.general_names {
+        for name in names {
             let client = match name {
-                // A wildcard stands for names nobody has configured, so it stands for nobody.
-                GeneralName::DNSName(name) if name.contains('*') => None,
-                GeneralName::DNSName(name) => self.dns.get(&name.to_ascii_lowercase()),
-                GeneralName::URI(name) => self.uri.get(*name),
-                _ => None,
+                San::Dns(name) => self.dns.get(name),
+                San::Uri(name) => self.uri.get(name),
             };
             match (found, client) {
                 (Some(one), Some(other)) if one != *other => return Err(Refusal::MappedTwice),
@@ -134,6 +116,40 @@ impl ClientAuth {
         }
         found.ok_or(Refusal::NotMapped)
     }
+
+    /// The leaf of a chain that ends at an anchor: verified now, or remembered as verified.
+    fn verified_leaf(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Arc<Leaf>, Error> {
+        let hash = ChainHash::of(&self.epoch, end_entity, intermediates);
+        let seconds = UnixSeconds(now.as_secs());
+        if let Some(leaf) = chains::recall(hash, seconds) {
+            self.peer(&leaf, seconds).map_err(refused)?;
+            return Ok(leaf);
+        }
+        self.chain
+            .verify_client_cert(end_entity, intermediates, now)?;
+        let leaf = Leaf::read(end_entity).ok_or_else(|| refused(Refusal::BadCertificate))?;
+        self.peer(&leaf, seconds).map_err(refused)?;
+        let leaf = Arc::new(leaf);
+        // Last, so that nobody who is refused takes the place of somebody who is served.
+        chains::remember(hash, &leaf, intermediates);
+        Ok(leaf)
+    }
+}
+
+/// Leaves the reason beside, and finds what comes closest to it among rustls' errors.
+fn refused(refusal: Refusal) -> Error {
+    turn::note_refusal(refusal);
+    Error::InvalidCertificate(match refusal {
+        Refusal::CertificateExpired => CertificateError::Expired,
+        Refusal::BadCertificate => CertificateError::BadEncoding,
+        // Becomes the alert access_denied.
+        _ => CertificateError::ApplicationVerificationFailure,
+    })
 }
 
 impl ClientCertVerifier for ClientAuth {
@@ -147,21 +163,9 @@ impl ClientCertVerifier for ClientAuth {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self
-            .chain
-            .verify_client_cert(end_entity, intermediates, now)?;
-        match self.peer(end_entity, UnixSeconds(now.as_secs())) {
-            Ok(_) => Ok(verified),
-            Err(refusal) => {
-                turn::note_refusal(refusal);
-                Err(Error::InvalidCertificate(match refusal {
-                    Refusal::CertificateExpired => CertificateError::Expired,
-                    Refusal::BadCertificate => CertificateError::BadEncoding,
-                    // Becomes the alert access_denied.
-                    _ => CertificateError::ApplicationVerificationFailure,
-                }))
-            }
-        }
+        let leaf = self.verified_leaf(end_entity, intermediates, now)?;
+        turn::note_leaf(leaf);
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -187,21 +191,11 @@ impl ClientCertVerifier for ClientAuth {
     }
 }
 
-/// webpki does not look at it.
-//= TS 33.310 clause 6.1.3a
-//# keyUsage is there, critical, and says digitalSignature.
-fn check_usage(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
-    match leaf.key_usage() {
-        Ok(Some(usage)) if usage.critical && usage.value.digital_signature() => Ok(()),
-        _ => Err(Refusal::BadCertificate),
-    }
-}
-
 /// webpki takes any certificate as an anchor and forgets these two extensions.
 //= TS 33.310 clause 6.1.4a
 //# A CA certificate says that it is one, and that its key may sign certificates.
 fn check_anchor(der: &[u8]) -> Result<(), String> {
-    let certificate = parsed(der).ok_or("no X.509 certificate")?;
+    let certificate = leaf::parsed(der).ok_or("no X.509 certificate")?;
     let constraints = certificate
         .basic_constraints()
         .map_err(|_| "basicConstraints unreadable")?;
@@ -213,11 +207,6 @@ fn check_anchor(der: &[u8]) -> Result<(), String> {
         return Err("its keyUsage lacks keyCertSign".into());
     }
     Ok(())
-}
-
-fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
-    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
-    rest.is_empty().then_some(certificate)
 }
 
 /// Length first, so that two fields never run into one another.

@@ -17,6 +17,7 @@ use rustls::sign::{CertifiedKey, SigningKey as _, SingleCertAndKey};
 use rustls::unbuffered::ConnectionState;
 use rustls::{CertificateError, Error, HandshakeKind, SignatureAlgorithm};
 
+use super::leaf::Leaf;
 use super::resumption::BoundTickets;
 use super::server_key::ServerKey;
 use super::session::{self, Session};
@@ -152,6 +153,8 @@ pub struct Handshake {
     scan: HelloScan,
     processed: usize,
     signed_ns: Option<u64>,
+    /// The client's certificate, as read when it was verified or its ticket opened.
+    leaf: Option<Arc<Leaf>>,
     outcome: Option<Result<(), Refusal>>,
 }
 
@@ -170,6 +173,7 @@ impl Handshake {
             scan: HelloScan::default(),
             processed: 0,
             signed_ns: None,
+            leaf: None,
             outcome: None,
         }
     }
@@ -216,11 +220,14 @@ impl Handshake {
     /// The handshake is not done, or the certificate is no longer good.
     pub fn finish(self, now: UnixSeconds) -> Result<Established, Refusal> {
         self.outcome.unwrap_or(Err(Refusal::Protocol))?;
-        let leaf = self.connection.peer_certificates().and_then(<[_]>::first);
-        let peer = self
-            .terminator
-            .auth
-            .peer(leaf.ok_or(Refusal::NoClientCertificate)?, now)?;
+        let shown = self.connection.peer_certificates().and_then(<[_]>::first);
+        let shown = shown.ok_or(Refusal::NoClientCertificate)?;
+        let leaf = match self.leaf {
+            Some(leaf) if **leaf.der() == **shown => leaf,
+            // Of several tickets that opened, not the last one was taken.
+            _ => Arc::new(Leaf::read(shown).ok_or(Refusal::BadCertificate)?),
+        };
+        let peer = self.terminator.auth.peer(&leaf, now)?;
         let session = Session::new(self.connection, self.early);
         Ok(Established {
             session: session.map_err(|_| Refusal::Protocol)?,
@@ -344,6 +351,7 @@ impl Handshake {
         };
         session::remove(&mut self.incoming, at);
         self.processed += at;
+        self.leaf = turn.take_leaf().or(self.leaf.take());
         if self.phase != Phase::Settled {
             self.signed_ns = turn.signed_ns();
             let settled = self.signed_ns.is_some() || self.resumed() == Some(true);

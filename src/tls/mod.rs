@@ -4,8 +4,10 @@
 //! [`Step::SignElsewhere`] before anything is signed: the owner ships it to a thread that may wait
 //! for the token. What comes out of it is a [`Session`] and a `Peer`.
 
+mod chains;
 mod client_auth;
 mod handshake;
+mod leaf;
 mod profile;
 mod resumption;
 mod server_key;

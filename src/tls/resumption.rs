@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::ProducesTickets;
 
-use super::{ClientAuth, turn};
+use super::{ClientAuth, chains, turn};
 
 const BINDING_BYTES: usize = 32;
 
@@ -72,7 +72,9 @@ impl ProducesTickets for BoundTickets {
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let mut bound = self.sealing.decrypt(ticket)?;
         let session = bound.strip_prefix(&self.binding)?;
-        self.auth.peer(leaf(session)?, turn::now()).ok()?;
+        let leaf = chains::resumed_leaf(leaf(session)?)?;
+        self.auth.peer(&leaf, turn::now()).ok()?;
+        turn::note_leaf(leaf);
         Some(bound.split_off(BINDING_BYTES))
     }
 }

@@ -22,6 +22,7 @@ use super::*;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, San};
 
+mod chains;
 mod in_place;
 mod records;
 
@@ -554,15 +555,6 @@ fn plain_http_is_refused_as_not_tls() {
         .extend_from_slice(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
     assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
-}
-
-#[test]
-fn endless_hello_is_refused() {
-    let mut server = Handshake::new(&World::new().plain());
-    server
-        .incoming()
-        .resize(crate::limits::HANDSHAKE_BYTES_MAX + 1, 22);
-    assert_eq!(server.advance(NOW), Err(Refusal::TooLong));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What rustls' callbacks must know about the call they run in: the time, whether this thread may
-//! wait for a token, and a place to leave the reason that rustls' own error cannot carry.
+//! wait for a token, and a place to leave what rustls cannot carry: the reason of a refusal, and
+//! what was read of the client's certificate.
 //!
 //! rustls calls verifier, signer, clock and ticketer synchronously on the thread that processes
 //! records, so a thread-local set around that call is exact; a value inside the shared
@@ -7,11 +8,13 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
 use super::Refusal;
+use super::leaf::Leaf;
 use crate::clock::UnixSeconds;
 
 #[derive(Clone, Copy)]
@@ -24,6 +27,8 @@ struct Situation {
 
 thread_local! {
     static SITUATION: Cell<Option<Situation>> = const { Cell::new(None) };
+    // Apart, because it cannot be copied.
+    static LEAF: Cell<Option<Arc<Leaf>>> = const { Cell::new(None) };
 }
 
 /// Stands while records of one handshake are processed on this thread; its end clears all.
@@ -51,6 +56,11 @@ impl Turn {
         SITUATION.get().and_then(|situation| situation.signed_ns)
     }
 
+    /// The client's certificate, where this turn has brought a good one.
+    pub(super) fn take_leaf(&self) -> Option<Arc<Leaf>> {
+        LEAF.take()
+    }
+
     /// Why a callback refused during this turn.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         SITUATION.get().and_then(|situation| situation.refusal)
@@ -60,6 +70,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         SITUATION.set(None);
+        LEAF.set(None);
     }
 }
 
@@ -90,6 +101,13 @@ pub(super) fn note_refusal(refusal: Refusal) {
         ..situation
     });
     SITUATION.set(noted);
+}
+
+/// A certificate that is good, by its chain or by a ticket.
+pub(super) fn note_leaf(leaf: Arc<Leaf>) {
+    if SITUATION.get().is_some() {
+        LEAF.set(Some(leaf));
+    }
 }
 
 /// The clock rustls verifies certificates and ages tickets with: that of the turn.

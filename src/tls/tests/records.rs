@@ -21,6 +21,15 @@ fn open_all(done: &mut Established, step: usize) -> Vec<u8> {
 }
 
 #[test]
+fn endless_hello_is_refused() {
+    let mut server = Handshake::new(&World::new().plain());
+    server
+        .incoming()
+        .resize(crate::limits::HANDSHAKE_BYTES_MAX + 1, 22);
+    assert_eq!(server.advance(NOW), Err(Refusal::TooLong));
+}
+
+#[test]
 fn bytes_after_finished_are_kept() {
     use std::io::Write;
     let world = World::new();

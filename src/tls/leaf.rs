@@ -1,0 +1,126 @@
+//! What a client's certificate says of itself, read once: its validity, whether it may be used
+//! here, and its names. Nothing of this says that anybody has signed it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::Refusal;
+use crate::clock::UnixSeconds;
+use crate::peer::{San, Thumbprint};
+
+/// An end-entity certificate and its facts.
+pub(super) struct Leaf {
+    der: Arc<[u8]>,
+    thumbprint: Thumbprint,
+    validity: Validity,
+    fit: Result<(), Refusal>,
+    names: Result<Vec<San>, Refusal>,
+}
+
+/// From when until when, in seconds since 1970, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+impl Leaf {
+    /// None where it is no X.509 certificate.
+    pub(super) fn read(der: &[u8]) -> Option<Self> {
+        let certificate = parsed(der)?;
+        Some(Self {
+            der: der.into(),
+            thumbprint: thumbprint(der),
+            validity: Validity::of(&certificate),
+            fit: check_usage(&certificate),
+            names: names(&certificate),
+        })
+    }
+
+    /// The certificate as it was sent.
+    pub(super) fn der(&self) -> &Arc<[u8]> {
+        &self.der
+    }
+
+    pub(super) fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
+    }
+
+    pub(super) fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The names that can identify an SCS/AS, host names in lower case, where the certificate is
+    /// valid at `now` and may be used to sign.
+    ///
+    /// # Errors
+    /// Why it identifies nobody.
+    pub(super) fn names_at(&self, now: UnixSeconds) -> Result<&[San], Refusal> {
+        if !self.validity.holds_at(now) {
+            return Err(Refusal::CertificateExpired);
+        }
+        self.fit?;
+        self.names.as_deref().map_err(|refusal: &Refusal| *refusal)
+    }
+}
+
+impl Validity {
+    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
+            from: validity.not_before.timestamp(),
+            until: validity.not_after.timestamp(),
+        }
+    }
+
+    /// That both hold.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: self.until.min(other.until),
+        }
+    }
+
+    pub(super) fn holds_at(self, now: UnixSeconds) -> bool {
+        i64::try_from(now.0).is_ok_and(|now| self.from <= now && now <= self.until)
+    }
+}
+
+/// The one certificate that `der` is.
+pub(super) fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    rest.is_empty().then_some(certificate)
+}
+
+pub(super) fn thumbprint(der: &[u8]) -> Thumbprint {
+    let hash = digest(&SHA256, der);
+    Thumbprint(hash.as_ref().try_into().expect("SHA-256 has 32 octets"))
+}
+
+/// webpki does not look at it.
+//= TS 33.310 clause 6.1.3a
+//# keyUsage is there, critical, and says digitalSignature.
+fn check_usage(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
+    match leaf.key_usage() {
+        Ok(Some(usage)) if usage.critical && usage.value.digital_signature() => Ok(()),
+        _ => Err(Refusal::BadCertificate),
+    }
+}
+
+/// The common name is never looked at.
+fn names(leaf: &X509Certificate<'_>) -> Result<Vec<San>, Refusal> {
+    let names = leaf
+        .subject_alternative_name()
+        .map_err(|_| Refusal::BadCertificate)?;
+    let names = &names.ok_or(Refusal::NotMapped)?.value.general_names;
+    let told = names.iter().filter_map(|name| match name {
+        // A wildcard stands for names nobody has configured, so it stands for nobody.
+        GeneralName::DNSName(name) if name.contains('*') => None,
+        GeneralName::DNSName(name) => Some(San::Dns(name.to_ascii_lowercase())),
+        GeneralName::URI(name) => Some(San::Uri((*name).to_owned())),
+        _ => None,
+    });
+    Ok(told.collect())
+}

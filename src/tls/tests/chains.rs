@@ -1,0 +1,259 @@
+//! Chains that are remembered, and when they are not believed all the same.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::UnixTime;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
+
+use super::*;
+
+/// Counts what it is asked.
+#[derive(Debug)]
+struct Counted {
+    inner: Arc<dyn ClientCertVerifier>,
+    chains: AtomicUsize,
+    signatures: AtomicUsize,
+}
+
+impl ClientCertVerifier for Counted {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.chains.fetch_add(1, Ordering::Relaxed);
+        self.inner
+            .verify_client_cert(end_entity, intermediates, now)
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// A `ClientAuth` and the counter behind it.
+fn counted(anchor: &Ca, clients: &[Client]) -> (ClientAuth, Arc<Counted>) {
+    let mut auth = ClientAuth::new(vec![anchor.der.clone()], clients).unwrap();
+    let counter = Arc::new(Counted {
+        inner: Arc::clone(&auth.chain),
+        chains: AtomicUsize::new(0),
+        signatures: AtomicUsize::new(0),
+    });
+    auth.chain = Arc::clone(&counter) as _;
+    (auth, counter)
+}
+
+fn asked(counter: &Counted) -> (usize, usize) {
+    let read = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    (read(&counter.chains), read(&counter.signatures))
+}
+
+fn terminator_of(world: &World, auth: ClientAuth) -> Arc<Terminator> {
+    let auth = Arc::new(auth);
+    let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
+    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
+    let chain = vec![world.server.der.clone()];
+    Arc::new(Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap())
+}
+
+fn verify(
+    auth: &ClientAuth,
+    chain: &[CertificateDer<'static>],
+    now: UnixSeconds,
+) -> Result<(), Error> {
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.0));
+    auth.verify_client_cert(&chain[0], &chain[1..], now)
+        .map(drop)
+}
+
+/// A CA below `above` whose certificate is valid for these years.
+fn intermediate(above: &Ca, years: std::ops::Range<i32>) -> Ca {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "Between");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+    let der = params.signed_by(&key, &above.issuer).unwrap().der().clone();
+    Ca {
+        issuer: Issuer::new(params, key),
+        der,
+    }
+}
+
+fn at_year(year: i32) -> UnixSeconds {
+    let seconds = rcgen::date_time_ymd(year, 6, 1).unix_timestamp();
+    UnixSeconds(seconds.try_into().unwrap())
+}
+
+fn expired(outcome: &Result<(), Error>) -> bool {
+    matches!(
+        outcome,
+        Err(Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        ))
+    )
+}
+
+#[test]
+fn chain_is_verified_once_and_the_handshakes_signature_each_time() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for version in BOTH {
+        let mut config = world.config(version, &[&who]);
+        config.resumption = Resumption::disabled();
+        let config = Arc::new(config);
+        // Other names for each version: another trust epoch, so that nothing is remembered yet.
+        let mut clients = clients();
+        clients[1].client_id = format!("{version:?}");
+        let (auth, counter) = counted(&world.ca, &clients);
+        let terminator = terminator_of(&world, auth);
+        for handshakes in 1..=3 {
+            let (done, _) = established(&terminator, &config);
+            assert_eq!(done.peer.client(), ClientIndex(0));
+            assert_eq!(&done.peer.certificate()[..], who.der.as_ref());
+            assert_eq!(asked(&counter), (1, handshakes));
+        }
+    }
+}
+
+#[test]
+fn remembered_chain_does_not_stand_in_for_its_key() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let terminator = world.plain();
+    for version in BOTH {
+        established(&terminator, &Arc::new(world.config(version, &[&who])));
+        // The certificate is shown by somebody who has another key.
+        let key = PrivatePkcs8KeyDer::from(KeyPair::generate().unwrap().serialize_der());
+        let key = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&key.into()).unwrap();
+        let thief = SingleCertAndKey::from(CertifiedKey::new(vec![who.der.clone()], key));
+        let mut config = world.config(version, &[&who]);
+        config.client_auth_cert_resolver = Arc::new(thief);
+        config.resumption = Resumption::disabled();
+        let (mut server, mut client) = (Handshake::new(&terminator), client(&Arc::new(config)));
+        let (outcome, heard) = shake(&mut server, &mut client, NOW);
+        assert_eq!(outcome, Err(Refusal::BadCertificate));
+        assert!(matches!(heard, Err(Error::AlertReceived(_))), "{heard:?}");
+    }
+}
+
+#[test]
+fn remembered_chain_is_refused_once_its_leaf_has_expired() {
+    let world = World::new();
+    let (auth, _) = counted(&world.ca, &clients());
+    let chain = [scs_as(&world.ca, &["one.example"]).der];
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    assert!(expired(&verify(&auth, &chain, LATER)));
+    // The clock was wrong, and is right again.
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    assert!(expired(&verify(&auth, &chain, UnixSeconds(0))));
+}
+
+#[test]
+fn remembered_chain_is_refused_once_an_intermediate_has_expired() {
+    let world = World::new();
+    let (auth, counter) = counted(&world.ca, &clients());
+    let outer = intermediate(&world.ca, 2020..2060);
+    let inner = intermediate(&outer, 2030..2050);
+    let who = scs_as(&inner, &["one.example"]);
+    let chain = [who.der, inner.der, outer.der];
+    for year in [2031, 2049, 2040] {
+        assert_eq!(verify(&auth, &chain, at_year(year)), Ok(()));
+    }
+    assert_eq!(asked(&counter).0, 1, "remembered");
+    for year in [2029, 2050, 2061, 2019] {
+        let outcome = verify(&auth, &chain, at_year(year));
+        assert!(expired(&outcome), "{year}: {outcome:?}");
+    }
+}
+
+#[test]
+fn remembered_chain_is_verified_anew_under_another_trust_epoch() {
+    let world = World::new();
+    let chain = [scs_as(&world.ca, &["one.example"]).der];
+    let (auth, _) = counted(&world.ca, &clients());
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    // Another anchor: it is nobody's any more.
+    let (strange, counter) = counted(&ca(), &clients());
+    assert!(verify(&strange, &chain, NOW).is_err());
+    assert_eq!(asked(&counter).0, 1);
+    // The same anchor and other clients: asked again, and mapped by the new names.
+    let (fewer, counter) = counted(&world.ca, &clients()[1..]);
+    assert_eq!(
+        verify(&fewer, &chain, NOW),
+        Err(Error::InvalidCertificate(
+            CertificateError::ApplicationVerificationFailure
+        ))
+    );
+    assert_eq!(asked(&counter).0, 1);
+}
+
+#[test]
+fn chain_that_differs_in_one_octet_is_not_the_remembered_one() {
+    let world = World::new();
+    let between = intermediate(&world.ca, 2020..2060);
+    let who = scs_as(&between, &["one.example"]);
+    let chain = [who.der.clone(), between.der.clone()];
+    let (auth, counter) = counted(&world.ca, &clients());
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    let mut asked_of_chains = 1;
+    for place in 0..chain.len() {
+        for octet in 0..chain[place].len() {
+            let mut other = chain.clone();
+            let mut der = other[place].to_vec();
+            der[octet] ^= 1;
+            other[place] = der.into();
+            assert!(verify(&auth, &other, NOW).is_err(), "{place} {octet}");
+            asked_of_chains += 1;
+            assert_eq!(asked(&counter).0, asked_of_chains);
+        }
+    }
+    // Nor is one of them alone, or an order of its own.
+    assert!(verify(&auth, &chain[..1], NOW).is_err());
+    let turned = [between.der, who.der];
+    assert!(verify(&auth, &turned, NOW).is_err());
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    assert_eq!(asked(&counter).0, asked_of_chains + 2, "remembered still");
+}
+
+#[test]
+fn whoever_is_refused_is_not_remembered() {
+    let world = World::new();
+    let (auth, counter) = counted(&world.ca, &clients());
+    let nobody = [scs_as(&world.ca, &["nobody.example"]).der];
+    for times in 1..=3 {
+        assert!(verify(&auth, &nobody, NOW).is_err());
+        assert_eq!(asked(&counter).0, times);
+    }
+}
