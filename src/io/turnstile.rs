@@ -67,8 +67,10 @@ impl Turnstile {
     }
 }
 
-/// Fails only where there is no ring, and then there is nobody to wait for.
+/// Waits until the loop has been around: what has been started before is with the kernel then,
+/// and what could be done at once is done.
 async fn next_turn() {
+    // Fails only where there is no ring, and then there is nobody to wait for.
     let _ = tokio_uring::no_op().await;
 }
 

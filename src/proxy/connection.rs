@@ -57,7 +57,7 @@ pub struct Connection {
     memo: Memo,
     requests: u64,
     /// What the TLS session has to say by itself: sent before what is sealed next.
-    replies: Vec<u8>,
+    pub(super) replies: Vec<u8>,
     /// What will be told of the request under way.
     pub(super) account: Account,
     /// By when the exchange under way must be over; never, between two of them.

@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SigningKey as _, SingleCertAndKey};
 use rustls::unbuffered::ConnectionState;
-use rustls::{CertificateError, Error, HandshakeKind, SignatureAlgorithm};
+use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
 
 use super::leaf::Leaf;
 use super::resumption::BoundTickets;
@@ -133,6 +133,9 @@ pub struct Established {
     pub incoming: Vec<u8>,
     /// To be sent still: the handshake's last flight.
     pub outgoing: Vec<u8>,
+    /// Whether the client needs `outgoing` before it sends data. It does not where that is a
+    /// ticket of TLS 1.3 and nothing else.
+    pub awaited: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -228,12 +231,14 @@ impl Handshake {
             _ => Arc::new(Leaf::read(shown).ok_or(Refusal::BadCertificate)?),
         };
         let peer = self.terminator.auth.peer(&leaf, now)?;
+        let awaited = self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3);
         let session = Session::new(self.connection, self.early);
         Ok(Established {
             session: session.map_err(|_| Refusal::Protocol)?,
             peer,
             incoming: self.incoming,
             outgoing: self.outgoing,
+            awaited,
         })
     }
 

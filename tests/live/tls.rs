@@ -1,5 +1,7 @@
 //! Who gets through the handshake, and who does not.
 
+use std::time::Duration;
+
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 
@@ -310,6 +312,20 @@ fn tls_1_3_sessions_resume_with_their_identity() {
 #[test]
 fn tls_1_2_sessions_resume_with_their_identity() {
     resumes(&TLS12);
+}
+
+/// The ticket may wait for the first answer, and must not wait for a request that never comes.
+#[test]
+fn client_that_asks_nothing_gets_its_ticket_all_the_same() {
+    let house = House::open();
+    let stage = &house.stage;
+    for version in [&TLS13, &TLS12] {
+        let dialer = Dialer::only(&stage.operator_ca.der, &stage.acme, HOST, version).resuming();
+        let mut silent = dialer.connect(house.gateway.address).unwrap();
+        assert!(!silent.closed_within(Duration::from_millis(500)));
+        let again = dialer.connect(house.gateway.address).unwrap();
+        assert_eq!(again.handshake_kind(), Some(HandshakeKind::Resumed));
+    }
 }
 
 /// The moment valid becomes invalid: the certificate runs out between handshake and resumption.
