@@ -12,7 +12,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["audit", "clock", "limits"]),
     ("audit", &["authz", "clock", "limits", "peer"]),
     ("peer", &["clock", "limits"]),
-    ("config", &["authz", "clock", "limits", "peer"]),
+    ("machine", &["clock", "limits"]),
+    ("config", &["authz", "clock", "limits", "machine", "peer"]),
     ("privacy", &["clock", "limits", "peer"]),
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer"]),
@@ -52,8 +53,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "audit", "authz", "clock", "config", "control", "io", "limits", "metrics", "oauth",
-            "peer", "proxy", "shard", "signers", "snapshot", "tls",
+            "audit", "authz", "clock", "config", "control", "io", "limits", "machine", "metrics",
+            "oauth", "peer", "proxy", "shard", "signers", "snapshot", "tls",
         ],
     ),
 ];
