@@ -70,24 +70,16 @@ pub struct Handle {
 /// # Errors
 /// The kernel's, where the thread or its ring cannot be had.
 pub fn start(plan: Plan) -> io::Result<Handle> {
-    let counters = Arc::new(Counters::new(plan.snapshot.clients.len()));
-    let scrapes = Arc::new(Scrapes::default());
-    let (journal, batches) = Journal::new(plan.keeps, plan.snapshot.limits.audit_records_max);
-    let theirs = Shared {
-        counters: Arc::clone(&counters),
-        scrapes: Arc::clone(&scrapes),
-        journal,
-    };
     let (ready, readiness) = mpsc::sync_channel(1);
     let thread = thread::Builder::new()
         .name(format!("shard-{}", plan.index))
-        .spawn(move || run(plan, theirs, &ready))?;
+        .spawn(move || run(plan, &ready))?;
     let ended = || io::Error::other("a shard ended before it had begun");
-    readiness.recv().map_err(|_| ended())??;
+    let shown = readiness.recv().map_err(|_| ended())??;
     Ok(Handle {
-        counters,
-        scrapes,
-        batches,
+        counters: shown.counters,
+        scrapes: shown.scrapes,
+        batches: shown.batches,
         thread,
     })
 }
@@ -136,19 +128,29 @@ fn explain(error: &io::Error) -> String {
 }
 
 /// What a shard has of itself that others see.
-struct Shared {
+struct Shown {
     counters: Arc<Counters>,
     scrapes: Arc<Scrapes>,
-    journal: Journal,
+    batches: Arc<Batches>,
 }
 
-fn run(plan: Plan, shared: Shared, ready: &mpsc::SyncSender<io::Result<()>>) {
+fn run(plan: Plan, ready: &mpsc::SyncSender<io::Result<Shown>>) {
     if let Err(error) = cpu::pin(plan.cpu) {
         tracing::warn!(shard = plan.index, cpu = plan.cpu, %error, "shard is not pinned");
     }
+    // Made here, as all that the shard owns: the kernel takes memory from the node of the CPU that
+    // first touches it.
+    let counters = Arc::new(Counters::new(plan.snapshot.clients.len()));
+    let scrapes = Arc::new(Scrapes::default());
+    let (journal, batches) = Journal::new(plan.keeps, plan.snapshot.limits.audit_records_max);
+    let shown = Shown {
+        counters: Arc::clone(&counters),
+        scrapes: Arc::clone(&scrapes),
+        batches,
+    };
     let begun = tokio_uring::Runtime::new(&ring())
         .map_err(|error| io::Error::new(error.kind(), explain(&error)))
-        .and_then(|runtime| Ok((runtime, begin(&plan, shared.counters, shared.journal)?)));
+        .and_then(|runtime| Ok((runtime, begin(&plan, counters, journal)?)));
     let (runtime, local) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -157,8 +159,8 @@ fn run(plan: Plan, shared: Shared, ready: &mpsc::SyncSender<io::Result<()>>) {
             return;
         }
     };
-    let _ = ready.send(Ok(()));
-    let (draining, scrapes) = (plan.draining, shared.scrapes);
+    let _ = ready.send(Ok(shown));
+    let draining = plan.draining;
     let listener = Rc::new(Listener::new(plan.listener));
     let reception = Rc::new(Reception {
         local: Rc::clone(&local),
