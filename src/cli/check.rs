@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault, WhenUnwritable};
+use crate::config::{self, Config, Fault, HugePages, WhenUnwritable};
 use crate::control::load::{self, Report};
 use crate::shard;
 
-use super::serve;
+use super::{pages, serve};
 
 /// Prints the table; 0 when all is well, 1 when anything is not.
 pub fn main(file: &Path) -> ExitCode {
@@ -18,6 +18,7 @@ pub fn main(file: &Path) -> ExitCode {
     if let Some(config) = &config {
         let (_, mut report) = load::load(config, UnixSeconds::now());
         report.note("io_uring", io_uring(config));
+        report.note("huge pages", huge_pages(config));
         let listen = config.listen.address.value;
         report.note("listen address", free(listen, serve::port_fault(config)));
         if let Some(admin) = &config.admin {
@@ -47,6 +48,17 @@ fn io_uring(config: &Config) -> Result<((), String), Fault> {
         cure: "shards run on io_uring and on nothing else".to_owned(),
     })?;
     Ok(((), format!("available, shards on CPUs {:?}", cpus.value)))
+}
+
+fn huge_pages(config: &Config) -> Result<((), String), Fault> {
+    match pages::obstacle(config) {
+        Some(fault) => Err(fault),
+        None => Ok(match config.memory.huge_pages.value {
+            HugePages::Off => ((), "none, as configured".to_owned()),
+            HugePages::Transparent => ((), "transparent, where the kernel gives them".to_owned()),
+            HugePages::Reserved => ((), "reserved, and enough are free".to_owned()),
+        }),
+    }
 }
 
 fn free(address: SocketAddr, taken: Option<Fault>) -> Result<((), String), Fault> {

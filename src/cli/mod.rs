@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
+mod pages;
 pub mod serve;
 
 use std::io::IsTerminal;

@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::pages;
 use crate::audit::Keeps;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource, WhenUnwritable};
+use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::load::{self, Report};
 use crate::control::reporter;
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched};
-use crate::io::{accept, cpu};
+use crate::io::{accept, cpu, steering};
 use crate::shard::{self, Handle, Plan};
 use crate::signers::{SignerState, Signers, Signs};
 use crate::snapshot::Snapshot;
@@ -50,6 +51,10 @@ pub fn main(file: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Err(fault) = pages::prepare(&config) {
+        super::complain(file, &[fault]);
+        return ExitCode::FAILURE;
+    }
     // Before anybody is served: a SIGTERM from here on lets them finish.
     let signals = match Signals::receive() {
         Ok(signals) => signals,
@@ -245,6 +250,7 @@ fn obstacles(config: &Config, report: &Report) -> Vec<Fault> {
     }
     faults.extend(port_fault(config));
     faults.extend(admin_port_fault(config));
+    faults.extend(pages::obstacle(config));
     faults
 }
 
@@ -339,6 +345,12 @@ fn start_shards(
         .iter()
         .map(|_| accept::listen(config.listen.address.value))
         .collect::<io::Result<Vec<_>>>()?;
+    // They listen in the order of their CPUs, which is the order of their places in the group.
+    if config.listen.steering.value == Steering::Cpu {
+        listeners
+            .first()
+            .map_or(Ok(()), |first| steering::steer(first, cpus))?;
+    }
     let keeps = match config.audit.as_ref().map(|audit| audit.when_unwritable) {
         None => Keeps::Refusals,
         Some(WhenUnwritable::Refuse) => Keeps::AllOrRefuse,

@@ -53,6 +53,7 @@ pub struct Config {
     pub upstream: Upstream,
     pub limits: Limits,
     pub deadlines: Deadlines,
+    pub memory: Memory,
     /// Where metrics and health are served; nowhere where not said.
     pub admin: Option<Admin>,
     /// Where decisions are recorded; nowhere where not said.
@@ -69,6 +70,23 @@ pub struct Oauth {
     pub token_lifetime: Duration,
     /// The key that signs tokens, of P-256.
     pub key: Located<KeySource>,
+}
+
+/// `[memory]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub huge_pages: Located<HugePages>,
+}
+
+/// Pages of 2 MiB for what the gateway allocates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    /// None.
+    Off,
+    /// Where the kernel gives them.
+    Transparent,
+    /// Those that were set aside, or no start.
+    Reserved,
 }
 
 /// `[admin]`.
@@ -104,6 +122,16 @@ pub struct Listen {
     pub server_names: Vec<String>,
     /// Start although another process listens on the same port.
     pub share_port: bool,
+    pub steering: Located<Steering>,
+}
+
+/// Which shard gets a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steering {
+    /// Any: the kernel spreads them by a hash of addresses and ports.
+    Off,
+    /// That of the CPU on which the kernel received it.
+    Cpu,
 }
 
 /// `[tls]`.

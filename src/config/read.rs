@@ -11,11 +11,12 @@ use super::fault::place;
 use super::files::{FileKind, NamedFile};
 use super::section::{Report, Section};
 use super::value::{
-    Wrong, address, boolean, count, duration, host_name, pkcs11_uri, rate, show_duration, size,
-    twice, when_unwritable,
+    Wrong, address, boolean, count, duration, host_name, huge_pages, pkcs11_uri, rate,
+    show_duration, size, steering, twice, when_unwritable,
 };
 use super::{
-    Admin, Audit, Config, Fault, KeySource, Listen, Located, Tls, Upstream, WhenUnwritable,
+    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, Steering, Tls,
+    Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, SWEEP_MS, TOKEN_SESSIONS_DEFAULT, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
@@ -98,6 +99,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
     let upstream = upstream(root.section("upstream"), listen.as_ref());
     let limits = limits(root.section("limits"));
     let deadlines = deadlines(root.section("deadlines"));
+    let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listen.as_ref());
     let audit = audit(root.optional_section("audit"));
     Some(Config {
@@ -109,6 +111,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         upstream: upstream?,
         limits,
         deadlines,
+        memory,
         oauth,
         admin,
         audit,
@@ -125,11 +128,23 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
     refuse_repeats(&section, "server_names", &names);
     let server_names = names.into_iter().map(|name| name.value).collect();
     let share_port = section.or("share_port", boolean, false);
+    let line = section.line();
+    let steering = section.optional("steering", steering).unwrap_or(Located {
+        value: Steering::Off,
+        line,
+    });
+    if share_port && steering.value == Steering::Cpu {
+        let what = "goes by places among the sockets of the port, and listen.share_port lets \
+                    others stand between them";
+        let cure = "set listen.share_port = false, or listen.steering = \"off\"";
+        section.fault(steering.line, "steering", Wrong::new(what, cure));
+    }
     Some(Listen {
         address: address?,
         cpus: chosen?,
         server_names,
         share_port,
+        steering,
     })
 }
 
@@ -411,6 +426,17 @@ fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
         );
     }
     deadlines
+}
+
+fn memory(mut section: Section<'_, '_>) -> Memory {
+    let line = section.line();
+    let huge_pages = section.optional("huge_pages", huge_pages);
+    Memory {
+        huge_pages: huge_pages.unwrap_or(Located {
+            value: HugePages::Transparent,
+            line,
+        }),
+    }
 }
 
 #[cfg(test)]

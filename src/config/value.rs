@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::WhenUnwritable;
 use super::fault::closest;
+use super::{HugePages, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
 use crate::peer::San;
 
@@ -486,6 +486,33 @@ pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wro
         other => Err(Wrong::new(
             format!("{other:?} is neither \"refuse\" nor \"lossy\""),
             "write \"refuse\" to answer 503 to what cannot be recorded, \"lossy\" to serve it",
+        )),
+    }
+}
+
+/// `"off"` or `"cpu"`.
+pub(super) fn steering(value: &DeValue<'_>) -> Result<Steering, Wrong> {
+    match written(value, "\"off\"")? {
+        "off" => Ok(Steering::Off),
+        "cpu" => Ok(Steering::Cpu),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"off\" nor \"cpu\""),
+            "write \"off\" to have the kernel spread connections, \"cpu\" to give each to the \
+             shard of the CPU that received it",
+        )),
+    }
+}
+
+/// `"off"`, `"transparent"` or `"reserved"`.
+pub(super) fn huge_pages(value: &DeValue<'_>) -> Result<HugePages, Wrong> {
+    match written(value, "\"transparent\"")? {
+        "off" => Ok(HugePages::Off),
+        "transparent" => Ok(HugePages::Transparent),
+        "reserved" => Ok(HugePages::Reserved),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"off\", \"transparent\" nor \"reserved\""),
+            "write \"transparent\" to take what the kernel gives, \"reserved\" to take what was \
+             set aside (vm.nr_hugepages), \"off\" for none",
         )),
     }
 }

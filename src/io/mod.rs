@@ -8,6 +8,7 @@ pub mod accept;
 pub mod buffers;
 pub mod cpu;
 pub mod pause;
+pub mod steering;
 pub mod stream;
 pub mod turnstile;
 pub mod watch;

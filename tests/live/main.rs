@@ -9,6 +9,7 @@ mod harness;
 
 mod audit;
 mod authorization;
+mod bare_metal;
 mod bounds;
 mod clients;
 mod clock;

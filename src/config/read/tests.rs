@@ -654,5 +654,6 @@ proptest! {
 
 mod documented;
 mod files;
+mod machine;
 mod oauth;
 mod operation;

@@ -43,6 +43,8 @@ fn stated_defaults_are_the_defaults_of_the_code() {
     // A default stands in its section's line.
     assert_ne!(said.listen.cpus.line, silent.listen.cpus.line);
     said.listen.cpus.line = silent.listen.cpus.line;
+    said.listen.steering.line = silent.listen.steering.line;
+    said.memory.huge_pages.line = silent.memory.huge_pages.line;
     assert_eq!(said, silent);
     assert_eq!(said.limits, Limits::default());
     assert_eq!(said.deadlines, Deadlines::default());
@@ -148,6 +150,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[audit]",
         "[limits]",
         "[deadlines]",
+        "[memory]",
     ] {
         assert!(DOCUMENTED.lines().any(|line| line == section), "{section}");
     }
