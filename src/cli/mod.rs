@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod hw;
 mod pages;
 pub mod serve;
 
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Say what this machine gives and what of it is in use: CPU, io_uring, memory, NICs, rates.
+    Hw(hw::Options),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// Say in words what became of a request, and why: 0 when it was found, 1 when not, 2 when the
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
             serve::main(&config)
         }
         Command::Check { config } => check::main(&config),
+        Command::Hw(options) => hw::main(&options),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::pages;
+use super::{hw, pages};
 use crate::audit::Keeps;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
@@ -146,6 +146,9 @@ impl Gateway {
             _ => return Err(faults),
         };
         check_descriptors(config);
+        for remark in hw::remarks(config) {
+            tracing::info!(hint = remark.hint, "{}", remark.what);
+        }
         let draining = Arc::new(AtomicBool::new(false));
         let started = start_shards(config, &snapshot, &draining);
         if started.is_err() {

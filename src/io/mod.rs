@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod buffers;
 pub mod cpu;
+pub mod ktls;
 pub mod pause;
 pub mod steering;
 pub mod stream;

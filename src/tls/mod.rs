@@ -18,6 +18,15 @@ pub use client_auth::ClientAuth;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use session::{Opened, Session, TlsFault};
 
+/// Names of the key exchange groups that are spoken here, best first.
+pub fn groups() -> Vec<String> {
+    let groups = profile::provider().kx_groups;
+    groups
+        .iter()
+        .map(|group| format!("{:?}", group.name()))
+        .collect()
+}
+
 /// Why a handshake was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {

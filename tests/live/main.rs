@@ -20,6 +20,7 @@ mod hsm;
 mod hsm_lost;
 mod http_requests;
 mod http_responses;
+mod hw;
 mod issuer;
 mod operation;
 mod privacy;
