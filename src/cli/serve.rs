@@ -359,10 +359,12 @@ fn start_shards(
         Some(WhenUnwritable::Refuse) => Keeps::AllOrRefuse,
         Some(WhenUnwritable::Lossy) => Keeps::AllOrLose,
     };
+    // What is steered to a shard must stay there.
+    let even = config.listen.steering.value == Steering::Off;
     let plans = cpus
         .iter()
         .zip(listeners)
-        .zip(shard::between(cpus.len(), true))
+        .zip(shard::between(cpus.len(), even))
         .enumerate()
         .map(|(index, ((cpu, listener), (balance, arrivals)))| Plan {
             index,
