@@ -13,7 +13,7 @@ use crate::bound::Bound;
 /// Exit code: 0 when the run was made and no --fail-if holds, 1 when one holds, 2 when the run
 /// could not be made.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, args_override_self = true)]
 pub struct Arguments {
     /// http[s]://HOST:PORT
     #[arg(long, value_name = "URL")]
