@@ -15,7 +15,7 @@ use crate::bound::Bound;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, args_override_self = true)]
 pub struct Arguments {
-    /// http[s]://HOST:PORT
+    /// https://HOST:PORT, or http:// without TLS
     #[arg(long, value_name = "URL")]
     pub target: Target,
     /// Name to ask for instead of HOST

@@ -352,7 +352,9 @@ impl Load {
         };
         connection.under_way.send = true;
         let buffer = std::mem::take(&mut connection.out);
-        self.ring.send(at, std::os::fd::AsFd::as_fd(socket), buffer)
+        let last = connection.stage == Stage::Leaving;
+        let socket = std::os::fd::AsFd::as_fd(socket);
+        self.ring.send(at, socket, buffer, last)
     }
 
     fn sent(

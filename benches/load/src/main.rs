@@ -11,6 +11,7 @@ mod clock;
 mod connection;
 mod hgrm;
 mod issuer;
+mod key_share;
 mod link;
 mod live;
 mod load;

@@ -132,11 +132,18 @@ impl Ring {
         self.push(&entry.user_data(tag(at, CONNECT)))
     }
 
-    /// Sends all of `buffer`. One at a time for each connection.
+    /// Sends all of `buffer`. One at a time for each connection. What is the `last` may wait in the
+    /// kernel until the socket is shut, and goes out in one segment with that.
     ///
     /// # Errors
     /// The kernel takes no submissions.
-    pub fn send(&mut self, at: usize, socket: BorrowedFd<'_>, buffer: Vec<u8>) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        at: usize,
+        socket: BorrowedFd<'_>,
+        buffer: Vec<u8>,
+        last: bool,
+    ) -> io::Result<()> {
         debug_assert!(self.sending[at].is_empty(), "one send at a time");
         // A Vec that moves leaves its bytes where they are.
         self.sending[at] = buffer;
@@ -144,7 +151,7 @@ impl Ring {
         // Requests are bounded by what a scenario says, far below 4 GiB.
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let entry = opcode::Send::new(Fd(socket.as_raw_fd()), buffer.as_ptr(), length)
-            .flags(MSG_WAITALL | MSG_NOSIGNAL)
+            .flags(MSG_WAITALL | MSG_NOSIGNAL | if last { MSG_MORE } else { 0 })
             .build();
         self.push(&entry.user_data(tag(at, SEND)))
     }
@@ -276,6 +283,7 @@ fn refusal(error: &io::Error) -> String {
 
 const MSG_WAITALL: i32 = 0x100;
 const MSG_NOSIGNAL: i32 = 0x4000;
+const MSG_MORE: i32 = 0x8000;
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
 const EBUSY: i32 = 16;

@@ -8,12 +8,14 @@ use rustls::client::{
     ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
     WebPkiServerVerifier,
 };
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme,
 };
+
+use crate::key_share::OneKey;
 
 /// A client certificate with its chain, and its key.
 pub struct Identity {
@@ -89,15 +91,19 @@ impl Offer {
     /// A sentence on what is not known or cannot be read.
     pub fn new(groups: &[String], tls12: bool, ca: Option<&Path>) -> Result<Self, String> {
         let known = aws_lc_rs::ALL_KX_GROUPS;
-        let mut chosen = Vec::new();
+        let mut chosen: Vec<&'static dyn SupportedKxGroup> = Vec::new();
         for name in groups {
             let group = known
                 .iter()
                 .find(|group| group_name(group.name()).eq_ignore_ascii_case(name));
-            chosen.push(*group.ok_or_else(|| {
+            let group = *group.ok_or_else(|| {
                 let names: Vec<_> = known.iter().map(|group| group_name(group.name())).collect();
                 format!("--groups: {name} is none of {}", names.join(", "))
-            })?);
+            })?;
+            chosen.push(match group.name() {
+                NamedGroup::X25519 => OneKey::generate()?,
+                _ => group,
+            });
         }
         let suites: &[CipherSuite] = if tls12 {
             &[
