@@ -202,8 +202,15 @@ impl Bench {
         }
         run.foreign_ignored = self.extent.niceness < 0;
         run.judge(&said, cpus, task.judged_by_cpu());
+        if run.void.is_none() {
+            run.void = other_handshakes(task.load.mode, &said);
+        }
         if task.load.mode == Mode::Idle {
             run.kb_per_connection = memory(&said);
+        }
+        if task.beside.is_some() {
+            // It is the handshakes' beside, not that of the requests that were timed.
+            run.cpu_us_per_op = None;
         }
         Ok(())
     }
@@ -283,6 +290,18 @@ fn remove(file: &Path) -> Result<(), Fault> {
             Err(Fault::new(format!("{}: {error}", file.display())))
         }
         _ => Ok(()),
+    }
+}
+
+/// Why a row of handshakes is none: sessions that were to be continued were not, or the other way.
+fn other_handshakes(mode: Mode, said: &Said) -> Option<String> {
+    let (full, resumed) = (said.handshakes.full, said.handshakes.resumed);
+    // A handful fall on the edge of the window.
+    let few = said.operations / 100;
+    match mode {
+        Mode::Handshake if resumed > few => Some(format!("{resumed} sessions were resumed")),
+        Mode::Resume if full > few => Some(format!("{full} sessions were not resumed")),
+        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bar charts of CPU time per operation, as SVG without a library: a dozen rectangles.
+//! Bar charts of what an operation costs, as SVG without a library: a dozen rectangles.
 
 use std::fmt::Write as _;
 
@@ -9,32 +9,46 @@ const LEFT: f64 = 150.0;
 const BAR: f64 = 26.0;
 const TOP: f64 = 48.0;
 
-/// CPU us per operation of each peer in a scenario; none where no run tells. Bars of rows whose
-/// runs are all void are hollow.
-pub fn cpu(scenario: &str, rows: &[Row]) -> Option<String> {
-    let rows = rows.iter().filter(|row| row.scenario == scenario);
+/// What tells the peers of a scenario apart: CPU time, else memory, else latency.
+type Figure = (&'static str, fn(&Row) -> Option<f64>);
+const FIGURES: [Figure; 3] = [
+    ("kB for each idle connection", |row| row.kb_per_connection),
+    ("CPU time of the proxy per operation, us", |row| {
+        row.cpu_us_per_op
+    }),
+    ("99th percentile of the latency, us", |row| row.p99_us),
+];
+
+/// A bar for each peer in a scenario; none where no run tells. Where all runs of all peers are
+/// void, hollow bars show what CPU time they took.
+pub fn bars(scenario: &str, rows: &[Row]) -> Option<String> {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.scenario == scenario).collect();
+    let tells = |(_, figure): &&Figure| rows.iter().any(|row| figure(row).is_some());
+    let (title, figure) = FIGURES.iter().find(tells).unwrap_or(&FIGURES[1]);
     let bars: Vec<(&str, f64, bool)> = rows
+        .iter()
         .filter_map(|row| {
-            let solid = row.cpu_us_per_op.map(|cpu| (cpu, true));
-            let (cpu, solid) = solid.or(row.cpu_us_per_op_of_void.map(|cpu| (cpu, false)))?;
-            Some((row.peer.as_str(), cpu, solid))
+            let solid = figure(row).map(|value| (value, true));
+            let hollow = || row.cpu_us_per_op_of_void.map(|cpu| (cpu, false));
+            let (value, solid) = solid.or_else(hollow)?;
+            Some((row.peer.as_str(), value, solid))
         })
         .collect();
-    let longest = bars.iter().map(|(_, cpu, _)| *cpu).reduce(f64::max)?;
+    let longest = bars.iter().map(|(_, value, _)| *value).reduce(f64::max)?;
     if longest <= 0.0 {
         return None;
     }
-    Some(draw(scenario, &bars, (WIDTH - LEFT - 90.0) / longest))
+    let scale = (WIDTH - LEFT - 90.0) / longest;
+    Some(draw(&format!("{scenario}: {title}"), &bars, scale))
 }
 
-fn draw(scenario: &str, bars: &[(&str, f64, bool)], scale: f64) -> String {
+fn draw(title: &str, bars: &[(&str, f64, bool)], scale: f64) -> String {
     let height = TOP + bars.len() as f64 * (BAR + 10.0) + 10.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"14\">\n<rect width=\"{WIDTH}\" \
-         height=\"{height}\" fill=\"white\"/>\n<text x=\"12\" y=\"26\" font-size=\"16\">{}: CPU \
-         time of the proxy per operation, us</text>\n",
-        escaped(scenario)
+         height=\"{height}\" fill=\"white\"/>\n<text x=\"12\" y=\"26\" font-size=\"16\">{}</text>\n",
+        escaped(title)
     );
     for (place, (peer, cpu, solid)) in bars.iter().enumerate() {
         let y = TOP + place as f64 * (BAR + 10.0);
@@ -80,9 +94,9 @@ mod tests {
             row("t8gate", Some(10.0), None),
             row("a<b", None, Some(20.0)),
         ];
-        let svg = cpu("get", &rows).expect("two bars");
+        let svg = bars("get", &rows).expect("two bars");
         assert_eq!(svg.matches("<rect x=").count(), 2);
         assert!(svg.contains("a&lt;b") && svg.contains("20.0 void"));
-        assert_eq!(cpu("post", &rows), None);
+        assert_eq!(bars("post", &rows), None);
     }
 }

@@ -106,10 +106,10 @@ impl Report {
         write("report.json", format!("{value:#}\n"))?;
         let mut charts = Vec::new();
         for scenario in self.scenarios() {
-            let Some(svg) = chart::cpu(&scenario, &self.rows) else {
+            let Some(svg) = chart::bars(&scenario, &self.rows) else {
                 continue;
             };
-            let name = format!("cpu-{scenario}.svg");
+            let name = format!("cost-{scenario}.svg");
             write(&name, svg)?;
             charts.push(name);
         }
@@ -337,7 +337,7 @@ mod tests {
         let markdown = read("report.md").expect("written");
         assert!(markdown.contains("20 records"), "{markdown}");
         assert!(markdown.contains("GET, CPU"), "{markdown}");
-        let svg = read("cpu-get.svg").expect("written");
+        let svg = read("cost-get.svg").expect("written");
         assert!(svg.starts_with("<svg") && svg.contains("haproxy"));
     }
 }
