@@ -159,7 +159,7 @@ impl Bench {
         let warmup = match task.load.tokens {
             // Until every token has been verified once, by whoever verifies it dearest.
             Tokens::Rotate => self.extent.warmup.max(1.5),
-            _ => self.extent.warmup,
+            Tokens::Connection => self.extent.warmup,
         };
         let call = Call {
             peer: task.peer,

@@ -18,6 +18,9 @@ pub const SERVER_NAME: &str = "t8.bench.example";
 pub const CLIENT_NAME: &str = "scs.bench.example";
 /// Its `{scsAsId}`, its name, and its `client_id`.
 pub const SCS_AS_ID: &str = "bench";
+/// Certificates of that client, which connections take in turn: each has its own tokens. No more
+/// than there are connections, so that all tokens are used; both numbers of tokens are multiples.
+pub const CERTIFICATES: usize = 25;
 /// Distinct tokens where each connection has one of its own.
 pub const TOKENS_OF_CONNECTIONS: usize = 1_000;
 /// Distinct tokens of the row that asks for many.
@@ -53,7 +56,8 @@ pub struct Ground {
     pub directory: PathBuf,
     pub server_ca: PathBuf,
     pub client_ca: PathBuf,
-    pub client: Identity,
+    /// In the order in which connections take them.
+    pub clients: Vec<Identity>,
     pub tokens_of_connections: PathBuf,
     pub tokens_many: PathBuf,
     /// A JWK Set with the key that signed the tokens.
@@ -84,13 +88,23 @@ impl Ground {
         for kind in [KeyKind::P256, KeyKind::Rsa2048] {
             operator.issue(&server_stem(kind), SERVER_NAME, kind, true)?;
         }
-        let client = partner.issue("client", CLIENT_NAME, KeyKind::P256, false)?;
+        let issue = |number: usize| {
+            let stem = format!("client-{number:02}");
+            partner.issue(&stem, CLIENT_NAME, KeyKind::P256, false)
+        };
+        let clients = (0..CERTIFICATES)
+            .map(issue)
+            .collect::<Result<Vec<_>, _>>()?;
+        let (clients, ders): (Vec<Identity>, Vec<Vec<u8>>) = clients
+            .into_iter()
+            .map(|issued| (issued.files, issued.der))
+            .unzip();
         let mint = Mint::new()?;
         let jwks = directory.join("jwks.json");
         about(jwks.display(), std::fs::write(&jwks, mint.jwks()))?;
         let write_tokens = |stem: &str, count: usize| {
             let file = directory.join(format!("{stem}.txt"));
-            let tokens = mint.tokens(&client.der, unix_s(), count)?;
+            let tokens = mint.tokens(&ders, unix_s(), count)?;
             about(
                 file.display(),
                 std::fs::write(&file, tokens.join("\n") + "\n"),
@@ -103,7 +117,7 @@ impl Ground {
             client_ca: partner.certificate,
             tokens_of_connections: write_tokens("tokens-of-connections", TOKENS_OF_CONNECTIONS)?,
             tokens_many: write_tokens("tokens-many", TOKENS_MANY)?,
-            client: client.files,
+            clients,
             jwks,
             hsm: None,
         };

@@ -26,8 +26,6 @@ pub enum Mode {
 /// Which token a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tokens {
-    /// The same for all.
-    One,
     /// One for each connection.
     Connection,
     /// The next of ten thousand.
@@ -58,13 +56,10 @@ impl Load {
         }
     }
 
-    /// Another mode. Where each operation is a connection of its own, all carry one token.
+    /// Another mode.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
-        if mode != Mode::KeepAlive {
-            self.tokens = Tokens::One;
-        }
         self
     }
 
@@ -125,12 +120,13 @@ pub fn program(
     if call.peer.is_tls() {
         say("sni", SERVER_NAME.to_owned());
         say("ca", path(&ground.server_ca));
-        say("cert", path(&ground.client.certificate));
-        say("key", path(&ground.client.key));
+        for client in &ground.clients {
+            say("cert", path(&client.certificate));
+            say("key", path(&client.key));
+        }
     }
     say("scs-as-id", SCS_AS_ID.to_owned());
     let (tokens, use_) = match load.tokens {
-        Tokens::One => (&ground.tokens_of_connections, "one"),
         Tokens::Connection => (&ground.tokens_of_connections, "connection"),
         Tokens::Rotate => (&ground.tokens_many, "rotate"),
     };

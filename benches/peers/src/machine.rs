@@ -17,7 +17,7 @@ pub fn describe(t8gate: &Path) -> Value {
     json!({
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
         "cpu_model": field(&cpuinfo, "model name"),
-        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "cpus": cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
         "memory": field(&read("/proc/meminfo"), "MemTotal"),
         "hw": hardware(t8gate),
     })

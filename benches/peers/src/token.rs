@@ -55,15 +55,23 @@ impl Mint {
         .to_string()
     }
 
-    /// Tokens that differ in their `jti`, for the client with this certificate (DER), issued at
+    /// Tokens that differ in their `jti`, bound to these certificates (DER) in turn, issued at
     /// `now` (seconds since 1970).
     ///
     /// # Errors
     /// When the key does not sign.
-    pub fn tokens(&self, client: &[u8], now: u64, count: usize) -> Result<Vec<String>, Fault> {
-        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, client));
-        let one = |number| self.token(&claims(&thumbprint, now, number));
-        (0..count).map(one).collect()
+    pub fn tokens(
+        &self,
+        certificates: &[Vec<u8>],
+        now: u64,
+        count: usize,
+    ) -> Result<Vec<String>, Fault> {
+        let thumbprint = |der: &Vec<u8>| URL_SAFE_NO_PAD.encode(digest(&SHA256, der));
+        let thumbprints: Vec<String> = certificates.iter().map(thumbprint).collect();
+        let numbered = thumbprints.iter().cycle().take(count).enumerate();
+        let token =
+            |(number, thumbprint): (usize, &String)| self.token(&claims(thumbprint, now, number));
+        numbered.map(token).collect()
     }
 
     fn token(&self, claims: &Value) -> Result<String, Fault> {
@@ -106,13 +114,30 @@ mod tests {
     #[test]
     fn tokens_are_distinct_and_of_the_length_that_was_measured_with() {
         let mint = Mint::new().expect("a key");
-        let tokens = mint
-            .tokens(b"certificate", 1_700_000_000, 50)
-            .expect("signs");
+        let certificates = [b"one".to_vec(), b"another".to_vec()];
+        let tokens = mint.tokens(&certificates, 1_700_000_000, 50);
+        let tokens = tokens.expect("signs");
         for token in &tokens {
             assert_eq!(token.len(), CHARACTERS);
             assert_eq!(token.matches('.').count(), 2);
         }
         assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), 50);
+    }
+
+    #[test]
+    fn tokens_are_bound_to_certificates_in_turn() {
+        let mint = Mint::new().expect("a key");
+        let certificates = [b"one".to_vec(), b"another".to_vec()];
+        let tokens = mint.tokens(&certificates, 1_700_000_000, 4).expect("signs");
+        let bound = |token: &String| {
+            let claims = token.split('.').nth(1).expect("claims");
+            let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+            let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+            claims["cnf"]["x5t#S256"].clone()
+        };
+        let bound: Vec<Value> = tokens.iter().map(bound).collect();
+        assert_eq!(bound[0], bound[2]);
+        assert_eq!(bound[1], bound[3]);
+        assert_ne!(bound[0], bound[1]);
     }
 }
