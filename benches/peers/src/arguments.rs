@@ -14,7 +14,7 @@ pub struct Arguments {
     /// How often each peer is run in each row, in turn with the others. [default: 7, quick: 2]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
-    /// Measured seconds of each run. [default: 5, quick: 1.5]
+    /// Measured seconds of each run. [default: 5, quick: 1.2]
     #[arg(long)]
     pub seconds: Option<f64>,
     /// Only these peers, and t8gate.
@@ -96,6 +96,8 @@ pub struct Extent {
     pub seconds: f64,
     pub warmup: f64,
     pub idle_connections: usize,
+    /// Seconds that idle connections are left alone before memory is read.
+    pub idle_settle: u32,
     /// How often a rate may be tried out and lowered.
     pub trials: usize,
     pub niceness: i32,
@@ -116,7 +118,7 @@ impl Arguments {
         rows.sort();
         rows.dedup();
         let (rounds, seconds, warmup, idle_connections) = match self.quick {
-            true => (2, 1.5, 0.4, 1_000),
+            true => (2, 1.2, 0.4, 2_000),
             false => (7, 5.0, 1.0, 4_000),
         };
         let rounds = self
@@ -130,6 +132,7 @@ impl Arguments {
             seconds: self.seconds.unwrap_or(seconds).max(0.2),
             warmup,
             idle_connections,
+            idle_settle: if self.quick { 1 } else { 3 },
             trials: if self.quick { 1 } else { 3 },
             niceness: self.nice,
         }
@@ -153,7 +156,7 @@ mod tests {
         let extent = Arguments::parse_from(line).extent();
         assert_eq!(extent.rows, [Row::Get, Row::P99]);
         assert_eq!(extent.rounds, 3);
-        assert!((extent.seconds - 1.5).abs() < 1e-9);
+        assert!((extent.seconds - 1.2).abs() < 1e-9);
     }
 
     #[test]

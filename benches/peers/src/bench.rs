@@ -170,6 +170,7 @@ impl Bench {
                 seconds
             },
             warmup,
+            idle_settle: self.extent.idle_settle,
             watch: &watch,
             json: &self.file("load.json"),
             svg: task.plot.then_some(svg.as_path()),

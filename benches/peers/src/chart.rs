@@ -47,7 +47,8 @@ fn draw(title: &str, bars: &[(&str, f64, bool)], scale: f64) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"14\">\n<rect width=\"{WIDTH}\" \
-         height=\"{height}\" fill=\"white\"/>\n<text x=\"12\" y=\"26\" font-size=\"16\">{}</text>\n",
+         height=\"{height}\" fill=\"white\"/>\n\
+         <text x=\"12\" y=\"26\" font-size=\"16\">{}</text>\n",
         escaped(title)
     );
     for (place, (peer, cpu, solid)) in bars.iter().enumerate() {

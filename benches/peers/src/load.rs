@@ -91,6 +91,8 @@ pub struct Call<'a> {
     pub port: u16,
     pub seconds: f64,
     pub warmup: f64,
+    /// Seconds that idle connections are left alone.
+    pub idle_settle: u32,
     /// Names and pids of the processes whose CPU time is reported.
     pub watch: &'a [(&'a str, u32)],
     /// Where the report goes.
@@ -145,6 +147,9 @@ pub fn program(
     say("connections", load.connections.to_string());
     say("duration", format!("{}ms", (call.seconds * 1e3).round()));
     say("warmup", format!("{}ms", (call.warmup * 1e3).round()));
+    if load.mode == Mode::Idle {
+        say("settle", format!("{}s", call.idle_settle));
+    }
     if let Some(rate) = load.rate {
         say("rate", format!("{}", rate.round()));
     }

@@ -130,7 +130,8 @@ fn table(page: &mut String, scenario: &str, rows: &[&Row]) {
     let _ = writeln!(page, "\n### {scenario}{rate}\n");
     page.push_str(
         "| peer | checks | CPU us | ops/s | per CPU-s | p50 | p99 | p99.9 | proxy | CPU 1 | runs \
-         (void) | spread |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         (void) | spread |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in rows {
         let cpu = row.cpu_us_per_op;

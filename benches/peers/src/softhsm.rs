@@ -134,7 +134,8 @@ fn close(file: &Path) -> Result<(), Fault> {
 fn openssl_configuration(engine: &Path, module: &Path) -> String {
     format!(
         "openssl_conf = start\n[start]\nengines = engines\n[engines]\npkcs11 = pkcs11\n\
-         [pkcs11]\nengine_id = pkcs11\ndynamic_path = {}\nMODULE_PATH = {}\nPIN = {PIN}\ninit = 0\n",
+         [pkcs11]\nengine_id = pkcs11\ndynamic_path = {}\nMODULE_PATH = {}\n\
+         PIN = {PIN}\ninit = 0\n",
         engine.display(),
         module.display()
     )
