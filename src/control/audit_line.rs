@@ -112,7 +112,7 @@ impl Members<'_> {
 /// Writes lines. It remembers the second of the last one: reckoning the date of every record
 /// would cost more than all the rest of its line.
 #[derive(Default)]
-pub(super) struct Lines {
+pub struct Lines {
     second: Option<u64>,
     /// `2026-11-23T23:40:12.345Z`, of which all but the fraction is kept.
     time: String,
@@ -123,7 +123,7 @@ const SECOND_BYTES: usize = 19;
 
 impl Lines {
     /// Appends a record's line, with the newline that ends it.
-    pub(super) fn append(&mut self, out: &mut Vec<u8>, record: &Record, client: &str) {
+    pub fn append(&mut self, out: &mut Vec<u8>, record: &Record, client: &str) {
         self.set_time(record.at);
         out.reserve(LINE_BYTES);
         out.extend_from_slice(b"{\"time\":");

@@ -3,7 +3,7 @@
 
 pub mod admin;
 pub mod audit_file;
-mod audit_line;
+pub mod audit_line;
 pub mod exposition;
 pub mod load;
 pub mod process;
