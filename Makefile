@@ -1,9 +1,12 @@
 # The menu. Every target does its own set-up.
 
-.PHONY: help bench build demo lint setup test tour
+.PHONY: bench bench-micro build demo help lint setup test tour
 
 help: ## shows this menu
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+bench-micro: ## times each room, by criterion
+	cargo bench --package t8gate-micro --bench rooms
 
 build: ## builds the gateway as it is run, and t8load beside it
 	cargo build --release --workspace --bins
