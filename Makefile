@@ -1,9 +1,20 @@
 # The menu. Every target does its own set-up.
 
-.PHONY: bench bench-micro build demo help lint setup test tour
+# One codegen unit, so that what is inlined does not hang on where else something was added: else
+# the profile of `make tour`, whose dependencies it shares.
+COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
+	--package t8gate-micro --bin counts --
+
+.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+bench-check: setup ## counts each room's instructions: 1 where one grew by more than 5 %
+	$(COUNTS) check
+
+bench-counts: setup ## writes the table of instructions that bench-check compares with
+	$(COUNTS) write
 
 bench-micro: ## times each room, by criterion
 	cargo bench --package t8gate-micro --bench rooms
