@@ -16,6 +16,8 @@ usage: counts check       holds what is counted now against counts.md
        counts write       writes counts.md anew
        counts case NAME   does the rounds of one case, to be counted";
 
+const VALGRIND_MISSING: &str = "where it is missing, `make setup` installs it";
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -46,6 +48,10 @@ fn check() -> Result<bool, String> {
     let text = std::fs::read_to_string(&file).map_err(|error| at(error.to_string()))?;
     let comparison = Table::read(&text).map_err(at)?.compare(&count()?);
     print!("{comparison}");
+    if !comparison.holds() {
+        let folder = profiles()?.display().to_string();
+        println!("hint: where a case's instructions go: callgrind_annotate {folder}/CASE");
+    }
     Ok(comparison.holds())
 }
 
@@ -72,9 +78,17 @@ fn run(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Where the profiles are kept, beside this program, for `callgrind_annotate`.
+fn profiles() -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let folder = this.with_file_name("callgrind");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
 /// Counts all cases.
 fn count() -> Result<Table, String> {
-    let folder = tempfile::tempdir().map_err(|error| format!("no room for profiles: {error}"))?;
+    let folder = profiles()?;
     let same_addresses = Command::new("setarch").args(["-R", "true"]).status();
     let same_addresses = same_addresses.is_ok_and(|status| status.success());
     if !same_addresses {
@@ -82,7 +96,7 @@ fn count() -> Result<Table, String> {
     }
     let mut rows = Vec::new();
     for case in CASES {
-        let instructions = count_case(case, folder.path(), same_addresses)
+        let instructions = count_case(case, &folder, same_addresses)
             .map_err(|fault| format!("{}: {fault}", case.name))?;
         rows.push(Row {
             case: case.name.to_owned(),
@@ -97,6 +111,8 @@ fn count() -> Result<Table, String> {
 /// Instructions of one round.
 fn count_case(case: &Case, folder: &Path, same_addresses: bool) -> Result<u64, String> {
     let profile = folder.join(case.name);
+    // One of an earlier run must not be taken for this one's; where there is none all is well.
+    let _ = std::fs::remove_file(&profile);
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut valgrind = match same_addresses {
         true => {
@@ -115,11 +131,10 @@ fn count_case(case: &Case, folder: &Path, same_addresses: bool) -> Result<u64, S
     valgrind.arg(format!("--callgrind-out-file={}", profile.display()));
     valgrind.arg(this).args(["case", case.name]);
     let out = valgrind.stdin(Stdio::null()).output();
-    let out = out.map_err(|error| {
-        format!("valgrind does not run: {error}\nhint: `make setup` installs it")
-    })?;
+    let failed = |what: &str| format!("valgrind failed: {what}\nhint: {VALGRIND_MISSING}");
+    let out = out.map_err(|error| failed(&error.to_string()))?;
     if !out.status.success() {
-        return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+        return Err(failed(String::from_utf8_lossy(&out.stderr).trim_end()));
     }
     let text = std::fs::read_to_string(&profile).map_err(|error| error.to_string())?;
     let counted = callgrind::read(&text)?;
