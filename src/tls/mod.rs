@@ -12,6 +12,7 @@ mod profile;
 mod resumption;
 mod server_key;
 mod session;
+mod ticket_keys;
 mod turn;
 
 pub use client_auth::ClientAuth;

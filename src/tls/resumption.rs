@@ -9,28 +9,28 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::ProducesTickets;
 
+use super::ticket_keys::{PERIOD_S, SealsTickets, TicketKeys};
 use super::{ClientAuth, chains, turn};
 
 const BINDING_BYTES: usize = 32;
 
-/// Seals a session together with the hash of trust epoch and listener.
+/// Seals sessions under keys that all shards share, bound to trust epoch and listener.
 pub(super) struct BoundTickets {
-    sealing: Arc<dyn ProducesTickets>,
+    sealing: Arc<dyn SealsTickets>,
+    /// Hash of trust epoch and listener: authenticated with the ticket, and not in it.
     binding: [u8; BINDING_BYTES],
     auth: Arc<ClientAuth>,
 }
 
 impl BoundTickets {
     pub(super) fn new(auth: Arc<ClientAuth>, listener: &str) -> Result<Self, String> {
-        let sealing = Ticketer::new().map_err(|fault| fault.to_string())?;
-        Ok(Self::with(sealing, auth, listener))
+        Ok(Self::with(Arc::new(TicketKeys::new()?), auth, listener))
     }
 
     pub(super) fn with(
-        sealing: Arc<dyn ProducesTickets>,
+        sealing: Arc<dyn SealsTickets>,
         auth: Arc<ClientAuth>,
         listener: &str,
     ) -> Self {
@@ -58,24 +58,25 @@ impl fmt::Debug for BoundTickets {
 
 impl ProducesTickets for BoundTickets {
     fn enabled(&self) -> bool {
-        self.sealing.enabled()
+        true
     }
 
+    /// For so long a ticket opens for certain.
     fn lifetime(&self) -> u32 {
-        self.sealing.lifetime()
+        PERIOD_S as u32
     }
 
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
-        self.sealing.encrypt(&[&self.binding, session].concat())
+        self.sealing.seal(session, &self.binding, turn::now())
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let mut bound = self.sealing.decrypt(ticket)?;
-        let session = bound.strip_prefix(&self.binding)?;
-        let leaf = chains::resumed_leaf(leaf(session)?)?;
-        self.auth.peer(&leaf, turn::now()).ok()?;
+        let now = turn::now();
+        let session = self.sealing.open(ticket, &self.binding, now)?;
+        let leaf = chains::resumed_leaf(leaf(&session)?)?;
+        self.auth.peer(&leaf, now).ok()?;
         turn::note_leaf(leaf);
-        Some(bound.split_off(BINDING_BYTES))
+        Some(session)
     }
 }
 

@@ -9,15 +9,14 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::server::ProducesTickets;
 use rustls::sign::SigningKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, Error, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 
 use super::resumption::{BoundTickets, leaf};
 use super::server_key::ServerKey;
+use super::ticket_keys::{SealsTickets, TicketKeys};
 use super::*;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, San};
@@ -123,7 +122,7 @@ fn soft_key(pair: &KeyPair) -> PrivateKey {
 struct World {
     ca: Ca,
     server: Identity,
-    sealing: Arc<dyn ProducesTickets>,
+    sealing: Arc<dyn SealsTickets>,
 }
 
 impl World {
@@ -133,7 +132,7 @@ impl World {
         Self {
             ca,
             server,
-            sealing: Ticketer::new().unwrap(),
+            sealing: Arc::new(TicketKeys::new().unwrap()),
         }
     }
 
@@ -366,22 +365,15 @@ fn ticket_of_another_listener_or_trust_epoch_is_ignored() {
 }
 
 /// Shows what rustls gives to its ticketer.
-#[derive(Debug)]
 struct Plainly(std::sync::Mutex<Vec<Vec<u8>>>);
 
-impl ProducesTickets for Plainly {
-    fn enabled(&self) -> bool {
-        true
+impl SealsTickets for Plainly {
+    fn seal(&self, session: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().push(session.to_vec());
+        Some(session.to_vec())
     }
-    fn lifetime(&self) -> u32 {
-        60
-    }
-    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.0.lock().unwrap().push(plain[32..].to_vec());
-        Some(plain.to_vec())
-    }
-    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        Some(cipher.to_vec())
+    fn open(&self, ticket: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
+        Some(ticket.to_vec())
     }
 }
 

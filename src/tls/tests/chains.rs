@@ -257,3 +257,39 @@ fn whoever_is_refused_is_not_remembered() {
         assert_eq!(asked(&counter).0, times);
     }
 }
+
+/// The ticket opens still: what is wrong is the certificate in it.
+#[test]
+fn session_whose_leaf_has_expired_meanwhile_is_not_resumed() {
+    let world = World::new();
+    let mut params = CertificateParams::default();
+    params
+        .subject_alt_names
+        .push(SanType::DnsName("one.example".try_into().unwrap()));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let begun = rcgen::date_time_ymd(2030, 1, 1);
+    params.not_after = begun + std::time::Duration::from_secs(3_600);
+    let key = KeyPair::generate().unwrap();
+    let der = params
+        .signed_by(&key, &world.ca.issuer)
+        .unwrap()
+        .der()
+        .clone();
+    let who = Identity { der, key };
+    let begun = UnixSeconds(begun.unix_timestamp().try_into().unwrap());
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        let terminator = world.plain();
+        let shake_at = |seconds| {
+            let (mut server, mut client) = (Handshake::new(&terminator), client(&config));
+            let now = UnixSeconds(begun.0 + seconds);
+            let (outcome, _) = shake(&mut server, &mut client, now);
+            (outcome, server.resumed())
+        };
+        assert_eq!(shake_at(0), (Ok(0), Some(false)));
+        assert_eq!(shake_at(3_600), (Ok(0), Some(true)));
+        let expired = Err(Refusal::CertificateExpired);
+        assert_eq!(shake_at(3_601), (expired, Some(false)));
+    }
+}
