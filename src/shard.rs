@@ -191,10 +191,12 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
     let mut random = [0; 8];
     rand::fill(&mut random).map_err(|_| io::Error::other("the system has no random numbers"))?;
     let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
+    let terminator = plan.snapshot.terminator.for_shard();
     Ok(Rc::new(Local {
         shard: u16::try_from(plan.index).unwrap_or(u16::MAX),
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         snapshot: Arc::clone(&plan.snapshot),
+        terminator: Arc::new(terminator.map_err(io::Error::other)?),
         counters,
         latencies: RefCell::new(Latencies::default()),
         journal,

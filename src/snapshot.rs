@@ -16,6 +16,7 @@ use crate::tls::Terminator;
 
 /// What is in force.
 pub struct Snapshot {
+    /// The pattern: each shard has its own.
     pub terminator: Arc<Terminator>,
     /// The server's private key; the terminator signs with it.
     pub key: Arc<PrivateKey>,

@@ -112,7 +112,7 @@ async fn shake_hands(
     by: Millis,
     local: &Local,
 ) -> Result<Established, Ended> {
-    let mut handshake = Handshake::new(&local.snapshot.terminator);
+    let mut handshake = Handshake::new(&local.terminator);
     let mut advanced = handshake.advance(local.seconds());
     loop {
         // What there is to say at the end may wait: see `last_flight`.

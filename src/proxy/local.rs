@@ -12,6 +12,7 @@ use crate::io::{Buffers, Turnstile, Watches};
 use crate::metrics::{Counters, Latencies};
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
+use crate::tls::Terminator;
 
 use super::upstream::Pool;
 
@@ -19,6 +20,8 @@ use super::upstream::Pool;
 pub struct Local {
     pub shard: u16,
     pub snapshot: Arc<Snapshot>,
+    /// The snapshot's, once more for this shard alone.
+    pub terminator: Arc<Terminator>,
     pub counters: Arc<Counters>,
     pub latencies: RefCell<Latencies>,
     pub journal: Journal,

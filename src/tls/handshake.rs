@@ -35,7 +35,7 @@ const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
-/// What all handshakes of a listener have in common; shared by all shards.
+/// What all handshakes of a listener have in common on one shard.
 pub struct Terminator {
     config: Arc<ServerConfig>,
     auth: Arc<ClientAuth>,
@@ -43,6 +43,15 @@ pub struct Terminator {
     in_token: bool,
     /// Its own signatures take the shard's CPU for longer than all the rest together.
     signs_long: bool,
+    parts: Parts,
+}
+
+/// What another terminator for the same listener is made of.
+#[derive(Clone)]
+struct Parts {
+    chain: Vec<CertificateDer<'static>>,
+    key: ServerKey,
+    tickets: BoundTickets,
 }
 
 impl Terminator {
@@ -60,16 +69,26 @@ impl Terminator {
         listener: &str,
     ) -> Result<Self, String> {
         let in_token = key.in_token();
+        let key = ServerKey::new(key, in_token);
         let auth = Arc::new(auth);
         let tickets = BoundTickets::new(Arc::clone(&auth), listener)?;
-        Self::build(
+        Self::build(chain, key, in_token, auth, server_names, tickets)
+    }
+
+    /// The same once more, for another shard: sessions begun with one are continued with the
+    /// other, and no handshake with one writes to memory that the other uses. Whatever rustls
+    /// counts references to, it counts for each by itself.
+    ///
+    /// # Errors
+    /// As of [`Terminator::new`].
+    pub fn for_shard(&self) -> Result<Self, String> {
+        let Parts {
             chain,
-            ServerKey::new(key, in_token),
-            in_token,
-            auth,
-            server_names,
+            key,
             tickets,
-        )
+        } = self.parts.clone();
+        let (auth, names) = (Arc::clone(&self.auth), self.server_names.clone());
+        Self::build(chain, key.again(), self.in_token, auth, names, tickets)
     }
 
     pub(super) fn build(
@@ -83,6 +102,11 @@ impl Terminator {
         if chain.is_empty() {
             return Err("the server's certificate chain is empty".into());
         }
+        let parts = Parts {
+            chain: chain.clone(),
+            key: key.clone(),
+            tickets: tickets.clone(),
+        };
         let signs_long = !in_token && key.algorithm() == SignatureAlgorithm::RSA;
         let certified = CertifiedKey::new(chain, Arc::new(key));
         let resolver = Arc::new(SingleCertAndKey::from(certified));
@@ -96,6 +120,7 @@ impl Terminator {
             server_names,
             in_token,
             signs_long,
+            parts,
         })
     }
 }

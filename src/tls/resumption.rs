@@ -17,6 +17,7 @@ use super::{ClientAuth, chains, turn};
 const BINDING_BYTES: usize = 32;
 
 /// Seals sessions under keys that all shards share, bound to trust epoch and listener.
+#[derive(Clone)]
 pub(super) struct BoundTickets {
     sealing: Arc<dyn SealsTickets>,
     /// Hash of trust epoch and listener: authenticated with the ticket, and not in it.

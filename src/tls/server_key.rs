@@ -11,42 +11,49 @@ use super::{Refusal, turn};
 use crate::clock::Nanos;
 
 /// A key of the `hsm` room. One in a token signs only where the thread may wait for it.
+#[derive(Clone)]
 pub(super) struct ServerKey {
+    held: Arc<Held>,
+}
+
+/// References to it are counted in each handshake, and so it is a shard's own.
+struct Held {
     key: Arc<PrivateKey>,
     in_token: bool,
 }
 
 impl ServerKey {
     pub(super) fn new(key: Arc<PrivateKey>, in_token: bool) -> Self {
-        Self { key, in_token }
+        let held = Arc::new(Held { key, in_token });
+        Self { held }
+    }
+
+    /// The same key for another shard.
+    pub(super) fn again(&self) -> Self {
+        Self::new(Arc::clone(&self.held.key), self.held.in_token)
     }
 }
 
 impl fmt::Debug for ServerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerKey")
-            .field("in_token", &self.in_token)
+            .field("in_token", &self.held.in_token)
             .finish_non_exhaustive()
     }
 }
 
 impl SigningKey for ServerKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let scheme = *self
-            .key
-            .schemes()
+        let schemes = self.held.key.schemes();
+        let scheme = *schemes
             .iter()
             .find(|own| offered.contains(&tls_name(**own)))?;
-        let key = Arc::clone(&self.key);
-        Some(Box::new(SchemeSigner {
-            key,
-            in_token: self.in_token,
-            scheme,
-        }))
+        let held = Arc::clone(&self.held);
+        Some(Box::new(SchemeSigner { held, scheme }))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        match self.key.kind() {
+        match self.held.key.kind() {
             KeyKind::P256 | KeyKind::P384 => SignatureAlgorithm::ECDSA,
             KeyKind::Rsa => SignatureAlgorithm::RSA,
         }
@@ -54,8 +61,7 @@ impl SigningKey for ServerKey {
 }
 
 struct SchemeSigner {
-    key: Arc<PrivateKey>,
-    in_token: bool,
+    held: Arc<Held>,
     scheme: Scheme,
 }
 
@@ -68,14 +74,14 @@ impl fmt::Debug for SchemeSigner {
 impl Signer for SchemeSigner {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         // A shard never waits for a token: the handshake is refused rather than the CPU stopped.
-        if self.in_token && !turn::may_wait_for_token() {
+        if self.held.in_token && !turn::may_wait_for_token() {
             turn::note_refusal(Refusal::SignerFailed);
             return Err(Error::General(
                 "a token does not sign on this thread".into(),
             ));
         }
         let begun = Nanos::now();
-        let signed = self.key.sign(SignJob {
+        let signed = self.held.key.sign(SignJob {
             scheme: self.scheme,
             message,
         });

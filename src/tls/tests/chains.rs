@@ -293,3 +293,20 @@ fn session_whose_leaf_has_expired_meanwhile_is_not_resumed() {
         assert_eq!(shake_at(3_601), (expired, Some(false)));
     }
 }
+
+#[test]
+fn session_begun_on_one_shard_is_resumed_on_another() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let pattern = world.plain();
+    let shards = [(); 2].map(|()| Arc::new(pattern.for_shard().unwrap()));
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        established(&shards[0], &config);
+        for shard in [&shards[1], &shards[0], &pattern] {
+            let (done, client) = established(shard, &config);
+            assert_eq!(client.handshake_kind(), Some(HandshakeKind::Resumed));
+            assert_eq!(done.peer.client(), ClientIndex(0));
+        }
+    }
+}
