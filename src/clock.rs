@@ -6,6 +6,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Wall-clock time, whole seconds since 1970 (`NumericDate` without its fraction).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub u64);
@@ -47,6 +49,14 @@ impl Nanos {
     /// Reads the monotonic clock.
     pub fn now() -> Self {
         Self(u64::try_from(since_start().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// What the calling thread has used of a CPU so far, whoever else used it meanwhile: not to be
+    /// compared with other times. A system call.
+    pub fn of_this_thread() -> Self {
+        let used = clock_gettime(ClockId::ThreadCPUTime);
+        let (s, ns) = (u64::try_from(used.tv_sec), u64::try_from(used.tv_nsec));
+        Self(s.unwrap_or(0) * 1_000_000_000 + ns.unwrap_or(0))
     }
 
     /// Nanoseconds from `earlier` to this time; 0 where it is not earlier.

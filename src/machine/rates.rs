@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::clock::Nanos;
 
 /// What one operation is measured for: ten slices of which the best counts, because whatever else
-/// runs on the CPU meanwhile can only make a slice worse.
+/// runs on the machine meanwhile can only make a slice worse.
 const SLICES: u32 = 10;
 const SLICE_NS: u64 = 10_000_000;
 
@@ -34,7 +34,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Does something again and again for a tenth of a second on this thread.
+    /// Does something again and again for a tenth of a second of this thread's CPU time.
     ///
     /// # Errors
     /// That of the first time that did not succeed.
@@ -43,21 +43,23 @@ impl Rate {
         serves: &'static str,
         mut once: impl FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
-        // The first ones fill caches and tables.
-        let warm = Nanos::now();
-        while Nanos::now().since(warm) < SLICE_NS {
+        // The first ones fill caches and tables, and show how many to do between two looks at the
+        // thread's clock: a look costs as much as a short record.
+        let (warm, mut warmed) = (Nanos::of_this_thread(), 0_u32);
+        while Nanos::of_this_thread().since(warm) < SLICE_NS {
             once()?;
+            warmed += 1;
         }
+        let batch = warmed / 50 + 1;
         let mut best = Self::of(what.into(), serves, 1, 0, SLICE_NS);
         for _ in 0..SLICES {
-            let (begun, mut done, mut taken_ns) = (Nanos::now(), 0_u32, 0);
+            let (begun, mut done, mut taken_ns) = (Nanos::of_this_thread(), 0_u32, 0);
             while taken_ns < SLICE_NS {
-                // Eight between two looks at the clock, which costs as much as a short record.
-                for _ in 0..8 {
+                for _ in 0..batch {
                     once()?;
                 }
-                done += 8;
-                taken_ns = Nanos::now().since(begun);
+                done += batch;
+                taken_ns = Nanos::of_this_thread().since(begun);
             }
             let slice = Self::of(String::new(), serves, 1, done, taken_ns);
             if slice.per_s > best.per_s {
