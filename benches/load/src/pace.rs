@@ -47,6 +47,11 @@ impl Pace {
         usize::try_from(connection).ok()
     }
 
+    /// Whether operations follow one another faster than this, in ns.
+    pub fn is_finer_than(&self, grain_ns: u64) -> bool {
+        self.interval_ns < grain_ns as f64
+    }
+
     /// The time of the next operation; `None` when there are no more.
     pub fn next_ns(&self) -> Option<u64> {
         let intended = self.intended(self.next);

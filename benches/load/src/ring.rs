@@ -177,18 +177,18 @@ impl Ring {
         self.push(&entry.user_data(tag(0, TICK)))
     }
 
-    /// One turn: hands over what was asked for, and waits for something to be completed, for at
-    /// most `wait` (`None`: as long as it takes; zero: not at all).
+    /// One turn: hands over what was asked for, and waits for `wanted` things to be completed, for
+    /// at most `wait` (`None`: for one, as long as it takes; zero: not at all).
     ///
     /// # Errors
     /// What `io_uring_enter` says, other than that the time is over or that a signal came.
-    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<()> {
+    pub fn turn(&mut self, wait: Option<Duration>, wanted: usize) -> io::Result<()> {
         let submitter = self.uring.submitter();
         let entered = match wait {
             None => submitter.submit_and_wait(1),
             Some(wait) => {
                 let wait = Timespec::from(wait);
-                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&wait))
+                submitter.submit_with_args(wanted, &SubmitArgs::new().timespec(&wait))
             }
         };
         if let Err(error) = entered {

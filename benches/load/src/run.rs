@@ -19,6 +19,13 @@ const FINISH_NS_MAX: u64 = 2_000_000_000;
 const GOODBYE_NS_MAX: u64 = 500_000_000;
 /// The ring ticks so often, which bounds every wait.
 const TICK: Duration = Duration::from_millis(100);
+/// An open loop faster than this acts so often, in ns, on all that is due and has come: a turn
+/// for each of its operations would sleep and wake for each, which costs more than the operation.
+/// Its sends are late by as much at most, and its latencies, which count from the intended time,
+/// say so.
+const GRAIN_NS: u64 = 50_000;
+/// So much that has come ends the wait of such a turn before its time.
+const GATHERED_MAX: usize = 32;
 
 /// What processes cost over the window.
 pub struct Cost {
@@ -234,10 +241,19 @@ impl<'a> Run<'a> {
             Source::OpenLoop(pace) => pace.next_ns(),
             _ => None,
         };
+        // Where operations come faster than that, several are waited for.
+        let (wanted, soonest_ns) = match &self.load.source {
+            Source::OpenLoop(pace) if pace.is_finer_than(GRAIN_NS) => {
+                (GATHERED_MAX, now_ns + GRAIN_NS)
+            }
+            _ => (1, 0),
+        };
+        let due_ns = due_ns.map(|due_ns| due_ns.max(soonest_ns));
         let wake_ns = due_ns.into_iter().chain(until_ns).min();
         let wait = wake_ns.map(|wake_ns| Duration::from_nanos(wake_ns.saturating_sub(now_ns)));
         // The tick wakes by itself: a timer of the turn's own is only for what comes sooner.
-        self.load.ring().turn(wait.filter(|wait| *wait < TICK))?;
+        let wait = wait.filter(|wait| *wait < TICK);
+        self.load.ring().turn(wait, wanted)?;
         now_ns = self.clock.now_ns();
         let ticks = self.load.ticks;
         self.load.handle_completions(now_ns)?;
