@@ -7,9 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use crate::clock::{Millis, Nanos};
+
+/// Who goes first where threads that sign and a shard want the same CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Nobody: for signatures that take less than a shard needs for a few requests. Each time the
+    /// shard is let in between it wakes for less at once, and a connection costs a third more.
+    Equal,
+    /// The shard. A token in software computes half a millisecond for an RSA signature, which
+    /// requests on the same CPU would wait for several times each; a connection costs a tenth more.
+    BehindShards,
+}
+
+/// The lowest priority that is still scheduled beside threads of the ordinary one that never rest:
+/// it gets 1.5 % of a CPU then. The class of idle work would serve requests as well, and get 0.3 %.
+const NICE_MAX: i32 = 19;
 
 /// What came of a piece of work.
 #[derive(Debug)]
@@ -42,6 +58,7 @@ impl Signers {
     pub fn start(
         count: usize,
         queued_max: usize,
+        rank: Rank,
     ) -> std::io::Result<(Arc<Self>, Vec<JoinHandle<()>>)> {
         let (jobs, queue) = bounded(queued_max.max(1));
         let idle = (0..count.max(1)).map(|_| AtomicU64::new(0));
@@ -53,6 +70,9 @@ impl Signers {
                 thread::Builder::new()
                     .name(format!("signer-{index}"))
                     .spawn(move || {
+                        if rank == Rank::BehindShards {
+                            step_back();
+                        }
                         for job in queue.iter() {
                             // Never 0, which says that it waits.
                             let now = Millis::now().0.max(1);
@@ -103,6 +123,13 @@ impl Signers {
     /// Pieces of work that wait for a thread.
     pub fn queued(&self) -> usize {
         self.jobs.len()
+    }
+}
+
+/// Lets every other thread of its CPU go before the calling one.
+fn step_back() {
+    if let Err(error) = setpriority_process(None, NICE_MAX) {
+        tracing::warn!(%error, "signers compete with shards for their CPU");
     }
 }
 
@@ -157,7 +184,7 @@ mod tests {
 
     #[test]
     fn work_comes_home_and_a_panic_costs_only_itself() {
-        let (signers, threads) = Signers::start(1, 8).unwrap();
+        let (signers, threads) = Signers::start(1, 8, Rank::Equal).unwrap();
         let lost = signers.submit(later(), || panic!("in a test")).unwrap();
         let done = signers.submit(later(), || 7).unwrap();
         assert_eq!(done.blocking_recv().unwrap().value, 7);
@@ -170,8 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_sign_for_long_step_behind_all_others() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        for (rank, expected) in [(Rank::Equal, nice()), (Rank::BehindShards, NICE_MAX)] {
+            let (signers, _threads) = Signers::start(1, 1, rank).unwrap();
+            let theirs = signers.submit(later(), nice).unwrap().blocking_recv();
+            assert_eq!(theirs.unwrap().value, expected);
+        }
+        assert!(nice() < NICE_MAX, "only they do");
+    }
+
+    #[test]
     fn a_full_queue_refuses_and_what_is_late_is_not_done() {
-        let (signers, _threads) = Signers::start(1, 1).unwrap();
+        let (signers, _threads) = Signers::start(1, 1, Rank::Equal).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel();
         let first = signers.submit(later(), move || {
@@ -181,7 +219,8 @@ mod tests {
         begins.recv().unwrap();
         let late = signers.submit(Millis(0), || 1).unwrap();
         assert_eq!(signers.queued(), 1);
-        let then = Millis(Millis::now().0 + 5_000);
+        // Not 0, which a thread never says either.
+        let then = Millis(Millis::now().0.max(1) + 5_000);
         assert!(signers.busy_ms(then) >= 5_000, "one is at work");
         assert_eq!(signers.submit(later(), || 2).err(), Some(Busy));
         release.send(()).unwrap();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hsm::KeyKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{hw, pages};
@@ -23,7 +24,7 @@ use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched};
 use crate::io::{accept, cpu, steering};
 use crate::shard::{self, Handle, Plan};
-use crate::signers::{SignerState, Signers, Signs};
+use crate::signers::{Rank, SignerState, Signers, Signs};
 use crate::snapshot::Snapshot;
 
 /// How often the main thread looks whether all shards are there.
@@ -337,7 +338,7 @@ fn start_shards(
     snapshot: &Arc<Snapshot>,
     draining: &Arc<AtomicBool>,
 ) -> io::Result<Gateway> {
-    let (signers, signer_threads) = start_signers(config)?.unzip();
+    let (signers, signer_threads) = start_signers(config, snapshot)?.unzip();
     let signer_state = Arc::new(SignerState::default());
     let admin_listener = match &config.admin {
         Some(admin) => Some(std::net::TcpListener::bind(admin.address.value)?),
@@ -434,7 +435,7 @@ fn start_shards(
 type SignerThreads = (Arc<Signers>, Vec<JoinHandle<()>>);
 
 /// As many as the token of the server's key has sessions, or that of the issuer's.
-fn start_signers(config: &Config) -> io::Result<Option<SignerThreads>> {
+fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<SignerThreads>> {
     let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
     let keys = [Some(&config.tls.key.value), own];
     let sessions = keys.into_iter().flatten().filter_map(|key| match key {
@@ -444,8 +445,13 @@ fn start_signers(config: &Config) -> io::Result<Option<SignerThreads>> {
     // No more threads than the smallest pool has sessions: none must find all of them taken.
     let count = sessions.min();
     let queued_max = config.limits.signatures_queued_max;
+    // The issuer's key, which may be in a token too, is of P-256.
+    let rank = match snapshot.key.kind() {
+        KeyKind::Rsa => Rank::BehindShards,
+        KeyKind::P256 | KeyKind::P384 => Rank::Equal,
+    };
     count
-        .map(|count| Signers::start(count, queued_max))
+        .map(|count| Signers::start(count, queued_max, rank))
         .transpose()
 }
 

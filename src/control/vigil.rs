@@ -177,6 +177,7 @@ fn offset_ms(now: Millis, wall: UnixMillis) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signers::Rank;
 
     fn vigil(not_after: u64) -> Vigil {
         let state = Arc::new(SignerState::default());
@@ -226,7 +227,7 @@ mod tests {
         let pair = rcgen::KeyPair::generate().expect("a key");
         std::fs::write(file.path(), pair.serialize_pem()).expect("our own file");
         let key = Arc::new(PrivateKey::from_pem_file(file.path()).expect("a key"));
-        let (signers, _threads) = Signers::start(1, 1).expect("a thread");
+        let (signers, _threads) = Signers::start(1, 1, Rank::Equal).expect("a thread");
         let state = Arc::new(SignerState::default());
         let token = Watched {
             signers: Arc::downgrade(&signers),
