@@ -107,6 +107,11 @@ impl Load {
         self.connections.iter().filter(busy).count()
     }
 
+    /// Whether an open loop has operations that have not been begun.
+    pub fn is_due(&self) -> bool {
+        matches!(&self.source, Source::OpenLoop(pace) if pace.next_ns().is_some())
+    }
+
     /// Those that can be asked.
     pub fn open(&self) -> usize {
         let open = |connection: &&Connection| connection.stage == Stage::Open;

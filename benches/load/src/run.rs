@@ -216,7 +216,8 @@ impl<'a> Run<'a> {
             self.load.source = Source::Over;
         }
         let until_ns = self.clock.now_ns() + FINISH_NS_MAX;
-        while self.load.busy() > 0 && self.clock.now_ns() < until_ns {
+        // An operation may have become due since the last turn: it is sent before the end is seen.
+        while (self.load.busy() > 0 || self.load.is_due()) && self.clock.now_ns() < until_ns {
             self.turn(Some(until_ns))?;
         }
         self.load.count_unfinished(self.clock.now_ns());
