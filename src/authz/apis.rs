@@ -162,11 +162,22 @@ pub fn operation<'p>(
     verb: Option<Verb>,
     decode: fn(&'p str) -> Cow<'p, str>,
 ) -> Result<Operation<'p>, ApiFault> {
-    let decoded = |segment: &'p str| match segment.contains('%') {
+    let is_encoded = memchr::memchr(b'%', path.as_bytes()).is_some();
+    let decoded = |segment: &'p str| match is_encoded {
         true => decode(segment),
         false => Cow::Borrowed(segment),
     };
-    let mut segments = path.strip_prefix('/').ok_or(ApiFault::Unknown)?.split('/');
+    let mut rest = path.strip_prefix('/');
+    if rest.is_none() {
+        return Err(ApiFault::Unknown);
+    }
+    let mut segments = std::iter::from_fn(|| {
+        let path = rest?;
+        let end = memchr::memchr(b'/', path.as_bytes());
+        let split = end.and_then(|end| path.split_at_checked(end));
+        rest = split.and_then(|(_, after)| after.get(1..));
+        Some(split.map_or(path, |(segment, _)| segment))
+    });
     let root = segments.next().unwrap_or_default();
     let version = segments.next().unwrap_or_default();
     let api = ApiId::from_name(&decoded(root)).ok_or(ApiFault::Unknown)?;

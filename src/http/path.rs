@@ -57,7 +57,7 @@ pub fn check(path: &str) -> Result<(), PathFault> {
     let Some(rest) = path.as_bytes().strip_prefix(b"/") else {
         return Err(PathFault::NotAbsolute);
     };
-    if rest.is_empty() {
+    if rest.is_empty() || is_plain(rest) {
         return Ok(());
     }
     let mut segment = Segment::default();
@@ -84,6 +84,38 @@ pub fn check(path: &str) -> Result<(), PathFault> {
     }
     utf8.pause()?;
     segment.end()
+}
+
+/// Whether a path behind its first slash breaks no rule at first sight: nothing is encoded, nothing
+/// has parameters, and no segment is empty or made of one or two dots. Nearly every path is like
+/// that, and costs a fifth of reading it with care.
+fn is_plain(rest: &[u8]) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            plain[byte] = is_path_byte(byte as u8) && byte as u8 != b';' || byte as u8 == b'/';
+            byte += 1;
+        }
+        plain
+    };
+    let (mut length, mut dots) = (0_usize, 0_usize);
+    let is_whole = |length: usize, dots: usize| length > 0 && (dots < length || length > 2);
+    for byte in rest {
+        if !PLAIN[usize::from(*byte)] {
+            return false;
+        }
+        if *byte == b'/' {
+            if !is_whole(length, dots) {
+                return false;
+            }
+            (length, dots) = (0, 0);
+        } else {
+            length += 1;
+            dots += usize::from(*byte == b'.');
+        }
+    }
+    is_whole(length, dots)
 }
 
 /// The text a segment of a checked path stands for. Allocates only where something is encoded.

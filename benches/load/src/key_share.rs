@@ -1,8 +1,8 @@
 //! One X25519 key for all handshakes of a run.
 //!
 //! A server must compute as much for a key it has seen as for a new one, and cannot tell the
-//! difference; the generator saves a multiplication, an eighth of what a resumed handshake costs it.
-//! Forward secrecy of load needs no protection. Other groups make a key for each handshake.
+//! difference; the generator saves a multiplication, an eighth of what a resumed handshake costs
+//! it. Forward secrecy of load needs no protection. Other groups make a key for each handshake.
 
 use std::sync::Arc;
 

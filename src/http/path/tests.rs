@@ -112,3 +112,14 @@ fn segments_are_decoded_once() {
     assert!(matches!(decode("plain"), Cow::Borrowed("plain")));
     assert_eq!(decode("a%20b%C3%A9"), "a b\u{e9}");
 }
+
+proptest::proptest! {
+    /// What passes at first sight passes with care: a prefix that changes nothing about a path but
+    /// that it must be read with care makes no difference.
+    #[test]
+    fn first_sight_and_care_agree(path in "(/[a-c.;%2eEfF~A/]{0,6}){0,5}") {
+        let careful = format!("/%61{path}");
+        let plain = format!("/a{path}");
+        proptest::prop_assert_eq!(check(&plain), check(&careful));
+    }
+}

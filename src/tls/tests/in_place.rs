@@ -129,6 +129,8 @@ fn every_suite_of_the_profile_is_spoken_in_both_directions() {
     }
 }
 
+//= RFC 8446 section 5.4 type=test
+//# Zeroes behind the type are no content; a record may have none at all.
 #[test]
 fn padding_is_taken_off_and_an_empty_record_says_nothing() {
     let (mut done, mut sends, _) = session();
@@ -158,6 +160,8 @@ fn record_without_a_type_or_with_a_strange_one_is_refused() {
     }
 }
 
+//= RFC 8446 section 5.2 type=test
+//# What is longer than a record may be is refused as that, before it is all there.
 #[test]
 fn record_that_is_too_long_is_refused_by_record_overflow() {
     let long = [&[b'x'; 16 * 1024 + 1][..], &[23]].concat();
@@ -191,6 +195,8 @@ fn record_shorter_than_a_tag_is_refused_by_bad_record_mac() {
     assert_eq!(receives.open(&answer), (21, vec![2, 20]));
 }
 
+//= RFC 8446 section 5.3 type=test
+//# Each record has a number of its own, and opens under no other.
 #[test]
 fn record_sent_twice_is_refused() {
     let (mut done, mut sends, _) = session();
@@ -199,6 +205,8 @@ fn record_sent_twice_is_refused() {
     assert_eq!(opened(&mut done, &record).1, Err(TlsFault::BadRecord));
 }
 
+//= RFC 8446 section 6 type=test
+//# Every alert but close_notify and user_canceled is the end, whatever its level.
 #[test]
 fn alerts_end_the_session_but_user_canceled_only_when_it_is_repeated() {
     for alert in [[2, 40, 21], [1, 40, 21], [2, 80, 21]] {
@@ -229,6 +237,8 @@ fn what_follows_close_notify_is_not_looked_at() {
     assert_eq!(done.session.seal(b"answer", &mut Vec::new()), Ok(()));
 }
 
+//= RFC 8446 section 5.1 type=test
+//# No message spans a change of keys, and none is empty.
 #[test]
 fn handshake_messages_but_a_whole_key_update_are_refused() {
     for (inner, expected) in [
@@ -244,6 +254,8 @@ fn handshake_messages_but_a_whole_key_update_are_refused() {
     }
 }
 
+//= RFC 8446 section 4.6.3 type=test
+//# Behind a KeyUpdate the old key opens nothing.
 #[test]
 fn record_behind_a_key_update_must_be_under_the_new_key() {
     let (mut done, mut sends, _) = session();
