@@ -71,7 +71,7 @@ impl Signers {
                     .name(format!("signer-{index}"))
                     .spawn(move || {
                         if rank == Rank::BehindShards {
-                            step_back(NICE_MAX);
+                            step_back();
                         }
                         for job in queue.iter() {
                             // Never 0, which says that it waits.
@@ -126,10 +126,10 @@ impl Signers {
     }
 }
 
-/// Lets other threads of its CPU go before the calling one; `nice` as setpriority(2) has it.
-pub fn step_back(nice: i32) {
-    if let Err(error) = setpriority_process(None, nice) {
-        tracing::warn!(%error, "a thread competes with shards for their CPU");
+/// Lets every other thread of its CPU go before the calling one.
+fn step_back() {
+    if let Err(error) = setpriority_process(None, NICE_MAX) {
+        tracing::warn!(%error, "signers compete with shards for their CPU");
     }
 }
 

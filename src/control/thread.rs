@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::clock::{Millis, UnixMillis};
-use crate::signers;
 
 use super::audit_file::AuditWriter;
 use super::vigil::Vigil;
@@ -18,9 +17,6 @@ const TURN_EVERY: Duration = Duration::from_millis(50);
 /// And when there was something. On a shard's own CPU, requests wait for a turn that lasts: little
 /// at a time, 0.1 ms at 40,000 records a second, keeps them from noticing.
 const TURN_WHEN_BUSY: Duration = Duration::from_millis(5);
-/// Behind shards, yet a tenth of their CPU's time is its own when they never rest: a record takes
-/// it a fiftieth of what its request took a shard, and must not be left lying.
-const NICE: i32 = 10;
 
 /// The running thread.
 pub struct Control {
@@ -43,7 +39,6 @@ impl Control {
         let thread = thread::Builder::new()
             .name("t8gate-control".to_owned())
             .spawn(move || {
-                signers::step_back(NICE);
                 while !told.load(Ordering::Relaxed) {
                     beats.store(Millis::now().0, Ordering::Relaxed);
                     let taken = writer.turn(Millis::now());

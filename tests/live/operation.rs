@@ -444,7 +444,8 @@ fn limit_on_the_size_of_files_is_met_as_a_full_disk_is() {
     let mut stage = Stage::new(origin.address);
     let audit = stage.watch();
     stage.config.set("limits.audit_records_max", "1024");
-    let mut gateway = limited(&["prlimit", "--fsize=65536:65536"], &stage);
+    // More than the journal and the writer may hold: what waits fits into the next file.
+    let mut gateway = limited(&["prlimit", "--fsize=1048576:1048576"], &stage);
     let (token, admin) = (stage.token(), gateway.admin());
     let dialer = stage.dialer(&stage.acme);
     let mut client = dialer.connect(gateway.address).expect("a handshake");
