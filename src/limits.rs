@@ -43,6 +43,9 @@ pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred
 /// octets. Over it 413.
 pub const FORM_BYTES_MAX: usize = 8 * 1024;
+/// Receives called back between two sweeps for the sake of their buffers. For each the kernel walks
+/// over all connections of the shard, some 50 us where there are 10,000.
+pub const CALLED_BACK_MAX: u32 = 16;
 /// Audit records that travel together from a shard to the writer.
 pub const AUDIT_BATCH_RECORDS: usize = 256;
 /// Refused requests logged in full per reason and second; the others are counted in one line.

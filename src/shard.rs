@@ -14,12 +14,13 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use socket2::Socket;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 
 use crate::audit::{Batches, Journal, Keeps};
 use crate::authz::cache::TokenCache;
 use crate::clock::{Millis, UnixMillis};
 use crate::io::{Buffers, Listener, Pause, Stream, Turnstile, Watches, cpu};
-use crate::limits::SWEEP_MS;
+use crate::limits::{CALLED_BACK_MAX, SWEEP_MS};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
 use crate::proxy::local::Local;
@@ -167,14 +168,17 @@ fn run(plan: Plan, ready: &mpsc::SyncSender<io::Result<Shown>>) {
         balance: plan.balance,
     });
     runtime.block_on(async {
-        let arriving = tokio_uring::spawn(arrive(plan.arrivals, Rc::clone(&reception)));
+        let (end, over) = oneshot::channel();
+        let arriving = arrive(plan.arrivals, Rc::clone(&reception), over);
+        let arriving = tokio_uring::spawn(arriving);
         let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), reception));
         // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
         let _ = tokio_uring::spawn(sweep(Rc::clone(&local), draining, Arc::clone(&scrapes))).await;
         local.draining.set(true);
         listener.stop();
         let _ = accepting.await;
-        arriving.abort();
+        drop::<oneshot::Sender<()>>(end);
+        let _ = arriving.await;
         drain(&local, &scrapes).await;
         local.upstream.clear();
     });
@@ -204,6 +208,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         signer_state: Arc::clone(&plan.signer_state),
         upstream: Pool::default(),
         buffers: Buffers::default(),
+        calls_back_left: Cell::new(CALLED_BACK_MAX),
         watches: Watches::new(Millis::now()),
         turnstile: Turnstile::default(),
         wall: Cell::new(UnixMillis::now()),
@@ -243,8 +248,21 @@ async fn accept(listener: Rc<Listener>, reception: Rc<Reception>) {
 }
 
 /// Takes what other shards have accepted for this one.
-async fn arrive(mut arrivals: Receiver<Socket>, reception: Rc<Reception>) {
-    while let Some(socket) = arrivals.recv().await {
+async fn arrive(
+    mut arrivals: Receiver<Socket>,
+    reception: Rc<Reception>,
+    mut over: oneshot::Receiver<()>,
+) {
+    loop {
+        tokio::select! {
+            Some(socket) = arrivals.recv() => serve(socket, &reception),
+            // Its other end is dropped: nothing is accepted any more.
+            _ = &mut over => break,
+        }
+    }
+    // Whoever hands over from now on is told that nobody is here.
+    arrivals.close();
+    while let Ok(socket) = arrivals.try_recv() {
         serve(socket, &reception);
     }
 }
@@ -299,6 +317,7 @@ fn tick(local: &Local, scrapes: &Scrapes) {
     scrapes.answer(&local.latencies.borrow());
     local.watches.sweep(now);
     local.upstream.expire(now);
+    local.calls_back_left.set(CALLED_BACK_MAX);
 }
 
 /// Lets what is in flight finish, within the bound.

@@ -362,10 +362,11 @@ fn start_shards(
     };
     // What is steered to a shard must stay there.
     let even = config.listen.steering.value == Steering::Off;
+    let connections_max = config.limits.connections_max;
     let plans = cpus
         .iter()
         .zip(listeners)
-        .zip(shard::between(cpus.len(), even))
+        .zip(shard::between(cpus.len(), even, connections_max))
         .enumerate()
         .map(|(index, ((cpu, listener), (balance, arrivals)))| Plan {
             index,

@@ -146,12 +146,35 @@ impl Stream {
         self.receiving = Some(Receiving::Into(flight));
     }
 
-    /// Takes its buffer from the receive in flight and gives it up: what is waited for is then
-    /// that something comes, and only that finds itself a buffer. For a connection that has been
-    /// silent; costs two operations now and one more when it speaks again. Nothing else may be in
+    /// Starts to wait for something to receive, and only when it is there for a buffer to receive
+    /// it into: one operation more, and no memory meanwhile. Does nothing when a receive is in
     /// flight.
+    pub fn start_recv_unbuffered(&mut self) {
+        if self.receiving.is_none() {
+            let socket = types::Fd(self.socket.as_raw_fd());
+            let events = u32::from(libc::POLLIN.cast_unsigned());
+            let entry = opcode::PollAdd::new(socket, events).build();
+            let flight = submit(Some(&self.socket), (), entry);
+            self.receiving = Some(Receiving::Unbuffered(flight));
+        }
+    }
+
+    /// Whether the receive in flight has no buffer, or will have none soon.
+    pub fn is_unbuffered(&self) -> bool {
+        matches!(
+            self.receiving,
+            Some(Receiving::CalledBack(_) | Receiving::Unbuffered(_))
+        )
+    }
+
+    /// Takes its buffer from the receive in flight, which then goes on as if it had been started
+    /// by [`Stream::start_recv_unbuffered`]. For a connection that has fallen silent. The kernel
+    /// finds the receive by a walk over all that the ring waits for, so that this is not for every
+    /// request. Does nothing while a send is in flight, which would be called back as well.
     pub fn release_buffer(&mut self) {
-        debug_assert!(self.sending.is_none(), "a send would be called back, too");
+        if self.sending.is_some() {
+            return;
+        }
         self.receiving = match self.receiving.take() {
             Some(Receiving::Into(flight)) => {
                 let mine = types::CancelBuilder::fd(types::Fd(self.socket.as_raw_fd()));
@@ -197,11 +220,7 @@ impl Stream {
                     unsafe { buffer.set_len(buffer.len() + count) };
                 }
                 Err(error) if called_back && error.raw_os_error() == Some(libc::ECANCELED) => {
-                    let socket = types::Fd(self.socket.as_raw_fd());
-                    let events = u32::from(libc::POLLIN.cast_unsigned());
-                    let entry = opcode::PollAdd::new(socket, events).build();
-                    let flight = submit(Some(&self.socket), (), entry);
-                    self.receiving = Some(Receiving::Unbuffered(flight));
+                    self.start_recv_unbuffered();
                     // What was received before is all that is worth keeping.
                     buffer.shrink_to_fit();
                     self.inbox = buffer;

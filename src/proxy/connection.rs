@@ -56,8 +56,12 @@ pub struct Connection {
     identity: Identity,
     memo: Memo,
     requests: u64,
+    /// What is left of the handshake's last flight: sent before anything else.
+    pub(super) last_flight: Vec<u8>,
     /// What the TLS session has to say by itself: sent before what is sealed next.
-    pub(super) replies: Vec<u8>,
+    replies: Vec<u8>,
+    /// Its last wait for a request was long: the next one begins without a buffer.
+    seldom: bool,
     /// What will be told of the request under way.
     pub(super) account: Account,
     /// By when the exchange under way must be over; never, between two of them.
@@ -162,7 +166,9 @@ impl Connection {
             plain: Vec::new(),
             memo: Memo::default(),
             requests: 0,
+            last_flight: Vec::new(),
             replies: Vec::new(),
+            seldom: false,
             exchange_by: Millis::NEVER,
             ended: false,
             local,
@@ -207,7 +213,14 @@ impl Connection {
                 Opening::NeedInput => {}
             }
             self.shrink_inbox();
-            self.stream.start_recv(RECV_BYTES);
+            match head_by {
+                None if self.seldom && self.stream.inbox.is_empty() => {
+                    let inbox = std::mem::take(&mut self.stream.inbox);
+                    self.local.buffers.give_back(inbox);
+                    self.stream.start_recv_unbuffered();
+                }
+                _ => self.stream.start_recv(RECV_BYTES),
+            }
             match head_by {
                 Some(by) => self.more_of_a_head(by).await?,
                 None => self.first_of_a_head(idle_by).await?,
@@ -236,8 +249,8 @@ impl Connection {
     /// cuts short.
     async fn first_of_a_head(&mut self, idle_by: Millis) -> Result<(), NoHead> {
         let send_by = self.watch.now().after(self.local.snapshot.deadlines.send);
-        self.watch
-            .set(idle_by.min(Millis(self.watch.now().0 + RECLAIM_MS)));
+        let reclaim_at = Millis(self.watch.now().0 + RECLAIM_MS);
+        self.watch.set(idle_by.min(reclaim_at));
         loop {
             let (local, stream) = (&self.local, &mut self.stream);
             let waited = self.watch.wait(|cx| match stream.poll_recv(cx) {
@@ -246,7 +259,10 @@ impl Connection {
                 Poll::Ready(received) => Poll::Ready(Some(received)),
             });
             match waited.await {
-                Ok(Some(Ok(count))) if count > 0 => return Ok(()),
+                Ok(Some(Ok(count))) if count > 0 => {
+                    self.seldom = reclaim_at <= self.watch.now();
+                    return Ok(());
+                }
                 // The end without close_notify: nothing was asked. An answer may be on its way.
                 Ok(Some(Ok(_))) => return Err(NoHead::Over(Then::Close)),
                 Ok(Some(Err(_))) => return Err(NoHead::Over(Then::Drop)),
@@ -263,21 +279,28 @@ impl Connection {
                 false if send_by <= now => return Err(NoHead::Over(Then::Drop)),
                 false => self.watch.set(send_by.min(Millis(now.0 + RECLAIM_MS))),
                 true if idle_by <= now => return Err(NoHead::Over(Then::Close)),
-                true => {
-                    self.reclaim();
-                    self.watch.set(idle_by);
-                }
+                true if self.reclaim() => self.watch.set(idle_by),
+                true => self.watch.set(idle_by.min(Millis(now.0 + RECLAIM_MS))),
             }
         }
     }
 
-    fn reclaim(&mut self) {
-        self.stream.release_buffer();
+    /// Gives the buffers back. False where that of the receive in flight is to be asked for again
+    /// later: calling one back costs the kernel a look at all that its ring waits for, so only so
+    /// many may in a sweep.
+    fn reclaim(&mut self) -> bool {
+        let left = self.local.calls_back_left.get();
+        let called_back = left > 0 || self.stream.is_unbuffered();
+        if called_back && !self.stream.is_unbuffered() {
+            self.local.calls_back_left.set(left - 1);
+            self.stream.release_buffer();
+        }
         let buffers = &self.local.buffers;
         buffers.give_back(std::mem::take(&mut self.stream.outbox));
         if self.plain.is_empty() {
             buffers.give_back(std::mem::take(&mut self.plain));
         }
+        called_back
     }
 
     /// Opens what has been received, as far as `plain` has room.
@@ -291,7 +314,10 @@ impl Connection {
             .open(inbox, plain, plain_bytes_max, &mut self.replies)
         {
             // Each key update may ask for an answer; a client that asks and asks is not served.
-            Ok(_) if self.replies.len() > REPLY_BYTES_MAX => Opening::Broken,
+            Ok(_) if self.replies.len() > REPLY_BYTES_MAX => {
+                self.note_broken(TlsFault::Protocol);
+                Opening::Broken
+            }
             Ok(Opened::Data) => Opening::Data,
             Ok(Opened::NeedInput) => Opening::NeedInput,
             Ok(Opened::Closed) => Opening::Closed,
@@ -434,6 +460,7 @@ impl Connection {
         if self.stream.outbox.capacity() == 0 {
             self.stream.outbox = self.local.buffers.lend();
         }
+        self.stream.outbox.append(&mut self.last_flight);
         self.stream.outbox.append(&mut self.replies);
         self.session
             .seal(bytes, &mut self.stream.outbox)
@@ -464,6 +491,7 @@ impl Connection {
         if then == Then::Drop || self.sent().await.is_err() {
             return;
         }
+        self.stream.outbox.append(&mut self.last_flight);
         self.stream.outbox.append(&mut self.replies);
         self.session.close_notify(&mut self.stream.outbox);
         self.stream.start_send();

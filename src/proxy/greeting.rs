@@ -62,7 +62,7 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             }
             let local = Rc::clone(local);
             let mut connection = Connection::new(stream, session, peer, address, watch, local);
-            connection.replies = established.outgoing;
+            connection.last_flight = established.outgoing;
             Some(connection)
         }
         Err(ended) => {

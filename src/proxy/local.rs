@@ -32,6 +32,8 @@ pub struct Local {
     pub tokens: RefCell<TokenCache>,
     pub upstream: Pool,
     pub buffers: Buffers,
+    /// Receives that may be called back before the next sweep.
+    pub calls_back_left: Cell<u32>,
     pub watches: Rc<Watches>,
     /// Where the steps of handshakes wait for their turns.
     pub turnstile: Turnstile,

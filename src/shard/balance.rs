@@ -32,11 +32,18 @@ pub struct Balance {
     own: usize,
     /// Whether sockets are handed over at all.
     even: bool,
+    /// Connections that a shard may have.
+    connections_max: usize,
 }
 
 /// Balances between so many shards, in their order, and what is handed to each. Where `even` is
-/// not wanted, each shard keeps what the kernel gives it.
-pub fn between(shards: usize, even: bool) -> Vec<(Balance, Receiver<Socket>)> {
+/// not wanted, each shard keeps what the kernel gives it. A shard that has `connections_max` hands
+/// on whatever another has room for.
+pub fn between(
+    shards: usize,
+    even: bool,
+    connections_max: usize,
+) -> Vec<(Balance, Receiver<Socket>)> {
     let (doors, arrivals): (Vec<_>, Vec<_>) = (0..shards)
         .map(|_| {
             let (sender, receiver) = channel(ARRIVALS_MAX);
@@ -50,6 +57,7 @@ pub fn between(shards: usize, even: bool) -> Vec<(Balance, Receiver<Socket>)> {
         doors: Arc::clone(&doors),
         own,
         even,
+        connections_max,
     });
     balances.zip(arrivals).collect()
 }
@@ -92,7 +100,8 @@ impl Balance {
         let (place, fewest) = doors
             .map(|(place, door)| (place, open(door)))
             .min_by_key(|(place, open)| (*open, *place != self.own))?;
-        (own > fewest + own / TOLERATED_PART).then_some(place)
+        let is_full = own >= self.connections_max && fewest < self.connections_max;
+        (is_full || own > fewest + own / TOLERATED_PART).then_some(place)
     }
 
     fn count(&self, place: usize) {
@@ -113,7 +122,7 @@ mod tests {
 
     /// How many each shard has when the kernel gives all of them to the first.
     fn shared_out(shards: usize, even: bool, connections: usize) -> Vec<usize> {
-        let mut balances = between(shards, even);
+        let mut balances = between(shards, even, usize::MAX);
         let mut here = vec![0; shards];
         for _ in 0..connections {
             here[0] += usize::from(balances[0].0.place(socket()).is_some());
@@ -147,8 +156,26 @@ mod tests {
     }
 
     #[test]
+    fn full_shard_hands_on_what_another_has_room_for() {
+        let mut balances = between(2, true, 100);
+        let place = |balances: &mut Vec<(Balance, Receiver<Socket>)>| {
+            let here = balances[0].0.place(socket()).is_some();
+            assert_eq!(here, balances[1].1.try_recv().is_err());
+            here
+        };
+        for _ in 0..200 {
+            place(&mut balances);
+        }
+        let open = |at: usize| balances[0].0.doors[at].open.load(Ordering::Relaxed);
+        assert_eq!((open(0), open(1)), (100, 100));
+        balances[1].0.closed();
+        assert!(!place(&mut balances), "refused beside an empty place");
+        assert!(place(&mut balances), "nobody has room");
+    }
+
+    #[test]
     fn shard_that_takes_nothing_or_has_ended_gets_no_more() {
-        let mut balances = between(2, true);
+        let mut balances = between(2, true, usize::MAX);
         let (_, gone) = balances.pop().unwrap();
         drop(gone);
         let (balance, _arrivals) = balances.pop().unwrap();

@@ -31,13 +31,16 @@ struct Verified {
 }
 
 struct Memory {
+    /// Verified a moment ago by somebody who has not shown yet to have the leaf's key.
+    held: Option<(ChainHash, Verified)>,
     verified: Generations<[u8; 32], Verified>,
-    /// By thumbprint; of tickets that opened, whose chains are not verified again.
-    resumed: Generations<[u8; 32], Arc<Leaf>>,
+    /// By a hash of the chain; of tickets that opened, whose signatures are not verified again.
+    resumed: Generations<[u8; 32], Verified>,
 }
 
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory {
+        held: None,
         verified: Generations::new(CHAINS_REMEMBERED_MAX),
         resumed: Generations::new(CHAINS_REMEMBERED_MAX),
     });
@@ -68,9 +71,9 @@ pub(super) fn recall(chain: ChainHash, now: UnixSeconds) -> Option<Arc<Leaf>> {
     verified.validity.holds_at(now).then_some(verified.leaf)
 }
 
-/// Remembers a chain that has just been verified. One with a certificate that this room cannot
-/// read is not remembered: nothing would say when it ends.
-pub(super) fn remember(chain: ChainHash, leaf: &Arc<Leaf>, intermediates: &[CertificateDer<'_>]) {
+/// Holds a chain that has just been verified, to be remembered when its key has signed. One with a
+/// certificate that this room cannot read is not: nothing would say when it ends.
+pub(super) fn hold(chain: ChainHash, leaf: &Arc<Leaf>, intermediates: &[CertificateDer<'_>]) {
     let mut validity = leaf.validity();
     for certificate in intermediates {
         let Some(certificate) = leaf::parsed(certificate) else {
@@ -80,18 +83,48 @@ pub(super) fn remember(chain: ChainHash, leaf: &Arc<Leaf>, intermediates: &[Cert
     }
     let leaf = Arc::clone(leaf);
     let verified = Verified { leaf, validity };
-    MEMORY.with_borrow_mut(|memory| memory.verified.remember(chain.0, verified));
+    MEMORY.with_borrow_mut(|memory| memory.held = Some((chain, verified)));
 }
 
-/// The leaf of a session that a ticket continues, read again only where it is not remembered.
-pub(super) fn resumed_leaf(der: &[u8]) -> Option<Arc<Leaf>> {
-    let thumbprint = leaf::thumbprint(der).0;
-    let known = MEMORY.with_borrow_mut(|memory| memory.resumed.recall(&thumbprint));
-    known.or_else(|| {
-        let leaf = Arc::new(Leaf::read(der)?);
-        let kept = Arc::clone(&leaf);
-        MEMORY.with_borrow_mut(|memory| memory.resumed.remember(thumbprint, kept));
-        Some(leaf)
+/// Remembers the chain that is held, if it is that of a leaf whose key has now signed: nobody
+/// fills the memory with chains made of others' certificates.
+pub(super) fn remember(leaf: &[u8]) {
+    MEMORY.with_borrow_mut(|memory| {
+        let held = memory.held.take();
+        if let Some((chain, verified)) = held.filter(|(_, held)| **held.leaf.der() == *leaf) {
+            memory.verified.remember(chain.0, verified);
+        }
+    });
+}
+
+/// The leaf of a session that a ticket continues, where every certificate of its `chain` (RFC 8446
+/// section 4.4.2 without extensions: vectors behind lengths of three octets) is valid at `now`.
+/// Read again only where it is not remembered.
+pub(super) fn resumed_leaf(chain: &[u8], now: UnixSeconds) -> Option<Arc<Leaf>> {
+    let hash = leaf::thumbprint(chain).0;
+    let known = MEMORY.with_borrow_mut(|memory| memory.resumed.recall(&hash));
+    let known = known.or_else(|| {
+        let mut certificates = certificates(chain);
+        let leaf = Arc::new(Leaf::read(certificates.next()?)?);
+        let mut validity = leaf.validity();
+        for certificate in certificates {
+            validity = validity.and(Validity::of(&leaf::parsed(certificate)?));
+        }
+        let read = Verified { leaf, validity };
+        let kept = read.clone();
+        MEMORY.with_borrow_mut(|memory| memory.resumed.remember(hash, kept));
+        Some(read)
+    })?;
+    known.validity.holds_at(now).then_some(known.leaf)
+}
+
+fn certificates(mut chain: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = chain.split_off(..3)?;
+        let length = length
+            .iter()
+            .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+        chain.split_off(..length)
     })
 }
 

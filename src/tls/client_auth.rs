@@ -135,8 +135,7 @@ impl ClientAuth {
         let leaf = Leaf::read(end_entity).ok_or_else(|| refused(Refusal::BadCertificate))?;
         self.peer(&leaf, seconds).map_err(refused)?;
         let leaf = Arc::new(leaf);
-        // Last, so that nobody who is refused takes the place of somebody who is served.
-        chains::remember(hash, &leaf, intermediates);
+        chains::hold(hash, &leaf, intermediates);
         Ok(leaf)
     }
 }
@@ -174,7 +173,9 @@ impl ClientCertVerifier for ClientAuth {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        let valid = self.chain.verify_tls12_signature(message, cert, dss)?;
+        chains::remember(cert);
+        Ok(valid)
     }
 
     fn verify_tls13_signature(
@@ -183,7 +184,9 @@ impl ClientCertVerifier for ClientAuth {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        let valid = self.chain.verify_tls13_signature(message, cert, dss)?;
+        chains::remember(cert);
+        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -358,8 +358,12 @@ impl Handshake {
     /// session's.
     fn process(&mut self, turn: &Turn) -> Result<Step, Error> {
         let mut at = 0;
+        // rustls is shown one record more whenever it is blocked: shown all, it would go on behind
+        // the handshake's last one, and what it then knows of the session would stay with it.
+        let mut shown = record_end(&self.incoming, 0);
         let step = loop {
-            let rest = self.incoming.get_mut(at..).unwrap_or_default();
+            let mut blocked = false;
+            let rest = self.incoming.get_mut(at..shown).unwrap_or_default();
             let status = self.connection.process_tls_records(rest);
             at += status.discard;
             match status.state? {
@@ -372,10 +376,15 @@ impl Handshake {
                         self.early.extend_from_slice(record.payload);
                     }
                 }
-                ConnectionState::BlockedHandshake => break Step::NeedInput,
+                ConnectionState::BlockedHandshake => blocked = true,
                 _ => break Step::Done,
             }
-            if !self.connection.is_handshaking() && !self.connection.wants_write() {
+            if blocked {
+                if shown == self.incoming.len() {
+                    break Step::NeedInput;
+                }
+                shown = record_end(&self.incoming, shown);
+            } else if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 break Step::Done;
             }
         };
@@ -502,6 +511,15 @@ pub(super) fn offers_session(hello: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Where the record ends that begins at `from`, or what there is of it.
+fn record_end(bytes: &[u8], from: usize) -> usize {
+    let length = bytes.get(from..).and_then(|rest| rest.get(3..5));
+    let length = length.map_or(0, |octets| {
+        usize::from(u16::from_be_bytes([octets[0], octets[1]]))
+    });
+    bytes.len().min(from + 5 + length)
 }
 
 enum Hello {

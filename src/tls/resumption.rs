@@ -74,16 +74,16 @@ impl ProducesTickets for BoundTickets {
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let now = turn::now();
         let session = self.sealing.open(ticket, &self.binding, now)?;
-        let leaf = chains::resumed_leaf(leaf(&session)?)?;
+        let leaf = chains::resumed_leaf(chain(&session)?, now)?;
         self.auth.peer(&leaf, now).ok()?;
         turn::note_leaf(leaf);
         Some(session)
     }
 }
 
-/// The client's certificate in a session as rustls 0.23 writes it down (its `ServerSessionValue`,
+/// The client's certificates in a session as rustls 0.23 writes it down (its `ServerSessionValue`,
 /// a private encoding that a test pins): name, version and suite, secret, flag, chain.
-pub(super) fn leaf(session: &[u8]) -> Option<&[u8]> {
+pub(super) fn chain(session: &[u8]) -> Option<&[u8]> {
     let mut rest = session;
     if flag(&mut rest)? {
         vector(&mut rest, 1)?;
@@ -94,8 +94,7 @@ pub(super) fn leaf(session: &[u8]) -> Option<&[u8]> {
     if !flag(&mut rest)? {
         return None;
     }
-    let mut chain = vector(&mut rest, 3)?;
-    vector(&mut chain, 3)
+    vector(&mut rest, 3)
 }
 
 fn flag(bytes: &mut &[u8]) -> Option<bool> {

@@ -117,14 +117,14 @@ impl SealsTickets for TicketKeys {
 
 impl Slot {
     /// Has the slot hold a key of `period`. None where another thread is about to, or where the
-    /// clock was set back and the slot is a later period's.
+    /// clock was set back by a little and the slot is the next period's. After a clock that was far
+    /// ahead, its tickets are given up: else there would be none until it is that late.
     fn fill(&self, period: u64) -> Option<()> {
         let found = self.period.load(Ordering::Acquire);
         if found == period {
             return Some(());
         }
-        // Also where it is being filled: nothing is later than that.
-        if found > period {
+        if found == FILLING || found == period + 2 {
             return None;
         }
         let mut secret = Zeroizing::new([0; 8 * SECRET_WORDS]);

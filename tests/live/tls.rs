@@ -9,7 +9,7 @@ use crate::harness::client::{Client, Dialer, HOST};
 use crate::harness::origin::Origin;
 use crate::harness::peers;
 use crate::harness::pki::{Authority, Identity, Key, Leaf, Purpose, San};
-use crate::harness::stage::{House, PATH, Stage};
+use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{mint, wait_until};
 
 /// The fault a connection with this identity ends with, before or after the client's side of the
@@ -487,4 +487,29 @@ fn openssl_renews_keys_between_requests() {
     assert!(said.contains("KEYUPDATE"), "no keys were renewed:\n{said}");
     assert_eq!(said.matches("HTTP/1.1 200").count(), 3, "{said}");
     assert_eq!(house.origin.requests(), 3);
+}
+
+/// A ticket holds the client's chain, so that with an RSA certificate it is long; it waits for the
+/// first answer, and must not be in its way.
+#[test]
+fn client_with_a_long_certificate_is_answered_at_once() {
+    let house = House::open();
+    let stage = &house.stage;
+    let leaf = Leaf {
+        key: Key::Rsa2048,
+        ..Leaf::client(San::Dns("scs.acme.example"))
+    };
+    let identity = stage.partner_ca.issue("long", &leaf);
+    assert!(identity.der.len() > 700, "{} octets", identity.der.len());
+    let claims = mint::claims("acme-app", API, &identity.thumbprint());
+    let token = stage.mint.good(&claims);
+    for _ in 0..5 {
+        let mut client = stage
+            .dialer(&identity)
+            .connect(house.gateway.address)
+            .unwrap();
+        assert_eq!(client.get(PATH, &token).status, 200);
+        assert_eq!(client.get(PATH, &token).status, 200);
+    }
+    assert_eq!(house.origin.requests(), 10);
 }

@@ -161,7 +161,8 @@ struct Issued {
     der: Vec<u8>,
 }
 
-/// A CA with a P-256 key, and no intermediates below it: what `numbers.md` was measured with.
+/// A CA with a P-256 key, and no intermediates below it: what the published figures are measured
+/// with.
 struct Authority {
     certificate: PathBuf,
     directory: PathBuf,

@@ -40,6 +40,8 @@ const TAG_BYTES: usize = 16;
 const EXPANSION_BYTES_MAX: usize = 256;
 /// Each costs new keys; with data between them a client may have as many as it likes.
 const KEY_UPDATES_IN_A_ROW_MAX: u8 = 32;
+/// Records of no data, likewise.
+const EMPTY_IN_A_ROW_MAX: u8 = 32;
 /// `user_canceled`, which says nothing.
 const WARNINGS_MAX: u8 = 4;
 
@@ -60,6 +62,7 @@ pub(super) struct Records {
     /// Records one key may seal.
     sealed_max: u64,
     key_updates_left: u8,
+    empty_left: u8,
     warnings_left: u8,
 }
 
@@ -91,6 +94,7 @@ impl Records {
             secrets,
             sealed_max,
             key_updates_left: KEY_UPDATES_IN_A_ROW_MAX,
+            empty_left: EMPTY_IN_A_ROW_MAX,
             warnings_left: WARNINGS_MAX,
         })
     }
@@ -135,9 +139,13 @@ impl Records {
             return Ok(0);
         };
         match content_type {
+            APPLICATION_DATA if content.is_empty() => {
+                self.empty_left = self.empty_left.checked_sub(1).ok_or(UNEXPECTED)?;
+            }
             APPLICATION_DATA => {
                 plain.extend_from_slice(content);
                 self.key_updates_left = KEY_UPDATES_IN_A_ROW_MAX;
+                self.empty_left = EMPTY_IN_A_ROW_MAX;
             }
             ALERT => match *content {
                 [_, CLOSE_NOTIFY] => *closed = true,
@@ -145,6 +153,9 @@ impl Records {
                 //= RFC 8446 section 6
                 //# Whatever level an alert claims, all but these two end the connection.
                 [_, _] => return Err(Broken(TlsFault::PeerAlert, None)),
+                //= RFC 8446 section 5.4
+                //# An alert of nothing is no message.
+                [] => return Err(UNEXPECTED),
                 _ => return Err(Broken(TlsFault::Protocol, Some(DECODE_ERROR))),
             },
             HANDSHAKE => {

@@ -86,8 +86,10 @@ fn verify(
     now: UnixSeconds,
 ) -> Result<(), Error> {
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.0));
-    auth.verify_client_cert(&chain[0], &chain[1..], now)
-        .map(drop)
+    auth.verify_client_cert(&chain[0], &chain[1..], now)?;
+    // As if its key had signed.
+    crate::tls::chains::remember(&chain[0]);
+    Ok(())
 }
 
 /// A CA below `above` whose certificate is valid for these years.
@@ -308,5 +310,58 @@ fn session_begun_on_one_shard_is_resumed_on_another() {
             assert_eq!(client.handshake_kind(), Some(HandshakeKind::Resumed));
             assert_eq!(done.peer.client(), ClientIndex(0));
         }
+    }
+}
+
+/// A session is not continued when a certificate between leaf and anchor has ended meanwhile.
+#[test]
+fn ticket_is_not_taken_once_an_intermediate_has_expired() {
+    let world = World::new();
+    let end = i64::try_from(NOW.0).unwrap() + 100;
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + time::Duration::seconds(end);
+    let der = params.signed_by(&key, &world.ca.issuer).unwrap();
+    let der = der.der().clone();
+    let issuer = Issuer::new(params, key);
+    let between = Ca { issuer, der };
+    let who = scs_as(&between, &["one.example"]);
+    let terminator = world.plain();
+    for version in BOTH {
+        let key = PrivatePkcs8KeyDer::from(who.key.serialize_der());
+        let key = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&key.into()).unwrap();
+        let chain = vec![who.der.clone(), between.der.clone()];
+        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+        let mut config = world.config(version, &[&who]);
+        config.client_auth_cert_resolver = Arc::new(shown);
+        let config = Arc::new(config);
+        let again_after = |seconds| {
+            let (mut server, mut client) = (Handshake::new(&terminator), client(&config));
+            let now = UnixSeconds(NOW.0 + seconds);
+            let (outcome, _) = shake(&mut server, &mut client, now);
+            (outcome.map(drop), server.resumed())
+        };
+        assert_eq!(again_after(0), (Ok(()), Some(false)));
+        assert_eq!(again_after(50), (Ok(()), Some(true)));
+        assert_eq!(again_after(101).0, Err(Refusal::CertificateExpired));
+    }
+}
+
+/// Certificates are public: who shows somebody's chain without the key to it leaves nothing behind.
+#[test]
+fn chain_whose_key_has_not_signed_is_not_remembered() {
+    let world = World::new();
+    let (auth, counter) = counted(&world.ca, &clients());
+    let who = scs_as(&world.ca, &["one.example"]);
+    let other = scs_as(&world.ca, &["one.example"]);
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW.0));
+    for times in 1..=3 {
+        auth.verify_client_cert(&who.der, &[], now)
+            .map(drop)
+            .unwrap();
+        crate::tls::chains::remember(&other.der);
+        assert_eq!(asked(&counter).0, times);
     }
 }

@@ -146,6 +146,7 @@ fn padding_is_taken_off_and_an_empty_record_says_nothing() {
 fn record_without_a_type_or_with_a_strange_one_is_refused() {
     for inner in [
         &[0, 0, 0][..],
+        &[21],
         &[],
         &[1, 2, 20],
         &[1, 2, 24],
@@ -264,6 +265,21 @@ fn record_behind_a_key_update_must_be_under_the_new_key() {
     assert_eq!((plain.len(), outcome), (0, Err(TlsFault::BadRecord)));
 }
 
+#[test]
+fn endless_records_of_nothing_are_refused_and_those_between_data_are_not() {
+    let (mut done, mut sends, _) = session();
+    for _ in 0..40 {
+        let wire = [sends.seal(&[23]), sends.seal(b"data\x17")].concat();
+        assert_eq!(opened(&mut done, &wire).1, Ok(Opened::Data));
+    }
+    for _ in 0..32 {
+        let record = sends.seal(&[23, 0]);
+        assert_eq!(opened(&mut done, &record).1, Ok(Opened::NeedInput));
+    }
+    let record = sends.seal(&[23]);
+    assert_eq!(opened(&mut done, &record).1, Err(TlsFault::Protocol));
+}
+
 /// rustls' client, whose keys follow along.
 fn talking() -> (Established, ClientConnection) {
     let world = World::new();
@@ -301,6 +317,64 @@ fn endless_key_updates_are_refused_and_updates_between_data_are_not() {
     let (_, outcome, answer) = update(&mut client);
     assert_eq!(outcome, Err(TlsFault::Protocol));
     assert!(!answer.is_empty(), "no alert");
+}
+
+/// Keys for no ticket at all.
+struct NoTickets;
+
+impl SealsTickets for NoTickets {
+    fn seal(&self, _: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
+        None
+    }
+    fn open(&self, _: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A server that is done, to which the client has sent in one piece its last flight and what
+/// `more` adds to it.
+fn done_with(
+    sealing: Option<Arc<dyn SealsTickets>>,
+    more: impl FnOnce(&mut ClientConnection),
+) -> (Established, ClientConnection) {
+    let mut world = World::new();
+    world.sealing = sealing.unwrap_or(world.sealing);
+    let who = scs_as(&world.ca, &["one.example"]);
+    let config = Arc::new(world.config(&TLS13, &[&who]));
+    let (mut server, mut client) = (Handshake::new(&world.plain()), client(&config));
+    take(&mut client, server.incoming());
+    assert_eq!(server.advance(NOW), Ok(Step::NeedInput));
+    give(&mut client, &std::mem::take(server.outgoing())).unwrap();
+    more(&mut client);
+    take(&mut client, server.incoming());
+    assert_eq!(server.advance(NOW), Ok(Step::Done));
+    (server.finish(NOW).map_err(Refusal::word).unwrap(), client)
+}
+
+/// What follows Finished in the same piece belongs to the session, with a ticket to send or none.
+#[test]
+fn records_right_behind_finished_are_the_sessions() {
+    use std::io::{Read, Write};
+    for sealing in [None, Some(Arc::new(NoTickets) as Arc<dyn SealsTickets>)] {
+        let (mut done, mut client) = done_with(sealing.clone(), |client| {
+            client.refresh_traffic_keys().unwrap();
+            client.writer().write_all(b"data").unwrap();
+        });
+        assert_eq!(done.outgoing.is_empty(), sealing.is_some(), "a ticket");
+        let (plain, outcome, answer) = opened(&mut done, b"");
+        assert_eq!(
+            (plain.as_slice(), outcome),
+            (&b"data"[..], Ok(Opened::Data))
+        );
+        let mut out = [std::mem::take(&mut done.outgoing), answer].concat();
+        done.session.seal(b"answer", &mut out).unwrap();
+        give(&mut client, &out).unwrap();
+        let mut heard = [0; 6];
+        client.reader().read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"answer");
+        let (mut done, _) = done_with(sealing, |client| client.send_close_notify());
+        assert_eq!(opened(&mut done, b"").1, Ok(Opened::Closed));
+    }
 }
 
 //= RFC 8446 section 5.5 type=test

@@ -209,7 +209,7 @@ proptest! {
 
     #[test]
     fn session_parser_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        leaf(&bytes);
+        chain(&bytes);
         handshake::offers_session(&bytes);
     }
 }
