@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use crate::clock::{Millis, Nanos};
+use crate::io::cpu;
 
 /// Who goes first where threads that sign and a shard want the same CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,11 @@ pub enum Rank {
     /// Nobody: for signatures that take less than a shard needs for a few requests. Each time the
     /// shard is let in between it wakes for less at once, and a connection costs a third more.
     Equal,
-    /// The shard. A token in software computes half a millisecond for an RSA signature, which
-    /// requests on the same CPU would wait for several times each; a connection costs a tenth more.
+    /// The shard. A token in software computes half a millisecond for a signature with RSA and more
+    /// for P-384, which requests on the same CPU would wait for several times each; a connection
+    /// costs a tenth more.
     BehindShards,
 }
-
-/// The lowest priority that is still scheduled beside threads of the ordinary one that never rest:
-/// it gets 1.5 % of a CPU then. The class of idle work would serve requests as well, and get 0.3 %.
-const NICE_MAX: i32 = 19;
 
 /// What came of a piece of work.
 #[derive(Debug)]
@@ -70,8 +67,10 @@ impl Signers {
                 thread::Builder::new()
                     .name(format!("signer-{index}"))
                     .spawn(move || {
-                        if rank == Rank::BehindShards {
-                            step_back();
+                        if rank == Rank::BehindShards
+                            && let Err(error) = cpu::step_back()
+                        {
+                            tracing::warn!(%error, "signers compete with shards for their CPU");
                         }
                         for job in queue.iter() {
                             // Never 0, which says that it waits.
@@ -123,13 +122,6 @@ impl Signers {
     /// Pieces of work that wait for a thread.
     pub fn queued(&self) -> usize {
         self.jobs.len()
-    }
-}
-
-/// Lets every other thread of its CPU go before the calling one.
-fn step_back() {
-    if let Err(error) = setpriority_process(None, NICE_MAX) {
-        tracing::warn!(%error, "signers compete with shards for their CPU");
     }
 }
 
@@ -199,12 +191,12 @@ mod tests {
     #[test]
     fn threads_that_sign_for_long_step_behind_all_others() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
-        for (rank, expected) in [(Rank::Equal, nice()), (Rank::BehindShards, NICE_MAX)] {
+        for (rank, expected) in [(Rank::Equal, nice()), (Rank::BehindShards, cpu::NICE_MAX)] {
             let (signers, _threads) = Signers::start(1, 1, rank).unwrap();
             let theirs = signers.submit(later(), nice).unwrap().blocking_recv();
             assert_eq!(theirs.unwrap().value, expected);
         }
-        assert!(nice() < NICE_MAX, "only they do");
+        assert!(nice() < cpu::NICE_MAX, "only they do");
     }
 
     #[test]

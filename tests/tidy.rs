@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer"]),
     ("io", &["clock", "limits"]),
-    ("signers", &["clock", "limits"]),
+    ("signers", &["clock", "io", "limits"]),
     ("tls", &["clock", "limits", "peer"]),
     ("oauth", &["authz", "clock", "limits", "peer"]),
     (

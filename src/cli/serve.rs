@@ -448,8 +448,8 @@ fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<Sign
     let queued_max = config.limits.signatures_queued_max;
     // The issuer's key, which may be in a token too, is of P-256.
     let rank = match snapshot.key.kind() {
-        KeyKind::Rsa => Rank::BehindShards,
-        KeyKind::P256 | KeyKind::P384 => Rank::Equal,
+        KeyKind::Rsa | KeyKind::P384 => Rank::BehindShards,
+        KeyKind::P256 => Rank::Equal,
     };
     count
         .map(|count| Signers::start(count, queued_max, rank))

@@ -180,6 +180,8 @@ pub struct Handshake {
     phase: Phase,
     scan: HelloScan,
     processed: usize,
+    /// Where in `incoming` the first record begins that rustls was not shown to its end.
+    unshown: usize,
     signed_ns: Option<u64>,
     /// The client's certificate, as read when it was verified or its ticket opened.
     leaf: Option<Arc<Leaf>>,
@@ -200,6 +202,7 @@ impl Handshake {
             phase: Phase::Hello,
             scan: HelloScan::default(),
             processed: 0,
+            unshown: 0,
             signed_ns: None,
             leaf: None,
             outcome: None,
@@ -360,9 +363,12 @@ impl Handshake {
         let mut at = 0;
         // rustls is shown one record more whenever it is blocked: shown all, it would go on behind
         // the handshake's last one, and what it then knows of the session would stay with it.
-        let mut shown = record_end(&self.incoming, 0);
+        // It goes on where it was, and joins messages over the headers of records it has been shown:
+        // their lengths are read before.
+        let mut end = record_end(&self.incoming, self.unshown);
         let step = loop {
             let mut blocked = false;
+            let shown = end.unwrap_or(self.incoming.len());
             let rest = self.incoming.get_mut(at..shown).unwrap_or_default();
             let status = self.connection.process_tls_records(rest);
             at += status.discard;
@@ -383,12 +389,14 @@ impl Handshake {
                 if shown == self.incoming.len() {
                     break Step::NeedInput;
                 }
-                shown = record_end(&self.incoming, shown);
+                end = record_end(&self.incoming, shown);
+                self.unshown = shown;
             } else if !self.connection.is_handshaking() && !self.connection.wants_write() {
                 break Step::Done;
             }
         };
         session::remove(&mut self.incoming, at);
+        self.unshown = end.unwrap_or(self.unshown).saturating_sub(at);
         self.processed += at;
         self.leaf = turn.take_leaf().or(self.leaf.take());
         if self.phase != Phase::Settled {
@@ -513,13 +521,11 @@ pub(super) fn offers_session(hello: &[u8]) -> bool {
     false
 }
 
-/// Where the record ends that begins at `from`, or what there is of it.
-fn record_end(bytes: &[u8], from: usize) -> usize {
-    let length = bytes.get(from..).and_then(|rest| rest.get(3..5));
-    let length = length.map_or(0, |octets| {
-        usize::from(u16::from_be_bytes([octets[0], octets[1]]))
-    });
-    bytes.len().min(from + 5 + length)
+/// Where the record ends that begins at `from`, once it is there.
+fn record_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let &[_, _, _, high, low] = bytes.get(from..)?.first_chunk()?;
+    let end = from + 5 + usize::from(u16::from_be_bytes([high, low]));
+    (end <= bytes.len()).then_some(end)
 }
 
 enum Hello {

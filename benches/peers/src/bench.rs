@@ -84,7 +84,7 @@ impl Bench {
         programs: Programs,
         out: PathBuf,
     ) -> Result<Self, Fault> {
-        let port = ports::free()?;
+        let [port] = ports::free()?;
         let mut prepared = origin(&ground, &programs, port)?;
         prepared.program.niceness = extent.niceness;
         let log = ground.directory.join("origin.log");
@@ -132,8 +132,7 @@ impl Bench {
     fn fill(&mut self, task: &Task<'_>, run: &mut Run) -> Result<(), Fault> {
         interrupt::check()?;
         ports::check_ours(self.ports.origin, self.origin.pid())?;
-        self.ports.listen = ports::free()?;
-        self.ports.admin = ports::free()?;
+        [self.ports.listen, self.ports.admin] = ports::free()?;
         let mut prepared = task
             .peer
             .prepare(&self.ground, &self.programs, self.ports)?;

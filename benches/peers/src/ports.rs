@@ -12,13 +12,20 @@ use crate::process::family;
 /// `TCP_LISTEN` as `/proc/net/tcp` writes it.
 const LISTEN: &str = "0A";
 
-/// A port of 127.0.0.1 on which nobody listens.
+/// As many ports of 127.0.0.1 on which nobody listens, each another: all are held until the last
+/// is found, or the kernel would now and then give the same one twice.
 ///
 /// # Errors
 /// When the kernel has none.
-pub fn free() -> Result<u16, Fault> {
-    let listener = about("a free port", TcpListener::bind(("127.0.0.1", 0)))?;
-    Ok(about("a free port", listener.local_addr())?.port())
+pub fn free<const COUNT: usize>() -> Result<[u16; COUNT], Fault> {
+    let mut held = Vec::with_capacity(COUNT);
+    let mut found = [0; COUNT];
+    for port in &mut found {
+        let listener = about("a free port", TcpListener::bind(("127.0.0.1", 0)))?;
+        *port = about("a free port", listener.local_addr())?.port();
+        held.push(listener);
+    }
+    Ok(found)
 }
 
 /// Inodes of the sockets that listen on `port`, of any address, in the text of `/proc/net/tcp`
@@ -134,6 +141,12 @@ mod tests {
         assert!(check_ours(port, u32::MAX).is_err(), "a stranger's port");
         drop(listener);
         check_unused(port).expect("nobody listens any more");
+    }
+
+    #[test]
+    fn free_ports_are_all_others() {
+        let found: [u16; 64] = free().expect("ports");
+        assert_eq!(BTreeSet::from(found).len(), 64);
     }
 
     #[test]

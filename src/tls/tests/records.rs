@@ -207,6 +207,42 @@ proptest! {
         }
     }
 
+    /// A message in several records, which arrive in pieces of any length.
+    #[test]
+    fn flights_in_small_records_are_joined_however_they_arrive(
+        record in prop_oneof![32usize..140, 140usize..600],
+        piece in prop_oneof![1usize..150, 150usize..2000],
+        tls13 in any::<bool>(),
+        in_token in any::<bool>(),
+    ) {
+        let world = World::new();
+        let who = scs_as(&world.ca, &["one.example"]);
+        let mut config = world.config(BOTH[usize::from(!tls13)], &[&who]);
+        config.max_fragment_size = Some(record);
+        let terminator = world.terminator(&clients(), "127.0.0.1:443", in_token);
+        let (mut server, mut client) = (Handshake::new(&terminator), client(&Arc::new(config)));
+        let mut done = false;
+        for _ in 0..4 {
+            let mut flight = Vec::new();
+            take(&mut client, &mut flight);
+            for piece in flight.chunks(piece) {
+                server.incoming().extend_from_slice(piece);
+                if done {
+                    continue;
+                }
+                let mut step = server.advance(NOW);
+                if step == Ok(Step::SignElsewhere) {
+                    step = server.advance_signing(NOW);
+                }
+                done = step.unwrap() == Step::Done;
+            }
+            give(&mut client, &std::mem::take(server.outgoing())).unwrap();
+        }
+        assert!(done);
+        let done = server.finish(NOW).map_err(Refusal::word).unwrap();
+        assert_eq!(done.peer.client(), ClientIndex(0));
+    }
+
     #[test]
     fn session_parser_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         chain(&bytes);

@@ -18,7 +18,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,12 +60,21 @@ impl Drop for Scratch {
     }
 }
 
-/// A loopback address nobody listens on at this moment.
+/// A loopback address nobody listens on, and that no other test is given. Its port is below those
+/// that the kernel gives to whoever asks for any: it stays free until the test comes to use it.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
+    const PORTS: u32 = 22_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Other test processes begin elsewhere.
+    let begin = std::process::id().wrapping_mul(997);
+    let mut candidates = (0..PORTS).map(|_| {
+        let nth = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(10_000 + nth % PORTS).expect("below 32,768");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    });
+    candidates
+        .find(|address| TcpListener::bind(address).is_ok())
+        .expect("a free loopback port")
 }
 
 /// Asks again and again until `met` says yes.
