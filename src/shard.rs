@@ -262,7 +262,8 @@ async fn arrive(
     }
     // Whoever hands over from now on is told that nobody is here.
     arrivals.close();
-    while let Ok(socket) = arrivals.try_recv() {
+    // Not `try_recv`: it finds nothing while another shard is at it.
+    while let Some(socket) = arrivals.recv().await {
         serve(socket, &reception);
     }
 }

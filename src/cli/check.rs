@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault, HugePages, WhenUnwritable};
+use crate::config::{self, Config, Fault, HugePages, Steering, WhenUnwritable};
 use crate::control::load::{self, Report};
 use crate::shard;
 
@@ -18,9 +18,12 @@ pub fn main(file: &Path) -> ExitCode {
     if let Some(config) = &config {
         let (_, mut report) = load::load(config, UnixSeconds::now());
         report.note("io_uring", io_uring(config));
-        report.note("huge pages", huge_pages(config));
         let listen = config.listen.address.value;
-        report.note("listen address", free(listen, serve::port_fault(config)));
+        let taken = serve::port_fault(config);
+        let ours = taken.as_ref().is_some_and(is_of_a_gateway);
+        report.note("huge pages", huge_pages(config, ours));
+        report.note("listen address", free(listen, taken));
+        report.note("steering", steering(config));
         if let Some(admin) = &config.admin {
             let taken = serve::admin_port_fault(config);
             report.note("admin address", free(admin.address.value, taken));
@@ -50,8 +53,12 @@ fn io_uring(config: &Config) -> Result<((), String), Fault> {
     Ok(((), format!("available, shards on CPUs {:?}", cpus.value)))
 }
 
-fn huge_pages(config: &Config) -> Result<((), String), Fault> {
+fn huge_pages(config: &Config, one_is_running: bool) -> Result<((), String), Fault> {
     match pages::obstacle(config) {
+        Some(fault) if one_is_running => {
+            let said = format!("{}: a t8gate that is running has its own", fault.what);
+            Ok(((), said))
+        }
         Some(fault) => Err(fault),
         None => Ok(match config.memory.huge_pages.value {
             HugePages::Off => ((), "none, as configured".to_owned()),
@@ -61,10 +68,24 @@ fn huge_pages(config: &Config) -> Result<((), String), Fault> {
     }
 }
 
+fn steering(config: &Config) -> Result<((), String), Fault> {
+    match serve::steering_fault(config) {
+        Some(fault) => Err(fault),
+        None => Ok(match config.listen.steering.value {
+            Steering::Off => ((), "none, as configured".to_owned()),
+            Steering::Cpu => ((), "to the shard of the CPU that receives".to_owned()),
+        }),
+    }
+}
+
+/// A running gateway may be checked against the file it is to be restarted with.
+fn is_of_a_gateway(taken: &Fault) -> bool {
+    taken.what.contains("(process ") && taken.what.contains(" t8gate)")
+}
+
 fn free(address: SocketAddr, taken: Option<Fault>) -> Result<((), String), Fault> {
     match taken {
-        // A running gateway may be checked against the file it is to be restarted with.
-        Some(fault) if fault.what.contains("(process ") && fault.what.contains(" t8gate)") => {
+        Some(fault) if is_of_a_gateway(&fault) => {
             Ok(((), format!("{}: a t8gate that is running", fault.what)))
         }
         Some(fault) => Err(fault),

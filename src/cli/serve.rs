@@ -1,7 +1,7 @@
 //! `t8gate serve`: builds everything or nothing, runs the shards, and ends in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -255,7 +255,26 @@ fn obstacles(config: &Config, report: &Report) -> Vec<Fault> {
     faults.extend(port_fault(config));
     faults.extend(admin_port_fault(config));
     faults.extend(pages::obstacle(config));
+    faults.extend(steering_fault(config));
     faults
+}
+
+/// Why connections cannot be steered as configured: found on a port of its own.
+pub(super) fn steering_fault(config: &Config) -> Option<Fault> {
+    let steering = &config.listen.steering;
+    if steering.value != Steering::Cpu {
+        return None;
+    }
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let tried = accept::listen(anywhere)
+        .and_then(|listener| steering::steer(&listener, &config.listen.cpus.value));
+    let error = tried.err()?;
+    Some(fault(
+        steering.line,
+        "listen.steering",
+        format!("the kernel takes no program that steers (SO_ATTACH_REUSEPORT_CBPF): {error}"),
+        "set listen.steering = \"off\"",
+    ))
 }
 
 /// Leaves at once: the operator has asked twice, or nothing else helps.

@@ -39,6 +39,22 @@ fn good_configuration_passes_and_is_shown() {
 }
 
 #[test]
+fn steering_is_tried_and_shown() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    for (steering, told) in [
+        ("off", "none, as configured"),
+        ("cpu", "to the shard of the CPU"),
+    ] {
+        stage.config.set_text("listen.steering", steering);
+        let (good, said) = checked(&stage);
+        assert!(good, "{said}");
+        let row = said.lines().find(|line| line.contains("steering"));
+        assert!(row.is_some_and(|row| row.contains(told)), "{said}");
+    }
+}
+
+#[test]
 fn good_configuration_with_a_token_passes() {
     let origin = Origin::start();
     let (stage, _token) = Stage::with_token(origin.address, Key::P256);
