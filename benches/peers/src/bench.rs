@@ -139,7 +139,7 @@ impl Bench {
         prepared.program.niceness = self.extent.niceness;
         let name = task.peer.name();
         self.configurations
-            .insert(name.to_owned(), prepared.configuration.clone());
+            .insert(task.peer.described(), prepared.configuration.clone());
         let log = self.ground.directory.join(format!("{name}.log"));
         let cpus = task.peer.cpus();
         let proxy = Process::serve(&prepared.program, &cpus, self.ports.listen, &log)?;
@@ -194,11 +194,23 @@ impl Bench {
             let json = self.file("beside.json");
             let status = beside.wait(BEYOND)?;
             let of_beside = Said::read(&json)?;
-            if let Some(wrong) = of_beside.wrong().filter(|_| !status.success()) {
+            if let Some(wrong) = of_beside.wrong() {
                 return Err(Fault::new(format!("the load beside: {wrong}")));
             }
+            if !status.success() {
+                return Err(Fault::new(format!("the load beside ended with {status}")));
+            }
+            run.operations_of_whole_run += of_beside.whole_run.operations;
             run.beside_ops_per_s = Some(of_beside.ops_per_s);
             run.generator_busy = of_beside.busy("generator");
+        }
+        if task.load.mode == Mode::Idle {
+            if said.operations != task.load.connections as u64 {
+                let held = said.operations;
+                return Err(Fault::new(format!("only {held} connections were held")));
+            }
+        } else {
+            run.operations_of_whole_run += said.whole_run.operations;
         }
         run.foreign_ignored = self.extent.niceness < 0;
         run.judge(&said, cpus, task.judged_by_cpu());
@@ -274,6 +286,13 @@ impl Bench {
         if records != requests {
             return Err(Fault::new(format!(
                 "{requests} requests were counted, {records} recorded"
+            )));
+        }
+        // What was under way at the end may be counted beyond what was answered, never less.
+        let answered = run.operations_of_whole_run;
+        if requests < answered {
+            return Err(Fault::new(format!(
+                "{answered} requests were answered, {requests} counted"
             )));
         }
         Ok(())

@@ -188,6 +188,13 @@ pub struct Said {
     #[serde(default)]
     pub handshakes: Handshakes,
     pub cpu: Vec<Share>,
+    pub whole_run: WholeRun,
+}
+
+/// What was done from the first connection to the last, warm-up included.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct WholeRun {
+    pub operations: u64,
 }
 
 /// Quantiles; none where nothing was timed.
@@ -274,7 +281,8 @@ mod tests {
             "latency_us":{{"mean":1.0,"p50":1.0,"p90":2.0,"p99":3,"p99_9":4,"max":9}},
             "handshakes":{{"full":1,"resumed":0}},"throughput":[],
             "cpu":[{{"name":"generator","busy":0.41,"us_per_op":6.2}},
-                   {{"name":"proxy","busy":0.9,"us_per_op":12.0}}]}}"#
+                   {{"name":"proxy","busy":0.9,"us_per_op":12.0}}],
+            "whole_run":{{"operations":12,"errors":0,"handshakes":{{"full":1,"resumed":0}}}}}}"#
         );
         serde_json::from_str(&text).expect("the report that was agreed on")
     }

@@ -152,6 +152,7 @@ fn conclude(report: &Report, rows: &[Row], seconds: u64, out: &Path) -> bool {
             (Some(true), _) => "met",
             (Some(false), _) => "MISSED",
             (None, Some(false)) => "aim missed",
+            (None, None) if mark.measured.is_some() => "too few rounds",
             (None, None) => "not measured",
         };
         println!(

@@ -107,6 +107,7 @@ fn marks(page: &mut String, marks: &[Mark]) {
             (Some(true), _) => "met",
             (Some(false), _) => "MISSED",
             (None, Some(false)) => "aim missed",
+            (None, None) if mark.measured.is_some() => "too few rounds",
             (None, None) => "not measured",
         };
         let _ = writeln!(

@@ -20,7 +20,7 @@ pub struct Mark {
     pub max: Option<f64>,
     /// Rounds in which both runs count.
     pub rounds: usize,
-    /// None where nothing was measured.
+    /// None where nothing was measured, or less than half of the rounds count on both sides.
     pub met: Option<bool>,
     pub aim_met: Option<bool>,
 }
@@ -194,7 +194,7 @@ pub fn judge(runs: &[Run], rounds: usize) -> Vec<Mark> {
         .iter()
         .filter_map(|set| set.judge(runs, rounds))
         .collect();
-    marks.extend(shards(runs));
+    marks.extend(shards(runs, rounds));
     marks
 }
 
@@ -206,8 +206,11 @@ impl Set {
         let ours = (scenario.as_str(), "t8gate");
         let theirs = (rival_scenario.as_str(), rival);
         let ratio = ratio(runs, ours, theirs, |run| self.figure.of(run));
+        // Runs of two scenarios were made at different times: they are shown, and judge nothing.
+        let judges = |ratio: &Ratio| 2 * ratio.rounds >= rounds && scenario == rival_scenario;
+        let judging = ratio.filter(judges);
         let holds = |bound: Option<f64>| {
-            let (bound, ratio) = (bound?, ratio?);
+            let (bound, ratio) = (bound?, judging?);
             let over = ratio.median >= bound;
             Some(if self.figure.grows() {
                 over
@@ -236,7 +239,11 @@ impl Set {
 
     /// Of the rivals that were run, the one with the best median.
     fn best_rival(&self, runs: &[Run]) -> Option<&'static str> {
-        let of = |peer| median_of(runs, self.scenario, peer, |run| self.figure.of(run));
+        let of = |peer| {
+            let valid = |run: &Run| run.is_valid().then(|| self.figure.of(run))?;
+            let any = || median_of(runs, self.scenario, peer, |run| self.figure.of(run));
+            median_of(runs, self.scenario, peer, valid).or_else(any)
+        };
         of("t8gate")?;
         let rivals = self
             .rivals
@@ -269,7 +276,7 @@ impl Set {
 }
 
 /// Two shards against one: what a request costs may not depend on how many there are.
-fn shards(runs: &[Run]) -> Option<Mark> {
+fn shards(runs: &[Run], rounds: usize) -> Option<Mark> {
     let (one, two) = (("shards", "t8gate"), ("shards", "t8gate-2-shards"));
     median_of(runs, two.0, two.1, |run| Some(run.ops_per_s))?;
     let of = |figure: Figure| ratio(runs, two, one, |run| figure.of(run));
@@ -278,7 +285,8 @@ fn shards(runs: &[Run]) -> Option<Mark> {
         None => ("two shards against one, CPU", of(Figure::Cpu)),
     };
     let must = format!("<= {:.2} x one shard (a tie)", 1.0 + TIE);
-    let met = ratio.map(|ratio| ratio.median <= 1.0 + TIE);
+    let judging = ratio.filter(|ratio| 2 * ratio.rounds >= rounds);
+    let met = judging.map(|ratio| ratio.median <= 1.0 + TIE);
     Some(mark(
         name,
         "shards",
@@ -385,6 +393,41 @@ mod tests {
             judge(&runs, 1).iter().all(|mark| mark.mark != "POST, CPU"),
             "was not run"
         );
+    }
+
+    #[test]
+    fn less_than_half_of_the_rounds_judge_nothing() {
+        let mut runs = vec![
+            run("post", "t8gate", 1, 8.0, false),
+            run("post", "haproxy", 1, 10.0, false),
+        ];
+        for round in 2..=3 {
+            runs.push(run("post", "t8gate", round, 8.0, false));
+            runs.push(run("post", "haproxy", round, 10.0, true));
+        }
+        let judged = |rounds| {
+            let mut marks = judge(&runs, rounds).into_iter();
+            marks.find(|mark| mark.mark == "POST, CPU").unwrap()
+        };
+        assert_eq!(judged(2).met, Some(true));
+        let few = judged(3);
+        assert_eq!(
+            (few.measured, few.met, few.aim_met),
+            (Some(0.8), None, None)
+        );
+    }
+
+    #[test]
+    fn rival_whose_good_runs_were_void_is_not_the_best() {
+        let runs = [
+            run("beside-file", "t8gate", 1, 3.0, false),
+            run("beside-file", "haproxy", 1, 5.0, false),
+            run("beside-file", "nginx", 1, 9.0, false),
+            run("beside-file", "nginx", 2, 1.0, true),
+            run("beside-file", "nginx", 3, 1.0, true),
+        ];
+        let mark = only(&runs, "p99 beside handshakes, file");
+        assert!(mark.must.ends_with("haproxy"), "{}", mark.must);
     }
 
     #[test]

@@ -122,6 +122,17 @@ impl Peer {
         }
     }
 
+    /// Its name, and its key where that is not a P-256 key in a file.
+    pub fn described(self) -> String {
+        let name = self.name();
+        match self.key {
+            Key::File(KeyKind::P256) => name.to_owned(),
+            Key::File(KeyKind::Rsa2048) => format!("{name}, RSA-2048 key in a file"),
+            Key::Hsm(KeyKind::P256) => format!("{name}, P-256 key in SoftHSM"),
+            Key::Hsm(KeyKind::Rsa2048) => format!("{name}, RSA-2048 key in SoftHSM"),
+        }
+    }
+
     /// The `auth` of a row: what is checked of a request.
     pub fn auth(self) -> &'static str {
         match self.kind {

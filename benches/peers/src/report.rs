@@ -138,7 +138,8 @@ impl Report {
     pub fn failures(&self) -> Vec<String> {
         let is_fault = |run: &&Run| {
             let void = run.void.as_deref().unwrap_or_default();
-            !void.is_empty() && !void.starts_with("CPU 1")
+            // A trial that failed is repeated.
+            run.round > 0 && !void.is_empty() && !void.starts_with("CPU 1")
         };
         let told = |run: &Run| {
             let why = run.void.as_deref().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The rows: who is loaded with what, and in which order, so that peers take turns within a round.
 
+use std::collections::BTreeSet;
+
 use crate::arguments::Row;
 use crate::bench::{Bench, Task};
 use crate::fault::Fault;
@@ -7,7 +9,7 @@ use crate::ground::KeyKind;
 use crate::load::{Load, Mode};
 use crate::peer::{Key, Kind, Peer};
 use crate::run::{GENERATOR_BUSY_MAX, Run};
-use crate::statistics::{is_comparable, median_of};
+use crate::statistics::{is_comparable, median_of, of};
 
 /// Of the settings that the published marks were measured with.
 const CONNECTIONS: usize = 32;
@@ -166,7 +168,10 @@ fn at_rate(
         for peer in chosen(bench, peers) {
             let task = Task::new(scenario, peer, load.rate(rate), 0);
             // By its own processes: what others do at that moment says nothing about the rate.
-            let run = bench.run(&task)?;
+            let mut run = bench.run(&task)?;
+            if run.operations == 0 {
+                run = bench.run(&task)?;
+            }
             busiest = busiest.max(run.generator_busy + run.origin_busy);
         }
         if busiest <= GENERATOR_BUSY_AIM + 0.02 {
@@ -179,7 +184,28 @@ fn at_rate(
         let mut task = Task::new(scenario, peer, load.rate(rate), round);
         task.plot = plot && round == last;
         bench.run(&task).map(|_| ())
-    })
+    })?;
+    // Void rounds stay in the report, and others are run in their stead.
+    for round in last + 1..=last + last / 2 {
+        if compared(&bench.runs, scenario, &chosen(bench, peers)) >= last {
+            break;
+        }
+        for peer in chosen(bench, peers) {
+            bench.run(&Task::new(scenario, peer, load.rate(rate), round))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rounds of a scenario in which every peer's run counts.
+fn compared(runs: &[Run], scenario: &str, peers: &[Peer]) -> usize {
+    let rounds = |peer: &Peer| -> BTreeSet<usize> {
+        let valid = of(runs, scenario, peer.name()).filter(|run| run.is_valid());
+        valid.map(|run| run.round).collect()
+    };
+    let all = peers.iter().map(rounds);
+    let shared = all.reduce(|all, of_one| &all & &of_one);
+    shared.map_or(0, |shared| shared.len())
 }
 
 /// Latency where neither is full: at a share of the lower peak.

@@ -23,6 +23,8 @@ pub struct Run {
     pub rate: Option<f64>,
     pub operations: u64,
     pub ops_per_s: f64,
+    /// Operations of the whole run, warm-up and load beside included.
+    pub operations_of_whole_run: u64,
     pub cpu_us_per_op: Option<f64>,
     pub p50_us: Option<f64>,
     pub p99_us: Option<f64>,
