@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::tree::{Tree, printable};
 
+/// Reserved pages of 2 MiB that the allocator takes at once: it maps 1 GiB.
+pub const PAGES_AT_ONCE: u64 = 512;
+
 /// What the kernel gives in pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {

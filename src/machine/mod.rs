@@ -16,12 +16,12 @@ mod ring;
 mod topology;
 mod tree;
 
-pub use memory::{Memory, Reserved};
+pub use memory::{Memory, PAGES_AT_ONCE, Reserved};
 pub use nic::{Interrupt, Nic};
 pub use processor::{Features, Processor};
 pub use remarks::{Remark, Wanted, remarks};
 pub use ring::{Operation, Ring};
-pub use topology::{Node, Topology};
+pub use topology::{Node, Quota, Topology};
 pub use tree::Tree;
 
 /// What files say of the machine.

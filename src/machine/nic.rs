@@ -12,6 +12,8 @@ pub struct Nic {
     pub name: String,
     /// Has a device behind it; a bridge or the end of a container's pair has none.
     pub physical: bool,
+    /// Not said to be down; some drivers never say.
+    pub up: bool,
     pub driver: Option<String>,
     pub speed_mbps: Option<u64>,
     /// The memory node it is attached to.
@@ -36,12 +38,23 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Whether it tells of received packets, going by the names that drivers use.
-    fn tells_of_packets(&self) -> bool {
+    /// Whether it may tell of received packets, going by the names that drivers use.
+    fn may_tell_of_packets(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
-        let other = ["config", "async", "misc", "event", "output", "cmd", "mgmt"];
+        let other = [
+            "config", "async", "misc", "event", "output", "cmd", "mgmt", "mgmnt",
+        ];
         let sends_only = name.contains("tx") && !name.contains("rx");
         !sends_only && other.iter().all(|word| !name.contains(word))
+    }
+
+    /// Whether its name says so: `eth0-TxRx-3`, `virtio2-input.0`, `mlx5_comp3@pci:...`.
+    fn is_named_for_packets(&self, nic: &str) -> bool {
+        // An interface may be called compute0.
+        let name = self.name.strip_prefix(nic).unwrap_or(&self.name);
+        let name = name.to_ascii_lowercase();
+        let words = ["rx", "input", "comp"];
+        self.may_tell_of_packets() && words.iter().any(|word| name.contains(word))
     }
 }
 
@@ -78,6 +91,7 @@ impl Nic {
         Some(Self {
             name: printable(name),
             physical,
+            up,
             driver: tree.link_name(&format!("{at}/device/driver")),
             // -1 where the driver does not know.
             speed_mbps: tree.number(&format!("{at}/speed")),
@@ -95,8 +109,15 @@ impl Nic {
         if !self.rps_cpus.is_empty() {
             return self.rps_cpus.clone();
         }
-        let telling = self.interrupts.iter().filter(|irq| irq.tells_of_packets());
-        sorted(telling.flat_map(|irq| irq.cpus.clone()).collect())
+        let irqs = self.interrupts.iter();
+        let (named, others): (Vec<_>, Vec<_>) = irqs
+            .filter(|irq| irq.may_tell_of_packets())
+            .partition(|irq| irq.is_named_for_packets(&self.name));
+        // Drivers that name their queues give others a plain name: ixgbe has one `eth0` beside
+        // `eth0-TxRx-0`.
+        let telling = if named.is_empty() { others } else { named };
+        let cpus = telling.iter().flat_map(|irq| irq.cpus.iter().copied());
+        sorted(cpus.collect())
     }
 }
 

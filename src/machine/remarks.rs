@@ -1,8 +1,8 @@
 //! What of a machine stands in the way of a gateway with given shards: said at the start, once,
 //! where it is harmless; what is not harmless is refused elsewhere.
 
-use super::Machine;
 use super::cpu_list::show;
+use super::{Machine, Operation, PAGES_AT_ONCE, Quota};
 
 /// What the configuration asks of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct Wanted<'a> {
     pub steering: bool,
     /// Transparent huge pages are to be used where the kernel gives them.
     pub transparent_pages: bool,
+    /// Reserved pages are yet to be taken.
+    pub reserved_pages: bool,
 }
 
 /// One thing that costs something, and what can be done about it.
@@ -22,14 +24,17 @@ pub struct Remark {
     pub hint: &'static str,
 }
 
-/// Everything there is to say, in no order of weight. What is not to be seen is not spoken of.
-pub fn remarks(machine: &Machine, wanted: Wanted<'_>) -> Vec<Remark> {
+/// Everything there is to say of a machine and the operations of its rings, in no order of weight.
+/// What is not to be seen is not spoken of.
+pub fn remarks(machine: &Machine, operations: &[Operation], wanted: Wanted<'_>) -> Vec<Remark> {
     let all = [
+        operations_missing(operations),
         no_aes(machine),
         quota(machine, wanted),
         siblings(machine, wanted),
         isolated_unused(machine, wanted),
         pages_refused(machine, wanted),
+        pages_too_few(machine, wanted),
     ];
     let mut found: Vec<Remark> = all.into_iter().flatten().collect();
     found.extend(nics(machine, wanted));
@@ -44,9 +49,20 @@ fn no_aes(machine: &Machine) -> Option<Remark> {
     })
 }
 
+fn operations_missing(operations: &[Operation]) -> Option<Remark> {
+    let missing = operations.iter().filter(|one| one.used && !one.there);
+    let missing: Vec<&str> = missing.map(|one| one.name).collect();
+    (!missing.is_empty()).then(|| Remark {
+        what: format!("io_uring lacks what shards submit: {}", missing.join(" ")),
+        hint: "run it on Linux 6.0 or newer",
+    })
+}
+
 /// A shard that is throttled stands still for the rest of the period, and all its clients with it.
 fn quota(machine: &Machine, wanted: Wanted<'_>) -> Option<Remark> {
-    let quota = machine.cpus.quota_millicpus?;
+    let Quota::Millicpus(quota) = machine.cpus.quota else {
+        return None;
+    };
     let shards = u64::try_from(wanted.shards.len()).unwrap_or(u64::MAX);
     (quota < shards.saturating_mul(1_000)).then(|| Remark {
         what: format!(
@@ -98,6 +114,19 @@ fn pages_refused(machine: &Machine, wanted: Wanted<'_>) -> Option<Remark> {
     })
 }
 
+/// `serve` refuses to start then; this says it before.
+fn pages_too_few(machine: &Machine, wanted: Wanted<'_>) -> Option<Remark> {
+    let free = machine.memory.free_2m();
+    (wanted.reserved_pages && free < PAGES_AT_ONCE).then(|| Remark {
+        what: format!(
+            "{free} reserved pages of 2 MiB are free, and a gateway that starts takes \
+             {PAGES_AT_ONCE} at once or is refused"
+        ),
+        hint: "set more aside (sysctl vm.nr_hugepages), or set memory.huge_pages = \
+               \"transparent\"",
+    })
+}
+
 fn nics(machine: &Machine, wanted: Wanted<'_>) -> Vec<Remark> {
     let mut found = Vec::new();
     let shard_nodes: Vec<usize> = {
@@ -107,7 +136,8 @@ fn nics(machine: &Machine, wanted: Wanted<'_>) -> Vec<Remark> {
             .filter_map(|cpu| machine.cpus.node_of(*cpu));
         nodes.collect()
     };
-    for nic in machine.nics.iter().filter(|nic| nic.physical) {
+    // Nothing arrives at one that is down.
+    for nic in machine.nics.iter().filter(|nic| nic.physical && nic.up) {
         let receiving = nic.receiving_cpus();
         let strays: Vec<usize> = {
             let strays = receiving.iter().filter(|cpu| !wanted.shards.contains(cpu));

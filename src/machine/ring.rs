@@ -88,6 +88,14 @@ fn features(of: &Parameters) -> Vec<&'static str> {
     there.map(|(name, _)| name).collect()
 }
 
+impl Operation {
+    /// Asks the kernel for all of them, by a ring for that alone; none where there is no ring.
+    pub fn probe() -> Vec<Self> {
+        let made = IoUring::new(ENTRIES).and_then(|made| operations(&made));
+        made.unwrap_or_default()
+    }
+}
+
 fn operations(ring: &IoUring) -> io::Result<Vec<Operation>> {
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
@@ -97,6 +105,10 @@ fn operations(ring: &IoUring) -> io::Result<Vec<Operation>> {
         ("recv", opcode::Recv::CODE, true),
         ("send", opcode::Send::CODE, true),
         ("timeout", opcode::Timeout::CODE, true),
+        ("poll_add", opcode::PollAdd::CODE, true),
+        ("async_cancel", opcode::AsyncCancel::CODE, true),
+        // The turnstile's, by the runtime.
+        ("nop", opcode::Nop::CODE, true),
         ("provide_buffers", opcode::ProvideBuffers::CODE, false),
         ("send_zc", opcode::SendZc::CODE, false),
         ("msg_ring", opcode::MsgRingData::CODE, false),

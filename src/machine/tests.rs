@@ -168,7 +168,7 @@ fn a_machine_of_two_nodes_is_read_whole() {
     assert_eq!(cpus.isolated.as_deref(), Some([2, 3, 6, 7].as_slice()));
     assert_eq!(cpus.nohz_full, Some(Vec::new()));
     assert_eq!(cpus.cpuset.as_ref().map(Vec::len), Some(8));
-    assert_eq!(cpus.quota_millicpus, Some(1_500));
+    assert_eq!(cpus.quota, Quota::Millicpus(1_500));
     assert_eq!(cpus.siblings, [[0, 1], [2, 3], [4, 5], [6, 7]]);
     assert_eq!(cpus.nodes.len(), 2);
     assert_eq!(cpus.nodes[1].memory_total_kb, Some(1_000));
@@ -258,6 +258,44 @@ fn interrupts_of_a_virtio_device_are_its_parents() {
     assert_eq!(nic.receiving_cpus(), [1], "what sends only is not received");
 }
 
+/// A NIC whose interrupts have these names, the first of them on CPU 0, the next on CPU 1.
+fn receiving_of(nic: &str, names: &[&str]) -> Vec<usize> {
+    let made = MadeUp::new(&[(&format!("sys/class/net/{nic}/operstate"), "up")]);
+    let mut interrupts = String::new();
+    for (cpu, name) in names.iter().enumerate() {
+        let irq = 40 + cpu;
+        interrupts += &format!(" {irq}:  0  9  PCI-MSIX  1-edge  {name}\n");
+        let at = format!("sys/class/net/{nic}/device/msi_irqs/{irq}");
+        made.write(&at, "msix");
+        made.write(
+            &format!("proc/irq/{irq}/smp_affinity_list"),
+            &cpu.to_string(),
+        );
+    }
+    made.write("proc/interrupts", &interrupts);
+    made.read().nics[0].receiving_cpus()
+}
+
+#[test]
+fn interrupts_that_manage_a_nic_are_not_taken_for_its_queues() {
+    let ena = ["ena-mgmnt@pci:0000:00:05.0", "ens5-Tx-Rx-0", "ens5-Tx-Rx-1"];
+    assert_eq!(receiving_of("ens5", &ena), [1, 2]);
+    let ixgbe = ["eth0-TxRx-0", "eth0-TxRx-1", "eth0"];
+    assert_eq!(receiving_of("eth0", &ixgbe), [0, 1]);
+    let mlx5 = [
+        "mlx5_async0@pci:0000:00:05.0",
+        "mlx5_comp0@pci:0000:00:05.0",
+    ];
+    assert_eq!(receiving_of("eth0", &mlx5), [1]);
+    let gve = [
+        "gve-ntfy-blk0@pci:0000:00:04.0",
+        "gve-mgmnt@pci:0000:00:04.0",
+    ];
+    assert_eq!(receiving_of("eth0", &gve), [0], "no name says it receives");
+    let named = ["compute0-TxRx-0", "compute0"];
+    assert_eq!(receiving_of("compute0", &named), [0]);
+}
+
 #[test]
 fn control_groups_of_version_1_are_read() {
     let made = MadeUp::new(&[
@@ -268,11 +306,48 @@ fn control_groups_of_version_1_are_read() {
     ]);
     let cpus = made.read().cpus;
     assert_eq!(
-        (cpus.cpuset, cpus.quota_millicpus),
-        (Some(vec![1, 2]), Some(500))
+        (cpus.cpuset, cpus.quota),
+        (Some(vec![1, 2]), Quota::Millicpus(500))
     );
     made.write("sys/fs/cgroup/cpu/b/cpu.cfs_quota_us", "-1\n");
-    assert_eq!(made.read().cpus.quota_millicpus, None, "no bound");
+    assert_eq!(made.read().cpus.quota, Quota::Unbounded);
+}
+
+#[test]
+fn a_quota_is_the_tightest_of_a_group_and_those_above_it() {
+    let made = MadeUp::new(&[
+        ("proc/self/cgroup", "0::/a.slice/b.slice/c.service\n"),
+        (
+            "sys/fs/cgroup/a.slice/b.slice/c.service/cpu.max",
+            "max 100000\n",
+        ),
+        ("sys/fs/cgroup/a.slice/b.slice/cpu.max", "400000 100000\n"),
+        ("sys/fs/cgroup/a.slice/cpu.max", "100000 50000\n"),
+    ]);
+    assert_eq!(made.read().cpus.quota, Quota::Millicpus(2_000));
+    made.write("sys/fs/cgroup/cpu.max", "50000 100000\n");
+    assert_eq!(made.read().cpus.quota, Quota::Millicpus(500), "a container");
+    // Its name is the host's, and what is mounted is its own.
+    made.write("proc/self/cgroup", "0::/a.slice/other/c.service\n");
+    made.write("sys/fs/cgroup/cpu.max", "300000 100000\n");
+    made.write("sys/fs/cgroup/cpuset.cpus.effective", "3\n");
+    let cpus = made.read().cpus;
+    assert_eq!(cpus.quota, Quota::Millicpus(3_000), "not that of a.slice");
+    assert_eq!(cpus.cpuset, Some(vec![3]));
+}
+
+#[test]
+fn a_quota_that_is_not_there_differs_from_one_that_is_not_to_be_seen() {
+    let made = MadeUp::new(&[("proc/self/cgroup", "0::/a\n")]);
+    assert_eq!(made.read().cpus.quota, Quota::Unseen);
+    made.write("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+    assert_eq!(made.read().cpus.quota, Quota::Unbounded);
+    // Of the root of all groups, which has no such file.
+    let made = MadeUp::new(&[("proc/self/cgroup", "0::/\n")]);
+    made.write("sys/fs/cgroup/cgroup.controllers", "cpuset memory\n");
+    assert_eq!(made.read().cpus.quota, Quota::Unseen);
+    made.write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu memory\n");
+    assert_eq!(made.read().cpus.quota, Quota::Unbounded);
 }
 
 #[test]
@@ -316,8 +391,8 @@ fn files_that_hold_no_text_are_as_if_they_were_not_there() {
     let machine = made.read();
     assert_eq!(machine.cpus.online, machine.cpus.allowed);
     assert_eq!(
-        (&machine.cpus.isolated, machine.cpus.quota_millicpus),
-        (&None, None)
+        (&machine.cpus.isolated, machine.cpus.quota),
+        (&None, Quota::Unseen)
     );
     assert_eq!(machine.cpus.nodes.len(), 1);
     assert_eq!(machine.memory.free_2m(), 0);
@@ -355,8 +430,9 @@ fn of(machine: &Machine, shards: &[usize], steering: bool) -> Vec<String> {
         shards,
         steering,
         transparent_pages: true,
+        reserved_pages: false,
     };
-    let said = remarks(machine, wanted).into_iter();
+    let said = remarks(machine, &[], wanted).into_iter();
     said.map(|remark| remark.what).collect()
 }
 
@@ -424,6 +500,54 @@ fn a_nic_with_one_queue_is_said_to_feed_one_shard_only_where_connections_are_ste
 }
 
 #[test]
+fn nothing_is_said_of_a_nic_that_is_down() {
+    let made = server();
+    let said = of(&made.read(), &[0, 1], true);
+    assert!(said.iter().any(|said| said.contains("ens5")), "{said:?}");
+    made.write("sys/class/net/ens5/operstate", "down\n");
+    let said = of(&made.read(), &[0, 1], true);
+    assert!(!said.iter().any(|said| said.contains("ens5")), "{said:?}");
+}
+
+#[test]
+fn reserved_pages_that_are_too_few_for_a_start_are_said_where_they_are_wanted() {
+    let made = server();
+    let said = |reserved_pages| {
+        let wanted = Wanted {
+            shards: &[4, 6],
+            steering: false,
+            transparent_pages: false,
+            reserved_pages,
+        };
+        let said = remarks(&made.read(), &[], wanted).into_iter();
+        let of_pages = said.filter(|remark| remark.what.contains("reserved pages"));
+        of_pages.map(|remark| remark.what).collect::<Vec<_>>()
+    };
+    let free = "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+    made.write(free, "512\n");
+    assert_eq!(said(true), Vec::<String>::new());
+    made.write(free, "511\n");
+    assert_eq!(said(false), Vec::<String>::new());
+    assert!(said(true)[0].starts_with("511 reserved pages"));
+}
+
+#[test]
+fn an_operation_that_shards_submit_and_the_kernel_lacks_is_said() {
+    let one = |name, there, used| Operation { name, there, used };
+    let wanted = Wanted {
+        shards: &[],
+        steering: false,
+        transparent_pages: false,
+        reserved_pages: false,
+    };
+    let said = |operations: &[Operation]| remarks(&Machine::default(), operations, wanted);
+    let known = [one("recv", true, true), one("send_zc", false, false)];
+    assert_eq!(said(&known), []);
+    let said = said(&[one("recv", true, true), one("nop", false, true)]);
+    assert!(said[0].what.ends_with("submit: nop"), "{said:?}");
+}
+
+#[test]
 fn rates_are_of_work_that_was_done() {
     let mut times = 0_u32;
     let rate = Rate::measure("counting", "a test", || {
@@ -457,5 +581,19 @@ fn io_uring_is_asked_of_the_kernel() {
     assert!(ring.shards_flags);
     assert!(ring.features.contains(&"nodrop"), "{ring:?}");
     let used = ring.operations.iter().filter(|operation| operation.used);
-    assert!(used.clone().count() >= 4 && used.clone().all(|operation| operation.there));
+    assert!(used.clone().all(|operation| operation.there));
+    let names: Vec<&str> = used.map(|operation| operation.name).collect();
+    // All that is built in src/io, and the turnstile's.
+    let submitted = [
+        "accept",
+        "connect",
+        "recv",
+        "send",
+        "timeout",
+        "poll_add",
+        "async_cancel",
+        "nop",
+    ];
+    assert_eq!(names, submitted);
+    assert_eq!(Operation::probe(), ring.operations);
 }

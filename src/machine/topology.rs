@@ -19,13 +19,25 @@ pub struct Topology {
     pub nohz_full: Option<Vec<usize>>,
     /// What the control group leaves this process; None where it says nothing.
     pub cpuset: Option<Vec<usize>>,
-    /// CPU time that the control group grants, in thousandths of a CPU; None where it is not
-    /// bounded.
-    pub quota_millicpus: Option<u64>,
+    /// CPU time that the control group and those above it grant.
+    pub quota: Quota,
     /// CPUs of one core, where it has more than one.
     pub siblings: Vec<Vec<usize>>,
     /// Empty where `/sys` is not to be seen.
     pub nodes: Vec<Node>,
+}
+
+/// CPU time that is granted to a control group. The tighter is the lesser, and what says nothing
+/// the greatest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quota {
+    /// So many thousandths of a CPU.
+    Millicpus(u64),
+    Unbounded,
+    /// Not to be seen here: there may be a bound.
+    #[default]
+    Unseen,
 }
 
 /// CPUs and the memory that is near them.
@@ -47,14 +59,14 @@ impl Topology {
         let allowed: Vec<usize> = allowed.unwrap_or_else(counted);
         let online = tree.cpus("sys/devices/system/cpu/online");
         let online = online.filter(|online| !online.is_empty());
-        let (cpuset, quota_millicpus) = control_group(tree);
+        let (cpuset, quota) = control_group(tree);
         Self {
             online: online.unwrap_or_else(|| allowed.clone()),
             allowed,
             isolated: tree.cpus("sys/devices/system/cpu/isolated"),
             nohz_full: tree.cpus("sys/devices/system/cpu/nohz_full"),
             cpuset,
-            quota_millicpus,
+            quota,
             siblings: siblings(tree),
             nodes: nodes(tree),
         }
@@ -112,10 +124,10 @@ fn nodes(tree: &Tree) -> Vec<Node> {
 }
 
 /// The CPU set and the quota of this process's control group, of version 2 or 1.
-fn control_group(tree: &Tree) -> (Option<Vec<usize>>, Option<u64>) {
+fn control_group(tree: &Tree) -> (Option<Vec<usize>>, Quota) {
     let groups = tree.text("proc/self/cgroup").unwrap_or_default();
     // "0::/system.slice/t8gate.service", "3:cpuset:/", "1:cpu,cpuacct:/"
-    let path_of = |controller: &str| {
+    let group_of = |controller: &str, mount: &'static str| {
         let line = groups.lines().find_map(|line| {
             let mut parts = line.splitn(3, ':');
             let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
@@ -124,31 +136,78 @@ fn control_group(tree: &Tree) -> (Option<Vec<usize>>, Option<u64>) {
                 .any(|name| name == controller)
                 .then_some(path)
         });
-        // In a namespace of its own a group may lie above what is mounted.
-        line.filter(|path| !path.contains(".."))
-            .unwrap_or("/")
-            .trim_end_matches('/')
+        // In a namespace of its own a group may lie above what is mounted, and in a container its
+        // path may be the host's where its own group is the root of what is mounted.
+        let path = line.filter(|path| !path.contains(".."));
+        let path = path.unwrap_or("/").trim_end_matches('/');
+        let path = if tree.has(&format!("{mount}{path}")) {
+            path
+        } else {
+            ""
+        };
+        (mount, path)
     };
-    // Only the root group has no bounds of its own, so the first that says something counts.
-    let two = format!("sys/fs/cgroup{}", path_of(""));
-    let set = tree.cpus(&format!("{two}/cpuset.cpus.effective"));
-    let one = format!("sys/fs/cgroup/cpuset{}", path_of("cpuset"));
-    let set = set.or_else(|| tree.cpus(&format!("{one}/cpuset.effective_cpus")));
-    let quota = tree.text(&format!("{two}/cpu.max"));
-    let quota = quota.as_deref().and_then(quota_of_two).or_else(|| {
-        let one = format!("sys/fs/cgroup/cpu{}", path_of("cpu"));
-        let quota: u64 = tree.number(&format!("{one}/cpu.cfs_quota_us"))?;
-        millicpus(quota, tree.number(&format!("{one}/cpu.cfs_period_us"))?)
+    let (mount, path) = group_of("", "sys/fs/cgroup");
+    let set = tree.cpus(&format!("{mount}{path}/cpuset.cpus.effective"));
+    let set = set.or_else(|| {
+        let (mount, path) = group_of("cpuset", "sys/fs/cgroup/cpuset");
+        tree.cpus(&format!("{mount}{path}/cpuset.effective_cpus"))
     });
+    let two = quota_in((mount, path), |group| quota_of_two(tree, group));
+    let one = quota_in(group_of("cpu", "sys/fs/cgroup/cpu"), |group| {
+        quota_of_one(tree, group)
+    });
+    let quota = two.min(one).min(unbounded_root(tree));
     (set.filter(|set| !set.is_empty()), quota)
 }
 
-/// `200000 100000` is two CPUs, `max 100000` no bound.
-fn quota_of_two(text: &str) -> Option<u64> {
-    let (quota, period) = text.split_once(' ')?;
-    millicpus(quota.parse().ok()?, period.parse().ok()?)
+/// The tightest of a group and all above it: each is throttled with those that it is in.
+fn quota_in((mount, path): (&str, &str), of: impl Fn(&str) -> Quota) -> Quota {
+    let ends = path.match_indices('/').map(|(end, _)| end);
+    let groups = ends.chain([path.len()]).map(|end| &path[..end]);
+    let quotas = groups.map(|group| of(&format!("{mount}{group}")));
+    quotas.min().unwrap_or_default()
 }
 
-fn millicpus(quota_us: u64, period_us: u64) -> Option<u64> {
-    quota_us.checked_mul(1_000)?.checked_div(period_us)
+/// The root of all groups has the controller and no bound; one that a container takes for the
+/// root has a bound, or no controller.
+fn unbounded_root(tree: &Tree) -> Quota {
+    let controllers = tree.text("sys/fs/cgroup/cgroup.controllers");
+    let controllers = controllers.unwrap_or_default();
+    let has_cpu = controllers.split_whitespace().any(|name| name == "cpu");
+    if has_cpu && !tree.has("sys/fs/cgroup/cpu.max") {
+        Quota::Unbounded
+    } else {
+        Quota::Unseen
+    }
+}
+
+/// `200000 100000` is two CPUs, `max 100000` no bound.
+fn quota_of_two(tree: &Tree, group: &str) -> Quota {
+    let text = tree.text(&format!("{group}/cpu.max")).unwrap_or_default();
+    match text.split_once(' ') {
+        Some(("max", _)) => Quota::Unbounded,
+        Some((quota, period)) => millicpus(quota.parse().ok(), period.parse().ok()),
+        None => Quota::Unseen,
+    }
+}
+
+/// Two files, and -1 for no bound.
+fn quota_of_one(tree: &Tree, group: &str) -> Quota {
+    let quota: Option<i64> = tree.number(&format!("{group}/cpu.cfs_quota_us"));
+    match quota {
+        Some(-1) => Quota::Unbounded,
+        quota => millicpus(
+            quota.and_then(|quota| quota.try_into().ok()),
+            tree.number(&format!("{group}/cpu.cfs_period_us")),
+        ),
+    }
+}
+
+fn millicpus(quota_us: Option<u64>, period_us: Option<u64>) -> Quota {
+    let granted = quota_us.zip(period_us).and_then(|(quota, period)| {
+        let thousandths = quota.checked_mul(1_000)?;
+        thousandths.checked_div(period)
+    });
+    granted.map_or(Quota::Unseen, Quota::Millicpus)
 }

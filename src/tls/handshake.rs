@@ -363,8 +363,8 @@ impl Handshake {
         let mut at = 0;
         // rustls is shown one record more whenever it is blocked: shown all, it would go on behind
         // the handshake's last one, and what it then knows of the session would stay with it.
-        // It goes on where it was, and joins messages over the headers of records it has been shown:
-        // their lengths are read before.
+        // It goes on where it was, and joins messages over the headers of records that it has been
+        // shown: their lengths are read before.
         let mut end = record_end(&self.incoming, self.unshown);
         let step = loop {
             let mut blocked = false;

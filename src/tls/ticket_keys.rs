@@ -117,7 +117,7 @@ impl SealsTickets for TicketKeys {
 
 impl Slot {
     /// Has the slot hold a key of `period`. None where another thread is about to. Where the clock
-    /// was ahead, tickets of that time are given up: else there would be none until it is that late.
+    /// was ahead, tickets of that time are given up: else there were none until it is that late.
     fn fill(&self, period: u64) -> Option<()> {
         let found = self.period.load(Ordering::Acquire);
         if found == period {

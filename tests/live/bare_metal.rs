@@ -90,6 +90,11 @@ fn transparent_huge_pages_are_used_where_the_kernel_gives_them_and_can_be_switch
         given,
         "{used} kB, and the kernel gives them: {given}"
     );
+    // Also where the process is told otherwise by what it was started with.
+    let mut told = Stage::new(origin.address);
+    told.environment
+        .push(("MIMALLOC_ALLOW_THP".to_owned(), "0".to_owned()));
+    assert_eq!(in_pages(&told.start(), "AnonHugePages:") > 0, given);
     let stage = stage.set("memory.huge_pages", "\"off\"");
     let gateway = stage.start();
     assert_eq!(in_pages(&gateway, "AnonHugePages:"), 0);

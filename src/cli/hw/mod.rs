@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Args;
+use hsm::{KeyKind, PrivateKey};
 use serde::Serialize;
 
-use crate::config::{self, Config, HugePages, Steering};
+use crate::config::{self, Config, HugePages, KeySource, Steering};
 use crate::io::{cpu, ktls};
 use crate::machine::rates::{self, Rate};
-use crate::machine::{self, Machine, Remark, Ring, Tree, Wanted};
+use crate::machine::{self, Machine, Operation, Remark, Ring, Tree, Wanted};
 use crate::tls;
 
 use rows::Row;
@@ -73,6 +74,8 @@ struct Crypto {
     groups: Vec<String>,
     /// `OPENSSL_ia32cap` is set: the library may have been told to leave instructions alone.
     masked: bool,
+    /// The server's key is of RSA and in a file; None where no such key is known.
+    rsa_in_file: Option<bool>,
 }
 
 /// Prints it; 0 unless the configuration is wrong or the library fails.
@@ -116,7 +119,12 @@ fn json(survey: &Survey, rows: &[Row]) -> String {
 /// What of this machine stands in the way of this configuration, for the log at the start.
 pub fn remarks(config: &Config) -> Vec<Remark> {
     let machine = Machine::read(Path::new("/"));
-    machine::remarks(&machine, wanted(config))
+    let wanted = Wanted {
+        // The allocator has them by now, or the start was refused.
+        reserved_pages: false,
+        ..wanted(config)
+    };
+    machine::remarks(&machine, &Operation::probe(), wanted)
 }
 
 fn wanted(config: &Config) -> Wanted<'_> {
@@ -124,6 +132,18 @@ fn wanted(config: &Config) -> Wanted<'_> {
         shards: &config.listen.cpus.value,
         steering: config.listen.steering.value == Steering::Cpu,
         transparent_pages: config.memory.huge_pages.value == HugePages::Transparent,
+        reserved_pages: config.memory.huge_pages.value == HugePages::Reserved,
+    }
+}
+
+/// None where the file cannot be read; what is in a token is not computed on this CPU.
+fn rsa_in_file(key: &KeySource) -> Option<bool> {
+    match key {
+        KeySource::File(file) => {
+            let key = PrivateKey::from_pem_file(file).ok()?;
+            Some(key.kind() == KeyKind::Rsa)
+        }
+        KeySource::Pkcs11 { .. } => Some(false),
     }
 }
 
@@ -137,10 +157,12 @@ impl Survey {
                 shards: &all,
                 steering: false,
                 transparent_pages: true,
+                reserved_pages: false,
             },
             wanted,
         );
-        let said = machine::remarks(&machine, wanted).into_iter();
+        let io_uring = on_a_thread(move || Ring::probe(&Tree::new(root)));
+        let said = machine::remarks(&machine, &io_uring.operations, wanted).into_iter();
         let remarks = said.map(|remark| format!("{}; {}", remark.what, remark.hint));
         let remarks = remarks.collect();
         let ktls = ktls::available();
@@ -154,7 +176,7 @@ impl Survey {
                 Some(HugePages::Transparent) | None => "transparent",
             },
             machine,
-            io_uring: on_a_thread(move || Ring::probe(&Tree::new(root))),
+            io_uring,
             ktls: Ktls {
                 available: ktls.is_ok(),
                 fault: ktls.err().map(|error| match error.kind() {
@@ -167,6 +189,7 @@ impl Survey {
                 fips: aws_lc_rs::try_fips_mode().is_ok(),
                 groups: tls::groups(),
                 masked: std::env::var_os("OPENSSL_ia32cap").is_some(),
+                rsa_in_file: config.and_then(|config| rsa_in_file(&config.tls.key.value)),
             },
             rates: Vec::new(),
             token_fault: None,

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::Survey;
-use crate::machine::Nic;
+use super::{Crypto, Survey};
 use crate::machine::cpu_list;
 use crate::machine::rates::Rate;
+use crate::machine::{Features, Nic, PAGES_AT_ONCE, Quota};
 
 /// One thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +14,8 @@ pub(super) struct Row {
     pub(super) topic: &'static str,
     pub(super) what: String,
     pub(super) found: String,
-    /// None where it is a fact about the machine and nothing to be used.
+    /// None where it is a fact about the machine and nothing to be used, or where that is not
+    /// known.
     pub(super) used: Option<bool>,
     pub(super) why: String,
 }
@@ -75,42 +76,12 @@ fn processor(survey: &Survey) -> Vec<Row> {
     let model = processor.model.clone().unwrap_or_else(|| UNSEEN.to_owned());
     let mut rows = vec![fact(CPU, "model", model)];
     if let Some(features) = processor.features {
-        let wide = features.vaes && features.vpclmulqdq && features.avx512;
-        let part = |there: bool| match (there, wide) {
-            (_, true) => "AES-GCM of records, four blocks at a time",
-            (true, false) => "the library asks for VAES, VPCLMULQDQ and AVX-512 together",
-            (false, false) => "not there",
-        };
-        let one = |name: &str, there: bool, used: bool, why: &str| {
-            fact(CPU, name, yes(there)).used(used, if there { why } else { "not there" })
-        };
-        rows.extend([
-            one("AES-NI", features.aes, features.aes, "AES-GCM of records"),
-            one("VAES", features.vaes, wide, part(features.vaes)),
-            one(
-                "VPCLMULQDQ",
-                features.vpclmulqdq,
-                wide,
-                part(features.vpclmulqdq),
-            ),
-            one(
-                "SHA-NI",
-                features.sha,
-                features.sha,
-                "SHA-256 of transcripts and tokens",
-            ),
-            one(
-                "AVX-512 IFMA",
-                features.avx512_ifma,
-                features.avx512_ifma,
-                "signatures by RSA keys in files",
-            ),
-        ]);
+        rows.extend(instructions(features, &survey.crypto));
     } else {
         rows.push(fact(CPU, "instructions", UNSEEN));
     }
     if survey.crypto.masked {
-        let why = "it may hide instructions from the library: what is used is not known";
+        let why = "it may hide instructions from the library";
         rows.push(fact(CPU, "OPENSSL_ia32cap", "set").because(why));
     }
     let governors = processor.governors.iter();
@@ -130,6 +101,37 @@ fn processor(survey: &Survey) -> Vec<Row> {
         ));
     }
     rows
+}
+
+fn instructions(features: Features, crypto: &Crypto) -> [Row; 5] {
+    let wide = features.vaes && features.vpclmulqdq && features.avx512;
+    let blocks = if wide {
+        "AES-GCM of records, four blocks at a time"
+    } else {
+        "the library asks for VAES, VPCLMULQDQ and AVX-512 together"
+    };
+    let (ifma, signing) = match crypto.rsa_in_file {
+        Some(true) => (Some(true), "signatures by the RSA key in a file"),
+        Some(false) => (Some(false), "this configuration has no RSA key in a file"),
+        None => (None, "an RSA key in a file would sign with it"),
+    };
+    let one = |name: &str, there: bool, used: Option<bool>, why: &str| {
+        let row = fact(CPU, name, yes(there));
+        match (there, crypto.masked, used) {
+            (false, ..) => row.used(false, "not there"),
+            (true, true, _) => row.because("not known: OPENSSL_ia32cap is set"),
+            (true, false, Some(used)) => row.used(used, why),
+            (true, false, None) => row.because(why),
+        }
+    };
+    let hashes = "SHA-256 of transcripts and tokens";
+    [
+        one("AES-NI", features.aes, Some(true), "AES-GCM of records"),
+        one("VAES", features.vaes, Some(wide), blocks),
+        one("VPCLMULQDQ", features.vpclmulqdq, Some(wide), blocks),
+        one("SHA-NI", features.sha, Some(true), hashes),
+        one("AVX-512 IFMA", features.avx512_ifma, ifma, signing),
+    ]
 }
 
 fn crypto(survey: &Survey) -> Vec<Row> {
@@ -272,13 +274,12 @@ fn cpus(survey: &Survey) -> Vec<Row> {
         fact(CPUS, "without timer ticks", seen(&cpus.nohz_full)),
         fact(CPUS, "control group's set", seen(&cpus.cpuset)),
     ];
-    rows.push(match cpus.quota_millicpus {
-        None => fact(CPUS, "control group's quota", "none"),
-        Some(quota) => {
-            let cpus = format!("{}.{:02} CPUs", quota / 1_000, quota % 1_000 / 10);
-            fact(CPUS, "control group's quota", cpus)
-        }
-    });
+    let quota = match cpus.quota {
+        Quota::Unseen => UNSEEN.to_owned(),
+        Quota::Unbounded => "none".to_owned(),
+        Quota::Millicpus(quota) => format!("{}.{:02} CPUs", quota / 1_000, quota % 1_000 / 10),
+    };
+    rows.push(fact(CPUS, "control group's quota", quota));
     if cpus.siblings.is_empty() {
         rows.push(fact(
             CPUS,
@@ -319,23 +320,25 @@ fn memory(survey: &Survey) -> Vec<Row> {
         .clone()
         .unwrap_or_else(|| UNSEEN.to_owned());
     let given = matches!(word.as_str(), "always" | "madvise");
-    let wanted = survey.huge_pages != "off";
+    let wanted = survey.huge_pages == "transparent";
     let why = match (given, wanted) {
-        (true, true) => "the allocator asks for them (memory.huge_pages)",
-        (_, false) => "memory.huge_pages = \"off\"",
-        (false, true) => "the kernel gives none",
+        (true, true) => "the allocator asks for them (memory.huge_pages)".to_owned(),
+        (_, false) => format!("memory.huge_pages = {:?}", survey.huge_pages),
+        (false, true) => "the kernel gives none".to_owned(),
     };
     rows.push(fact(MEMORY, "transparent huge pages", word).used(given && wanted, why));
     for pages in &memory.reserved {
         let found = format!("{} of {} free", pages.free, pages.total);
         let wanted = pages.page_kb == 2_048 && survey.huge_pages == "reserved";
+        let enough = pages.free >= PAGES_AT_ONCE;
         let why = match (wanted, pages.page_kb) {
-            (true, _) => "the allocator takes 512 at once (memory.huge_pages)",
+            (true, _) if enough => "the allocator takes 512 at once (memory.huge_pages)",
+            (true, _) => "the allocator takes 512 at once, and fewer are free",
             (false, 2_048) => "memory.huge_pages is not \"reserved\"",
             (false, _) => "the allocator is not asked for pages of this size",
         };
         let name = format!("reserved pages, {} MiB", pages.page_kb / 1_024);
-        rows.push(fact(MEMORY, &name, found).used(wanted && pages.total > 0, why));
+        rows.push(fact(MEMORY, &name, found).used(wanted && enough, why));
     }
     rows
 }
@@ -405,3 +408,6 @@ fn one_nic(nic: &Nic, survey: &Survey) -> Vec<Row> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests;
