@@ -139,7 +139,7 @@ impl Bound {
         if let Some(name) = self.process() {
             let cpu = report.cpu.iter().find(|cpu| cpu.name == name)?;
             return match self.figure.split_once('.')?.0 {
-                "busy" => Some(cpu.busy),
+                "busy" => cpu.busy,
                 "us_per_op" => cpu.us_per_op,
                 _ => cpu.rss_kb_after.map(|kb| kb as f64),
             };

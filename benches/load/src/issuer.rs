@@ -40,19 +40,35 @@ impl Issuer<'_> {
         count: usize,
     ) -> Result<Vec<String>, String> {
         let fetched = self
-            .connect(config)
-            .and_then(|mut stream| {
-                let mut tokens = Vec::with_capacity(count);
-                while tokens.len() < count {
-                    match self.ask(&mut *stream, client_id, scope)? {
-                        Ok(token) => tokens.push(token),
-                        Err(fault) => return Ok(Err(fault)),
-                    }
-                }
-                Ok(Ok(tokens))
-            })
+            .fetch_all(config, client_id, scope, count)
             .unwrap_or_else(|error| Err(error.to_string()));
         fetched.map_err(|fault| format!("no token for {client_id}: {fault}"))
+    }
+
+    /// The outer error is a connection's end, the inner one the issuer's refusal.
+    fn fetch_all(
+        &self,
+        config: Option<Arc<ClientConfig>>,
+        client_id: &str,
+        scope: Option<&str>,
+        count: usize,
+    ) -> std::io::Result<Result<Vec<String>, String>> {
+        let mut tokens = Vec::with_capacity(count);
+        let mut kept: Option<Box<dyn Duplex>> = None;
+        while tokens.len() < count {
+            let mut stream = match kept.take() {
+                Some(stream) => stream,
+                None => self.connect(config.clone())?,
+            };
+            let (token, closes) = match self.ask(&mut *stream, client_id, scope)? {
+                Ok(answered) => answered,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            tokens.push(token);
+            // An issuer may end the connection with any answer: the next token needs another one.
+            kept = (!closes).then_some(stream);
+        }
+        Ok(Ok(tokens))
     }
 
     fn connect(&self, config: Option<Arc<ClientConfig>>) -> std::io::Result<Box<dyn Duplex>> {
@@ -68,13 +84,13 @@ impl Issuer<'_> {
         Ok(Box::new(StreamOwned::new(connection, socket)))
     }
 
-    /// The outer error is the connection's end, the inner one the issuer's refusal.
+    /// A token, and whether the connection ends with it; errors as those of `fetch_all`.
     fn ask(
         &self,
         stream: &mut dyn Duplex,
         client_id: &str,
         scope: Option<&str>,
-    ) -> std::io::Result<Result<String, String>> {
+    ) -> std::io::Result<Result<(String, bool), String>> {
         let mut form = format!(
             "grant_type=client_credentials&client_id={}",
             form_encoded(client_id)
@@ -107,7 +123,7 @@ impl Issuer<'_> {
                 Ok(None) => {}
             }
         };
-        Ok(token(answer.status, reply.body()))
+        Ok(token(answer.status, reply.body()).map(|token| (token, answer.closes)))
     }
 }
 

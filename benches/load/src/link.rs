@@ -18,6 +18,9 @@ use crate::records::{Content, RecordFault, RecordKey, record_bytes};
 /// Handshake bytes that a server may have pending; a flight with long chains has some kilobytes.
 const HANDSHAKE_BYTES_MAX: usize = 256 * 1024;
 
+/// A message after the handshake is not longer; a ticket may hold a chain of certificates.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 /// Why a connection's TLS ended before its time.
 #[derive(Debug)]
 pub enum LinkFault {
@@ -89,6 +92,9 @@ enum Layer {
 struct Records {
     open: RecordKey,
     seal: RecordKey,
+    /// The beginning of a handshake message whose end has not come: messages may be split over
+    /// records. At most [`MESSAGE_BYTES_MAX`], and the message's header.
+    unheard: Vec<u8>,
     /// What rustls keeps for tickets and key updates.
     rest: KernelConnection<ClientConnectionData>,
     tickets_wanted: bool,
@@ -256,6 +262,7 @@ impl Records {
         Ok(Self {
             open: RecordKey::new(secrets.rx, tls13)?,
             seal: RecordKey::new(secrets.tx, tls13)?,
+            unheard: Vec::new(),
             rest,
             tickets_wanted,
         })
@@ -274,7 +281,14 @@ impl Records {
                 break;
             };
             used += length;
-            match self.open.open(record)? {
+            let opened = self.open.open(record)?;
+            //= RFC 8446 section 5.1
+            //# Between the records of one message there are no others.
+            let goes_on = matches!(opened, Some((Content::Handshake, _)));
+            if !self.unheard.is_empty() && !goes_on {
+                return Err(LinkFault::Message);
+            }
+            match opened {
                 None => {}
                 Some((Content::Application, text)) => deliver(text),
                 Some((Content::Alert, [1, 0])) => return Ok((used, Progress::Closed)),
@@ -282,8 +296,11 @@ impl Records {
                     return Err(LinkFault::Alert(alert.get(1).copied().unwrap_or_default()));
                 }
                 Some((Content::Handshake, messages)) => {
-                    let messages = messages.to_vec();
-                    self.hear(&messages, out)?;
+                    let mut heard = std::mem::take(&mut self.unheard);
+                    heard.extend_from_slice(messages);
+                    let left = self.hear(&heard, out)?;
+                    heard.drain(..heard.len() - left);
+                    self.unheard = heard;
                 }
             }
         }
@@ -291,12 +308,19 @@ impl Records {
     }
 
     /// Messages after the handshake: tickets and key updates. RFC 8446 section 4.6
-    fn hear(&mut self, mut messages: &[u8], out: &mut Vec<u8>) -> Result<(), LinkFault> {
+    ///
+    /// Gives how many bytes at the end are a message's beginning.
+    fn hear(&mut self, mut messages: &[u8], out: &mut Vec<u8>) -> Result<usize, LinkFault> {
         const NEW_SESSION_TICKET: u8 = 4;
         const KEY_UPDATE: u8 = 24;
         while let [kind, a, b, c, rest @ ..] = messages {
             let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-            let (body, after) = rest.split_at_checked(length).ok_or(LinkFault::Message)?;
+            if length > MESSAGE_BYTES_MAX {
+                return Err(LinkFault::Message);
+            }
+            let Some((body, after)) = rest.split_at_checked(length) else {
+                break;
+            };
             messages = after;
             match (*kind, body) {
                 (NEW_SESSION_TICKET, body) => {
@@ -304,7 +328,8 @@ impl Records {
                         self.rest.handle_new_session_ticket(body)?;
                     }
                 }
-                (KEY_UPDATE, [asked @ (0 | 1)]) => {
+                // No message spans a change of keys, nor shares a record with what follows.
+                (KEY_UPDATE, [asked @ (0 | 1)]) if after.is_empty() => {
                     self.open = RecordKey::new(self.rest.update_rx_secret()?, true)?;
                     if *asked == 1 {
                         let update = [KEY_UPDATE, 0, 0, 1, 0];
@@ -315,10 +340,9 @@ impl Records {
                 _ => return Err(LinkFault::Message),
             }
         }
-        if messages.is_empty() {
-            Ok(())
-        } else {
-            Err(LinkFault::Message)
-        }
+        Ok(messages.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ use crate::tally::{Failure, Operation, Tally};
 const REST_NS: u64 = 50_000_000;
 /// A goodbye may take so long to be sent.
 const LEAVING_NS_MAX: u64 = 500_000_000;
+/// An idle connection that the server ends cannot be held.
+const IDLE_CLOSED: &str = "the server closed an idle connection";
 /// No buffer for receiving was free: more will be by the next turn.
 const ENOBUFS: i32 = 105;
 
@@ -249,16 +251,14 @@ impl Load {
         Ok(())
     }
 
-    /// Counts what has not ended, and what has not even begun, of an open loop's window.
+    /// Counts what has not ended, and what has not even begun of an open loop's schedule.
     pub fn count_unfinished(&mut self, now_ns: u64) {
         for connection in &mut self.connections {
             let waited = "not answered by the end of the run";
             if let Some(operation) = connection.operation.take() {
-                let operation = Some(operation);
-                if operation.is_some_and(|operation| self.tally.belongs(operation, now_ns)) {
-                    self.tally
-                        .failed(operation, now_ns, Failure::Timeout, waited.to_owned());
-                }
+                let (operation, waited) = (Some(operation), waited.to_owned());
+                self.tally
+                    .failed(operation, now_ns, Failure::Timeout, waited);
             }
         }
         if let Source::OpenLoop(pace) = self.source {
@@ -472,7 +472,9 @@ impl Load {
             _ => {}
         }
         let once = matches!(self.terms.mode, Mode::Handshake | Mode::Resume);
-        if once || answer.closes {
+        if self.terms.mode == Mode::Idle && answer.closes {
+            self.fail(at, Failure::Closed, IDLE_CLOSED.to_owned(), now_ns)
+        } else if once || answer.closes {
             self.leave(at, now_ns)
         } else {
             self.proceed(at, now_ns)
@@ -486,8 +488,7 @@ impl Load {
             Stage::Open => match connection.reply.end() {
                 Ok(Some(answer)) => self.answered(at, answer, now_ns),
                 Ok(None) if self.terms.mode == Mode::Idle => {
-                    let fault = "the server closed an idle connection".to_owned();
-                    self.fail(at, Failure::Closed, fault, now_ns)
+                    self.fail(at, Failure::Closed, IDLE_CLOSED.to_owned(), now_ns)
                 }
                 Ok(None) if !connection.asked => self.leave(at, now_ns),
                 Ok(None) => {
@@ -507,7 +508,9 @@ impl Load {
     fn broken(&mut self, at: usize, error: &io::Error, now_ns: u64) -> io::Result<()> {
         let connection = &self.connections[at];
         match connection.stage {
-            Stage::Open if !connection.asked => self.close(at, now_ns),
+            Stage::Open if !connection.asked && self.terms.mode != Mode::Idle => {
+                self.close(at, now_ns)
+            }
             Stage::Connecting | Stage::Handshaking | Stage::Open => {
                 self.fail(at, Failure::Closed, format!("receive: {error}"), now_ns)
             }
@@ -524,7 +527,11 @@ impl Load {
             true => connection.operation,
             false => connection.operation.take(),
         };
-        self.tally.failed(operation, now_ns, failure, fault);
+        if self.terms.mode == Mode::Idle && connection.ready {
+            self.tally.lost(failure, fault);
+        } else {
+            self.tally.failed(operation, now_ns, failure, fault);
+        }
         self.close(at, now_ns)
     }
 

@@ -28,6 +28,7 @@ mod tally;
 mod tls;
 mod watch;
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -98,12 +99,12 @@ fn make(arguments: &Arguments) -> Result<Vec<String>, String> {
     let (load, measured) = ran?;
     let report = Report::new(arguments, &scenario.name, &load.tally, &measured);
     write_all(arguments, &report, &load.tally)?;
-    let faults = arguments.fail_if.iter();
-    Ok(faults.filter_map(|bound| bound.fault(&report)).collect())
+    let bounds = arguments.fail_if.iter();
+    let faults = bounds.filter_map(|bound| bound.fault(&report));
+    Ok(report.emptiness().into_iter().chain(faults).collect())
 }
 
 fn write_all(arguments: &Arguments, report: &Report, tally: &Tally) -> Result<(), String> {
-    print!("{}", report.text());
     if let Some(path) = &arguments.json {
         let json = serde_json::to_string(report).map_err(|error| error.to_string())?;
         write(path, &(json + "\n"))?;
@@ -114,7 +115,13 @@ fn write_all(arguments: &Arguments, report: &Report, tally: &Tally) -> Result<()
     if let Some(path) = &arguments.svg {
         write(path, &chart::svg(report, &tally.latency))?;
     }
-    Ok(())
+    // Last, and a reader that has gone is no fault: the files are what a run is kept by.
+    let mut stdout = std::io::stdout();
+    let said = stdout.write_all(report.text().as_bytes());
+    match said.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("stdout: {error}")),
+        _ => Ok(()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

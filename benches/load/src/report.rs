@@ -109,9 +109,10 @@ pub struct WholeRun {
 pub struct Cpu {
     /// As on the command line.
     pub name: String,
-    /// CPU seconds by seconds of the window; above 1 with several CPUs.
-    pub busy: f64,
-    /// CPU time by operations that ended in the window.
+    /// CPU seconds by seconds of the window; above 1 with several CPUs. `None`: not known, as
+    /// the process was gone.
+    pub busy: Option<f64>,
+    /// CPU time by operations that ended in the window; `None` also when none did.
     pub us_per_op: Option<f64>,
     /// Idle mode: resident memory before the first connection, in kB.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +220,18 @@ impl Report {
         other.map(|(_, count)| count).sum()
     }
 
+    /// In words, when not a single operation ended well, or no idle connection was held: nothing
+    /// was measured then, and no run may pass for that.
+    pub fn emptiness(&self) -> Option<String> {
+        let last = self.last_error.as_ref();
+        let last = last.map(|last| format!("; last error: {last}"));
+        let empty = match self.mode == Mode::Idle.name() {
+            true => "not a single connection was held",
+            false => "not a single operation of the window succeeded",
+        };
+        (self.operations == 0).then(|| empty.to_owned() + &last.unwrap_or_default())
+    }
+
     /// Some lines to read.
     pub fn text(&self) -> String {
         let mut text = self.headline() + "\n";
@@ -282,7 +295,10 @@ impl Latency {
 
 impl Cpu {
     fn text(&self) -> String {
-        let mut text = format!("{:.1} % of a CPU", self.busy * 100.0);
+        let mut text = match self.busy {
+            Some(busy) => format!("{:.1} % of a CPU", busy * 100.0),
+            None => "CPU time not known".to_owned(),
+        };
         if let Some(us_per_op) = self.us_per_op {
             let _ = write!(text, ", {us_per_op:.2} us an operation");
         }
@@ -330,10 +346,15 @@ fn handshakes([full, resumed]: [u64; 2]) -> Handshakes {
 fn costs(measured: &Measured, ended: u64) -> Vec<Cpu> {
     let costs = measured.costs.iter().map(|cost| Cpu {
         name: cost.name.clone(),
-        busy: cost.cpu_ns as f64 / measured.window_ns.max(1) as f64,
-        us_per_op: (ended > 0).then(|| cost.cpu_ns as f64 / 1e3 / ended as f64),
-        rss_kb_before: cost.resident_kb.map(|(before, _)| before),
-        rss_kb_after: cost.resident_kb.map(|(_, after)| after),
+        busy: cost
+            .cpu_ns
+            .map(|cpu_ns| cpu_ns as f64 / measured.window_ns.max(1) as f64),
+        us_per_op: cost
+            .cpu_ns
+            .filter(|_| ended > 0)
+            .map(|cpu_ns| cpu_ns as f64 / 1e3 / ended as f64),
+        rss_kb_before: cost.resident_kb.and_then(|(before, _)| before),
+        rss_kb_after: cost.resident_kb.and_then(|(_, after)| after),
     });
     costs.collect()
 }

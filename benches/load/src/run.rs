@@ -31,10 +31,11 @@ const GATHERED_MAX: usize = 32;
 pub struct Cost {
     /// As on the command line.
     pub name: String,
-    /// CPU time in ns.
-    pub cpu_ns: u64,
-    /// In idle mode: resident memory before the first connection and when all are idle, in kB.
-    pub resident_kb: Option<(u64, u64)>,
+    /// CPU time in ns, where it is known.
+    pub cpu_ns: Option<u64>,
+    /// In idle mode: resident memory before the first connection and when all are idle, in kB,
+    /// where it is known.
+    pub resident_kb: Option<(Option<u64>, Option<u64>)>,
 }
 
 /// What the loop measured besides what its [`Load`] counted.
@@ -97,11 +98,11 @@ impl<'a> Run<'a> {
         Ok((self.load, measured))
     }
 
-    fn resident(&self) -> Vec<u64> {
+    fn resident(&self) -> Vec<Option<u64>> {
         self.watched.iter().map(Watched::resident_kb).collect()
     }
 
-    fn spent(&self) -> Vec<Spent> {
+    fn spent(&self) -> Vec<Option<Spent>> {
         self.watched.iter().map(Watched::spent).collect()
     }
 
@@ -168,7 +169,7 @@ impl<'a> Run<'a> {
     }
 
     /// Holds connections that do nothing.
-    fn hold(&mut self, resident_before: &[u64]) -> io::Result<Measured> {
+    fn hold(&mut self, resident_before: &[Option<u64>]) -> io::Result<Measured> {
         let settled_ns = self.clock.now_ns() + nanos(self.arguments.settle);
         self.load.source = Source::Over;
         self.turn_until(settled_ns)?;
@@ -190,13 +191,16 @@ impl<'a> Run<'a> {
 
     fn costs(
         &self,
-        before: &[Spent],
-        after: &[Spent],
-        resident: Option<Vec<(u64, u64)>>,
+        before: &[Option<Spent>],
+        after: &[Option<Spent>],
+        resident: Option<Vec<(Option<u64>, Option<u64>)>>,
     ) -> Vec<Cost> {
         let cost = |(at, watched): (usize, &Watched)| Cost {
             name: watched.name.clone(),
-            cpu_ns: after[at].since(&before[at]),
+            cpu_ns: match (&before[at], &after[at]) {
+                (Some(before), Some(after)) => Some(after.since(before)),
+                _ => None,
+            },
             resident_kb: resident.as_ref().map(|resident| resident[at]),
         };
         self.watched.iter().enumerate().map(cost).collect()

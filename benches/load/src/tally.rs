@@ -96,7 +96,7 @@ impl Tally {
 
     /// Whether an operation belongs to the window: in an open loop those *intended* in it, so that
     /// a server that stalls cannot push them out of it.
-    pub fn belongs(&self, operation: Operation, now_ns: u64) -> bool {
+    fn belongs(&self, operation: Operation, now_ns: u64) -> bool {
         self.is_within(if self.open_loop {
             operation.from_ns
         } else {
@@ -141,14 +141,28 @@ impl Tally {
         self.failures_whole_run += 1;
         self.last_fault = Some(fault);
         let counts = operation.map_or(self.is_within(now_ns), |operation| {
-            self.belongs(operation, now_ns)
+            let hung = failure == Failure::Timeout && self.was_waited_for(operation, now_ns);
+            hung || self.belongs(operation, now_ns)
         });
         if counts {
             self.failures[failure as usize] += 1;
         }
-        if let Some(operation) = operation.filter(|_| failure == Failure::Timeout) {
+        if let Some(operation) = operation {
             self.waited_for(operation, now_ns);
         }
+    }
+
+    /// An idle connection was lost: whenever that was, it is one fewer to be held.
+    pub fn lost(&mut self, failure: Failure, fault: String) {
+        self.failures_whole_run += 1;
+        self.last_fault = Some(fault);
+        self.failures[failure as usize] += 1;
+    }
+
+    /// Whether a closed loop waited in the window for an operation that never came: its time may
+    /// run out only after the window, and a server that hangs would show no error at all.
+    fn was_waited_for(&self, operation: Operation, now_ns: u64) -> bool {
+        !self.open_loop && operation.from_ns < self.window.1 && now_ns >= self.window.0
     }
 
     /// An operation of an open loop that will not end: its latency is at least what it has waited.

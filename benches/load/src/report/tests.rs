@@ -35,7 +35,7 @@ pub fn report() -> Report {
         },
         cpu: vec![Cpu {
             name: "gateway".to_owned(),
-            busy: 0.8,
+            busy: Some(0.8),
             us_per_op: Some(12.5),
             rss_kb_before: None,
             rss_kb_after: None,
@@ -86,4 +86,42 @@ fn the_text_says_how_busy_everybody_was() {
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+}
+
+#[test]
+fn what_a_process_cost_is_not_known_when_it_was_gone() {
+    let gone = crate::run::Cost {
+        name: "gateway".to_owned(),
+        cpu_ns: None,
+        resident_kb: Some((Some(1000), None)),
+    };
+    let measured = Measured {
+        window_ns: 1_000_000_000,
+        costs: vec![gone],
+        held: 0,
+    };
+    let mut unknown = report();
+    unknown.cpu = costs(&measured, 10);
+    let json = serde_json::to_value(&unknown).expect("JSON");
+    let cpu = json["cpu"][0].as_object().expect("an object");
+    assert!(cpu["busy"].is_null() && cpu["us_per_op"].is_null());
+    assert!(!cpu.contains_key("rss_kb_after"));
+    assert!(unknown.text().contains("not known"), "{}", unknown.text());
+    for bound in ["busy.gateway>9", "us_per_op.gateway>9", "rss_kb.gateway>9"] {
+        let bound: crate::bound::Bound = bound.parse().expect("a bound");
+        assert!(bound.fault(&unknown).is_some());
+    }
+}
+
+#[test]
+fn a_run_without_any_operation_is_empty() {
+    let mut empty = report();
+    assert_eq!(empty.emptiness(), None);
+    empty.operations = 0;
+    empty.last_error = Some("connect: refused".to_owned());
+    let said = "not a single operation of the window succeeded; last error: connect: refused";
+    assert_eq!(empty.emptiness().as_deref(), Some(said));
+    empty.mode = Mode::Idle.name();
+    let said = empty.emptiness().expect("nothing was held");
+    assert!(said.starts_with("not a single connection was held"));
 }

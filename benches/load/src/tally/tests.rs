@@ -52,11 +52,46 @@ fn what_an_open_loop_waited_for_in_vain_is_in_its_latencies() {
     let waited = || "nothing came".to_owned();
     tally.failed(Some(at(SECOND)), 4 * SECOND, Failure::Timeout, waited());
     tally.failed(Some(at(0)), 4 * SECOND, Failure::Timeout, waited());
-    tally.failed(Some(at(SECOND)), 4 * SECOND, Failure::Closed, waited());
-    assert_eq!((tally.latency.len(), tally.operations()), (1, 0));
-    assert!(tally.latency.max() >= 3 * SECOND);
+    for failure in [
+        Failure::Connect,
+        Failure::Tls,
+        Failure::Closed,
+        Failure::Http,
+    ] {
+        let before = tally.latency.len();
+        tally.failed(Some(at(SECOND)), 5 * SECOND, failure, waited());
+        assert_eq!(tally.latency.len(), before + 1, "{failure:?}");
+    }
+    assert_eq!((tally.latency.len(), tally.operations()), (5, 0));
+    assert!(tally.latency.min() >= 2 * SECOND && tally.latency.max() >= 4 * SECOND);
     let counts = [Failure::Timeout, Failure::Closed].map(|failure| tally.failures(failure));
-    assert_eq!((counts, tally.failures_whole_run), ([1, 1], 3));
+    assert_eq!((counts, tally.failures_whole_run), ([1, 1], 6));
+}
+
+#[test]
+fn what_a_closed_loop_waited_for_in_vain_is_an_error_after_the_window_too() {
+    let mut tally = tally(false);
+    let waited = || "nothing came".to_owned();
+    // Sent in the window, or before it and waited for all through it.
+    tally.failed(Some(at(SECOND)), 4 * SECOND, Failure::Timeout, waited());
+    tally.failed(Some(at(0)), 4 * SECOND, Failure::Timeout, waited());
+    assert_eq!(tally.failures(Failure::Timeout), 2);
+    // Over before the window, or begun only after it.
+    tally.failed(Some(at(0)), SECOND - 1, Failure::Timeout, waited());
+    tally.failed(Some(at(2 * SECOND)), 4 * SECOND, Failure::Timeout, waited());
+    assert_eq!(tally.failures(Failure::Timeout), 2);
+    // In flight when the window ended, and answered.
+    tally.ended(at(SECOND), 3 * SECOND, 200);
+    assert_eq!(tally.failures(Failure::Timeout), 2);
+    assert_eq!((tally.failures_whole_run, tally.latency.len()), (4, 0));
+}
+
+#[test]
+fn an_idle_connection_that_is_lost_is_an_error_without_a_window_too() {
+    let mut tally = Tally::new(false);
+    tally.lost(Failure::Closed, "closed".to_owned());
+    let count = tally.failures(Failure::Closed);
+    assert_eq!((count, tally.failures_whole_run), (1, 1));
 }
 
 #[test]

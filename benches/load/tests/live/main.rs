@@ -3,7 +3,8 @@
 
 mod server;
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use server::{Manners, Pki, STALL, Seen, Server};
@@ -371,9 +372,129 @@ fn silence_is_counted_as_such() {
     let mut arguments = vec!["--mode", "keep-alive", "--connections", "2", "--rate", "20"];
     arguments.extend(["--timeout", "300ms", "--duration", "1s"]);
     let ran = run(&pki, "https", &server, &arguments);
-    assert_eq!((ran.code, ran.count("/operations")), (0, 0), "{}", ran.said);
+    assert_eq!((ran.code, ran.count("/operations")), (1, 0), "{}", ran.said);
     assert_eq!(ran.count("/errors/timeout"), 20, "all that were intended");
     assert!(ran.number("/latency_us/p50") > 250_000.0, "{}", ran.said);
+}
+
+#[test]
+fn a_closed_loop_says_that_it_was_never_answered() {
+    let pki = Pki::new(&["a"]);
+    let manners = Manners {
+        silent: true,
+        ..Manners::default()
+    };
+    let server = Server::tls(&pki, manners);
+    // The timeout is ten seconds: none fires before the run ends.
+    let mut arguments = vec!["--mode", "keep-alive", "--connections", "3"];
+    arguments.extend(["--fail-if", "errors>0"]);
+    let ran = run(&pki, "https", &server, &arguments);
+    assert_eq!((ran.code, ran.errors()), (1, 3), "{}", ran.said);
+    assert_eq!(ran.count("/errors/timeout"), 3);
+    assert!(ran.said.contains("failed: errors>0"), "{}", ran.said);
+}
+
+#[test]
+fn tickets_may_be_split_over_records() {
+    let pki = Pki::new(&["a"]);
+    let manners = Manners {
+        record_bytes: Some(40),
+        ..Manners::default()
+    };
+    let server = Server::tls(&pki, manners);
+    for mode in ["keep-alive", "resume"] {
+        let ran = run(
+            &pki,
+            "https",
+            &server,
+            &["--mode", mode, "--connections", "2"],
+        );
+        assert_eq!((ran.code, ran.errors()), (0, 0), "{}", ran.said);
+        let resumed = ran.count("/whole_run/handshakes/resumed");
+        assert_eq!(resumed > 0, mode == "resume", "{resumed}");
+    }
+}
+
+#[test]
+fn idle_connections_that_are_lost_before_the_window_are_errors() {
+    let pki = Pki::new(&["a"]);
+    let resets = Manners {
+        resets_after: Some(Duration::from_millis(200)),
+        ..Manners::default()
+    };
+    let closes = Manners {
+        closes: true,
+        ..Manners::default()
+    };
+    for manners in [resets, closes] {
+        let server = Server::clear(manners);
+        let mut arguments = vec!["--mode", "idle", "--connections", "3", "--settle", "500ms"];
+        arguments.extend(["--fail-if", "errors>2"]);
+        let ran = run(&pki, "http", &server, &arguments);
+        assert_eq!((ran.code, ran.errors()), (1, 3), "{}", ran.said);
+        assert_eq!(ran.count("/errors/closed"), 3, "{}", ran.said);
+        assert_eq!(ran.count("/operations"), 0);
+        assert!(ran.said.contains("failed: errors>2"), "{}", ran.said);
+    }
+}
+
+#[test]
+fn a_run_without_a_single_success_fails() {
+    let pki = Pki::new(&["a"]);
+    let nobody = Server {
+        // The discard port of this machine: nothing listens there.
+        address: "127.0.0.1:9".parse().expect("an address"),
+        seen: Default::default(),
+    };
+    let ran = run(&pki, "https", &nobody, &["--mode", "handshake"]);
+    assert_eq!(ran.code, 1, "{}", ran.said);
+    assert!(ran.errors() > 0, "the report is written all the same");
+    let said = "failed: not a single operation of the window succeeded; last error: connect:";
+    assert!(ran.said.contains(said), "{}", ran.said);
+}
+
+#[test]
+fn an_issuer_may_close_after_each_token() {
+    let pki = Pki::new(&["a"]);
+    let manners = Manners {
+        closes: true,
+        ..Manners::default()
+    };
+    for scheme in ["https", "http"] {
+        let server = match scheme {
+            "https" => Server::tls(&pki, manners),
+            _ => Server::clear(manners),
+        };
+        let endpoint = format!("{scheme}://{}/oauth2/token", server.address);
+        let mut arguments = vec!["--mode", "keep-alive", "--connections", "1"];
+        arguments.extend(["--token-endpoint", &endpoint, "--client-id", "a"]);
+        arguments.extend(["--token-use", "rotate", "--token-count", "3"]);
+        let ran = run(&pki, scheme, &server, &arguments);
+        assert_eq!((ran.code, ran.errors()), (0, 0), "{}", ran.said);
+        let methods = seen(&server).methods.lock().expect("no panic").clone();
+        assert_eq!(methods["POST"], 3);
+    }
+}
+
+#[test]
+fn files_are_written_though_nobody_reads_what_is_said() {
+    let pki = Pki::new(&["a"]);
+    let server = Server::clear(Manners::default());
+    let json = pki.path("unread.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_t8load"))
+        .args(["--target", &format!("http://{}", server.address)])
+        .args(["--mode", "keep-alive", "--warmup", "0s"])
+        .args(["--duration", "200ms", "--json"])
+        .arg(&json)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), said.as_ref()), (Some(0), ""));
+    assert!(json.is_file());
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Pki {
         found.collect::<Result<_, _>>().expect("certificates")
     }
 
-    fn server_config(&self, tickets: bool) -> Arc<ServerConfig> {
+    fn server_config(&self, manners: Manners) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(Self::certificates(&self.path("ca.pem")));
@@ -79,7 +79,8 @@ impl Pki {
             .with_single_cert(Self::certificates(&self.path("server.pem")), key)
             .expect("a pair");
         config.session_storage = rustls::server::ServerSessionMemoryCache::new(1000);
-        if !tickets {
+        config.max_fragment_size = manners.record_bytes;
+        if manners.no_tickets {
             config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
@@ -100,6 +101,10 @@ pub struct Manners {
     pub silent: bool,
     /// Answers with bytes that are no HTTP.
     pub garbage: bool,
+    /// Records hold so little that messages of the handshake are split.
+    pub record_bytes: Option<usize>,
+    /// Resets each connection so long after its first response.
+    pub resets_after: Option<Duration>,
     /// Stands still for 300 ms once, when this many requests have come.
     pub stalls_at: Option<u64>,
 }
@@ -143,7 +148,7 @@ pub struct Server {
 impl Server {
     /// By mutual TLS.
     pub fn tls(pki: &Pki, manners: Manners) -> Self {
-        Self::start(Some(pki.server_config(!manners.no_tickets)), manners)
+        Self::start(Some(pki.server_config(manners)), manners)
     }
 
     /// In the clear.
@@ -168,6 +173,10 @@ impl Server {
 
 fn accept(mut socket: TcpStream, config: Option<Arc<ServerConfig>>, seen: &Seen, manners: Manners) {
     let _ = socket.set_nodelay(true);
+    if manners.resets_after.is_some() {
+        // Nothing lingers: to close is to reset.
+        let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+    }
     seen.connections.fetch_add(1, Ordering::SeqCst);
     let Some(config) = config else {
         serve(&mut BufReader::new(socket), seen, manners, |_| {});
@@ -239,6 +248,10 @@ fn serve<S: Read + Write>(
             )
         };
         if stream.get_mut().write_all(response.as_bytes()).is_err() || manners.closes {
+            break;
+        }
+        if let Some(after) = manners.resets_after {
+            std::thread::sleep(after);
             break;
         }
     }
