@@ -147,16 +147,9 @@ fn conclude(report: &Report, rows: &[Row], seconds: u64, out: &Path) -> bool {
     println!();
     for mark in &report.marks {
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
-        let met = match (mark.met, mark.aim_met) {
-            (_, Some(true)) => "aim met",
-            (Some(true), _) => "met",
-            (Some(false), _) => "MISSED",
-            (None, Some(false)) => "aim missed",
-            (None, None) if mark.measured.is_some() => "too few rounds",
-            (None, None) => "not measured",
-        };
+        let verdict = mark.verdict();
         println!(
-            "{:<36} {:>7} ({} to {}, {} rounds, {})  must {}  aim {}  {met}",
+            "{:<36} {:>7} ({} to {}, {} rounds, {})  must {}  aim {}  {verdict}",
             mark.mark,
             number(mark.measured),
             number(mark.min),

@@ -102,14 +102,7 @@ fn marks(page: &mut String, marks: &[Mark]) {
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for mark in marks {
-        let verdict = match (mark.met, mark.aim_met) {
-            (_, Some(true)) => "aim met",
-            (Some(true), _) => "met",
-            (Some(false), _) => "MISSED",
-            (None, Some(false)) => "aim missed",
-            (None, None) if mark.measured.is_some() => "too few rounds",
-            (None, None) => "not measured",
-        };
+        let verdict = mark.verdict();
         let _ = writeln!(
             page,
             "| {} | {} | {} | {} | {} | {} to {} | {} | {verdict} |",

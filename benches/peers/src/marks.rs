@@ -25,6 +25,20 @@ pub struct Mark {
     pub aim_met: Option<bool>,
 }
 
+impl Mark {
+    /// What came of it, in words.
+    pub fn verdict(&self) -> &'static str {
+        match (self.met, self.aim_met) {
+            (_, Some(true)) => "aim met",
+            (Some(true), _) => "met",
+            (Some(false), _) => "MISSED",
+            (None, Some(false)) => "aim missed",
+            (None, None) if self.measured.is_some() => "too few rounds",
+            (None, None) => "not measured",
+        }
+    }
+}
+
 /// What of a run is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Figure {
