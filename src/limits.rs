@@ -38,6 +38,13 @@ pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// Verified certificate chains that one shard remembers, some 1.5 KB each; as many again of
 /// resumed sessions.
 pub const CHAINS_REMEMBERED_MAX: usize = 4_096;
+/// A certificate revocation list, some 45 octets an entry. Longer ones are not read to their end.
+pub const CRL_BYTES_MAX: usize = 256 << 20;
+/// One entry of a list, or its extensions.
+pub const CRL_ELEMENT_BYTES_MAX: usize = 64 * 1024;
+/// A list that says it begins later than that from now is not believed yet; sooner, two clocks
+/// differ.
+pub const CRL_EARLY_S_MAX: u64 = 300;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred

@@ -10,6 +10,7 @@ mod handshake;
 mod leaf;
 mod profile;
 mod resumption;
+pub mod revocation;
 mod server_key;
 mod session;
 mod ticket_keys;

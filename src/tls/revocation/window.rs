@@ -1,0 +1,138 @@
+//! A CRL seen through a window: read piece by piece and hashed on the way, so that a file of 50 MB
+//! never is in memory.
+
+use std::io::Read;
+
+use aws_lc_rs::digest::{Algorithm, Context, Digest};
+
+use super::CrlFault;
+use super::der::{HEADER_BYTES_MAX, Header};
+use crate::limits::{CRL_BYTES_MAX, CRL_ELEMENT_BYTES_MAX};
+
+/// What is read at a time; the longest element that is looked at in one piece fits.
+const WINDOW_BYTES: usize = 64 * 1024;
+const _: () = assert!(CRL_ELEMENT_BYTES_MAX <= WINDOW_BYTES);
+
+pub(super) struct Window<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    /// at <= end <= buffer.len()
+    at: usize,
+    end: usize,
+    /// Octets before the buffer's first.
+    passed: usize,
+    /// undigested <= at: what is to be hashed begins there.
+    undigested: Option<usize>,
+    digest: Option<Context>,
+}
+
+impl<R: Read> Window<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self {
+            source,
+            buffer: vec![0; WINDOW_BYTES].into_boxed_slice(),
+            at: 0,
+            end: 0,
+            passed: 0,
+            undigested: None,
+            digest: None,
+        }
+    }
+
+    /// Octets taken so far.
+    pub(super) fn taken(&self) -> usize {
+        self.passed + self.at
+    }
+
+    /// What is taken from here on is to be hashed, once [`Self::digest_with`] has said how.
+    pub(super) fn keep(&mut self) {
+        self.undigested = Some(self.at);
+    }
+
+    /// Hashes what has been taken since [`Self::keep`], and what will be.
+    pub(super) fn digest_with(&mut self, algorithm: &'static Algorithm) {
+        self.digest = Some(Context::new(algorithm));
+    }
+
+    /// The hash of all that was taken since [`Self::keep`].
+    pub(super) fn digested(&mut self) -> Option<Digest> {
+        self.digest_taken();
+        self.undigested = None;
+        self.digest.take().map(Context::finish)
+    }
+
+    /// The next header, which is not taken.
+    pub(super) fn peek(&mut self) -> Result<Header, CrlFault> {
+        self.fill(HEADER_BYTES_MAX)?;
+        let ahead = self.buffer.get(self.at..self.end).unwrap_or_default();
+        Header::of(ahead).ok_or(CrlFault::Encoding)
+    }
+
+    /// Takes the header of an element of this tag: the length of its content.
+    pub(super) fn enter(&mut self, tag: u8) -> Result<usize, CrlFault> {
+        let header = self.peek()?;
+        if header.tag != tag {
+            return Err(CrlFault::Encoding);
+        }
+        self.at = (self.at + header.bytes).min(self.end);
+        Ok(header.content)
+    }
+
+    /// Takes one element whole: all its octets, and its content.
+    pub(super) fn element(&mut self) -> Result<(Header, &[u8]), CrlFault> {
+        let header = self.peek()?;
+        let length = header.bytes + header.content;
+        if length > CRL_ELEMENT_BYTES_MAX {
+            return Err(CrlFault::TooLong);
+        }
+        self.fill(length)?;
+        let from = self.at;
+        let whole = self.buffer.get(from..self.end.min(from + length));
+        let whole = whole.filter(|whole| whole.len() == length);
+        let whole = whole.ok_or(CrlFault::Encoding)?;
+        self.at = from + length;
+        Ok((header, whole))
+    }
+
+    /// Whether all has been taken, and nothing follows.
+    pub(super) fn is_at_end(&mut self) -> Result<bool, CrlFault> {
+        self.fill(1)?;
+        Ok(self.at == self.end)
+    }
+
+    /// Reads until so many octets are ahead, or the source ends.
+    fn fill(&mut self, count: usize) -> Result<(), CrlFault> {
+        if self.end - self.at >= count {
+            return Ok(());
+        }
+        self.digest_taken();
+        let from = self.undigested.unwrap_or(self.at);
+        self.buffer.copy_within(from..self.end, 0);
+        self.passed += from;
+        (self.at, self.end) = (self.at - from, self.end - from);
+        self.undigested = self.undigested.map(|_| 0);
+        while self.end - self.at < count {
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            if room.is_empty() {
+                return Err(CrlFault::TooLong);
+            }
+            match self.source.read(room) {
+                Ok(0) => break,
+                Ok(read) => self.end += read.min(room.len()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(CrlFault::Unreadable),
+            }
+        }
+        if self.passed + self.end > CRL_BYTES_MAX {
+            return Err(CrlFault::TooLong);
+        }
+        Ok(())
+    }
+
+    fn digest_taken(&mut self) {
+        if let (Some(digest), Some(from)) = (&mut self.digest, self.undigested) {
+            digest.update(self.buffer.get(from..self.at).unwrap_or_default());
+            self.undigested = Some(self.at);
+        }
+    }
+}
