@@ -86,7 +86,7 @@ pub fn trimmed(unsigned: &[u8]) -> &[u8] {
 
 /// INTEGER of a non-negative big-endian number: no needless zero in front, and one where the
 /// first bit would make it negative.
-fn integer(out: &mut Vec<u8>, unsigned: &[u8]) {
+pub fn integer(out: &mut Vec<u8>, unsigned: &[u8]) {
     let digits = trimmed(unsigned);
     let pad = digits.first().is_none_or(|first| first & 0x80 != 0);
     out.push(0x02);

@@ -7,10 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ceremony;
 mod der;
 mod pkcs11;
 mod pool;
-pub mod provision;
 mod public;
 mod soft;
 mod uri;

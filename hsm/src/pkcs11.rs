@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
-use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::mechanism::{Mechanism, MechanismInfo, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -113,6 +113,33 @@ pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
 
 /// The one token the URI names.
 pub fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), OpenFault> {
+    let (mut found, labels) = matching_tokens(context, uri)?;
+    if found.len() > 1 {
+        return Err(OpenFault::new(
+            format!(
+                "the PKCS#11 URI names {} tokens of: {}",
+                found.len(),
+                labels.join(", ")
+            ),
+            "name one, by token=LABEL or serial=NUMBER (t8gate keys list --module FILE)",
+        ));
+    }
+    found.pop().ok_or_else(|| {
+        OpenFault::new(
+            format!(
+                "the PKCS#11 URI names none of the tokens: {}",
+                list(&labels)
+            ),
+            "correct the URI, connect the token, or point the module at it (SOFTHSM2_CONF)",
+        )
+    })
+}
+
+/// The tokens a URI names, and the labels of all that are initialized.
+type Matching = (Vec<(Slot, TokenInfo)>, Vec<String>);
+
+/// The tokens the URI names, however many.
+pub fn matching_tokens(context: &Pkcs11, uri: &KeyUri) -> Result<Matching, OpenFault> {
     let slots = context.get_slots_with_token().map_err(|e| {
         OpenFault::new(
             format!("the tokens cannot be listed: {e}"),
@@ -142,25 +169,7 @@ pub fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), O
             found.push((slot, token));
         }
     }
-    if found.len() > 1 {
-        return Err(OpenFault::new(
-            format!(
-                "the PKCS#11 URI names {} tokens of: {}",
-                found.len(),
-                labels.join(", ")
-            ),
-            "name one, by token=LABEL or serial=NUMBER (pkcs11-tool --list-token-slots)",
-        ));
-    }
-    found.pop().ok_or_else(|| {
-        OpenFault::new(
-            format!(
-                "the PKCS#11 URI names none of the tokens: {}",
-                list(&labels)
-            ),
-            "correct the URI, connect the token, or point the module at it (SOFTHSM2_CONF)",
-        )
-    })
+    Ok((found, labels))
 }
 
 fn list(names: &[String]) -> String {
@@ -461,13 +470,16 @@ fn rsa_public(
     }
 }
 
+/// A mechanism, where the token lists it: what policy has switched off may be described even so.
+pub fn mechanism(context: &Pkcs11, slot: Slot, name: MechanismType) -> Option<MechanismInfo> {
+    let listed = context.get_mechanism_list(slot).ok()?;
+    let listed = listed.contains(&name);
+    listed.then(|| context.get_mechanism_info(slot, name).ok())?
+}
+
 /// The schemes of `kind` that the token has a mechanism for, best first.
 pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme>, OpenFault> {
-    let signs = |mechanism| {
-        context
-            .get_mechanism_info(slot, mechanism)
-            .is_ok_and(|info| info.sign())
-    };
+    let signs = |name| mechanism(context, slot, name).is_some_and(|mechanism| mechanism.sign());
     let schemes: Vec<_> = match kind {
         KeyKind::P256 | KeyKind::P384 => {
             let ecdsa = signs(MechanismType::ECDSA);

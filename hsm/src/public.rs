@@ -139,15 +139,20 @@ pub fn kind_of_curve(oid: &[u8]) -> Option<KeyKind> {
 
 /// Refuses an RSA modulus out of [`RSA_BITS`].
 pub fn check_rsa_bits(modulus: &[u8]) -> Result<(), OpenFault> {
-    let digits = der::trimmed(modulus);
-    let unused = digits
-        .first()
-        .map_or(0, |first| first.leading_zeros() as usize);
-    let bits = digits.len() * 8 - unused;
+    let bits = rsa_bits(modulus);
     if RSA_BITS.contains(&bits) {
         return Ok(());
     }
     Err(rsa_size_fault(bits))
+}
+
+/// What an RSA modulus measures, in bits.
+pub fn rsa_bits(modulus: &[u8]) -> usize {
+    let digits = der::trimmed(modulus);
+    let unused = digits
+        .first()
+        .map_or(0, |first| first.leading_zeros() as usize);
+    digits.len() * 8 - unused
 }
 
 /// What is said about an RSA key of `bits` bits.

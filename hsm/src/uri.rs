@@ -65,6 +65,35 @@ impl KeyUri {
     }
 }
 
+/// The URI of a private key, by its token's label and its own label and id; what is empty is left
+/// out.
+pub fn written(token: &str, object: &str, id: &[u8]) -> String {
+    let mut uri = String::from("pkcs11:");
+    for (name, value) in [("token", token), ("object", object)] {
+        if !value.is_empty() {
+            uri.extend([name, "=", &encoded(value.as_bytes()), ";"]);
+        }
+    }
+    if !id.is_empty() {
+        uri += "id=";
+        uri.extend(id.iter().map(|octet| format!("%{octet:02x}")));
+        uri.push(';');
+    }
+    uri + "type=private"
+}
+
+fn encoded(octets: &[u8]) -> String {
+    let mut text = String::new();
+    for &octet in octets {
+        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+            text.push(char::from(octet));
+        } else {
+            text += &format!("%{octet:02X}");
+        }
+    }
+    text
+}
+
 /// Where module and PIN are is said by the configuration; a URI may agree, no more.
 fn check_query(query: &str, source: &Pkcs11Source) -> Result<(), OpenFault> {
     let (mut module, mut pin) = (None, None);

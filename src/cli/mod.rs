@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod hw;
+pub mod keys;
 mod pages;
 pub mod serve;
 
@@ -42,6 +43,9 @@ enum Command {
     },
     /// Say what this machine gives and what of it is in use: CPU, io_uring, memory, NICs, rates.
     Hw(hw::Options),
+    /// Make, look at and try the keys in a token: from an empty token to a serving certificate.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// Say in words what became of a request, and why: 0 when it was found, 1 when not, 2 when the
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         }
         Command::Check { config } => check::main(&config),
         Command::Hw(options) => hw::main(&options),
+        Command::Keys(command) => keys::main(&command),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

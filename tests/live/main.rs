@@ -22,6 +22,7 @@ mod http_requests;
 mod http_responses;
 mod hw;
 mod issuer;
+mod keys;
 mod operation;
 mod privacy;
 mod selftest;

@@ -129,3 +129,13 @@ fn slot_id_that_is_no_number_is_refused() {
     refused("pkcs11:slot-id=+1", "slot-id");
     refused("pkcs11:slot-id=99999999999999999999", "slot-id");
 }
+
+#[test]
+fn written_uri_names_what_it_was_written_for() {
+    let text = written("t8 gate", "k/é;x=%", &[0, 0x2f]);
+    let uri = parse(&text).unwrap();
+    assert_eq!(uri.token.as_deref(), Some(&b"t8 gate"[..]));
+    assert_eq!(uri.object.as_deref(), Some("k/é;x=%".as_bytes()));
+    assert_eq!(uri.id.as_deref(), Some(&[0, 0x2f][..]));
+    assert_eq!(parse(&written("t", "", &[])).unwrap().object, None);
+}

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 
-use hsm::provision::{Ceremony, MadeKey};
+use hsm::ceremony::{Ceremony, MadeKey, NewKey};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -273,8 +273,8 @@ fn make_keys_and_certificates(state: &State, keys: &Keys) -> Result<(), String> 
             let pin = state.file("pin");
             let fault = |fault: hsm::OpenFault| fault.to_string();
             let ceremony = Ceremony::begin(module, config::TOKEN, &pin).map_err(fault)?;
-            let server = ceremony.make_p256("server", 1).map_err(fault)?;
-            let issuer = ceremony.make_p256("issuer", 2).map_err(fault)?;
+            let server = ceremony.make(NewKey::P256, "server", None).map_err(fault)?;
+            let issuer = ceremony.make(NewKey::P256, "issuer", None).map_err(fault)?;
             println!("Keys in a SoftHSM token ({}):", module.display());
             tell_key("server", &server)?;
             tell_key("issuer", &issuer)?;
@@ -298,9 +298,9 @@ fn make_keys_and_certificates(state: &State, keys: &Keys) -> Result<(), String> 
 fn tell_key(label: &str, key: &MadeKey) -> Result<(), String> {
     println!(
         "   {label}: made inside (CKA_LOCAL {}), sensitive {}, never extractable {}",
-        key.local, key.sensitive, key.never_extractable
+        key.custody.local, key.custody.sensitive, key.custody.never_extractable
     );
-    match key.stays_in_token() {
+    match key.custody.stays_in_token() {
         true => Ok(()),
         false => Err(format!(
             "the token does not vouch that the key {label} stays in it"

@@ -31,6 +31,20 @@ impl Token {
     /// # Panics
     /// Without SoftHSM or OpenSC, saying what to install: a test of the HSM never skips itself.
     pub fn generate(directory: &Path, key: Key) -> Self {
+        let mut token = Self::empty(directory);
+        let said = token.generate_key(key, OBJECT, "01");
+        token.spki = match key {
+            Key::Rsa2048 => token.read_public_key(directory, OBJECT),
+            Key::P256 | Key::P384 => spki_of_point(key, &said),
+        };
+        token
+    }
+
+    /// Initialises a token without keys below `directory`, and has `uri` name one to come.
+    ///
+    /// # Panics
+    /// Without SoftHSM, saying what to install.
+    pub fn empty(directory: &Path) -> Self {
         let module = installed(&[
             "/usr/lib/softhsm/libsofthsm2.so",
             "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -45,7 +59,7 @@ impl Token {
             store.display()
         );
         std::fs::write(&configuration, text).expect("a writable directory");
-        let mut token = Self {
+        let token = Self {
             module,
             uri: format!("pkcs11:token={LABEL};object={OBJECT}"),
             pin_file: write_pin(directory, PIN),
@@ -53,11 +67,6 @@ impl Token {
             spki: Vec::new(),
         };
         token.initialise();
-        let said = token.generate_key(key, OBJECT, "01");
-        token.spki = match key {
-            Key::Rsa2048 => token.read_public_key(directory, OBJECT),
-            Key::P256 | Key::P384 => spki_of_point(key, &said),
-        };
         token
     }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cryptoki::context::Pkcs11;
-use t8gate_hsm::provision::Ceremony;
+use t8gate_hsm::ceremony::{Ceremony, NewKey};
 use t8gate_hsm::{KeyKind, Pkcs11Source, PrivateKey, Scheme, SignJob};
 
-const INNER: &str = "T8GATE_PROVISION_TEST_DIR";
+const INNER: &str = "T8GATE_CEREMONY_TEST_DIR";
 const MODULES: [&str; 4] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -31,7 +31,7 @@ fn alone(name: &str, body: fn(&Path)) {
         return body(Path::new(&dir));
     }
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("provision-{name}-{}", std::process::id()));
+        .join(format!("ceremony-{name}-{}", std::process::id()));
     std::fs::create_dir_all(dir.join("tokens")).unwrap();
     let tokens = dir.join("tokens");
     let text = format!(
@@ -66,12 +66,12 @@ fn open(dir: &Path, label: &str) -> PrivateKey {
 fn keys_made_in_a_fresh_token_stay_in_it_and_sign() {
     alone("keys_made_in_a_fresh_token_stay_in_it_and_sign", |dir| {
         let ceremony = Ceremony::begin(&module(), "demo", &dir.join("pin")).unwrap();
-        let server = ceremony.make_p256("server", 1).unwrap();
-        let issuer = ceremony.make_p256("issuer", 2).unwrap();
+        let server = ceremony.make(NewKey::P256, "server", None).unwrap();
+        let issuer = ceremony.make(NewKey::P256, "issuer", None).unwrap();
         drop(ceremony);
         assert_ne!(server.spki, issuer.spki);
         for (label, made) in [("server", server), ("issuer", issuer)] {
-            assert!(made.stays_in_token(), "{made:?}");
+            assert!(made.custody.stays_in_token(), "{made:?}");
             let key = open(dir, label);
             assert_eq!(key.kind(), KeyKind::P256);
             key.prove(&made.spki).unwrap();
@@ -110,7 +110,7 @@ fn pin_is_for_its_owner_only_and_a_file_that_is_there_is_not_overwritten() {
 fn public_key_stands_beside_the_private_one() {
     alone("public_key_stands_beside_the_private_one", |dir| {
         let ceremony = Ceremony::begin(&module(), "demo", &dir.join("pin")).unwrap();
-        ceremony.make_p256("server", 1).unwrap();
+        ceremony.make(NewKey::P256, "server", None).unwrap();
         drop(ceremony);
         let context = Pkcs11::new(module()).unwrap();
         // Initialized already, by the ceremony in this process.
