@@ -150,6 +150,18 @@ pub const UPSTREAM_CONNECTIONS_IDLE_DEFAULT: usize = 256;
 /// PKCS#11 sessions (`tls.key.sessions`), where not said: SoftHSM signs no faster with more, and
 /// one session alone would leave handshakes behind a slow signature.
 pub const TOKEN_SESSIONS_DEFAULT: usize = 2;
+/// How long one secret makes the keys of session tickets (`tls.tickets.slot`), where not said: a
+/// client that comes back within a working day finds its session.
+pub const TICKET_SLOT_DEFAULT: Duration = Duration::from_secs(6 * 60 * 60);
+/// And the shortest and longest: a ticket opens for two slots at most, and no longer than the
+/// seven days of RFC 8446 section 4.6.1.
+pub const TICKET_SLOT_S_MIN: u64 = 10 * 60;
+pub const TICKET_SLOT_S_MAX: u64 = 72 * 60 * 60;
+const _: () = assert!(2 * TICKET_SLOT_S_MAX + TICKET_CLOCKS_APART_S_MAX <= 7 * 86_400);
+/// What the clocks of nodes that share ticket keys may be apart without a ticket ending before
+/// the client was told it would.
+pub const TICKET_CLOCKS_APART_S_MAX: u64 = 60;
+const _: () = assert!(TICKET_CLOCKS_APART_S_MAX < TICKET_SLOT_S_MIN);
 /// What a token of the embedded issuer lives (`oauth.token_lifetime`), where not said: long enough
 /// that fetching costs nothing, short enough that a withdrawn grant is gone soon.
 pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(600);

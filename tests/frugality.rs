@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use t8gate::cli::serve::Gateway;
 use t8gate::clock::UnixSeconds;
 use t8gate::peer::{Client, San};
-use t8gate::tls::{ClientAuth, Established, Handshake, Step, Terminator};
+use t8gate::tls::{ClientAuth, Established, Handshake, Step, Terminator, TicketKeys, Tickets};
 
 use harness::origin::Origin;
 use harness::stage::{PATH, Stage};
@@ -131,7 +131,11 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
     let server = stage.operator_ca.issue("frugal", &leaf);
     let key = hsm::PrivateKey::from_pem_file(&server.key).expect("a key");
     let chain: Vec<CertificateDer<'static>> = vec![server.der.clone()];
-    let terminator = Terminator::new(chain, Arc::new(key), auth, Vec::new(), "here");
+    let tickets = Tickets {
+        keys: TicketKeys::of_process().expect("random octets"),
+        listener: "here".to_owned(),
+    };
+    let terminator = Terminator::new(chain, Arc::new(key), auth, Vec::new(), tickets);
     let mut server = Handshake::new(&Arc::new(terminator.expect("a profile")));
     let mut roots = RootCertStore::empty();
     roots.add(stage.operator_ca.der.clone()).expect("a CA");

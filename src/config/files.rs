@@ -23,6 +23,7 @@ pub(super) enum FileKind {
     Jwks,
     Module,
     Pin,
+    TicketSecret,
     /// Written to, and made where it is not there.
     Appended,
 }
@@ -58,9 +59,10 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     if kind == FileKind::Appended {
         return appended(path);
     }
-    // Not even the path where a PIN may have been written by mistake.
+    // Not even the path where a secret may have been written by mistake.
     let name = match kind {
         FileKind::Pin => "the PIN file".to_owned(),
+        FileKind::TicketSecret => "the file of the secret".to_owned(),
         _ => format!("the file {path:?}"),
     };
     let unreadable = |error: std::io::Error| {
@@ -84,8 +86,9 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     }
     match kind {
         FileKind::Module => return Ok(()),
-        // The PIN itself is read by the room that logs in, and by nobody else.
-        FileKind::Pin => return pin_permissions(metadata.permissions().mode()),
+        // What is in it is read by the room that needs it, and by nobody else.
+        FileKind::Pin => return closed(&metadata, &name, "PIN"),
+        FileKind::TicketSecret => return closed(&metadata, &name, "secret"),
         _ => {}
     }
     if metadata.len() > BYTES_MAX {
@@ -151,18 +154,15 @@ fn appended(path: &Path) -> Result<(), Wrong> {
     }
 }
 
-fn pin_permissions(mode: u32) -> Result<(), Wrong> {
+/// Whether none but its owner can open a file that holds a secret.
+fn closed(metadata: &fs::Metadata, name: &str, holds: &str) -> Result<(), Wrong> {
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let what = format!(
-        "the PIN file is open to others than its owner (mode {:03o})",
-        mode & 0o777
-    );
-    Err(Wrong::new(
-        what,
-        "chmod 600 the PIN file, or 400; if others could read it, change the PIN",
-    ))
+    let what = format!("{name} is open to others than its owner (mode {mode:03o})");
+    let cure = format!("chmod 600 {name}, or 400; if others could read it, change the {holds}");
+    Err(Wrong::new(what, cure))
 }
 
 fn pem(bytes: &[u8], wanted: SectionKind, name: &str, noun: &str) -> Result<(), Wrong> {

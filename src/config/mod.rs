@@ -125,6 +125,14 @@ pub struct Listen {
     pub steering: Located<Steering>,
 }
 
+impl Listen {
+    /// What the listener is called where nothing else is said: its port. Nodes of a fleet have
+    /// that in common, and listeners of one node do not.
+    pub fn name(&self) -> String {
+        self.address.value.port().to_string()
+    }
+}
+
 /// Which shard gets a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steering {
@@ -142,6 +150,21 @@ pub struct Tls {
     pub key: Located<KeySource>,
     /// PEM file: the trust anchors of client certificates.
     pub client_ca: Located<PathBuf>,
+    /// Session tickets that other nodes take as well; of this process alone where not said.
+    pub tickets: Option<Tickets>,
+}
+
+/// `[tls.tickets]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tickets {
+    /// What tickets are sealed with.
+    pub secret_file: Located<PathBuf>,
+    /// What opens tickets as well, while one secret is replaced by another.
+    pub second_secret_file: Option<Located<PathBuf>>,
+    /// How long one key is made of it.
+    pub slot: Duration,
+    /// What this listener is called, for its tickets.
+    pub name: String,
 }
 
 /// Where the server's private key is.

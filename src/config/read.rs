@@ -24,6 +24,7 @@ use crate::limits::{
 
 mod clients;
 mod issuers;
+mod tickets;
 
 /// Reads a configuration file, and looks at the files it names.
 ///
@@ -92,7 +93,7 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
 /// Every section is read before the first `?`, so that the faults of all are found.
 fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config> {
     let listen = listen(root.section("listen"), cpus);
-    let tls = tls(root.section("tls"));
+    let tls = tls(root.section("tls"), listen.as_ref());
     let oauth = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
     let clients = clients::clients(root);
@@ -209,16 +210,18 @@ fn refuse_repeats<T: PartialEq + std::fmt::Debug>(
     }
 }
 
-fn tls(mut section: Section<'_, '_>) -> Option<Tls> {
+fn tls(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Tls> {
     let cure = "name the PEM file of the server certificate and its intermediates";
     let certificate = section.required_file("certificate", FileKind::Certificates, cure);
     let cure = "name the PEM file of the CAs that client certificates come from";
     let client_ca = section.required_file("client_ca", FileKind::Certificates, cure);
     let key = key(section.section("key"));
+    let tickets = tickets::tickets(section.optional_section("tickets"), listen);
     Some(Tls {
         certificate: certificate?,
         key: key?,
         client_ca: client_ca?,
+        tickets,
     })
 }
 

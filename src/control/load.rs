@@ -19,6 +19,8 @@ use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{ClientAuth, Terminator};
 
+mod tickets;
+
 /// What was looked at, and what was found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -83,6 +85,7 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
         .as_ref()
         .map(|oauth| own_issuer(oauth, config, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
+    let tickets = report.note("session tickets", tickets::load(config));
     let issuers: Vec<_> = config
         .issuers
         .iter()
@@ -116,8 +119,8 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
         });
     let mut certificate_not_after = UnixSeconds(0);
     let mut server_key = None;
-    let terminator = match (chain, key, proved, auth) {
-        (Some(chain), Some(key), Some(()), Some(auth)) => {
+    let terminator = match (chain, key, proved, auth, tickets) {
+        (Some(chain), Some(key), Some(()), Some(auth), Some(tickets)) => {
             certificate_not_after = chain.not_after;
             server_key = Some(Arc::clone(&key));
             let made = Terminator::new(
@@ -125,7 +128,7 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
                 key,
                 auth,
                 config.listen.server_names.clone(),
-                &config.listen.address.value.to_string(),
+                tickets,
             );
             let made = made.map_err(|what| {
                 fault(

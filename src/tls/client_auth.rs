@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
@@ -16,6 +15,7 @@ use rustls::{
 };
 
 use super::chains::{self, ChainHash};
+use super::epoch::TrustEpoch;
 use super::leaf::{self, Leaf};
 use super::{Refusal, profile, turn};
 use crate::clock::UnixSeconds;
@@ -43,11 +43,11 @@ impl ClientAuth {
     /// # Errors
     /// An anchor that is no CA certificate, no anchor at all, or a name two clients claim.
     pub fn new(anchors: Vec<CertificateDer<'static>>, clients: &[Client]) -> Result<Self, String> {
-        let mut epoch = Context::new(&SHA256);
+        let mut epoch = TrustEpoch::default();
         let mut roots = RootCertStore::empty();
         for (place, anchor) in anchors.into_iter().enumerate() {
             check_anchor(&anchor).map_err(|what| format!("trust anchor {}: {what}", place + 1))?;
-            enter(&mut epoch, &anchor);
+            epoch.enter("anchor", &[&anchor]);
             roots
                 .add(anchor)
                 .map_err(|fault| format!("trust anchor {}: {fault}", place + 1))?;
@@ -59,14 +59,13 @@ impl ClientAuth {
         let (mut dns, mut uri) = (HashMap::new(), HashMap::new());
         for (place, client) in clients.iter().enumerate() {
             let place = u32::try_from(place).map_err(|_| "too many clients".to_owned())?;
-            enter(&mut epoch, client.client_id.as_bytes());
             for san in &client.sans {
                 let (names, name, kind) = match san {
                     San::Dns(name) => (&mut dns, name.to_ascii_lowercase(), "dns"),
                     San::Uri(name) => (&mut uri, name.clone(), "uri"),
                 };
-                enter(&mut epoch, kind.as_bytes());
-                enter(&mut epoch, name.as_bytes());
+                let client_id = client.client_id.as_bytes();
+                epoch.enter("name", &[client_id, kind.as_bytes(), name.as_bytes()]);
                 let earlier = names.insert(name, ClientIndex(place));
                 if earlier.is_some_and(|other| other != ClientIndex(place)) {
                     return Err(format!(
@@ -80,11 +79,11 @@ impl ClientAuth {
             chain,
             dns,
             uri,
-            epoch: bytes32(epoch.finish().as_ref()),
+            epoch: epoch.finish(),
         })
     }
 
-    /// Changes with every anchor, client and name: what a session was established under.
+    /// Changes with every anchor and every name of a client: what a session was established under.
     pub(super) fn epoch(&self) -> [u8; 32] {
         self.epoch
     }
@@ -210,14 +209,4 @@ fn check_anchor(der: &[u8]) -> Result<(), String> {
         return Err("its keyUsage lacks keyCertSign".into());
     }
     Ok(())
-}
-
-/// Length first, so that two fields never run into one another.
-fn enter(hash: &mut Context, field: &[u8]) {
-    hash.update(&(field.len() as u64).to_be_bytes());
-    hash.update(field);
-}
-
-fn bytes32(digest: &[u8]) -> [u8; 32] {
-    digest.try_into().expect("SHA-256 has 32 octets")
 }

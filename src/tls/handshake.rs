@@ -18,7 +18,7 @@ use rustls::unbuffered::ConnectionState;
 use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
 
 use super::leaf::Leaf;
-use super::resumption::BoundTickets;
+use super::resumption::{BoundTickets, Tickets};
 use super::server_key::ServerKey;
 use super::session::{self, Session};
 use super::turn::Turn;
@@ -56,8 +56,8 @@ struct Parts {
 
 impl Terminator {
     /// `chain` is the server's, leaf first; `server_names` are those a client may ask for by SNI,
-    /// none for any; `listener` is the address, to which session tickets are bound. That `key` is
-    /// the leaf's is the caller's to prove (`hsm::PrivateKey::prove`).
+    /// none for any; `tickets` are what its sessions are continued by. That `key` is the leaf's is
+    /// the caller's to prove (`hsm::PrivateKey::prove`).
     ///
     /// # Errors
     /// What rustls cannot work with, in words.
@@ -66,12 +66,12 @@ impl Terminator {
         key: Arc<PrivateKey>,
         auth: ClientAuth,
         server_names: Vec<String>,
-        listener: &str,
+        tickets: Tickets,
     ) -> Result<Self, String> {
         let in_token = key.in_token();
         let key = ServerKey::new(key, in_token);
         let auth = Arc::new(auth);
-        let tickets = BoundTickets::new(Arc::clone(&auth), listener)?;
+        let tickets = BoundTickets::new(tickets, Arc::clone(&auth));
         Self::build(chain, key, in_token, auth, server_names, tickets)
     }
 

@@ -6,6 +6,7 @@
 
 mod chains;
 mod client_auth;
+mod epoch;
 mod handshake;
 mod leaf;
 mod profile;
@@ -18,7 +19,9 @@ mod turn;
 
 pub use client_auth::ClientAuth;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
+pub use resumption::Tickets;
 pub use session::{Opened, Session, TlsFault};
+pub use ticket_keys::{TicketKeys, TicketSecret};
 
 /// Names of the key exchange groups that are spoken here, best first.
 pub fn groups() -> Vec<String> {

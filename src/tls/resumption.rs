@@ -11,10 +11,18 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::server::ProducesTickets;
 
-use super::ticket_keys::{PERIOD_S, SealsTickets, TicketKeys};
+use super::ticket_keys::{SealsTickets, TicketKeys};
 use super::{ClientAuth, chains, turn};
 
 const BINDING_BYTES: usize = 32;
+
+/// What sessions of a listener are continued by.
+pub struct Tickets {
+    pub keys: Arc<TicketKeys>,
+    /// What the listener is called. Tickets of one that is called otherwise do not open, whoever
+    /// has the keys; nodes that stand in for one another call theirs the same.
+    pub listener: String,
+}
 
 /// Seals sessions under keys that all shards share, bound to trust epoch and listener.
 #[derive(Clone)]
@@ -26,8 +34,8 @@ pub(super) struct BoundTickets {
 }
 
 impl BoundTickets {
-    pub(super) fn new(auth: Arc<ClientAuth>, listener: &str) -> Result<Self, String> {
-        Ok(Self::with(Arc::new(TicketKeys::new()?), auth, listener))
+    pub(super) fn new(tickets: Tickets, auth: Arc<ClientAuth>) -> Self {
+        Self::with(tickets.keys, auth, &tickets.listener)
     }
 
     pub(super) fn with(
@@ -62,9 +70,10 @@ impl ProducesTickets for BoundTickets {
         true
     }
 
-    /// For so long a ticket opens for certain.
+    //= RFC 8446 section 4.6.1
+    //# A ticket is said to live for seven days at most.
     fn lifetime(&self) -> u32 {
-        PERIOD_S as u32
+        self.sealing.lifetime_s()
     }
 
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {

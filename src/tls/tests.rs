@@ -132,7 +132,7 @@ impl World {
         Self {
             ca,
             server,
-            sealing: Arc::new(TicketKeys::new().unwrap()),
+            sealing: Arc::new(TicketKeys::random().unwrap()),
         }
     }
 
@@ -299,7 +299,7 @@ fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
     }
     let world = World::new();
     let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
-    let tickets = BoundTickets::new(Arc::clone(&auth), "x").unwrap();
+    let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "x");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let certified = rustls::sign::CertifiedKey::new(vec![world.server.der.clone()], Arc::new(key));
     let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
@@ -374,6 +374,9 @@ impl SealsTickets for Plainly {
     }
     fn open(&self, ticket: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
         Some(ticket.to_vec())
+    }
+    fn lifetime_s(&self) -> u32 {
+        60
     }
 }
 
@@ -668,7 +671,7 @@ fn refused_signature_is_told_by_internal_error() {
     let who = scs_as(&world.ca, &["one.example"]);
     for version in BOTH {
         let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
-        let tickets = BoundTickets::new(Arc::clone(&auth), "a").unwrap();
+        let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
         let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), true);
         let chain = vec![world.server.der.clone()];
         // The terminator is wrong about its key: the key itself still does not sign here.

@@ -1,32 +1,43 @@
-//! The keys session tickets are sealed with: random, kept in memory only, a new one every six
-//! hours, the one before it still opens.
+//! The keys session tickets are sealed with: another one for each ticket, made of the secret of
+//! the slot of time it is sealed in.
 //!
 //! ```text
-//!   ticket = name of these keys (8) | period (8) | nonce (12) | sealed session | tag (16)
+//!   ticket = name of the secret (8) | slot (8) | salt (32) | sealed session | tag (16)
+//!   slot secret = HKDF-Expand(secret, slot)        key = HKDF-Expand(slot secret, salt)
 //! ```
-//! All shards use the same two keys, so that a session is continued wherever the client's next
-//! connection lands. They find them without a lock: a period has its own of two slots, and whoever
-//! needs the slot of a new period first fills it. Who comes while that happens seals no ticket, or
-//! opens none, and the next handshake is a full one.
+//! Nodes that share the secret may share the slots' too, at a million tickets a second, so no
+//! nonce is drawn under a common key: of 96 bits, two would be the same after 2^48 tickets at even
+//! odds. The key of a ticket comes of 256 random bits instead. That two of q tickets have the same
+//! one has a probability below q^2 / 2^257: for 2^64 tickets in one slot, 2^-129. Each key seals
+//! once, so its nonce is zero.
+//!
+//! A slot's tickets open in the slot before (of nodes whose clock is behind), in their own and in
+//! the one after. All shards use the same secrets, and find them without a lock; one that nobody
+//! has needed yet is made by who needs it.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixSeconds;
+use crate::limits::{TICKET_CLOCKS_APART_S_MAX, TICKET_SLOT_DEFAULT};
 
-/// A ticket opens for so long at least, and for twice as long at most.
-pub(super) const PERIOD_S: u64 = 6 * 60 * 60;
+mod ring;
+mod secret;
+
+use ring::Ring;
+pub use secret::TicketSecret;
 
 const NAME_BYTES: usize = 8;
-const HEAD_BYTES: usize = NAME_BYTES + 8 + NONCE_LEN;
-const SECRET_WORDS: usize = 4;
-/// In a slot that nobody has needed yet. No period is 0.
-const EMPTY: u64 = 0;
-/// In a slot that is being filled.
-const FILLING: u64 = u64::MAX;
+const SALT_BYTES: usize = 32;
+const HEAD_BYTES: usize = NAME_BYTES + 8 + SALT_BYTES;
+const KEY_LABEL: &[u8] = b"ticket";
+
+type SlotSecret = Zeroizing<[u8; 32]>;
 
 /// What a ticket is sealed and opened by. `binding` is authenticated, and not in the ticket.
 pub(super) trait SealsTickets: Send + Sync {
@@ -35,60 +46,91 @@ pub(super) trait SealsTickets: Send + Sync {
 
     /// None where these are no keys for it, or no longer.
     fn open(&self, ticket: &[u8], binding: &[u8], now: UnixSeconds) -> Option<Vec<u8>>;
+
+    /// How long a ticket opens for certain, in seconds.
+    fn lifetime_s(&self) -> u32;
 }
 
-/// The keys of one process.
-pub(super) struct TicketKeys {
+/// The keys of one process, or of all nodes that share a secret.
+pub struct TicketKeys {
+    slot_s: u64,
+    /// Tickets are sealed with the first; all of them open.
+    keyrings: Vec<Keyring>,
+}
+
+/// One secret and what is held of it.
+struct Keyring {
     name: [u8; NAME_BYTES],
-    /// Of an even period and of an odd one.
-    slots: [Slot; 2],
+    source: Source,
+    ring: Ring,
 }
 
-/// `secret` is that of `period` for as long as `period` says so before and after it was read.
-struct Slot {
-    period: AtomicU64,
-    secret: [AtomicU64; SECRET_WORDS],
+enum Source {
+    /// Each slot's is random: when it is past, nothing that is left opens its tickets.
+    OfProcess,
+    Shared(TicketSecret),
 }
 
 impl TicketKeys {
+    /// The keys of this process, always the same: random, in memory only.
+    ///
     /// # Errors
     /// The system has no random numbers.
-    pub(super) fn new() -> Result<Self, String> {
+    pub fn of_process() -> Result<Arc<Self>, String> {
+        static KEYS: OnceLock<Result<Arc<TicketKeys>, String>> = OnceLock::new();
+        KEYS.get_or_init(|| Self::random().map(Arc::new)).clone()
+    }
+
+    pub(super) fn random() -> Result<Self, String> {
         let mut name = [0; NAME_BYTES];
         rand::fill(&mut name).map_err(|_| "no random bytes for tickets".to_owned())?;
-        let slot = || Slot {
-            period: AtomicU64::new(EMPTY),
-            secret: Default::default(),
+        let keyring = Keyring {
+            name,
+            source: Source::OfProcess,
+            ring: Ring::new(),
         };
         Ok(Self {
-            name,
-            slots: [slot(), slot()],
+            slot_s: TICKET_SLOT_DEFAULT.as_secs(),
+            keyrings: vec![keyring],
         })
     }
 
-    fn slot(&self, period: u64) -> &Slot {
-        &self.slots[usize::from(period % 2 == 1)]
+    /// Keys of secrets that other nodes have as well: tickets are sealed with `sealing`, and open
+    /// with it and with `opening`. Slots of another length are other slots.
+    pub fn shared(sealing: TicketSecret, opening: Option<TicketSecret>, slot: Duration) -> Self {
+        let slot_s = slot.as_secs().max(1);
+        let keyring = |secret: TicketSecret| Keyring {
+            name: secret.name(slot_s),
+            source: Source::Shared(secret),
+            ring: Ring::new(),
+        };
+        let secrets = std::iter::once(sealing).chain(opening);
+        Self {
+            slot_s,
+            keyrings: secrets.map(keyring).collect(),
+        }
+    }
+
+    /// Counted from 1970, and from 1: the ring has 0 for nothing.
+    fn slot(&self, now: UnixSeconds) -> u64 {
+        now.0 / self.slot_s + 1
     }
 }
 
 impl SealsTickets for TicketKeys {
     fn seal(&self, session: &[u8], binding: &[u8], now: UnixSeconds) -> Option<Vec<u8>> {
-        let period = period(now);
-        let slot = self.slot(period);
-        slot.fill(period)?;
-        let key = slot.key(period)?;
-        // Drawn at random: at 4,000 tickets a second on each of 50 shards, two of one key are the
-        // same with a probability of 2^-33.
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).ok()?;
+        let keyring = self.keyrings.first()?;
+        let slot = self.slot(now);
+        let secret = keyring.to_seal(self.slot_s, slot)?;
+        let mut salt = [0; SALT_BYTES];
+        rand::fill(&mut salt).ok()?;
         let mut ticket = Vec::with_capacity(HEAD_BYTES + session.len() + AES_256_GCM.tag_len());
-        ticket.extend_from_slice(&self.name);
-        ticket.extend_from_slice(&period.to_be_bytes());
-        ticket.extend_from_slice(&nonce);
+        ticket.extend_from_slice(&keyring.name);
+        ticket.extend_from_slice(&slot.to_be_bytes());
+        ticket.extend_from_slice(&salt);
         ticket.extend_from_slice(session);
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(binding), &mut ticket[HEAD_BYTES..])
+        let tag = key(&secret, &salt)?
+            .seal_in_place_separate_tag(nonce(), Aad::from(binding), &mut ticket[HEAD_BYTES..])
             .ok()?;
         ticket.extend_from_slice(tag.as_ref());
         Some(ticket)
@@ -97,184 +139,71 @@ impl SealsTickets for TicketKeys {
     fn open(&self, ticket: &[u8], binding: &[u8], now: UnixSeconds) -> Option<Vec<u8>> {
         let (name, rest) = ticket.split_first_chunk::<NAME_BYTES>()?;
         let (sealed_in, rest) = rest.split_first_chunk()?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let (salt, sealed) = rest.split_first_chunk::<SALT_BYTES>()?;
         let sealed_in = u64::from_be_bytes(*sealed_in);
-        // A slot still holds what came before the last period when nobody has sealed in this one.
-        if *name != self.name || sealed_in.checked_add(1)? < period(now) {
+        let keyring = self.keyrings.iter().find(|keys| keys.name == *name)?;
+        if sealed_in.abs_diff(self.slot(now)) > 1 {
             return None;
         }
-        let key = self.slot(sealed_in).key(sealed_in)?;
+        let secret = keyring.to_open(self.slot_s, sealed_in)?;
         let mut opened = sealed.to_vec();
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = key
-            .open_in_place(nonce, Aad::from(binding), &mut opened)
+        let length = key(&secret, salt)?
+            .open_in_place(nonce(), Aad::from(binding), &mut opened)
             .ok()?
             .len();
         opened.truncate(length);
         Some(opened)
     }
-}
 
-impl Slot {
-    /// Has the slot hold a key of `period`. None where another thread is about to. Where the clock
-    /// was ahead, tickets of that time are given up: else there were none until it is that late.
-    fn fill(&self, period: u64) -> Option<()> {
-        let found = self.period.load(Ordering::Acquire);
-        if found == period {
-            return Some(());
-        }
-        if found == FILLING {
-            return None;
-        }
-        let mut secret = Zeroizing::new([0; 8 * SECRET_WORDS]);
-        rand::fill(secret.as_mut_slice()).ok()?;
-        self.period
-            .compare_exchange(found, FILLING, Ordering::AcqRel, Ordering::Relaxed)
-            .ok()?;
-        // Whoever reads a word of the new secret must find the period changed behind it.
-        fence(Ordering::Release);
-        for (slot, octets) in self.secret.iter().zip(secret.as_chunks().0) {
-            slot.store(u64::from_ne_bytes(*octets), Ordering::Relaxed);
-        }
-        self.period.store(period, Ordering::Release);
-        Some(())
-    }
-
-    /// The key of `period`, where the slot holds that.
-    fn key(&self, period: u64) -> Option<LessSafeKey> {
-        if period == EMPTY || period == FILLING || self.period.load(Ordering::Acquire) != period {
-            return None;
-        }
-        let mut secret = Zeroizing::new([0; 8 * SECRET_WORDS]);
-        for (octets, slot) in secret.as_chunks_mut().0.iter_mut().zip(&self.secret) {
-            *octets = slot.load(Ordering::Relaxed).to_ne_bytes();
-        }
-        fence(Ordering::Acquire);
-        if self.period.load(Ordering::Relaxed) != period {
-            return None;
-        }
-        let key = UnboundKey::new(&AES_256_GCM, secret.as_slice()).ok()?;
-        Some(LessSafeKey::new(key))
+    /// To the end of the next slot it is a slot at least, less what clocks of nodes may be apart.
+    fn lifetime_s(&self) -> u32 {
+        let certain = self.slot_s.saturating_sub(TICKET_CLOCKS_APART_S_MAX);
+        u32::try_from(certain).unwrap_or(u32::MAX)
     }
 }
 
-/// Counted from 1970, and from 1, because 0 is an empty slot.
-fn period(now: UnixSeconds) -> u64 {
-    now.0 / PERIOD_S + 1
+impl Keyring {
+    /// None where another thread is about to make it.
+    fn to_seal(&self, slot_s: u64, slot: u64) -> Option<SlotSecret> {
+        if let Some(secret) = self.ring.read(slot) {
+            return Some(secret);
+        }
+        match &self.source {
+            Source::OfProcess => {
+                let mut secret = Zeroizing::new([0; 32]);
+                rand::fill(secret.as_mut_slice()).ok()?;
+                self.ring.fill(slot, &secret).then_some(secret)
+            }
+            Source::Shared(_) => self.to_open(slot_s, slot),
+        }
+    }
+
+    fn to_open(&self, slot_s: u64, slot: u64) -> Option<SlotSecret> {
+        if let Some(secret) = self.ring.read(slot) {
+            return Some(secret);
+        }
+        match &self.source {
+            Source::OfProcess => None,
+            Source::Shared(shared) => {
+                let secret = shared.slot_secret(slot_s, slot);
+                self.ring.fill(slot, &secret);
+                Some(secret)
+            }
+        }
+    }
+}
+
+fn key(secret: &SlotSecret, salt: &[u8; SALT_BYTES]) -> Option<LessSafeKey> {
+    let secret = Prk::new_less_safe(HKDF_SHA256, secret.as_slice());
+    let info = [KEY_LABEL, salt];
+    let material = secret.expand(&info, &AES_256_GCM).ok()?;
+    Some(LessSafeKey::new(UnboundKey::from(material)))
+}
+
+/// Each key seals once.
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-
-    use super::*;
-
-    const SESSION: &[u8] = b"a session of 25 octets :-)";
-    const BINDING: &[u8] = &[7; 32];
-    /// In the middle of a period.
-    const NOW: UnixSeconds = UnixSeconds(88_000 * PERIOD_S + PERIOD_S / 2);
-
-    fn periods_later(count: u64) -> UnixSeconds {
-        UnixSeconds(NOW.0 + count * PERIOD_S)
-    }
-
-    fn opens(keys: &TicketKeys, ticket: &[u8], now: UnixSeconds) -> bool {
-        match keys.open(ticket, BINDING, now) {
-            Some(opened) => {
-                assert_eq!(opened, SESSION);
-                true
-            }
-            None => false,
-        }
-    }
-
-    #[test]
-    fn ticket_opens_after_one_change_of_keys_and_not_after_two() {
-        let keys = TicketKeys::new().unwrap();
-        let ticket = keys.seal(SESSION, BINDING, NOW).unwrap();
-        assert!(opens(&keys, &ticket, NOW));
-        // Whether anything is sealed in between or not.
-        assert!(opens(&keys, &ticket, periods_later(1)));
-        let next = keys.seal(SESSION, BINDING, periods_later(1)).unwrap();
-        assert!(opens(&keys, &ticket, periods_later(1)));
-        assert!(!opens(&keys, &ticket, periods_later(2)));
-        let last = keys.seal(SESSION, BINDING, periods_later(2)).unwrap();
-        assert!(!opens(&keys, &ticket, periods_later(2)));
-        // Its key is gone for good, whatever the clock says then.
-        assert!(!opens(&keys, &ticket, NOW));
-        assert!(opens(&keys, &next, periods_later(2)));
-        assert!(opens(&keys, &last, periods_later(2)));
-    }
-
-    #[test]
-    fn ticket_lives_as_long_as_it_says_at_least() {
-        let keys = TicketKeys::new().unwrap();
-        for begun in [0, 1, PERIOD_S / 2, PERIOD_S - 1] {
-            let at = UnixSeconds(periods_later(0).0 + begun);
-            let ticket = keys.seal(SESSION, BINDING, at).unwrap();
-            assert!(opens(&keys, &ticket, UnixSeconds(at.0 + PERIOD_S)));
-            assert!(!opens(&keys, &ticket, UnixSeconds(at.0 + 2 * PERIOD_S)));
-        }
-    }
-
-    #[test]
-    fn altered_ticket_or_binding_does_not_open() {
-        let keys = TicketKeys::new().unwrap();
-        let ticket = keys.seal(SESSION, BINDING, NOW).unwrap();
-        assert_eq!(ticket.len(), HEAD_BYTES + SESSION.len() + 16);
-        for place in 0..ticket.len() {
-            let mut other = ticket.clone();
-            other[place] ^= 1;
-            assert_eq!(keys.open(&other, BINDING, NOW), None, "{place}");
-            assert_eq!(keys.open(&ticket[..place], BINDING, NOW), None, "{place}");
-        }
-        assert_eq!(keys.open(&ticket, &[6; 32], NOW), None);
-        assert_eq!(keys.open(&[0xff; 100], BINDING, NOW), None);
-        let others = TicketKeys::new().unwrap();
-        assert_eq!(others.open(&ticket, BINDING, NOW), None);
-        // No two tickets look alike, nor is anything of the session in the clear.
-        assert_ne!(keys.seal(SESSION, BINDING, NOW).unwrap(), ticket);
-        assert!(!ticket.windows(8).any(|octets| octets == &SESSION[..8]));
-    }
-
-    #[test]
-    fn clock_that_was_ahead_costs_its_own_tickets_only() {
-        for ahead in [1, 2, 3, 4, 40] {
-            let keys = TicketKeys::new().unwrap();
-            let early = keys.seal(SESSION, BINDING, periods_later(ahead)).unwrap();
-            for later in [0, 1] {
-                let now = periods_later(later);
-                let ticket = keys.seal(SESSION, BINDING, now).unwrap();
-                assert!(opens(&keys, &ticket, now), "{ahead} ahead, {later} later");
-            }
-            if ahead > 1 {
-                assert!(!opens(&keys, &early, periods_later(ahead)), "{ahead}");
-            }
-        }
-    }
-
-    #[test]
-    fn threads_agree_on_the_key_of_a_new_period() {
-        const THREADS: usize = 4;
-        let keys = TicketKeys::new().unwrap();
-        let barrier = Barrier::new(THREADS);
-        for later in 0..200 {
-            let now = periods_later(later);
-            let sealed = std::thread::scope(|scope| {
-                let seal = || {
-                    barrier.wait();
-                    (0..8)
-                        .filter_map(|_| keys.seal(SESSION, BINDING, now))
-                        .collect::<Vec<_>>()
-                };
-                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(seal)).collect();
-                let sealed = threads.into_iter().map(|thread| thread.join().unwrap());
-                sealed.flatten().collect::<Vec<_>>()
-            });
-            assert!(!sealed.is_empty());
-            for ticket in sealed {
-                assert!(opens(&keys, &ticket, now));
-            }
-        }
-    }
-}
+mod tests;

@@ -17,11 +17,11 @@ use crate::harness::{tool, wait_until};
 const HOUR_S: i64 = 3_600;
 
 /// The clock of one gateway.
-struct Clock(PathBuf);
+pub struct Clock(PathBuf);
 
 impl Clock {
     /// Right, until it is set.
-    fn of(stage: &mut Stage) -> Self {
+    pub fn of(stage: &mut Stage) -> Self {
         let clock = Self(stage.scratch.path().join("clock"));
         clock.write(0);
         for (name, value) in [
@@ -45,7 +45,7 @@ impl Clock {
     }
 
     /// Sets it, and waits until the gateway has noticed.
-    fn set(&self, ahead_s: i64, house: &House) {
+    pub fn set(&self, ahead_s: i64, house: &House) {
         let said = || {
             house
                 .gateway

@@ -25,6 +25,7 @@ mod issuer;
 mod keys;
 mod operation;
 mod privacy;
+mod resumption;
 mod selftest;
 mod shutdown;
 mod tls;

@@ -657,3 +657,4 @@ mod files;
 mod machine;
 mod oauth;
 mod operation;
+mod tickets;

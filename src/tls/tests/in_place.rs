@@ -329,6 +329,9 @@ impl SealsTickets for NoTickets {
     fn open(&self, _: &[u8], _: &[u8], _: UnixSeconds) -> Option<Vec<u8>> {
         None
     }
+    fn lifetime_s(&self) -> u32 {
+        0
+    }
 }
 
 /// A server that is done, to which the client has sent in one piece its last flight and what

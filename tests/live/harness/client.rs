@@ -126,17 +126,7 @@ impl Dialer {
     /// The alert or the fault of the socket. In TLS 1.3 a server's refusal of the client's
     /// certificate only shows at the first read.
     pub fn connect(&self, address: SocketAddr) -> io::Result<Client> {
-        let socket = TcpStream::connect_timeout(&address, WAIT)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(WAIT))?;
-        socket.set_write_timeout(Some(WAIT))?;
-        let config = Arc::new(self.config.clone());
-        let tls = ClientConnection::new(config, self.name.clone()).map_err(io::Error::other)?;
-        let mut client = Client {
-            tls,
-            socket,
-            pending: Vec::new(),
-        };
+        let mut client = self.reach(address)?;
         while client.tls.is_handshaking() {
             client.tls.complete_io(&mut client.socket)?;
         }
@@ -144,6 +134,44 @@ impl Dialer {
             client.tls.write_tls(&mut client.socket)?;
         }
         Ok(client)
+    }
+
+    /// The same, and sends octets in one piece with the end of the handshake.
+    ///
+    /// # Errors
+    /// As of [`Self::connect`].
+    pub fn connect_asking(&self, address: SocketAddr, ask: &str) -> io::Result<Client> {
+        let mut client = self.reach(address)?;
+        // Held back until the keys are there.
+        client.tls.writer().write_all(ask.as_bytes())?;
+        loop {
+            let mut flight = Vec::new();
+            while client.tls.wants_write() {
+                client.tls.write_tls(&mut flight)?;
+            }
+            client.socket.write_all(&flight)?;
+            if !client.tls.is_handshaking() {
+                return Ok(client);
+            }
+            if client.tls.read_tls(&mut client.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            client.tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+
+    fn reach(&self, address: SocketAddr) -> io::Result<Client> {
+        let socket = TcpStream::connect_timeout(&address, WAIT)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(WAIT))?;
+        socket.set_write_timeout(Some(WAIT))?;
+        let config = Arc::new(self.config.clone());
+        let tls = ClientConnection::new(config, self.name.clone()).map_err(io::Error::other)?;
+        Ok(Client {
+            tls,
+            socket,
+            pending: Vec::new(),
+        })
     }
 }
 

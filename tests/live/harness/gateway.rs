@@ -44,6 +44,7 @@ impl ConfigText {
             .get_mut(section)
             .and_then(|keys| keys.remove(name));
         assert!(removed.is_some(), "{key} was not set");
+        self.values.retain(|_, keys| !keys.is_empty());
         self
     }
 

@@ -79,7 +79,8 @@ fn sections_called_optional_may_be_left_out() {
         .filter(|line| !line.starts_with("tls_client_auth") && !line.starts_with("scopes"))
         .collect();
     assert_eq!(good(&text.join("\n")).oauth, None);
-    for head in ["[oauth]", "[admin]", "[audit]"] {
+    assert_eq!(good(&without(&["[tls.tickets]"])).tls.tickets, None);
+    for head in ["[tls.tickets]", "[oauth]", "[admin]", "[audit]"] {
         let before = DOCUMENTED.split(&format!("\n{head}\n")).next().unwrap();
         let paragraph = before.rsplit("\n\n").next().unwrap();
         assert!(paragraph.starts_with("# Optional: "), "{head}");
@@ -101,7 +102,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .into_iter()
         .filter(|(section, _)| !section.is_empty())
         .map(|(section, key)| format!("{section}.{key}"))
-        .filter(|key| key != "tls.key" && key != "oauth.key")
+        .filter(|key| !["tls.key", "tls.tickets", "oauth.key"].contains(&key.as_str()))
         .collect();
     assert_eq!(written_keys(&text), known);
     let (faults, _) = report.finish();
@@ -141,6 +142,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[listen]",
         "[tls]",
         "[tls.key]",
+        "[tls.tickets]",
         "[oauth]",
         "[oauth.key]",
         "[[issuer]]",

@@ -128,6 +128,27 @@ fn pin_file_open_to_others_is_refused_with_chmod() {
 }
 
 #[test]
+fn ticket_secret_is_closed_to_others_and_never_shown() {
+    let folder = Folder::new();
+    let tickets = |file: &str| {
+        let lines = format!("[tls.tickets]\nsecret_file = {file:?}\n[upstream]");
+        folder.write("t8gate.toml", &SMALL.replace("[upstream]", &lines));
+    };
+    folder.write("secret", "QUJDREVGR0g=");
+    tickets("secret");
+    for mode in [0o640, 0o604, 0o660] {
+        folder.mode("secret", mode);
+        folder.refused(16, "tls.tickets.secret_file", "open to others");
+        assert!(folder.read().unwrap_err()[0].cure.contains("chmod 600"));
+    }
+    folder.mode("secret", 0o600);
+    folder.read().unwrap();
+    tickets("QUJDREVGR0g=");
+    folder.refused(16, "tls.tickets.secret_file", "cannot be read");
+    assert!(!format!("{:?}", folder.read()).contains("QUJDREVGR0g="));
+}
+
+#[test]
 fn pin_written_in_place_of_its_file_is_not_shown() {
     let folder = Folder::new();
     let token = TOKEN.replace("\"pin\"", "\"98765\"");
