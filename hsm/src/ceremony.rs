@@ -77,6 +77,12 @@ impl Custody {
         self.sensitive && !self.extractable && self.never_extractable && self.local
     }
 
+    /// Whether the token keeps the key to itself from now on. Enough where this process has just
+    /// had it made: there are tokens that say nothing of how a key came to be.
+    pub fn cannot_leave(self) -> bool {
+        self.sensitive && !self.extractable
+    }
+
     fn of(session: &Session, key: ObjectHandle) -> Result<Self, OpenFault> {
         const ASKED: [AttributeType; 5] = [
             AttributeType::Sensitive,

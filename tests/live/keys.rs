@@ -12,6 +12,7 @@ use crate::harness::gateway::{check, t8gate, write};
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf, Purpose, San};
 use crate::harness::softhsm::{Spy, Token, write_pin};
+use crate::harness::softoken::Softoken;
 use crate::harness::stage::{PATH, Stage};
 use crate::harness::{Outcome, Scratch, WAIT, command, peers, run, run_well};
 
@@ -32,6 +33,17 @@ impl Desk {
             token,
             environment: vec![("SOFTHSM2_CONF".to_owned(), configuration)],
         }
+    }
+
+    /// NSS softoken behind p11-kit, whose server ends with the first value.
+    fn at_nss_softoken(scratch: Scratch) -> (Softoken, Self) {
+        let softoken = Softoken::start(&scratch.path().join("nss"));
+        let desk = Self {
+            scratch,
+            token: softoken.token.clone(),
+            environment: softoken.environment.clone(),
+        };
+        (softoken, desk)
     }
 
     fn with_a_key(kind: &str) -> Self {
@@ -140,15 +152,12 @@ impl OpensslCa {
 }
 
 /// The configuration comes first, as an operator has it; every command takes the token from it.
-fn ceremony(kind: &str) {
+fn ceremony(desk: &Desk, kind: &str, held: &str) {
     let origin = Origin::start();
     let mut stage = Stage::new(origin.address);
     let folder = stage.scratch.path().to_owned();
-    let token = Token::empty(&folder);
-    let configuration = token.configuration.display().to_string();
-    stage
-        .environment
-        .push(("SOFTHSM2_CONF".to_owned(), configuration));
+    let token = &desk.token;
+    stage.environment.clone_from(&desk.environment);
     let served = folder.join("served.pem");
     stage.config.unset("tls.key.file");
     stage.config.set_text("tls.certificate", served.display());
@@ -170,7 +179,7 @@ fn ceremony(kind: &str) {
     let uri = keys(&["generate", "--type", kind]);
     assert!(uri.starts_with(&token.uri), "{uri}");
     let listed = keys(&["list"]);
-    assert!(listed.contains("stays in the token"), "{listed}");
+    assert!(listed.contains(held), "{listed}");
     keys(&["self-test"]);
 
     let name = format!("dns:{HOST}");
@@ -229,17 +238,34 @@ fn ceremony(kind: &str) {
 //# Names are country, organization and common name; the latter two in UTF-8.
 #[test]
 fn operator_gets_from_an_empty_token_to_a_serving_p256_certificate() {
-    ceremony("p256");
+    ceremony(&Desk::with_an_empty_token(), "p256", "stays in the token");
 }
 
 #[test]
 fn operator_gets_from_an_empty_token_to_a_serving_p384_certificate() {
-    ceremony("p384");
+    ceremony(&Desk::with_an_empty_token(), "p384", "stays in the token");
 }
 
 #[test]
 fn operator_gets_from_an_empty_token_to_a_serving_rsa_certificate() {
-    ceremony("rsa2048");
+    ceremony(
+        &Desk::with_an_empty_token(),
+        "rsa2048",
+        "stays in the token",
+    );
+}
+
+/// It does not say of a key that it was made inside, so that it is told as it is.
+#[test]
+fn another_pkcs11_implementation_serves_the_certificate_of_its_key() {
+    let scratch = Scratch::new();
+    let (softoken, desk) = Desk::at_nss_softoken(scratch);
+    ceremony(
+        &desk,
+        "p256",
+        "NOT MADE INSIDE, sensitive, never extractable",
+    );
+    drop(softoken);
 }
 
 #[test]

@@ -44,9 +44,9 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
         hexadecimal(&made.id),
         list::custody_text(made.custody)
     );
-    if !made.custody.stays_in_token() {
+    if !made.custody.cannot_leave() {
         return Err(fault(
-            "the token does not vouch that the key stays in it",
+            "the token has not made the key one that stays in it",
             "delete the key, and see the HSM's policy for keys that are sensitive and not \
              extractable",
         )

@@ -12,6 +12,7 @@ pub mod origin;
 pub mod peers;
 pub mod pki;
 pub mod softhsm;
+pub mod softoken;
 pub mod stage;
 
 use std::io::Read;
