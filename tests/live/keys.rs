@@ -14,7 +14,7 @@ use crate::harness::pki::{Key, Leaf, Purpose, San};
 use crate::harness::softhsm::{Spy, Token, write_pin};
 use crate::harness::softoken::Softoken;
 use crate::harness::stage::{PATH, Stage};
-use crate::harness::{Outcome, Scratch, WAIT, command, peers, run, run_well};
+use crate::harness::{Outcome, Scratch, WAIT, command, free_address, peers, run, run_well};
 
 /// A token in a folder of its own.
 struct Desk {
@@ -617,4 +617,72 @@ fn rotation_leaves_the_old_key_serving_until_the_configuration_names_the_new_one
         "{}",
         outcome.stdout
     );
+}
+
+/// The shell blocks of a part of `hsm/README.md`.
+fn readme_blocks(part: &str) -> Vec<String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/hsm/README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let begin = format!("<!-- {part}: begin -->");
+    let end = format!("<!-- {part}: end -->");
+    let (_, text) = text.split_once(&begin).expect("the part begins");
+    let (text, _) = text.split_once(&end).expect("the part ends");
+    let blocks = text.split("```sh\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    blocks
+        .map(|b| b.replace("token=t8gate;", "token=t8gate-test;"))
+        .collect()
+}
+
+/// The walk of `hsm/README.md` as it is printed, in a folder with the configuration.
+#[test]
+fn readme_leads_from_an_empty_token_to_a_certificate_and_to_the_next_one() {
+    let desk = Desk::with_an_empty_token();
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let folder = desk.scratch.path();
+    stage.config.unset("tls.key.file");
+    stage.config.set_text("tls.certificate", "server.pem");
+    stage.config.set_text("listen.address", free_address());
+    stage
+        .config
+        .set_text("tls.key.module", desk.token.module.display());
+    stage.config.set_text("tls.key.uri", &desk.token.uri);
+    stage.config.set_text("tls.key.pin_file", "pin");
+    desk.scratch.write("t8gate.toml", stage.config.render());
+    let ca = OpensslCa::new(folder);
+    let bash = |block: &str| {
+        let mut bash = command("bash");
+        bash.args(["-euc", block]).current_dir(folder);
+        bash.envs(desk.environment.clone());
+        let program = Path::new(env!("CARGO_BIN_EXE_t8gate")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        bash.env("PATH", format!("{}:{path}", program.display()));
+        run_well(&mut bash)
+    };
+
+    let [list, request, import] = &readme_blocks("ceremony")[..] else {
+        panic!("the ceremony has three steps")
+    };
+    assert!(bash(list).contains("token \"t8gate-test\""));
+    bash(request);
+    ca.issue(&folder.join("request.pem"), "issued.pem");
+    let said = bash(import);
+    assert!(
+        said.contains("signed, and verified with the certificate"),
+        "{said}"
+    );
+
+    let [request, import] = &readme_blocks("rotation")[..] else {
+        panic!("the rotation has two steps")
+    };
+    bash(request);
+    ca.issue(&folder.join("request-2.pem"), "issued-2.pem");
+    let next = request.lines().next().unwrap();
+    bash(&format!("{next}\n{import}"));
+    let next = next.split('\'').nth(1).unwrap();
+    stage.config.set_text("tls.certificate", "server-2.pem");
+    stage.config.set_text("tls.key.uri", next);
+    desk.scratch.write("t8gate.toml", stage.config.render());
+    bash("t8gate check --config t8gate.toml");
 }
