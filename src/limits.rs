@@ -103,6 +103,8 @@ impl Default for Limits {
 pub struct Deadlines {
     /// From accept to a finished TLS handshake; over it the connection is closed.
     pub handshake: Duration,
+    /// One signature by a token; over it its signer process counts as hanging and is replaced.
+    pub signature: Duration,
     /// From the first byte of a head to its last; over it 408.
     pub head: Duration,
     /// From the end of the head to the last byte of the body, plus the time the bytes received
@@ -131,6 +133,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            signature: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             body_bytes_per_s_min: 16 * 1024,

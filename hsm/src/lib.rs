@@ -5,19 +5,22 @@
 //! where it has none, against its own public key ([`PrivateKey::prove_alone`]); a token key that
 //! comes back after a fault is proved again before it signs.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod ceremony;
 mod der;
+mod pin;
 mod pkcs11;
 mod pool;
 mod public;
+pub mod signer;
 mod soft;
 mod uri;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{self, Digest};
 use public::PublicKey;
 
 /// The keys this gateway serves TLS with.
@@ -124,7 +127,10 @@ pub struct PrivateKey {
 
 enum Keeper {
     Soft(soft::SoftKey),
+    /// In a token that this process has opened itself.
     Token(Box<pool::TokenKey>),
+    /// In a token that a signer process has opened for this one.
+    Apart(signer::KeyApart),
 }
 
 /// What a PrivateKey shows of itself: nothing of the key.
@@ -148,15 +154,18 @@ impl PrivateKey {
         })
     }
 
-    /// Opens a key in a token: loads the module, logs in once, opens all sessions.
+    /// Opens a key in a token: loads the module, logs in once, opens all sessions. After
+    /// [`signer::keep_apart`] a process of the module's own does that, else this one.
     ///
     /// # Errors
     /// The module cannot be loaded, the URI is wrong or names no or several tokens or keys, the
     /// PIN is refused (it is never tried twice), or the key is one this gateway does not take.
     pub fn from_token(source: &Pkcs11Source) -> Result<Self, OpenFault> {
-        Ok(Self {
-            keeper: Keeper::Token(Box::new(pool::TokenKey::open(source)?)),
-        })
+        let keeper = match signer::launch() {
+            Some(launch) => Keeper::Apart(signer::KeyApart::open(launch, source)?),
+            None => Keeper::Token(Box::new(pool::TokenKey::open(source)?)),
+        };
+        Ok(Self { keeper })
     }
 
     /// The kind of key.
@@ -164,12 +173,13 @@ impl PrivateKey {
         match &self.keeper {
             Keeper::Soft(key) => key.kind(),
             Keeper::Token(key) => key.kind(),
+            Keeper::Apart(key) => key.kind(),
         }
     }
 
     /// Whether signing leaves this process's own code and may block.
     pub fn in_token(&self) -> bool {
-        matches!(self.keeper, Keeper::Token(_))
+        !matches!(self.keeper, Keeper::Soft(_))
     }
 
     /// The schemes this key signs by, best first. A token without PSS has no PSS schemes.
@@ -177,6 +187,7 @@ impl PrivateKey {
         match &self.keeper {
             Keeper::Soft(key) => key.kind().schemes(),
             Keeper::Token(key) => key.schemes(),
+            Keeper::Apart(key) => key.schemes(),
         }
     }
 
@@ -190,14 +201,16 @@ impl PrivateKey {
         }
         match &self.keeper {
             Keeper::Soft(key) => key.sign(job),
-            Keeper::Token(key) => key.sign(job),
+            Keeper::Token(key) => key.sign(job.scheme, job.hashed().as_ref()),
+            Keeper::Apart(key) => key.sign(job.scheme, job.hashed().as_ref()),
         }
     }
 
     /// To be called now and then while [`SignFault::TokenGone`] lasts: has the module look for its
     /// tokens as at the start, where it does not see this key's. Every session through the module,
     /// of this key and of others, is opened again by its next signature. Does nothing while
-    /// another thread signs through the module, and for a key in a file. May block.
+    /// another thread signs through the module, and for keys in files and in signer processes,
+    /// which are looked after without being asked. May block.
     pub fn revive(&self) {
         if let Keeper::Token(key) = &self.keeper {
             key.revive();
@@ -238,7 +251,7 @@ impl PrivateKey {
     pub fn prove_alone(&self) -> Result<Vec<u8>, OpenFault> {
         let public = match &self.keeper {
             Keeper::Soft(key) => PublicKey::from_spki(&key.spki()?)?,
-            Keeper::Token(key) => key.identity().cloned().ok_or_else(|| {
+            Keeper::Token(_) | Keeper::Apart(_) => self.identity().cloned().ok_or_else(|| {
                 OpenFault::new(
                     "the token does not say what the public key of the private key is",
                     "store the public key object beside the private key, with the same id \
@@ -263,9 +276,7 @@ impl PrivateKey {
         public: PublicKey,
         other_key: impl Fn() -> OpenFault,
     ) -> Result<(), OpenFault> {
-        if let Keeper::Token(key) = &self.keeper
-            && key.identity().is_some_and(|known| *known != public)
-        {
+        if self.identity().is_some_and(|known| *known != public) {
             return Err(other_key());
         }
         for scheme in one_of_each_family(self.schemes()) {
@@ -278,7 +289,8 @@ impl PrivateKey {
             };
             let signature = match &self.keeper {
                 Keeper::Soft(key) => key.sign(job),
-                Keeper::Token(key) => key.sign_for(job, &public),
+                Keeper::Token(key) => key.sign_for(scheme, job.hashed().as_ref(), Some(&public)),
+                Keeper::Apart(key) => key.sign_unproved(scheme, job.hashed().as_ref()),
             };
             let signature = signature.map_err(|fault| {
                 OpenFault::new(
@@ -290,10 +302,27 @@ impl PrivateKey {
                 return Err(other_key());
             }
         }
-        if let Keeper::Token(key) = &self.keeper {
-            key.remember(public).map_err(|()| other_key())?;
+        match &self.keeper {
+            Keeper::Soft(_) => Ok(()),
+            Keeper::Token(key) => key.remember(public).map_err(|()| other_key()),
+            Keeper::Apart(key) => key.remember(public).map_err(|()| other_key()),
         }
-        Ok(())
+    }
+
+    /// The key that may sign, where that is known: for a key in a token, once it or a certificate
+    /// has said so.
+    fn identity(&self) -> Option<&PublicKey> {
+        match &self.keeper {
+            Keeper::Soft(_) => None,
+            Keeper::Token(key) => key.identity(),
+            Keeper::Apart(key) => key.identity(),
+        }
+    }
+}
+
+impl SignJob<'_> {
+    fn hashed(&self) -> Digest {
+        self.scheme.hashed(self.message)
     }
 }
 
@@ -341,6 +370,18 @@ enum Family {
 }
 
 impl Scheme {
+    fn hash(self) -> &'static digest::Algorithm {
+        match self {
+            Self::EcdsaP256Sha256 | Self::RsaPssSha256 | Self::RsaPkcs1Sha256 => &digest::SHA256,
+            Self::EcdsaP384Sha384 | Self::RsaPssSha384 | Self::RsaPkcs1Sha384 => &digest::SHA384,
+            Self::RsaPssSha512 | Self::RsaPkcs1Sha512 => &digest::SHA512,
+        }
+    }
+
+    fn hashed(self, message: &[u8]) -> Digest {
+        digest::digest(self.hash(), message)
+    }
+
     fn family(self) -> Family {
         match self {
             Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => Family::Ecdsa,

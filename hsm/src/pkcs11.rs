@@ -2,11 +2,9 @@
 //! session does it, and what happens on a fault, is `pool`'s business.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
-use aws_lc_rs::digest;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
@@ -14,12 +12,10 @@ use cryptoki::mechanism::{Mechanism, MechanismInfo, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki::types::AuthPin;
-use zeroize::Zeroizing;
 
 use crate::public::{self, PublicKey};
 use crate::uri::KeyUri;
-use crate::{Family, KeyKind, OpenFault, Scheme, SignFault, SignJob, der};
+use crate::{Family, KeyKind, OpenFault, Scheme, SignFault, der, pin};
 
 /// C_Initialize is once per process and module, since another key may be open through the same
 /// one.
@@ -190,11 +186,6 @@ pub fn open_session(context: &Pkcs11, slot: Slot) -> Result<Session, OpenFault> 
     })
 }
 
-/// PINs that a token has refused in this process, by the token's serial number and a keyed hash:
-/// whoever opens a second key in the token, or opens one again, must not spend another try on the
-/// same PIN. One that has been corrected in its file is another.
-static REFUSED: Mutex<Vec<(String, u64)>> = Mutex::new(Vec::new());
-
 /// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry, and
 /// never by a PIN that was refused before.
 pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), OpenFault> {
@@ -213,69 +204,23 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
             "log in once by hand with the right PIN, put that into the PIN file, start again",
         ));
     }
-    let (pin, hash) = read_pin(pin_file)?;
-    let refused = |why: &str| {
-        OpenFault::new(
-            format!("the token refused the PIN of {}: {why}", pin_file.display()),
-            "correct the PIN file: a PIN that was refused is not tried again, because a few wrong \
-             ones lock the token for good",
-        )
-    };
-    let tried = (token.serial_number().to_owned(), hash);
-    // Held while it is tried: two keys of one token must not try at the same time.
-    let mut known = REFUSED
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if known.contains(&tried) {
-        return Err(refused("it was tried before"));
-    }
-    match session.login(UserType::User, Some(&pin)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(Error::Pkcs11(
-            why @ (RvError::PinIncorrect
-            | RvError::PinInvalid
-            | RvError::PinLenRange
-            | RvError::PinExpired
-            | RvError::PinLocked),
-            _,
-        )) => {
-            known.push(tried);
-            Err(refused(&format!("{why:?}")))
+    pin::try_once(pin_file, token.serial_number(), |pin| {
+        match session.login(UserType::User, Some(pin)) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(pin::Answer::Taken),
+            Err(Error::Pkcs11(
+                why @ (RvError::PinIncorrect
+                | RvError::PinInvalid
+                | RvError::PinLenRange
+                | RvError::PinExpired
+                | RvError::PinLocked),
+                _,
+            )) => Ok(pin::Answer::Refused(format!("{why:?}"))),
+            Err(e) => Err(OpenFault::new(
+                format!("login to the token failed: {e}"),
+                "check the token with pkcs11-tool --login --list-objects",
+            )),
         }
-        Err(e) => Err(OpenFault::new(
-            format!("login to the token failed: {e}"),
-            "check the token with pkcs11-tool --login --list-objects",
-        )),
-    }
-}
-
-/// The first line of the PIN file, and a hash of it by a key of this process. Both copies in memory
-/// are wiped when dropped.
-fn read_pin(file: &Path) -> Result<(AuthPin, u64), OpenFault> {
-    let cure = "write the user PIN on the first line of the file, mode 0600";
-    let text = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
-        OpenFault::new(
-            format!("the PIN file {} cannot be read: {e}", file.display()),
-            cure,
-        )
-    })?;
-    crate::warn_if_readable_by_others(file, "a PIN");
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match std::str::from_utf8(line) {
-        Ok(pin) if !pin.is_empty() => {
-            static KEY: OnceLock<RandomState> = OnceLock::new();
-            let hash = KEY.get_or_init(RandomState::new).hash_one(pin);
-            Ok((AuthPin::from(pin), hash))
-        }
-        _ => Err(OpenFault::new(
-            format!(
-                "the PIN file {} has no PIN on its first line",
-                file.display()
-            ),
-            cure,
-        )),
-    }
+    })
 }
 
 /// A private key in a token, as one session sees it.
@@ -508,26 +453,35 @@ pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme
 }
 
 /// Why one signature failed, as far as it matters for what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
-    /// Session, login, handle or device: getting all of them anew may help.
-    Lost,
+    /// The session is of no more use: another one is.
+    Session,
+    /// The login is gone, or the key's number: to log in once, and to find the key again.
+    LoginOrHandle,
+    /// The device, or the way to it. Another session may help; else the module has to begin anew.
+    Device,
     /// The answer will be the same next time.
     Refused,
 }
 
-/// Signs in the token. Hashes here, so that every token needs only the bare mechanisms and the
-/// message, of any length, never travels.
-pub fn sign(session: &Session, key: ObjectHandle, job: SignJob<'_>) -> Result<Vec<u8>, TokenFault> {
-    let (hash, algorithm, hash_mechanism, mgf, prefix) = hashing(job.scheme);
-    let hashed = digest::digest(algorithm, job.message);
-    let hashed = hashed.as_ref();
-    let answer = match job.scheme.family() {
+/// Signs in the token what was hashed as `scheme` says, so that every token needs only the bare
+/// mechanisms and a message, of any length, never travels.
+pub fn sign(
+    session: &Session,
+    key: ObjectHandle,
+    scheme: Scheme,
+    hashed: &[u8],
+) -> Result<Vec<u8>, TokenFault> {
+    let (hash_mechanism, mgf, prefix) = hashing(scheme);
+    let answer = match scheme.family() {
         Family::Ecdsa => session.sign(&Mechanism::Ecdsa, key, hashed),
         Family::RsaPss => {
             let params = PkcsPssParams {
                 hash_alg: hash_mechanism,
                 mgf,
-                s_len: hash.into(),
+                // As long as the hash, which is 64 octets at the most.
+                s_len: (hashed.len() as u64).into(),
             };
             session.sign(&Mechanism::RsaPkcsPss(params), key, hashed)
         }
@@ -536,22 +490,16 @@ pub fn sign(session: &Session, key: ObjectHandle, job: SignJob<'_>) -> Result<Ve
             session.sign(&Mechanism::RsaPkcs, key, &info)
         }
     };
-    let raw = answer.map_err(classify)?;
-    match job.scheme {
+    let raw = answer.map_err(|error| classify(&error))?;
+    match scheme {
         Scheme::EcdsaP256Sha256 => der::ecdsa_signature(&raw, 32).ok_or(TokenFault::Refused),
         Scheme::EcdsaP384Sha384 => der::ecdsa_signature(&raw, 48).ok_or(TokenFault::Refused),
         _ => Ok(raw),
     }
 }
 
-/// Hash length, hash, the same for PSS, its mask, and the octets of DigestInfo before the hash.
-type Hashing = (
-    u64,
-    &'static digest::Algorithm,
-    MechanismType,
-    PkcsMgfType,
-    &'static [u8],
-);
+/// The hash for PSS, its mask, and the octets of DigestInfo before the hash.
+type Hashing = (MechanismType, PkcsMgfType, &'static [u8]);
 
 fn hashing(scheme: Scheme) -> Hashing {
     //= RFC 8017 section 9.2
@@ -563,53 +511,41 @@ fn hashing(scheme: Scheme) -> Hashing {
     const SHA512: &[u8] =
         b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40";
     match scheme {
-        Scheme::EcdsaP256Sha256 | Scheme::RsaPssSha256 | Scheme::RsaPkcs1Sha256 => (
-            32,
-            &digest::SHA256,
-            MechanismType::SHA256,
-            PkcsMgfType::MGF1_SHA256,
-            SHA256,
-        ),
-        Scheme::EcdsaP384Sha384 | Scheme::RsaPssSha384 | Scheme::RsaPkcs1Sha384 => (
-            48,
-            &digest::SHA384,
-            MechanismType::SHA384,
-            PkcsMgfType::MGF1_SHA384,
-            SHA384,
-        ),
-        Scheme::RsaPssSha512 | Scheme::RsaPkcs1Sha512 => (
-            64,
-            &digest::SHA512,
-            MechanismType::SHA512,
-            PkcsMgfType::MGF1_SHA512,
-            SHA512,
-        ),
+        Scheme::EcdsaP256Sha256 | Scheme::RsaPssSha256 | Scheme::RsaPkcs1Sha256 => {
+            (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, SHA256)
+        }
+        Scheme::EcdsaP384Sha384 | Scheme::RsaPssSha384 | Scheme::RsaPkcs1Sha384 => {
+            (MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, SHA384)
+        }
+        Scheme::RsaPssSha512 | Scheme::RsaPkcs1Sha512 => {
+            (MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, SHA512)
+        }
     }
 }
 
-fn classify(error: Error) -> TokenFault {
+fn classify(error: &Error) -> TokenFault {
     let Error::Pkcs11(code, _) = error else {
         return TokenFault::Refused;
     };
     match code {
         RvError::SessionHandleInvalid
         | RvError::SessionClosed
-        | RvError::UserNotLoggedIn
-        | RvError::KeyHandleInvalid
-        | RvError::ObjectHandleInvalid
-        | RvError::DeviceError
+        // A session left in the middle of an operation is of no more use.
+        | RvError::OperationActive => TokenFault::Session,
+        RvError::UserNotLoggedIn | RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid => {
+            TokenFault::LoginOrHandle
+        }
+        RvError::DeviceError
         | RvError::DeviceMemory
         | RvError::DeviceRemoved
         | RvError::TokenNotPresent
         | RvError::TokenNotRecognized
         | RvError::SlotIdInvalid
         | RvError::CryptokiNotInitialized
-        // A session left in the middle of an operation is of no more use.
-        | RvError::OperationActive
         // What modules say when they do not know better, a broken link to the HSM included.
         | RvError::GeneralError
         | RvError::FunctionFailed
-        | RvError::VendorDefined(_) => TokenFault::Lost,
+        | RvError::VendorDefined(_) => TokenFault::Device,
         _ => TokenFault::Refused,
     }
 }
@@ -617,8 +553,8 @@ fn classify(error: Error) -> TokenFault {
 impl From<TokenFault> for SignFault {
     fn from(fault: TokenFault) -> Self {
         match fault {
-            TokenFault::Lost => Self::TokenGone,
             TokenFault::Refused => Self::Refused,
+            TokenFault::Session | TokenFault::LoginOrHandle | TokenFault::Device => Self::TokenGone,
         }
     }
 }

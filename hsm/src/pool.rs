@@ -2,7 +2,9 @@
 //! back after a fault only with the same key.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use cryptoki::object::ObjectHandle;
@@ -12,10 +14,13 @@ use cryptoki::slot::{Slot, TokenInfo};
 use crate::pkcs11::{self, Module, Round, TokenFault};
 use crate::public::PublicKey;
 use crate::uri::KeyUri;
-use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, SignJob};
+use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault};
 
 /// More is a slip of the pen: threads that sign are as many as sessions.
 const SESSIONS_MAX: usize = 1024;
+/// Between two sessions that are opened at the start: an HSM that many gateways share, and that
+/// comes back for all of them at once, must not be stormed.
+const SESSION_PAUSE: Duration = Duration::from_millis(2);
 
 pub struct TokenKey {
     module: Arc<Module>,
@@ -81,7 +86,10 @@ impl TokenKey {
         let found = pkcs11::find_key(&idle, &uri)?;
         let schemes = pkcs11::schemes(context, slot, found.kind)?;
         let seats = ArrayQueue::new(source.sessions);
-        for _ in 0..source.sessions {
+        for number in 0..source.sessions {
+            if number > 0 {
+                thread::sleep(SESSION_PAUSE);
+            }
             let session = pkcs11::open_session(context, slot)?;
             // Handles are the token's, not the session's, while the application stays logged in.
             let _ = seats.push(Seat(Some(Held {
@@ -125,29 +133,41 @@ impl TokenKey {
         }
     }
 
-    pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
+    /// Signs what was hashed as `scheme` says with the key that may sign; refuses where no key has
+    /// been said to.
+    pub fn sign(&self, scheme: Scheme, hashed: &[u8]) -> Result<Vec<u8>, SignFault> {
         let identity = self.identity.get().ok_or(SignFault::Refused)?;
-        self.sign_for(job, identity)
+        self.sign_for(scheme, hashed, Some(identity))
     }
 
-    /// Signs with the key whose public key is `identity`; the caller may be about to prove that.
-    pub fn sign_for(&self, job: SignJob<'_>, identity: &PublicKey) -> Result<Vec<u8>, SignFault> {
+    /// Signs for whoever is about to prove the key to be `identity`. Without one, nothing that was
+    /// lost is brought back: nothing could be held against it.
+    pub fn sign_for(
+        &self,
+        scheme: Scheme,
+        hashed: &[u8],
+        identity: Option<&PublicKey>,
+    ) -> Result<Vec<u8>, SignFault> {
         let round = self.module.enter();
         let seat = self.seats.pop().ok_or(SignFault::Busy)?;
         let mut loan = Loan { pool: self, seat };
         if let Some(held) = loan.seat.0.take_if(|held| held.round != *round) {
             forget(held.session);
         }
+        let mut standing = None;
         if let Some(held) = &loan.seat.0 {
-            match pkcs11::sign(&held.session, held.key, job) {
+            match pkcs11::sign(&held.session, held.key, scheme, hashed) {
                 Ok(signature) => return Ok(signature),
                 Err(TokenFault::Refused) => return Err(SignFault::Refused),
-                Err(TokenFault::Lost) => loan.seat.0 = None,
+                Err(TokenFault::LoginOrHandle) => standing = loan.seat.0.take(),
+                Err(TokenFault::Session | TokenFault::Device) => loan.seat.0 = None,
             }
         }
-        let held = self.reopen(identity, *round)?;
-        let answer = pkcs11::sign(&held.session, held.key, job);
-        if !matches!(answer, Err(TokenFault::Lost)) {
+        let identity = identity.ok_or(SignFault::TokenGone)?;
+        let standing = standing.map(|held| held.session);
+        let held = self.mend(identity, *round, standing)?;
+        let answer = pkcs11::sign(&held.session, held.key, scheme, hashed);
+        if matches!(answer, Ok(_) | Err(TokenFault::Refused)) {
             loan.seat.0 = Some(held);
         }
         Ok(answer?)
@@ -167,41 +187,47 @@ impl TokenKey {
         }
     }
 
-    /// A new session in place of a lost one: finds token and key again, which may have other
-    /// numbers now, and has the key prove that it is the one it was.
-    fn reopen(&self, identity: &PublicKey, round: Round) -> Result<Held, SignFault> {
-        let mut door = self
-            .door
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+    /// The session `standing`, or a new one in place of a lost one, fit to sign: logs in if that is
+    /// needed, once, finds the key again, which may have another number now, and has it prove that
+    /// it is the one it was.
+    fn mend(
+        &self,
+        identity: &PublicKey,
+        round: Round,
+        standing: Option<Session>,
+    ) -> Result<Held, SignFault> {
+        let mut door = self.enter_door();
         let context = &self.module.context;
         let (slot, token) = pkcs11::find_token(context, &self.uri)
             .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
-        let session = pkcs11::open_session(context, slot)
-            .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        let session = match standing {
+            Some(session) => session,
+            None => pkcs11::open_session(context, slot)
+                .map_err(|fault| gone(SignFault::TokenGone, &fault))?,
+        };
         self.login_again(&mut door, &session, slot, &token, round)?;
         let found = pkcs11::find_key(&session, &self.uri)
             .map_err(|fault| gone(SignFault::KeyGone, &fault))?;
         let scheme = *self.schemes.first().ok_or(SignFault::Unsupported)?;
         let message = crate::fresh_message()?;
-        let signature = pkcs11::sign(
-            &session,
-            found.handle,
-            SignJob {
-                scheme,
-                message: &message,
-            },
-        )?;
+        let hashed = scheme.hashed(&message);
+        let signature = pkcs11::sign(&session, found.handle, scheme, hashed.as_ref())?;
         if found.kind != self.kind || !identity.verifies(scheme, &message, &signature) {
             tracing::error!("another key stands in the token under the name of the server key");
             return Err(SignFault::KeyGone);
         }
-        tracing::warn!("a session with the token was lost and has been opened again");
+        tracing::warn!("a session with the token was lost and has been mended");
         Ok(Held {
             session,
             key: found.handle,
             round,
         })
+    }
+
+    fn enter_door(&self) -> MutexGuard<'_, Door> {
+        self.door
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn login_again(

@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Fault};
+use crate::io::cpu;
 
 #[derive(Parser)]
 #[command(
@@ -48,6 +49,9 @@ enum Command {
     Keys(keys::Command),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
+    /// What `serve` starts for each PKCS#11 module, to hold it, its PIN and its sessions.
+    #[command(hide = true)]
+    Signer,
     /// Say in words what became of a request, and why: 0 when it was found, 1 when not, 2 when the
     /// question is wrong or names several.
     Explain {
@@ -70,6 +74,10 @@ pub fn main() -> ExitCode {
             serve::main(&config)
         }
         Command::Check { config } => check::main(&config),
+        Command::Signer => {
+            log_to_stderr();
+            hsm::signer::run(cpu::step_back)
+        }
         Command::Hw(options) => hw::main(&options),
         Command::Keys(command) => keys::main(&command),
         Command::Demo(options) => demo::main(&options),

@@ -40,7 +40,16 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal; 0 after an orderly end, 1 when it could not start.
 pub fn main(file: &Path) -> ExitCode {
-    let config = match config::examine(file) {
+    let examined = config::examine(file);
+    if let (Some(config), _) = &examined {
+        // The process that faces the internet never maps a token's module or PIN.
+        hsm::signer::keep_apart(hsm::signer::Launch {
+            program: "/proc/self/exe".into(),
+            argument: "signer".to_owned(),
+            sign_within: config.deadlines.signature,
+        });
+    }
+    let config = match examined {
         (Some(config), faults) if faults.is_empty() => config,
         (config, mut faults) => {
             // All in one report: also what would have been in the way of this one.

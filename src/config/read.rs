@@ -391,6 +391,7 @@ fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
     let mut time = |key, default| section.or(key, duration(SWEEP_MS..=24 * HOUR_MS), default);
     let mut deadlines = Deadlines {
         handshake: time("handshake", d.handshake),
+        signature: time("signature", d.signature),
         head: time("head", d.head),
         body: time("body", d.body),
         body_bytes_per_s_min: d.body_bytes_per_s_min,

@@ -11,7 +11,7 @@ use crate::harness::client::{Dialer, HOST};
 use crate::harness::gateway::{check, t8gate, write};
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf, Purpose, San};
-use crate::harness::softhsm::{Spy, Token, write_pin};
+use crate::harness::softhsm::{PIN, Spy, Token, write_pin};
 use crate::harness::softoken::Softoken;
 use crate::harness::stage::{PATH, Stage};
 use crate::harness::{Outcome, Scratch, WAIT, command, free_address, peers, run, run_well};
@@ -322,7 +322,7 @@ fn wrong_pin_is_tried_once_and_not_told() {
         }
         assert_eq!(spy.calls("C_Login"), logins, "{what}");
         // The right one, so that the token is not locked by this test.
-        let right = write_pin(desk.scratch.path(), "246810");
+        let right = write_pin(desk.scratch.path(), PIN);
         assert_eq!(right, desk.token.pin_file);
         desk.well("list", &[]);
         logins += 1;
@@ -350,13 +350,13 @@ fn pin_comes_from_a_descriptor_as_well_and_from_nowhere_else() {
     }
     let outcome = bash(&format!("{keys} --pin-fd 3"));
     assert!(!outcome.status.success(), "no descriptor");
-    let outcome = bash(&format!("PIN=246810 T8GATE_PIN=246810 {keys}"));
+    let outcome = bash(&format!("PIN={PIN} T8GATE_PIN={PIN} {keys}"));
     assert!(
         outcome.stderr.contains("none is named"),
         "{}",
         outcome.stderr
     );
-    let outcome = bash(&format!("{keys} --pin 246810"));
+    let outcome = bash(&format!("{keys} --pin {PIN}"));
     assert_eq!(outcome.status.code(), Some(2), "an argument");
 }
 

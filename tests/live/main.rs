@@ -28,4 +28,5 @@ mod privacy;
 mod resumption;
 mod selftest;
 mod shutdown;
+mod signer_process;
 mod tls;

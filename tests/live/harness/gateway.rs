@@ -248,6 +248,29 @@ impl Gateway {
         self.child.id()
     }
 
+    /// Its signer processes, one for each PKCS#11 module.
+    pub fn signer_pids(&self) -> Vec<u32> {
+        let parent = format!("PPid:\t{}\n", self.pid());
+        let entries = std::fs::read_dir("/proc").expect("Linux").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let ours = |pid: &u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+            status.is_ok_and(|status| status.contains(&parent) && !status.contains("(zombie)"))
+        };
+        pids.filter(ours).collect()
+    }
+
+    /// Its one signer process.
+    ///
+    /// # Panics
+    /// When there is none or several.
+    pub fn signer_pid(&self) -> u32 {
+        match self.signer_pids().as_slice() {
+            [pid] => *pid,
+            several => panic!("signer processes: {several:?}"),
+        }
+    }
+
     /// What it has said on stderr so far.
     pub fn log(&self) -> String {
         self.log
@@ -364,7 +387,8 @@ impl Gateway {
         number.parse().expect("a number")
     }
 
-    fn proc(&self, name: &str) -> PathBuf {
+    /// A file of `/proc` about it.
+    pub fn proc(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.pid()))
     }
 }

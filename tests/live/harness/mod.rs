@@ -167,6 +167,11 @@ pub fn run_well(command: &mut Command) -> String {
     outcome.stdout
 }
 
+/// Sends a signal to a process that a test has to do with: `signal(pid, "STOP")`.
+pub fn signal(pid: u32, name: &str) {
+    run_well(command("kill").args([&format!("-{name}"), &pid.to_string()]));
+}
+
 /// Waits for a child's end; after `limit` it is killed and there is no status.
 pub fn finish(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let mut status = None;

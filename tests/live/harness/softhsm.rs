@@ -8,7 +8,8 @@ use super::{command, installed, run_well};
 
 const LABEL: &str = "t8gate-test";
 const OBJECT: &str = "server";
-const PIN: &str = "246810";
+/// The user PIN. Long enough that it stands nowhere by chance.
+pub const PIN: &str = "246810-opens-tokens-of-tests";
 
 /// A token with one key pair.
 #[derive(Clone)]
@@ -92,6 +93,11 @@ impl Token {
             id,
         ];
         run_well(self.tool().args(["--login", "--pin", PIN]).args(arguments))
+    }
+
+    /// Puts the right PIN back into the PIN file.
+    pub fn restore_pin(&self) {
+        write_pin(self.pin_file.parent().expect("a file"), PIN);
     }
 
     fn initialise(&self) {

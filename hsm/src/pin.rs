@@ -1,0 +1,140 @@
+//! User PINs: read where they lie, wiped after use, and never tried again once refused.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use aws_lc_rs::hmac;
+use cryptoki::types::AuthPin;
+use zeroize::Zeroizing;
+
+use crate::OpenFault;
+
+/// HMAC-SHA256 of a PIN, by a key of this gateway's life.
+pub type Fingerprint = [u8; 32];
+
+/// A PIN that a token has refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPin {
+    /// The token's serial number.
+    pub serial: String,
+    pub fingerprint: Fingerprint,
+}
+
+/// PINs that tokens have refused: whoever opens a second key in a token, or opens one again, be it
+/// in another signer process, must not spend another try on the same PIN. One that has been
+/// corrected in its file is another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefusedPins {
+    /// Of the fingerprints; all zero until there is one.
+    pub key: Fingerprint,
+    pub known: Vec<RefusedPin>,
+}
+
+/// More than a gateway has tokens, times the slips of a pen.
+const REFUSED_MAX: usize = 64;
+
+static REFUSED: Mutex<RefusedPins> = Mutex::new(RefusedPins {
+    key: [0; 32],
+    known: Vec::new(),
+});
+
+impl RefusedPins {
+    /// What this process knows, with a key.
+    pub fn of_this_process() -> Result<Self, OpenFault> {
+        let mut refused = lock();
+        refused.have_key()?;
+        Ok(refused.clone())
+    }
+
+    /// Takes over what another process of the gateway knows, with its key.
+    pub fn learn(self) {
+        *lock() = self;
+    }
+
+    fn have_key(&mut self) -> Result<(), OpenFault> {
+        if self.key != [0; 32] {
+            return Ok(());
+        }
+        aws_lc_rs::rand::fill(&mut self.key).map_err(|_| {
+            OpenFault::new(
+                "there are no random numbers",
+                "check the system's random number source",
+            )
+        })
+    }
+}
+
+fn lock() -> std::sync::MutexGuard<'static, RefusedPins> {
+    REFUSED
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// What a token said to a PIN.
+pub enum Answer {
+    Taken,
+    /// With the token's word for it.
+    Refused(String),
+}
+
+/// Tries the PIN in `file` on the token with this serial number, once: never one that was refused.
+/// `attempt` is the login itself. Nobody else tries one at the same time.
+pub fn try_once(
+    file: &Path,
+    serial: &str,
+    attempt: impl FnOnce(&AuthPin) -> Result<Answer, OpenFault>,
+) -> Result<(), OpenFault> {
+    let pin = read(file)?;
+    let refused = |why: &str| {
+        OpenFault::new(
+            format!("the token refused the PIN of {}: {why}", file.display()),
+            "correct the PIN file: a PIN that was refused is not tried again, because a few wrong \
+             ones lock the token for good",
+        )
+    };
+    let mut known = lock();
+    known.have_key()?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &known.key);
+    let tag = hmac::sign(&key, pin.as_bytes());
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(tag.as_ref());
+    let tried = RefusedPin {
+        serial: serial.to_owned(),
+        fingerprint,
+    };
+    if known.known.contains(&tried) {
+        return Err(refused("it was tried before"));
+    }
+    match attempt(&AuthPin::from(pin.as_str()))? {
+        Answer::Taken => Ok(()),
+        Answer::Refused(why) => {
+            known.known.truncate(REFUSED_MAX - 1);
+            known.known.insert(0, tried);
+            Err(refused(&why))
+        }
+    }
+}
+
+/// The first line of the PIN file. All copies in memory are wiped when dropped.
+fn read(file: &Path) -> Result<Zeroizing<String>, OpenFault> {
+    let cure = "write the user PIN on the first line of the file, mode 0600";
+    let text = std::fs::read(file).map(Zeroizing::new).map_err(|e| {
+        OpenFault::new(
+            format!("the PIN file {} cannot be read: {e}", file.display()),
+            cure,
+        )
+    })?;
+    crate::warn_if_readable_by_others(file, "a PIN");
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match str::from_utf8(line) {
+        Ok(pin) if !pin.is_empty() => Ok(Zeroizing::new(pin.to_owned())),
+        _ => Err(OpenFault::new(
+            format!(
+                "the PIN file {} has no PIN on its first line",
+                file.display()
+            ),
+            cure,
+        )),
+    }
+}
