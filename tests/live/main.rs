@@ -26,6 +26,7 @@ mod keys;
 mod operation;
 mod privacy;
 mod resumption;
+mod scanners;
 mod selftest;
 mod shutdown;
 mod signer_process;

@@ -231,7 +231,7 @@ pub fn tool(name: &str) -> PathBuf {
     });
     found.unwrap_or_else(|| {
         panic!(
-            "no tools/{name} above {}; hint: make setup",
+            "no tools/{name} above {}; hint: make setup (make test-tls for scanners)",
             binary.display()
         )
     })
