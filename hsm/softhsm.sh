@@ -101,6 +101,7 @@ distinguished_name = dn
 x509_extensions = ext
 prompt = no
 [dn]
+O = t8gate test
 CN = $2
 [ext]
 basicConstraints = critical, CA:TRUE, pathlen:0
@@ -118,13 +119,14 @@ basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = $6
 subjectAltName = DNS:$5
+crlDistributionPoints = URI:http://crl.example.test/t8gate.crl
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 CNF
     # A request must be signed, and the token's key stays where it is: so it is made by a key
     # that is thrown away, and the certificate gets the token's public key in its place.
     ec_key "$dir/$2.request.key"
-    ssl req -new -sha256 -subj "/CN=$4" -key "$dir/$2.request.key" -out "$dir/$2.request"
+    ssl req -new -sha256 -subj "/O=t8gate test/CN=$4" -key "$dir/$2.request.key" -out "$dir/$2.request"
     ssl x509 -req -sha256 -days 825 -in "$dir/$2.request" -force_pubkey "$3" \
         -CA "$dir/$1.pem" -CAkey "$dir/$1.key.pem" -set_serial "0x$(openssl rand -hex 15 | sed 's/^./4/')" \
         -extfile "$dir/$2.ext" -out "$dir/$2.pem"

@@ -14,6 +14,8 @@ use crate::audit::Outcome;
 pub const REFUSAL_ROWS_MAX: usize = 64;
 /// Rows of refused connections that can be counted; `proxy::denial` asserts that it has no more.
 pub const CONNECTION_ROWS_MAX: usize = 32;
+/// Rules of the certificate profile that are counted.
+pub const RULES_MAX: usize = 64;
 
 /// A count that one thread writes and any thread reads.
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ pub struct Counters {
     pub swept_at_ms: Counter,
     refused: Rows<REFUSAL_ROWS_MAX>,
     refused_connections: Rows<CONNECTION_ROWS_MAX>,
+    broken_rules: Rows<RULES_MAX>,
     clients: Box<[ClientCounters]>,
 }
 
@@ -128,6 +131,7 @@ impl Counters {
             swept_at_ms: Counter::default(),
             refused: Rows::default(),
             refused_connections: Rows::default(),
+            broken_rules: Rows::default(),
             clients: (0..clients).map(|_| ClientCounters::default()).collect(),
         }
     }
@@ -140,6 +144,11 @@ impl Counters {
     /// The count of one row of the table of refused connections.
     pub fn refused_connections(&self, row: usize) -> &Counter {
         &self.refused_connections.0[row.min(CONNECTION_ROWS_MAX - 1)]
+    }
+
+    /// Chains refused because they broke this rule of the certificate profile.
+    pub fn broken_rules(&self, rule: usize) -> &Counter {
+        &self.broken_rules.0[rule.min(RULES_MAX - 1)]
     }
 
     /// Requests refused, for whatever reason.

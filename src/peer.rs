@@ -26,12 +26,45 @@ pub struct Client {
     pub name: String,
     /// The `client_id` its access tokens carry.
     pub client_id: String,
+    /// The group of partners whose CAs and rules hold for its certificates.
+    pub partner: String,
     /// Certificates with one of these names are this client's.
     pub sans: Vec<San>,
     /// The `{scsAsId}` path segments it may use.
     pub scs_as_ids: Vec<String>,
     /// What it may have of the embedded issuer; none where it fetches its tokens elsewhere.
     pub registration: Option<Registration>,
+}
+
+/// Which names of a certificate say whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A dNSName.
+    Dns,
+    /// A uniformResourceIdentifier.
+    Uri,
+    /// Either.
+    Any,
+}
+
+impl Identity {
+    /// As the configuration writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Uri => "uri",
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether a name can say it.
+    pub fn takes(self, name: &San) -> bool {
+        match self {
+            Self::Dns => matches!(name, San::Dns(_)),
+            Self::Uri => matches!(name, San::Uri(_)),
+            Self::Any => true,
+        }
+    }
 }
 
 /// A client of the embedded issuer.
@@ -54,6 +87,29 @@ pub enum TlsClientAuth {
     SubjectDn(String),
 }
 
+/// What a certificate was believed for: enough to judge it again, under other trust anchors or
+/// rules, without verifying a signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// Of the client it was mapped to.
+    pub client_id: String,
+    /// SHA-256 of the trust anchor's certificate.
+    pub anchor: [u8; 32],
+    /// The certificates below the anchor, leaf first.
+    pub certificates: Vec<CertificateId>,
+    /// The rules that the chain breaks, waived or not, as `tls::RuleSet` numbers them.
+    pub broken: u64,
+}
+
+/// What a revocation list knows a certificate by, both as DER.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateId {
+    /// The issuer's name.
+    pub issuer: Box<[u8]>,
+    /// Content of the serial number, without tag and length.
+    pub serial: Box<[u8]>,
+}
+
 /// The authenticated other end of a connection: made by `tls::client_auth` alone, from a verified
 /// certificate, and the same for the connection's life. Its fields are private and its constructor
 /// stays in this crate, so that holding one proves a verified certificate.
@@ -63,6 +119,7 @@ pub struct Peer {
     thumbprint: Thumbprint,
     certificate: Arc<[u8]>,
     not_after: u64,
+    lineage: Arc<Lineage>,
 }
 
 impl Peer {
@@ -73,12 +130,14 @@ impl Peer {
         thumbprint: Thumbprint,
         certificate: Arc<[u8]>,
         not_after: u64,
+        lineage: Arc<Lineage>,
     ) -> Self {
         Self {
             client,
             thumbprint,
             certificate,
             not_after,
+            lineage,
         }
     }
 
@@ -95,6 +154,11 @@ impl Peer {
     /// The leaf certificate's DER.
     pub fn certificate(&self) -> &Arc<[u8]> {
         &self.certificate
+    }
+
+    /// What the certificate was believed for.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// End of the leaf certificate's validity, seconds since 1970.

@@ -18,7 +18,10 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use t8gate::cli::serve::Gateway;
 use t8gate::clock::UnixSeconds;
 use t8gate::peer::{Client, San};
-use t8gate::tls::{ClientAuth, Established, Handshake, Step, Terminator, TicketKeys, Tickets};
+use t8gate::tls::{
+    ClientAuth, Established, Handshake, PartnerGroup, RuleSet, Step, Terminator, TicketKeys,
+    Tickets,
+};
 
 use harness::origin::Origin;
 use harness::stage::{PATH, Stage};
@@ -122,11 +125,17 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
     let client = Client {
         name: "acme".to_owned(),
         client_id: "acme".to_owned(),
+        partner: "default".to_owned(),
         sans: vec![San::Dns("scs.acme.example".to_owned())],
         scs_as_ids: vec!["acme".to_owned()],
         registration: None,
     };
-    let auth = ClientAuth::new(vec![stage.partner_ca.der.clone()], &[client]).expect("anchors");
+    let group = PartnerGroup {
+        name: "default".to_owned(),
+        anchors: vec![stage.partner_ca.der.clone()],
+        waived: RuleSet::EMPTY,
+    };
+    let auth = ClientAuth::new(vec![group], &[client]).expect("anchors");
     let leaf = harness::pki::Leaf::server(harness::client::HOST);
     let server = stage.operator_ca.issue("frugal", &leaf);
     let key = hsm::PrivateKey::from_pem_file(&server.key).expect("a key");

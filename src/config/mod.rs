@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limits::{Deadlines, Limits};
-use crate::peer::Client;
+use crate::peer::{Client, Identity};
 
 mod cpus;
 mod fault;
@@ -49,6 +49,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// The embedded issuer, where there is one.
     pub oauth: Option<Oauth>,
+    /// Each with a name of its own; that of `tls.client_ca`, if there is one, is first.
+    pub partners: Vec<Partner>,
     pub clients: Vec<Client>,
     pub upstream: Upstream,
     pub limits: Limits,
@@ -148,8 +150,8 @@ pub struct Tls {
     /// PEM file: the server certificate, then its intermediates.
     pub certificate: Located<PathBuf>,
     pub key: Located<KeySource>,
-    /// PEM file: the trust anchors of client certificates.
-    pub client_ca: Located<PathBuf>,
+    /// Names of the rules that the server's own certificates may break.
+    pub waive: Vec<Located<String>>,
     /// Session tickets that other nodes take as well; of this process alone where not said.
     pub tickets: Option<Tickets>,
 }
@@ -166,6 +168,25 @@ pub struct Tickets {
     /// What this listener is called, for its tickets.
     pub name: String,
 }
+
+/// `[[partner]]`, or `tls.client_ca` in its place: partners whose certificates come from the same
+/// CAs and are judged alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partner {
+    /// As clients name it.
+    pub name: String,
+    /// Its section as faults name it: `tls`, `partner[2]`.
+    pub section: String,
+    /// PEM file: the trust anchors of its clients' certificates.
+    pub client_ca: Located<PathBuf>,
+    /// Names of the rules that its certificates may break.
+    pub waive: Vec<Located<String>>,
+    /// Which names say who its clients are.
+    pub identity: Identity,
+}
+
+/// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
+pub const PARTNER_DEFAULT: &str = "default";
 
 /// Where the server's private key is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +12,7 @@ use super::files::{FileKind, NamedFile};
 use super::section::{Report, Section};
 use super::value::{
     Wrong, address, boolean, count, duration, host_name, huge_pages, pkcs11_uri, rate,
-    show_duration, size, steering, twice, when_unwritable,
+    show_duration, size, steering, text, twice, when_unwritable,
 };
 use super::{
     Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, Steering, Tls,
@@ -24,6 +24,7 @@ use crate::limits::{
 
 mod clients;
 mod issuers;
+mod partners;
 mod tickets;
 
 /// Reads a configuration file, and looks at the files it names.
@@ -93,10 +94,11 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
 /// Every section is read before the first `?`, so that the faults of all are found.
 fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config> {
     let listen = listen(root.section("listen"), cpus);
-    let tls = tls(root.section("tls"), listen.as_ref());
+    let (tls, default_ca) = tls(root.section("tls"), root.has("partner"), listen.as_ref());
+    let partners = partners::partners(root, default_ca);
     let oauth = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let clients = clients::clients(root);
+    let clients = clients::clients(root, partners.as_deref());
     let upstream = upstream(root.section("upstream"), listen.as_ref());
     let limits = limits(root.section("limits"));
     let deadlines = deadlines(root.section("deadlines"));
@@ -108,6 +110,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         listen: listen?,
         tls: tls?,
         issuers: issuers?,
+        partners: partners?,
         clients: clients?,
         upstream: upstream?,
         limits,
@@ -210,19 +213,33 @@ fn refuse_repeats<T: PartialEq + std::fmt::Debug>(
     }
 }
 
-fn tls(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Tls> {
+/// The section, and the trust anchors of the group that it stands for, which there may be none of
+/// where there are others.
+fn tls(
+    mut section: Section<'_, '_>,
+    has_partners: bool,
+    listen: Option<&Listen>,
+) -> (Option<Tls>, Option<Located<PathBuf>>) {
     let cure = "name the PEM file of the server certificate and its intermediates";
     let certificate = section.required_file("certificate", FileKind::Certificates, cure);
-    let cure = "name the PEM file of the CAs that client certificates come from";
-    let client_ca = section.required_file("client_ca", FileKind::Certificates, cure);
+    let client_ca = if has_partners {
+        section.optional_file("client_ca", FileKind::Certificates)
+    } else {
+        let cure = "name the PEM file of the CAs that client certificates come from";
+        section.required_file("client_ca", FileKind::Certificates, cure)
+    };
+    let waive = section.list("waive", text);
+    let waive = waive.map_or(Vec::new(), |list| list.value);
+    refuse_repeats(&section, "waive", &waive);
     let key = key(section.section("key"));
     let tickets = tickets::tickets(section.optional_section("tickets"), listen);
-    Some(Tls {
-        certificate: certificate?,
-        key: key?,
-        client_ca: client_ca?,
+    let tls = certificate.zip(key).map(|(certificate, key)| Tls {
+        certificate,
+        key,
+        waive,
         tickets,
-    })
+    });
+    (tls, client_ca)
 }
 
 fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {

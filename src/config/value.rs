@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::fault::closest;
 use super::{HugePages, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
-use crate::peer::San;
+use crate::peer::{Identity, San};
 
 /// What is wrong with a value, and the cure.
 #[derive(Debug, PartialEq, Eq)]
@@ -486,6 +486,19 @@ pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wro
         other => Err(Wrong::new(
             format!("{other:?} is neither \"refuse\" nor \"lossy\""),
             "write \"refuse\" to answer 503 to what cannot be recorded, \"lossy\" to serve it",
+        )),
+    }
+}
+
+/// `"dns"`, `"uri"` or `"any"`.
+pub(super) fn identity(value: &DeValue<'_>) -> Result<Identity, Wrong> {
+    match written(value, "\"any\"")? {
+        "dns" => Ok(Identity::Dns),
+        "uri" => Ok(Identity::Uri),
+        "any" => Ok(Identity::Any),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"dns\", \"uri\" nor \"any\""),
+            "write \"dns\" to know clients by dNSName alone, \"uri\" by URI alone, \"any\" by both",
         )),
     }
 }

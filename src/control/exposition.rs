@@ -10,6 +10,7 @@ use crate::audit::Outcome;
 use crate::metrics::{Counter, Counters, Latencies, Phase};
 use crate::proxy::denial::ROWS;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
+use crate::tls::RULES;
 
 /// The `Content-Type` of what [`render`] writes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -255,6 +256,16 @@ impl Page {
             let words = CONNECTION_ROWS.iter().map(|row| row.word).enumerate();
             words
                 .map(|(place, word)| (word, c.refused_connections(place)))
+                .collect()
+        });
+        let broken = (
+            "t8gate_certificate_rules_broken_total",
+            "Client chains refused, by the rule of the certificate profile that they broke.",
+        );
+        self.per_word(broken, "rule", shards, |c| {
+            let rules = RULES.iter().map(|row| (row.name, row.rule.place()));
+            rules
+                .map(|(name, place)| (name, c.broken_rules(place)))
                 .collect()
         });
     }

@@ -13,11 +13,13 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth};
+use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner};
 use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
-use crate::tls::{ClientAuth, Terminator};
+use crate::tls::{
+    ClientAuth, PartnerGroup, Purpose, RULES, Rule, RuleSet, Terminator, broken_by_chain,
+};
 
 mod tickets;
 
@@ -211,6 +213,7 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
     };
     let (_, leaf) = X509Certificate::from_der(&chain[0])
         .map_err(|error| broken(format!("the first certificate does not parse: {error}")))?;
+    own_profile(config, &chain)?;
     let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
     let now = i64::try_from(now.0).unwrap_or(i64::MAX);
     if now > until.timestamp() {
@@ -242,6 +245,31 @@ fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fa
         certificates: chain,
     };
     Ok((chain, detail))
+}
+
+/// That this gateway's own certificates keep the rules it holds others to.
+fn own_profile(config: &Config, chain: &[CertificateDer<'_>]) -> Result<(), Fault> {
+    let at = &config.tls.certificate;
+    let mut parsed = Vec::with_capacity(chain.len());
+    for (place, der) in chain.iter().enumerate() {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {
+            let what = format!("certificate {} does not parse: {error}", place + 1);
+            fault(at, "tls.certificate", what, "put X.509 certificates there")
+        })?;
+        parsed.push(certificate);
+    }
+    let waived = waived(&config.tls.waive, "tls.waive")?;
+    // Which of its CAs clients trust, they know.
+    let waived = waived.with(Rule::DirectIssuer);
+    let broken = broken_by_chain(&parsed, Purpose::Server).without(waived);
+    broken.first().map_or(Ok(()), |rule| {
+        let row = rule.row();
+        let what = format!(
+            "breaks the rule {}: {} (TS 33.310 clause {})",
+            row.name, row.demand, row.clause
+        );
+        Err(fault(at, "tls.certificate", what, row.cure))
+    })
 }
 
 fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, String), Fault> {
@@ -326,18 +354,62 @@ fn proof(config: &Config, key: &PrivateKey, spki: &[u8]) -> Result<((), String),
 }
 
 fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
-    let at = &config.tls.client_ca;
-    let anchors = certificates(at, "tls.client_ca")?;
-    let detail = format!("{} for {} clients", anchors.len(), config.clients.len());
-    let auth = ClientAuth::new(anchors, &config.clients).map_err(|what| {
-        fault(
-            at,
-            "tls.client_ca",
-            what,
-            "every certificate in it must be a CA's own",
-        )
+    let mut groups = Vec::with_capacity(config.partners.len());
+    let mut anchors = 0;
+    for partner in &config.partners {
+        let group = PartnerGroup {
+            name: partner.name.clone(),
+            anchors: certificates(&partner.client_ca, &client_ca_key(partner))?,
+            waived: waived(&partner.waive, &format!("{}.waive", partner.section))?,
+        };
+        anchors += group.anchors.len();
+        groups.push(group);
+    }
+    let (count, clients) = (groups.len(), config.clients.len());
+    let detail = match count {
+        1 => format!("{anchors} for {clients} clients"),
+        _ => format!("{anchors} in {count} partner groups for {clients} clients"),
+    };
+    let auth = ClientAuth::new(groups, &config.clients).map_err(|unfit| {
+        let partner = unfit.group.and_then(|place| config.partners.get(place));
+        match partner {
+            Some(partner) => {
+                let key = client_ca_key(partner);
+                fault(&partner.client_ca, &key, unfit.what, unfit.cure)
+            }
+            None => Fault {
+                line: 0,
+                key: "client".to_owned(),
+                what: unfit.what,
+                cure: unfit.cure,
+            },
+        }
     })?;
     Ok((auth, detail))
+}
+
+fn client_ca_key(partner: &Partner) -> String {
+    format!("{}.client_ca", partner.section)
+}
+
+/// The rules of these names, each of which may be waived.
+fn waived(names: &[Located<String>], key: &str) -> Result<RuleSet, Fault> {
+    let of = |name: &Located<String>| match Rule::of_name(&name.value) {
+        Some(rule) if rule.row().waivable => Ok(rule),
+        Some(rule) => {
+            let what = format!("the rule {} cannot be waived", rule.name());
+            let cure = format!("remove it; a certificate must have: {}", rule.row().demand);
+            Err(fault(name, key, what, cure))
+        }
+        None => {
+            let waivable = RULES.iter().filter(|row| row.waivable);
+            let known: Vec<&str> = waivable.map(|row| row.name).collect();
+            let what = format!("there is no rule {:?}", name.value);
+            let cure = format!("those that can be waived are {}", known.join(", "));
+            Err(fault(name, key, what, cure))
+        }
+    };
+    names.iter().map(of).collect()
 }
 
 fn issuer_rules(

@@ -40,6 +40,7 @@ fn client(client_id: &str, registered: Option<TlsClientAuth>, scopes: &[&str]) -
     Client {
         name: client_id.to_owned(),
         client_id: client_id.to_owned(),
+        partner: "default".to_owned(),
         sans: vec![San::Dns(HOST.to_owned())],
         scs_as_ids: vec!["scs-1".to_owned()],
         registration: registered.map(|certificate| Registration {
@@ -92,6 +93,7 @@ fn peer(certificate: &[u8]) -> Peer {
         Thumbprint(thumbprint),
         certificate.into(),
         u64::MAX,
+        Arc::default(),
     )
 }
 

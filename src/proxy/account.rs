@@ -142,13 +142,15 @@ pub fn refused_connection(
     local: &Local,
 ) {
     local.counters.refused_connections(denial.place()).bump();
-    let row = denial.row();
+    if let Some(rule) = denial.rule() {
+        local.counters.broken_rules(rule.place()).bump();
+    }
     let record = Record {
         kind: Kind::Connection,
         outcome: Outcome::Refused,
-        word: row.word,
-        detail: row.alert,
-        cure: row.cure,
+        word: denial.row().word,
+        detail: denial.detail(),
+        cure: denial.cure(),
         ..blank(local, client, address)
     };
     local.write(&record, false);

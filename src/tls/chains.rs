@@ -15,7 +15,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::CertificateDer;
 
-use super::leaf::{self, Leaf, Validity};
+use super::leaf::{Leaf, Validity};
 use crate::clock::UnixSeconds;
 use crate::limits::CHAINS_REMEMBERED_MAX;
 
@@ -34,27 +34,20 @@ struct Memory {
     /// Verified a moment ago by somebody who has not shown yet to have the leaf's key.
     held: Option<(ChainHash, Verified)>,
     verified: Generations<[u8; 32], Verified>,
-    /// By a hash of the chain; of tickets that opened, whose signatures are not verified again.
-    resumed: Generations<[u8; 32], Verified>,
 }
 
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory {
         held: None,
         verified: Generations::new(CHAINS_REMEMBERED_MAX),
-        resumed: Generations::new(CHAINS_REMEMBERED_MAX),
     });
 }
 
 impl ChainHash {
-    pub(super) fn of(
-        epoch: &[u8; 32],
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-    ) -> Self {
+    pub(super) fn of(epoch: &[u8; 32], chain: &[CertificateDer<'_>]) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(epoch);
-        for certificate in std::iter::once(end_entity).chain(intermediates) {
+        for certificate in chain {
             // Length first, so that two certificates never run into one another.
             hash.update(&(certificate.len() as u64).to_be_bytes());
             hash.update(certificate);
@@ -71,16 +64,9 @@ pub(super) fn recall(chain: ChainHash, now: UnixSeconds) -> Option<Arc<Leaf>> {
     verified.validity.holds_at(now).then_some(verified.leaf)
 }
 
-/// Holds a chain that has just been verified, to be remembered when its key has signed. One with a
-/// certificate that this room cannot read is not: nothing would say when it ends.
-pub(super) fn hold(chain: ChainHash, leaf: &Arc<Leaf>, intermediates: &[CertificateDer<'_>]) {
-    let mut validity = leaf.validity();
-    for certificate in intermediates {
-        let Some(certificate) = leaf::parsed(certificate) else {
-            return;
-        };
-        validity = validity.and(Validity::of(&certificate));
-    }
+/// Holds a chain that has just been verified, and is valid for so long, to be remembered when its
+/// key has signed.
+pub(super) fn hold(chain: ChainHash, leaf: &Arc<Leaf>, validity: Validity) {
     let leaf = Arc::clone(leaf);
     let verified = Verified { leaf, validity };
     MEMORY.with_borrow_mut(|memory| memory.held = Some((chain, verified)));
@@ -97,28 +83,9 @@ pub(super) fn remember(leaf: &[u8]) {
     });
 }
 
-/// The leaf of a session that a ticket continues, where every certificate of its `chain` (RFC 8446
-/// section 4.4.2 without extensions: vectors behind lengths of three octets) is valid at `now`.
-/// Read again only where it is not remembered.
-pub(super) fn resumed_leaf(chain: &[u8], now: UnixSeconds) -> Option<Arc<Leaf>> {
-    let hash = leaf::thumbprint(chain).0;
-    let known = MEMORY.with_borrow_mut(|memory| memory.resumed.recall(&hash));
-    let known = known.or_else(|| {
-        let mut certificates = certificates(chain);
-        let leaf = Arc::new(Leaf::read(certificates.next()?)?);
-        let mut validity = leaf.validity();
-        for certificate in certificates {
-            validity = validity.and(Validity::of(&leaf::parsed(certificate)?));
-        }
-        let read = Verified { leaf, validity };
-        let kept = read.clone();
-        MEMORY.with_borrow_mut(|memory| memory.resumed.remember(hash, kept));
-        Some(read)
-    })?;
-    known.validity.holds_at(now).then_some(known.leaf)
-}
-
-fn certificates(mut chain: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The certificates of a session that a ticket continues (RFC 8446 section 4.4.2 without
+/// extensions: vectors behind lengths of three octets).
+pub(super) fn certificates(mut chain: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = chain.split_off(..3)?;
         let length = length

@@ -1,5 +1,6 @@
-//! From a client's certificate to a `Peer`: chain to a configured anchor, purpose, validity, and
-//! one client by the names in subjectAltName.
+//! From a client's certificate to a `Peer`: names in subjectAltName say which client it claims to
+//! be, that client's partner group says which trust anchors and rules hold for it, and the chain is
+//! verified and judged by those.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,31 +8,61 @@ use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+use super::certificate_rules::{Alert, Rule, RuleSet};
 use super::chains::{self, ChainHash};
 use super::epoch::TrustEpoch;
-use super::leaf::{self, Leaf};
+use super::leaf::Leaf;
+use super::path::{Believed, Group};
 use super::{Refusal, profile, turn};
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, Peer, San};
 
-/// Whom certificates are believed to be: the trust anchors and the names of all clients.
+/// Partners whose certificates come from the same CAs and are judged alike.
+pub struct PartnerGroup {
+    /// As clients name it.
+    pub name: String,
+    pub anchors: Vec<CertificateDer<'static>>,
+    /// The rules that its certificates may break.
+    pub waived: RuleSet,
+}
+
+/// Why trust cannot be placed as configured.
+#[derive(Debug)]
+pub struct UnfitTrust {
+    /// Place of the group among those given; none where it is about a client's names.
+    pub group: Option<usize>,
+    pub what: String,
+    pub cure: String,
+}
+
+/// Whom certificates are believed to be: the groups' trust anchors and the names of all clients.
 pub struct ClientAuth {
-    pub(super) chain: Arc<dyn ClientCertVerifier>,
+    groups: Vec<Group>,
+    /// By the place of the client.
+    members: Vec<Member>,
     dns: HashMap<String, ClientIndex>,
     uri: HashMap<String, ClientIndex>,
+    hints: Vec<DistinguishedName>,
     epoch: [u8; 32],
+    #[cfg(test)]
+    pub(super) asked: tests::Asked,
 }
+
+struct Member {
+    client_id: String,
+    group: usize,
+}
+
+/// A refusal, and the error that makes rustls send the alert closest to it.
+type Unfit = (Refusal, Error);
 
 impl fmt::Debug for ClientAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientAuth")
+            .field("groups", &self.groups.len())
             .field("names", &(self.dns.len() + self.uri.len()))
             .finish()
     }
@@ -41,49 +72,81 @@ impl ClientAuth {
     /// `clients` in the order of the snapshot's table: the place of one is its `ClientIndex`.
     ///
     /// # Errors
-    /// An anchor that is no CA certificate, no anchor at all, or a name two clients claim.
-    pub fn new(anchors: Vec<CertificateDer<'static>>, clients: &[Client]) -> Result<Self, String> {
+    /// An anchor that is no certificate or breaks a rule that its group does not waive, a group
+    /// without anchors, a client without a group, or a name that two clients claim.
+    pub fn new(groups: Vec<PartnerGroup>, clients: &[Client]) -> Result<Self, UnfitTrust> {
         let mut epoch = TrustEpoch::default();
-        let mut roots = RootCertStore::empty();
-        for (place, anchor) in anchors.into_iter().enumerate() {
-            check_anchor(&anchor).map_err(|what| format!("trust anchor {}: {what}", place + 1))?;
-            epoch.enter("anchor", &[&anchor]);
-            roots
-                .add(anchor)
-                .map_err(|fault| format!("trust anchor {}: {fault}", place + 1))?;
-        }
-        let provider = Arc::new(profile::provider());
-        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|fault| format!("trust anchors: {fault}"))?;
-        let (mut dns, mut uri) = (HashMap::new(), HashMap::new());
-        for (place, client) in clients.iter().enumerate() {
-            let place = u32::try_from(place).map_err(|_| "too many clients".to_owned())?;
-            for san in &client.sans {
-                let (names, name, kind) = match san {
-                    San::Dns(name) => (&mut dns, name.to_ascii_lowercase(), "dns"),
-                    San::Uri(name) => (&mut uri, name.clone(), "uri"),
-                };
-                let client_id = client.client_id.as_bytes();
-                epoch.enter("name", &[client_id, kind.as_bytes(), name.as_bytes()]);
-                let earlier = names.insert(name, ClientIndex(place));
-                if earlier.is_some_and(|other| other != ClientIndex(place)) {
-                    return Err(format!(
-                        "client {}: {san:?} belongs to two clients",
-                        client.name
-                    ));
-                }
+        let mut made = Vec::with_capacity(groups.len());
+        for (place, group) in groups.into_iter().enumerate() {
+            let name = group.name.as_bytes();
+            for anchor in &group.anchors {
+                epoch.enter("anchor", &[name, anchor]);
             }
+            for rule in group.waived.iter() {
+                epoch.enter("waived", &[name, rule.name().as_bytes()]);
+            }
+            let unfit = |(what, cure)| UnfitTrust {
+                group: Some(place),
+                what,
+                cure,
+            };
+            made.push(Group::new(group).map_err(unfit)?);
         }
-        Ok(Self {
-            chain,
-            dns,
-            uri,
-            epoch: epoch.finish(),
-        })
+        let mut auth = Self {
+            hints: made.iter().flat_map(Group::subjects).collect(),
+            groups: made,
+            members: Vec::with_capacity(clients.len()),
+            dns: HashMap::new(),
+            uri: HashMap::new(),
+            epoch: [0; 32],
+            #[cfg(test)]
+            asked: tests::Asked::default(),
+        };
+        for client in clients {
+            auth.enrol(client, &mut epoch)
+                .map_err(|(what, cure)| UnfitTrust {
+                    group: None,
+                    what: format!("client {}: {what}", client.name),
+                    cure,
+                })?;
+        }
+        auth.epoch = epoch.finish();
+        Ok(auth)
     }
 
-    /// Changes with every anchor and every name of a client: what a session was established under.
+    fn enrol(&mut self, client: &Client, epoch: &mut TrustEpoch) -> Result<(), (String, String)> {
+        let place = u32::try_from(self.members.len());
+        let place = place.map_err(|_| ("is one too many".to_owned(), String::new()))?;
+        let known = |group: &Group| group.name() == client.partner;
+        let group = self.groups.iter().position(known).ok_or_else(|| {
+            let what = format!("there is no partner group {:?}", client.partner);
+            (what, "name a [[partner]]".to_owned())
+        })?;
+        let owner = [client.client_id.as_bytes(), client.partner.as_bytes()];
+        for san in &client.sans {
+            let (names, name, kind) = match san {
+                San::Dns(name) => (&mut self.dns, name.to_ascii_lowercase(), "dns"),
+                San::Uri(name) => (&mut self.uri, name.clone(), "uri"),
+            };
+            epoch.enter(
+                "name",
+                &[owner[0], owner[1], kind.as_bytes(), name.as_bytes()],
+            );
+            let earlier = names.insert(name, ClientIndex(place));
+            if earlier.is_some_and(|other| other != ClientIndex(place)) {
+                let cure = "a name belongs to one client: remove it from the other";
+                return Err((format!("{san:?} belongs to two clients"), cure.to_owned()));
+            }
+        }
+        self.members.push(Member {
+            client_id: client.client_id.clone(),
+            group,
+        });
+        Ok(())
+    }
+
+    /// Changes with every anchor, waiver, group, client and name: what a session was established
+    /// under.
     pub(super) fn epoch(&self) -> [u8; 32] {
         self.epoch
     }
@@ -92,9 +155,43 @@ impl ClientAuth {
     /// in the handshake that a ticket continues.
     pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
         let client = self.client(leaf.names_at(now)?)?;
-        let certificate = Arc::clone(leaf.der());
         let not_after = u64::try_from(leaf.validity().until).unwrap_or(0);
-        Ok(Peer::new(client, leaf.thumbprint(), certificate, not_after))
+        Ok(Peer::new(
+            client,
+            leaf.thumbprint(),
+            Arc::clone(leaf.der()),
+            not_after,
+            Arc::clone(leaf.lineage()),
+        ))
+    }
+
+    /// Judges a peer that an earlier `ClientAuth` believed by what holds in this one, without
+    /// verifying a signature: its place among the clients of this one.
+    ///
+    /// # Errors
+    /// Why it would not be taken any more.
+    pub fn still_trusts(&self, peer: &Peer, now: UnixSeconds) -> Result<ClientIndex, Refusal> {
+        let lineage = peer.lineage();
+        let leaf = Leaf::read(peer.certificate()).ok_or(Refusal::BadCertificate)?;
+        let client = self.client(leaf.names_at(now)?)?;
+        let member = self.member(client).ok_or(Refusal::NotMapped)?;
+        if member.client_id != lineage.client_id {
+            return Err(Refusal::NotMapped);
+        }
+        let group = self.groups.get(member.group).ok_or(Refusal::NotMapped)?;
+        if !group.has_anchor(&lineage.anchor) {
+            let elsewhere = |group: &Group| group.has_anchor(&lineage.anchor);
+            return Err(match self.groups.iter().any(elsewhere) {
+                true => Refusal::OtherPartner,
+                false => Refusal::UnknownCa,
+            });
+        }
+        group.judge(RuleSet::of_bits(lineage.broken))?;
+        Ok(client)
+    }
+
+    fn member(&self, client: ClientIndex) -> Option<&Member> {
+        self.members.get(usize::try_from(client.0).ok()?)
     }
 
     /// The one client whose names the certificate carries.
@@ -116,43 +213,123 @@ impl ClientAuth {
         found.ok_or(Refusal::NotMapped)
     }
 
-    /// The leaf of a chain that ends at an anchor: verified now, or remembered as verified.
-    fn verified_leaf(
+    /// The leaf of a chain, leaf first, that ends at an anchor of its client's group: verified now,
+    /// or remembered as verified. `keep` says how the memory takes a new one.
+    fn believed_leaf(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: UnixSeconds,
+        keep: fn(ChainHash, &Arc<Leaf>, &Believed),
+    ) -> Result<Arc<Leaf>, Unfit> {
+        let hash = ChainHash::of(&self.epoch, chain);
+        if let Some(leaf) = chains::recall(hash, now) {
+            self.peer(&leaf, now).map_err(unfit)?;
+            return Ok(leaf);
+        }
+        let Some((end_entity, intermediates)) = chain.split_first() else {
+            return Err(unfit(Refusal::NoClientCertificate));
+        };
+        let (leaf, believed) = self.believe(end_entity, intermediates, now)?;
+        let leaf = Arc::new(leaf);
+        keep(hash, &leaf, &believed);
+        Ok(leaf)
+    }
+
+    fn believe(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<Arc<Leaf>, Error> {
-        let hash = ChainHash::of(&self.epoch, end_entity, intermediates);
-        let seconds = UnixSeconds(now.as_secs());
-        if let Some(leaf) = chains::recall(hash, seconds) {
-            self.peer(&leaf, seconds).map_err(refused)?;
-            return Ok(leaf);
+        now: UnixSeconds,
+    ) -> Result<(Leaf, Believed), Unfit> {
+        #[cfg(test)]
+        self.asked.chain();
+        let leaf = Leaf::read(end_entity).ok_or_else(|| unfit(Refusal::BadCertificate))?;
+        let claimed = leaf.names().and_then(|names| self.client(names));
+        let member = claimed.ok().and_then(|client| self.member(client));
+        let verify = |group: &Group| group.believe(end_entity, intermediates, now);
+        let Some(member) = member else {
+            // Whose it is decides nothing where nobody here vouches for it.
+            let refusal = claimed.err().unwrap_or(Refusal::NotMapped);
+            let outcomes = self.groups.iter().map(verify);
+            return Err(kindest(outcomes).err().unwrap_or_else(|| unfit(refusal)));
+        };
+        let mut believed = self
+            .groups
+            .get(member.group)
+            .map_or_else(|| Err(unfit(Refusal::NotMapped)), verify);
+        if matches!(believed, Err((Refusal::UnknownCa, _))) {
+            let others = self.groups.iter().enumerate();
+            let mut others = others.filter(|(place, _)| *place != member.group);
+            if others.any(|(_, group)| verify(group).is_ok()) {
+                believed = Err(unfit(Refusal::OtherPartner));
+            }
         }
-        self.chain
-            .verify_client_cert(end_entity, intermediates, now)?;
-        let leaf = Leaf::read(end_entity).ok_or_else(|| refused(Refusal::BadCertificate))?;
-        self.peer(&leaf, seconds).map_err(refused)?;
-        let leaf = Arc::new(leaf);
-        chains::hold(hash, &leaf, intermediates);
-        Ok(leaf)
+        let mut believed = believed?;
+        believed.lineage.client_id.clone_from(&member.client_id);
+        let leaf = leaf.believed_for(std::mem::take(&mut believed.lineage));
+        self.peer(&leaf, now).map_err(unfit)?;
+        Ok((leaf, believed))
+    }
+
+    /// The leaf of a session that goes on, by a ticket that opened: judged as in a full handshake,
+    /// but for the signature of its key, which began the session.
+    pub(super) fn continued(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: UnixSeconds,
+    ) -> Result<Arc<Leaf>, Refusal> {
+        let keep = |hash, leaf: &Arc<Leaf>, believed: &Believed| {
+            chains::hold(hash, leaf, believed.validity);
+            chains::remember(leaf.der());
+        };
+        let leaf = self.believed_leaf(chain, now, keep);
+        leaf.map_err(|(refusal, _)| refusal)
     }
 }
 
-/// Leaves the reason beside, and finds what comes closest to it among rustls' errors.
-fn refused(refusal: Refusal) -> Error {
-    turn::note_refusal(refusal);
-    Error::InvalidCertificate(match refusal {
+/// Of several groups' verdicts the one that says most: that it is good, else the first that knows
+/// the CA, else that none does.
+fn kindest(outcomes: impl Iterator<Item = Result<Believed, Unfit>>) -> Result<(), Unfit> {
+    let mut kindest = Err(unfit(Refusal::UnknownCa));
+    for outcome in outcomes {
+        match outcome {
+            Ok(_) => return Ok(()),
+            Err((Refusal::UnknownCa, _)) => {}
+            Err(known) if matches!(kindest, Err((Refusal::UnknownCa, _))) => kindest = Err(known),
+            Err(_) => {}
+        }
+    }
+    kindest
+}
+
+/// What comes closest to a refusal among rustls' errors.
+pub(super) fn unfit(refusal: Refusal) -> Unfit {
+    let error = match refusal {
         Refusal::CertificateExpired => CertificateError::Expired,
         Refusal::BadCertificate => CertificateError::BadEncoding,
+        Refusal::UnknownCa => CertificateError::UnknownIssuer,
+        Refusal::Profile(rule) => alerting(rule),
         // Becomes the alert access_denied.
         _ => CertificateError::ApplicationVerificationFailure,
-    })
+    };
+    (refusal, Error::InvalidCertificate(error))
+}
+
+fn alerting(rule: Rule) -> CertificateError {
+    match rule.row().alert {
+        Alert::BadCertificate => CertificateError::BadEncoding,
+        Alert::UnsupportedCertificate => CertificateError::InvalidPurpose,
+        Alert::UnknownCa => CertificateError::UnknownIssuer,
+        Alert::CertificateUnknown => {
+            let nameless = std::io::Error::other(rule.name());
+            CertificateError::Other(rustls::OtherError(Arc::new(nameless)))
+        }
+    }
 }
 
 impl ClientCertVerifier for ClientAuth {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        &self.hints
     }
 
     fn verify_client_cert(
@@ -161,7 +338,17 @@ impl ClientCertVerifier for ClientAuth {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let leaf = self.verified_leaf(end_entity, intermediates, now)?;
+        let chain: Vec<_> = std::iter::once(end_entity)
+            .chain(intermediates)
+            .map(|der| CertificateDer::from(der.as_ref()))
+            .collect();
+        let keep =
+            |hash, leaf: &_, believed: &Believed| chains::hold(hash, leaf, believed.validity);
+        let leaf = self.believed_leaf(&chain, UnixSeconds(now.as_secs()), keep);
+        let leaf = leaf.map_err(|(refusal, error)| {
+            turn::note_refusal(refusal);
+            error
+        })?;
         turn::note_leaf(leaf);
         Ok(ClientCertVerified::assertion())
     }
@@ -172,7 +359,10 @@ impl ClientCertVerifier for ClientAuth {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = self.chain.verify_tls12_signature(message, cert, dss)?;
+        #[cfg(test)]
+        self.asked.signature();
+        let algorithms = &profile::VERIFIED;
+        let valid = rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)?;
         chains::remember(cert);
         Ok(valid)
     }
@@ -183,30 +373,45 @@ impl ClientCertVerifier for ClientAuth {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = self.chain.verify_tls13_signature(message, cert, dss)?;
+        #[cfg(test)]
+        self.asked.signature();
+        let algorithms = &profile::VERIFIED;
+        let valid = rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)?;
         chains::remember(cert);
         Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        profile::VERIFIED.supported_schemes()
     }
 }
 
-/// webpki takes any certificate as an anchor and forgets these two extensions.
-//= TS 33.310 clause 6.1.4a
-//# A CA certificate says that it is one, and that its key may sign certificates.
-fn check_anchor(der: &[u8]) -> Result<(), String> {
-    let certificate = leaf::parsed(der).ok_or("no X.509 certificate")?;
-    let constraints = certificate
-        .basic_constraints()
-        .map_err(|_| "basicConstraints unreadable")?;
-    if !constraints.is_some_and(|extension| extension.value.ca) {
-        return Err("not a CA certificate (basicConstraints lacks cA)".into());
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts what a verifier was asked that takes signatures to answer.
+    #[derive(Default)]
+    pub(in crate::tls) struct Asked {
+        chains: AtomicUsize,
+        signatures: AtomicUsize,
     }
-    let usage = certificate.key_usage().map_err(|_| "keyUsage unreadable")?;
-    if usage.is_some_and(|extension| !extension.value.key_cert_sign()) {
-        return Err("its keyUsage lacks keyCertSign".into());
+
+    impl Asked {
+        pub(super) fn chain(&self) {
+            self.chains.fetch_add(1, Ordering::Relaxed);
+        }
+
+        pub(super) fn signature(&self) {
+            self.signatures.fetch_add(1, Ordering::Relaxed);
+        }
+
+        pub(in crate::tls) fn chains(&self) -> usize {
+            self.chains.load(Ordering::Relaxed)
+        }
+
+        pub(in crate::tls) fn signatures(&self) -> usize {
+            self.signatures.load(Ordering::Relaxed)
+        }
     }
-    Ok(())
 }

@@ -251,12 +251,12 @@ impl Handshake {
     /// The handshake is not done, or the certificate is no longer good.
     pub fn finish(self, now: UnixSeconds) -> Result<Established, Refusal> {
         self.outcome.unwrap_or(Err(Refusal::Protocol))?;
-        let shown = self.connection.peer_certificates().and_then(<[_]>::first);
-        let shown = shown.ok_or(Refusal::NoClientCertificate)?;
+        let shown = self.connection.peer_certificates().unwrap_or_default();
+        let first = shown.first().ok_or(Refusal::NoClientCertificate)?;
         let leaf = match self.leaf {
-            Some(leaf) if **leaf.der() == **shown => leaf,
+            Some(leaf) if **leaf.der() == **first => leaf,
             // Of several tickets that opened, not the last one was taken.
-            _ => Arc::new(Leaf::read(shown).ok_or(Refusal::BadCertificate)?),
+            _ => self.terminator.auth.continued(shown, now)?,
         };
         let peer = self.terminator.auth.peer(&leaf, now)?;
         let awaited = self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3);
@@ -477,7 +477,7 @@ impl Handshake {
     }
 }
 
-fn refusal_of(error: &Error) -> Refusal {
+pub(super) fn refusal_of(error: &Error) -> Refusal {
     match error {
         Error::NoCertificatesPresented => Refusal::NoClientCertificate,
         Error::InvalidCertificate(fault) => match fault {

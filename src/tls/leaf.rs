@@ -1,5 +1,5 @@
-//! What a client's certificate says of itself, read once: its validity, whether it may be used
-//! here, and its names. Nothing of this says that anybody has signed it.
+//! What a client's certificate says of itself, read once: its validity and its names. Nothing of
+//! this says that anybody has signed it: what it is believed for is added by who has verified it.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::Refusal;
 use crate::clock::UnixSeconds;
-use crate::peer::{San, Thumbprint};
+use crate::peer::{Lineage, San, Thumbprint};
 
 /// An end-entity certificate and its facts.
 pub(super) struct Leaf {
     der: Arc<[u8]>,
     thumbprint: Thumbprint,
     validity: Validity,
-    fit: Result<(), Refusal>,
     names: Result<Vec<San>, Refusal>,
+    lineage: Arc<Lineage>,
 }
 
 /// From when until when, in seconds since 1970, both included.
@@ -34,9 +34,19 @@ impl Leaf {
             der: der.into(),
             thumbprint: thumbprint(der),
             validity: Validity::of(&certificate),
-            fit: check_usage(&certificate),
             names: names(&certificate),
+            lineage: Arc::default(),
         })
+    }
+
+    /// With what it is believed for, once it is.
+    pub(super) fn believed_for(self, lineage: Lineage) -> Self {
+        let lineage = Arc::new(lineage);
+        Self { lineage, ..self }
+    }
+
+    pub(super) fn lineage(&self) -> &Arc<Lineage> {
+        &self.lineage
     }
 
     /// The certificate as it was sent.
@@ -52,8 +62,15 @@ impl Leaf {
         self.validity
     }
 
-    /// The names that can identify an SCS/AS, host names in lower case, where the certificate is
-    /// valid at `now` and may be used to sign.
+    /// The names that can identify an SCS/AS, host names in lower case.
+    ///
+    /// # Errors
+    /// Why it identifies nobody.
+    pub(super) fn names(&self) -> Result<&[San], Refusal> {
+        self.names.as_deref().map_err(|refusal: &Refusal| *refusal)
+    }
+
+    /// The same, where the certificate is valid at `now`.
     ///
     /// # Errors
     /// Why it identifies nobody.
@@ -61,8 +78,7 @@ impl Leaf {
         if !self.validity.holds_at(now) {
             return Err(Refusal::CertificateExpired);
         }
-        self.fit?;
-        self.names.as_deref().map_err(|refusal: &Refusal| *refusal)
+        self.names()
     }
 }
 
@@ -97,16 +113,6 @@ pub(super) fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
 pub(super) fn thumbprint(der: &[u8]) -> Thumbprint {
     let hash = digest(&SHA256, der);
     Thumbprint(hash.as_ref().try_into().expect("SHA-256 has 32 octets"))
-}
-
-/// webpki does not look at it.
-//= TS 33.310 clause 6.1.3a
-//# keyUsage is there, critical, and says digitalSignature.
-fn check_usage(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
-    match leaf.key_usage() {
-        Ok(Some(usage)) if usage.critical && usage.value.digital_signature() => Ok(()),
-        _ => Err(Refusal::BadCertificate),
-    }
 }
 
 /// The common name is never looked at.

@@ -4,11 +4,13 @@
 //! [`Step::SignElsewhere`] before anything is signed: the owner ships it to a thread that may wait
 //! for the token. What comes out of it is a [`Session`] and a `Peer`.
 
+mod certificate_rules;
 mod chains;
 mod client_auth;
 mod epoch;
 mod handshake;
 mod leaf;
+mod path;
 mod profile;
 mod resumption;
 pub mod revocation;
@@ -17,7 +19,10 @@ mod session;
 mod ticket_keys;
 mod turn;
 
-pub use client_auth::ClientAuth;
+pub use certificate_rules::{
+    Alert, Applies, Purpose, RULES, Rule, RuleRow, RuleSet, STRENGTHS, broken_by_chain,
+};
+pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use resumption::Tickets;
 pub use session::{Opened, Session, TlsFault};
@@ -49,7 +54,11 @@ pub enum Refusal {
     NotMapped,
     /// Names of the certificate belong to different clients.
     MappedTwice,
-    /// The certificate is unfit otherwise: purpose, algorithm, encoding.
+    /// The chain ends at a trust anchor of another partner group than the client's.
+    OtherPartner,
+    /// The chain breaks a rule of the certificate profile.
+    Profile(Rule),
+    /// The certificate is unfit otherwise: signature, constraints, encoding.
     BadCertificate,
     /// No version, suite, group or application protocol in common.
     NoCommonProfile,
@@ -74,6 +83,8 @@ impl Refusal {
             Self::UnknownCa => "unknown_ca",
             Self::NotMapped => "not_mapped",
             Self::MappedTwice => "mapped_twice",
+            Self::OtherPartner => "other_partner",
+            Self::Profile(_) => "certificate_rule",
             Self::BadCertificate => "bad_certificate",
             Self::NoCommonProfile => "no_common_profile",
             Self::SignerFailed => "signer_failed",

@@ -13,7 +13,7 @@ use webpki::aws_lc_rs as algorithm;
 use super::turn::TurnClock;
 
 /// ECDSA on P-256 and P-384, RSA from 2048 bits, SHA-256 and up: TS 33.310 clause 6.1.1.
-static VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+pub(super) static VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         algorithm::ECDSA_P256_SHA256,
         algorithm::ECDSA_P256_SHA384,

@@ -1,14 +1,15 @@
 //! Session tickets bound to what they were issued under.
 //!
 //! rustls resumes a mutual-TLS session without looking at the client's certificate again, so the
-//! ticketer does: a ticket of another trust epoch or listener, or one whose certificate is not
-//! valid now or no longer anyone's, is as good as none. The full handshake that follows has its
+//! ticketer does: a ticket of another trust epoch or listener, or one whose chain would not be
+//! taken in a full handshake now, is as good as none. The full handshake that follows has its
 //! verifier send the right alert.
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use rustls::pki_types::CertificateDer;
 use rustls::server::ProducesTickets;
 
 use super::ticket_keys::{SealsTickets, TicketKeys};
@@ -83,9 +84,10 @@ impl ProducesTickets for BoundTickets {
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let now = turn::now();
         let session = self.sealing.open(ticket, &self.binding, now)?;
-        let leaf = chains::resumed_leaf(chain(&session)?, now)?;
-        self.auth.peer(&leaf, now).ok()?;
-        turn::note_leaf(leaf);
+        let chain: Vec<_> = chains::certificates(chain(&session)?)
+            .map(CertificateDer::from)
+            .collect();
+        turn::note_leaf(self.auth.continued(&chain, now).ok()?);
         Some(session)
     }
 }

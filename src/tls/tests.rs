@@ -21,8 +21,10 @@ use super::*;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, San};
 
+mod certificates;
 mod chains;
 mod in_place;
+mod partners;
 mod records;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
@@ -34,9 +36,22 @@ struct Ca {
     der: CertificateDer<'static>,
 }
 
+/// Named as the profile wants it.
+fn params(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    for (kind, value) in [
+        (rcgen::DnType::OrganizationName, "Example"),
+        (rcgen::DnType::CommonName, common_name),
+    ] {
+        params.distinguished_name.push(kind, value);
+    }
+    params
+}
+
 fn ca_with(usages: Vec<KeyUsagePurpose>, is_ca: IsCa) -> Ca {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
+    let mut params = params("Partner TLS CA");
     params.is_ca = is_ca;
     params.key_usages = usages;
     let der = params.self_signed(&key).unwrap().der().clone();
@@ -46,11 +61,30 @@ fn ca_with(usages: Vec<KeyUsagePurpose>, is_ca: IsCa) -> Ca {
     }
 }
 
+const CA_USAGES: [KeyUsagePurpose; 2] = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+
 fn ca() -> Ca {
     ca_with(
-        vec![KeyUsagePurpose::KeyCertSign],
+        CA_USAGES.to_vec(),
+        IsCa::Ca(BasicConstraints::Constrained(0)),
+    )
+}
+
+/// One below which there may be others.
+fn root() -> Ca {
+    ca_with(
+        CA_USAGES.to_vec(),
         IsCa::Ca(BasicConstraints::Unconstrained),
     )
+}
+
+/// One group with this anchor.
+fn trusting(anchor: &Ca, waived: RuleSet) -> Vec<PartnerGroup> {
+    vec![PartnerGroup {
+        name: "default".into(),
+        anchors: vec![anchor.der.clone()],
+        waived,
+    }]
 }
 
 struct Identity {
@@ -58,11 +92,8 @@ struct Identity {
     key: KeyPair,
 }
 
-fn identity(ca: &Ca, sans: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity {
-    let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "one.example");
+fn leaf_params(sans: &[&str], usage: ExtendedKeyUsagePurpose) -> CertificateParams {
+    let mut params = params("one.example");
     // Valid until 2100: `LATER` is beyond.
     params.not_after = rcgen::date_time_ymd(2100, 1, 1);
     for san in sans {
@@ -76,8 +107,16 @@ fn identity(ca: &Ca, sans: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity 
     }
     params.extended_key_usages = vec![usage];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.crl_distribution_points = vec![rcgen::CrlDistributionPoint {
+        uris: vec!["http://crl.example/t8.crl".into()],
+    }];
+    params
+}
+
+fn identity(ca: &Ca, sans: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity {
     let key = KeyPair::generate().unwrap();
-    let der = params.signed_by(&key, &ca.issuer).unwrap().der().clone();
+    let signed = leaf_params(sans, usage).signed_by(&key, &ca.issuer);
+    let der = signed.unwrap().der().clone();
     Identity { der, key }
 }
 
@@ -89,6 +128,7 @@ fn clients() -> Vec<Client> {
     let client = |name: &str, sans| Client {
         name: name.into(),
         client_id: name.into(),
+        partner: "default".into(),
         sans,
         scs_as_ids: vec![name.into()],
         registration: None,
@@ -121,16 +161,26 @@ fn soft_key(pair: &KeyPair) -> PrivateKey {
 
 struct World {
     ca: Ca,
+    waived: RuleSet,
     server: Identity,
     sealing: Arc<dyn SealsTickets>,
 }
 
 impl World {
     fn new() -> Self {
-        let ca = ca();
+        Self::of(ca(), RuleSet::EMPTY)
+    }
+
+    /// Where there are CAs between anchor and clients.
+    fn with_root() -> Self {
+        Self::of(root(), RuleSet::EMPTY.with(Rule::DirectIssuer))
+    }
+
+    fn of(ca: Ca, waived: RuleSet) -> Self {
         let server = identity(&ca, &["gate.example"], ExtendedKeyUsagePurpose::ServerAuth);
         Self {
             ca,
+            waived,
             server,
             sealing: Arc::new(TicketKeys::random().unwrap()),
         }
@@ -138,7 +188,8 @@ impl World {
 
     /// All terminators of a world share their ticket keys: only the binding tells them apart.
     fn terminator(&self, clients: &[Client], listener: &str, in_token: bool) -> Arc<Terminator> {
-        let auth = Arc::new(ClientAuth::new(vec![self.ca.der.clone()], clients).unwrap());
+        let groups = trusting(&self.ca, self.waived);
+        let auth = Arc::new(ClientAuth::new(groups, clients).unwrap());
         let tickets = BoundTickets::with(Arc::clone(&self.sealing), Arc::clone(&auth), listener);
         let key = ServerKey::new(Arc::new(soft_key(&self.server.key)), in_token);
         let names = vec!["gate.example".to_owned()];
@@ -298,7 +349,7 @@ fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
         );
     }
     let world = World::new();
-    let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
+    let auth = Arc::new(ClientAuth::new(trusting(&world.ca, RuleSet::EMPTY), &clients()).unwrap());
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "x");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let certified = rustls::sign::CertifiedKey::new(vec![world.server.der.clone()], Arc::new(key));
@@ -404,114 +455,6 @@ fn leaf_is_found_in_every_session_rustls_writes() {
             }
         }
     }
-}
-
-#[test]
-fn missing_client_certificate_is_refused() {
-    let world = World::new();
-    for version in BOTH {
-        let outcome = refused(&world, world.config(version, &[]), NOW);
-        let alert = AlertDescription::CertificateRequired;
-        assert_eq!(outcome, (Refusal::NoClientCertificate, alert));
-    }
-}
-
-#[test]
-fn certificate_of_an_untrusted_ca_is_refused() {
-    let world = World::new();
-    // One with the name of the trusted CA and another key, and one with another name.
-    let impostor = scs_as(&ca(), &["one.example"]);
-    let (refusal, _) = refused_with(&world, &impostor);
-    assert_eq!(refusal, Refusal::BadCertificate);
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-        .distinguished_name
-        .push(rcgen::DnType::OrganizationName, "Another");
-    let key = KeyPair::generate().unwrap();
-    let der = params.self_signed(&key).unwrap().der().clone();
-    let stranger = scs_as(
-        &Ca {
-            issuer: Issuer::new(params, key),
-            der,
-        },
-        &["one.example"],
-    );
-    let expected = (Refusal::UnknownCa, AlertDescription::UnknownCA);
-    assert_eq!(refused_with(&world, &stranger), expected);
-}
-
-#[test]
-fn expired_certificate_is_refused() {
-    let world = World::new();
-    let who = scs_as(&world.ca, &["one.example"]);
-    let outcome = refused(&world, world.config(&TLS13, &[&who]), LATER);
-    assert_eq!(
-        outcome,
-        (
-            Refusal::CertificateExpired,
-            AlertDescription::CertificateExpired
-        )
-    );
-}
-
-#[test]
-fn certificate_for_servers_only_is_refused() {
-    let world = World::new();
-    let who = identity(
-        &world.ca,
-        &["one.example"],
-        ExtendedKeyUsagePurpose::ServerAuth,
-    );
-    let expected = (
-        Refusal::BadCertificate,
-        AlertDescription::UnsupportedCertificate,
-    );
-    assert_eq!(refused_with(&world, &who), expected);
-}
-
-//= TS 33.501 clause 12.2 type=test
-//# The identity in the end-entity certificate decides who the client is.
-#[test]
-fn certificate_with_a_common_name_only_is_refused() {
-    let world = World::new();
-    let expected = (Refusal::NotMapped, AlertDescription::AccessDenied);
-    assert_eq!(refused_with(&world, &scs_as(&world.ca, &[])), expected);
-    assert_eq!(
-        refused_with(&world, &scs_as(&world.ca, &["*.example"])),
-        expected
-    );
-}
-
-#[test]
-fn certificate_of_two_clients_is_refused() {
-    let world = World::new();
-    let who = scs_as(&world.ca, &["one.example", "two.example"]);
-    let expected = (Refusal::MappedTwice, AlertDescription::AccessDenied);
-    assert_eq!(refused_with(&world, &who), expected);
-}
-
-//= TS 33.310 clause 6.1.4a type=test
-//# A CA certificate says that it is one, and that its key may sign certificates.
-#[test]
-fn anchor_that_may_not_sign_certificates_is_refused() {
-    let mute = ca_with(
-        vec![KeyUsagePurpose::CrlSign],
-        IsCa::Ca(BasicConstraints::Unconstrained),
-    );
-    let fault = ClientAuth::new(vec![mute.der], &clients()).unwrap_err();
-    assert!(fault.contains("keyCertSign"), "{fault}");
-    let leaf = ca_with(Vec::new(), IsCa::ExplicitNoCa);
-    let fault = ClientAuth::new(vec![leaf.der], &clients()).unwrap_err();
-    assert!(fault.contains("cA"), "{fault}");
-    assert!(ClientAuth::new(Vec::new(), &clients()).is_err());
-}
-
-#[test]
-fn name_of_two_clients_is_refused_at_load() {
-    let mut both = clients();
-    both[1].sans.push(San::Dns("one.EXAMPLE".into()));
-    assert!(ClientAuth::new(vec![ca().der], &both).is_err());
 }
 
 #[test]
@@ -670,7 +613,8 @@ fn refused_signature_is_told_by_internal_error() {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
     for version in BOTH {
-        let auth = Arc::new(ClientAuth::new(vec![world.ca.der.clone()], &clients()).unwrap());
+        let auth =
+            Arc::new(ClientAuth::new(trusting(&world.ca, RuleSet::EMPTY), &clients()).unwrap());
         let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
         let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), true);
         let chain = vec![world.server.der.clone()];

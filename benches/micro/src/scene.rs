@@ -9,8 +9,8 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CrlDistributionPoint, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
@@ -169,11 +169,24 @@ struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+fn named(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let names = [
+        (DnType::OrganizationName, "Bench"),
+        (DnType::CommonName, common_name),
+    ];
+    for (kind, name) in names {
+        params.distinguished_name.push(kind, name);
+    }
+    params
+}
+
 fn authority() -> Authority {
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::default();
+    let mut params = named("TLS CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let certificate = params.self_signed(&key).expect("a sound request");
     Authority {
         certificate: certificate.der().clone(),
@@ -183,7 +196,9 @@ fn authority() -> Authority {
 
 fn issue(authority: &Authority, name: &str, usage: ExtendedKeyUsagePurpose) -> Identity {
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::default();
+    let mut params = named(name);
+    let uris = vec!["http://crl.example/t8.crl".to_owned()];
+    params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
     params.subject_alt_names = vec![SanType::DnsName(name.try_into().expect("ASCII"))];
     params.extended_key_usages = vec![usage];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

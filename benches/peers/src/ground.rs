@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, CrlDistributionPoint, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
 };
 
 use crate::clock::unix_s;
@@ -193,6 +193,8 @@ impl Authority {
         params.subject_alt_names = vec![SanType::DnsName(dns)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
+        let uris = vec!["http://crl.example/t8.crl".to_owned()];
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
         params.extended_key_usages = vec![match server {
             true => ExtendedKeyUsagePurpose::ServerAuth,
             false => ExtendedKeyUsagePurpose::ClientAuth,

@@ -4,20 +4,24 @@ use std::collections::HashMap;
 
 use toml::de::DeValue;
 
+use super::partners::of_client;
 use super::refuse_repeats;
-use crate::config::Located;
 use crate::config::section::Section;
 use crate::config::value::{
     Wrong, absolute_uri, client_id, client_name, host_name, san, scope, scs_as_id, subject_dn,
     twice,
 };
+use crate::config::{Located, Partner};
 use crate::peer::{Client, Registration, San, TlsClientAuth};
 
 /// What may belong to one client only: the kind of thing, its value, and where it stands first.
 type Owned = HashMap<(&'static str, String), usize>;
 
 /// `[[client]]`.
-pub(super) fn clients(root: &mut Section<'_, '_>) -> Option<Vec<Client>> {
+pub(super) fn clients(
+    root: &mut Section<'_, '_>,
+    partners: Option<&[Partner]>,
+) -> Option<Vec<Client>> {
     let sections = root.sections("client");
     if !root.has("client") {
         let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
@@ -28,7 +32,7 @@ pub(super) fn clients(root: &mut Section<'_, '_>) -> Option<Vec<Client>> {
     let mut owned = Owned::new();
     let read: Vec<Option<Client>> = sections
         .into_iter()
-        .map(|section| client(section, has_issuer, &mut owned))
+        .map(|section| client(section, partners, has_issuer, &mut owned))
         .collect();
     read.into_iter().collect()
 }
@@ -50,7 +54,12 @@ fn refuse_issuer_for_nobody(root: &Section<'_, '_>, clients: &[Section<'_, '_>])
     }
 }
 
-fn client(mut section: Section<'_, '_>, has_issuer: bool, owned: &mut Owned) -> Option<Client> {
+fn client(
+    mut section: Section<'_, '_>,
+    partners: Option<&[Partner]>,
+    has_issuer: bool,
+    owned: &mut Owned,
+) -> Option<Client> {
     let name = section.required(
         "name",
         client_name,
@@ -67,6 +76,17 @@ fn client(mut section: Section<'_, '_>, has_issuer: bool, owned: &mut Owned) -> 
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
     let registration = registration(&mut section, has_issuer);
+    let group = of_client(&mut section, partners);
+    if let (Some((partner, identity)), Some(sans)) = (&group, &sans) {
+        for san in sans.value.iter().filter(|san| !identity.takes(&san.value)) {
+            let what = format!(
+                "the clients of the group {partner:?} go by {} names alone",
+                identity.word()
+            );
+            let cure = "name another group, or set its identity = \"any\"";
+            section.fault(san.line, "sans", Wrong::new(what, cure));
+        }
+    }
 
     let mut own = |key: &'static str, value: String, line: usize| {
         let what = format!("{value:?}");
@@ -94,6 +114,7 @@ fn client(mut section: Section<'_, '_>, has_issuer: bool, owned: &mut Owned) -> 
     Some(Client {
         name: name?.value,
         client_id: id?.value,
+        partner: group?.0,
         sans: sans?.value.into_iter().map(|san| san.value).collect(),
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
         registration,

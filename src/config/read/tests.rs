@@ -657,4 +657,5 @@ mod files;
 mod machine;
 mod oauth;
 mod operation;
+mod partners;
 mod tickets;

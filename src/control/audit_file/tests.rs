@@ -90,6 +90,7 @@ fn clients() -> Vec<Client> {
     let client = Client {
         name: "scs-1".to_owned(),
         client_id: "id".to_owned(),
+        partner: "default".to_owned(),
         sans: Vec::new(),
         scs_as_ids: Vec::new(),
         registration: None,

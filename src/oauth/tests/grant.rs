@@ -190,7 +190,13 @@ fn registration_is_that_of_the_clients_place() {
     );
     let issuer = issuer_of(&[partner(), second.clone()]).unwrap();
     let certificate = certificate(vec![uri(URI)], &[]);
-    let peer = Peer::new(ClientIndex(1), Thumbprint([1; 32]), certificate.into(), 0);
+    let peer = Peer::new(
+        ClientIndex(1),
+        Thumbprint([1; 32]),
+        certificate.into(),
+        0,
+        Arc::default(),
+    );
     let form = b"grant_type=client_credentials&client_id=partner-2";
     let grant = issuer.decide(form, &peer, &second).unwrap();
     assert_eq!(names(grant.apis()), ["3gpp-bdt"]);

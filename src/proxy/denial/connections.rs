@@ -1,7 +1,7 @@
 //! The table's other half: connections that were refused before HTTP, or broken beside it.
 
-use crate::metrics::CONNECTION_ROWS_MAX;
-use crate::tls::{Refusal, TlsFault};
+use crate::metrics::{CONNECTION_ROWS_MAX, RULES_MAX};
+use crate::tls::{RULES, Refusal, Rule, TlsFault};
 
 /// Why a connection was refused or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,24 @@ impl ConnectionDenial {
         &CONNECTION_ROWS[self.place()]
     }
 
+    /// The rule of the certificate profile that was broken, where that was the reason.
+    pub fn rule(self) -> Option<Rule> {
+        match self {
+            Self::Handshake(Refusal::Profile(rule)) => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// What it was in particular: the rule, or the TLS alert the client gets.
+    pub fn detail(self) -> &'static str {
+        self.rule().map_or(self.row().alert, Rule::name)
+    }
+
+    /// What the operator should look at.
+    pub fn cure(self) -> &'static str {
+        self.rule().map_or(self.row().cure, |rule| rule.row().cure)
+    }
+
     /// Place of the row in [`CONNECTION_ROWS`], which is also the place of its counter.
     pub fn place(self) -> usize {
         match self {
@@ -57,6 +75,8 @@ impl ConnectionDenial {
             Self::Session(TlsFault::Fragmented) => 18,
             Self::Session(TlsFault::KeysExhausted) => 19,
             Self::Session(TlsFault::Protocol) => 20,
+            Self::Handshake(Refusal::OtherPartner) => 21,
+            Self::Handshake(Refusal::Profile(_)) => 22,
         }
     }
 }
@@ -71,7 +91,7 @@ const BROKEN_SESSION: &str =
     "the client breaks the TLS protocol, or something on the way alters its bytes";
 
 /// The table.
-pub const CONNECTION_ROWS: [ConnectionRow; 21] = [
+pub const CONNECTION_ROWS: [ConnectionRow; 23] = [
     row(
         "not_tls",
         "decode_error",
@@ -95,7 +115,8 @@ pub const CONNECTION_ROWS: [ConnectionRow; 21] = [
     row(
         "unknown_ca",
         "unknown_ca",
-        "add the client's CA to tls.client_ca if it is a partner's",
+        "add the client's CA to the client_ca of its [[partner]], or to tls.client_ca, if it is a \
+         partner's",
     ),
     row(
         "not_mapped",
@@ -157,9 +178,22 @@ pub const CONNECTION_ROWS: [ConnectionRow; 21] = [
         "a connection carried more than its keys may seal: the client connects again",
     ),
     row("tls_protocol", "unexpected_message", BROKEN_SESSION),
+    row(
+        "other_partner",
+        "access_denied",
+        "the certificate has a client's name, and comes from a CA of another partner group: the \
+         partners must settle whose name it is",
+    ),
+    row(
+        "certificate_rule",
+        "by rule",
+        "the client's certificate breaks a rule of TS 33.310: detail names it, and the log says \
+         what to do",
+    ),
 ];
 
 const _: () = assert!(CONNECTION_ROWS.len() <= CONNECTION_ROWS_MAX);
+const _: () = assert!(RULES.len() <= RULES_MAX);
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +215,8 @@ mod tests {
             Refusal::TooLong,
             Refusal::PeerAlert,
             Refusal::Protocol,
+            Refusal::OtherPartner,
+            Refusal::Profile(Rule::Version),
         ];
         let faults = [
             TlsFault::BadRecord,

@@ -1,79 +1,19 @@
 //! Chains that are remembered, and when they are not believed all the same.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rustls::client::danger::HandshakeSignatureValid;
+use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 use super::*;
 
-/// Counts what it is asked.
-#[derive(Debug)]
-struct Counted {
-    inner: Arc<dyn ClientCertVerifier>,
-    chains: AtomicUsize,
-    signatures: AtomicUsize,
+/// What counts how often chains were verified.
+fn trusted(world: &World, clients: &[Client]) -> ClientAuth {
+    ClientAuth::new(trusting(&world.ca, world.waived), clients).unwrap()
 }
 
-impl ClientCertVerifier for Counted {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
-    }
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        self.chains.fetch_add(1, Ordering::Relaxed);
-        self.inner
-            .verify_client_cert(end_entity, intermediates, now)
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.fetch_add(1, Ordering::Relaxed);
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signatures.fetch_add(1, Ordering::Relaxed);
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// A `ClientAuth` and the counter behind it.
-fn counted(anchor: &Ca, clients: &[Client]) -> (ClientAuth, Arc<Counted>) {
-    let mut auth = ClientAuth::new(vec![anchor.der.clone()], clients).unwrap();
-    let counter = Arc::new(Counted {
-        inner: Arc::clone(&auth.chain),
-        chains: AtomicUsize::new(0),
-        signatures: AtomicUsize::new(0),
-    });
-    auth.chain = Arc::clone(&counter) as _;
-    (auth, counter)
-}
-
-fn asked(counter: &Counted) -> (usize, usize) {
-    let read = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-    (read(&counter.chains), read(&counter.signatures))
-}
-
-fn terminator_of(world: &World, auth: ClientAuth) -> Arc<Terminator> {
-    let auth = Arc::new(auth);
+fn terminator_of(world: &World, auth: &Arc<ClientAuth>) -> Arc<Terminator> {
+    let auth = Arc::clone(auth);
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let chain = vec![world.server.der.clone()];
@@ -93,14 +33,11 @@ fn verify(
 }
 
 /// A CA below `above` whose certificate is valid for these years.
-fn intermediate(above: &Ca, years: std::ops::Range<i32>) -> Ca {
+fn intermediate(above: &Ca, years: std::ops::Range<i32>, below: BasicConstraints) -> Ca {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Between");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let mut params = params("Between");
+    params.is_ca = IsCa::Ca(below);
+    params.key_usages = CA_USAGES.to_vec();
     params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
     params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
     let der = params.signed_by(&key, &above.issuer).unwrap().der().clone();
@@ -138,13 +75,16 @@ fn chain_is_verified_once_and_the_handshakes_signature_each_time() {
         // Other names for each version: another trust epoch, so that nothing is remembered yet.
         let mut clients = clients();
         clients[1].client_id = format!("{version:?}");
-        let (auth, counter) = counted(&world.ca, &clients);
-        let terminator = terminator_of(&world, auth);
+        let auth = Arc::new(trusted(&world, &clients));
+        let terminator = terminator_of(&world, &auth);
         for handshakes in 1..=3 {
             let (done, _) = established(&terminator, &config);
             assert_eq!(done.peer.client(), ClientIndex(0));
             assert_eq!(&done.peer.certificate()[..], who.der.as_ref());
-            assert_eq!(asked(&counter), (1, handshakes));
+            assert_eq!(
+                (auth.asked.chains(), auth.asked.signatures()),
+                (1, handshakes)
+            );
         }
     }
 }
@@ -173,7 +113,7 @@ fn remembered_chain_does_not_stand_in_for_its_key() {
 #[test]
 fn remembered_chain_is_refused_once_its_leaf_has_expired() {
     let world = World::new();
-    let (auth, _) = counted(&world.ca, &clients());
+    let auth = trusted(&world, &clients());
     let chain = [scs_as(&world.ca, &["one.example"]).der];
     assert_eq!(verify(&auth, &chain, NOW), Ok(()));
     assert!(expired(&verify(&auth, &chain, LATER)));
@@ -184,16 +124,16 @@ fn remembered_chain_is_refused_once_its_leaf_has_expired() {
 
 #[test]
 fn remembered_chain_is_refused_once_an_intermediate_has_expired() {
-    let world = World::new();
-    let (auth, counter) = counted(&world.ca, &clients());
-    let outer = intermediate(&world.ca, 2020..2060);
-    let inner = intermediate(&outer, 2030..2050);
+    let world = World::with_root();
+    let auth = trusted(&world, &clients());
+    let outer = intermediate(&world.ca, 2020..2060, BasicConstraints::Unconstrained);
+    let inner = intermediate(&outer, 2030..2050, BasicConstraints::Constrained(0));
     let who = scs_as(&inner, &["one.example"]);
     let chain = [who.der, inner.der, outer.der];
     for year in [2031, 2049, 2040] {
         assert_eq!(verify(&auth, &chain, at_year(year)), Ok(()));
     }
-    assert_eq!(asked(&counter).0, 1, "remembered");
+    assert_eq!(auth.asked.chains(), 1, "remembered");
     for year in [2029, 2050, 2061, 2019] {
         let outcome = verify(&auth, &chain, at_year(year));
         assert!(expired(&outcome), "{year}: {outcome:?}");
@@ -204,30 +144,30 @@ fn remembered_chain_is_refused_once_an_intermediate_has_expired() {
 fn remembered_chain_is_verified_anew_under_another_trust_epoch() {
     let world = World::new();
     let chain = [scs_as(&world.ca, &["one.example"]).der];
-    let (auth, _) = counted(&world.ca, &clients());
+    let auth = trusted(&world, &clients());
     assert_eq!(verify(&auth, &chain, NOW), Ok(()));
     // Another anchor: it is nobody's any more.
-    let (strange, counter) = counted(&ca(), &clients());
+    let strange = trusted(&World::new(), &clients());
     assert!(verify(&strange, &chain, NOW).is_err());
-    assert_eq!(asked(&counter).0, 1);
+    assert_eq!(strange.asked.chains(), 1);
     // The same anchor and other clients: asked again, and mapped by the new names.
-    let (fewer, counter) = counted(&world.ca, &clients()[1..]);
+    let fewer = trusted(&world, &clients()[1..]);
     assert_eq!(
         verify(&fewer, &chain, NOW),
         Err(Error::InvalidCertificate(
             CertificateError::ApplicationVerificationFailure
         ))
     );
-    assert_eq!(asked(&counter).0, 1);
+    assert_eq!(fewer.asked.chains(), 1);
 }
 
 #[test]
 fn chain_that_differs_in_one_octet_is_not_the_remembered_one() {
-    let world = World::new();
-    let between = intermediate(&world.ca, 2020..2060);
+    let world = World::with_root();
+    let between = intermediate(&world.ca, 2020..2060, BasicConstraints::Constrained(0));
     let who = scs_as(&between, &["one.example"]);
     let chain = [who.der.clone(), between.der.clone()];
-    let (auth, counter) = counted(&world.ca, &clients());
+    let auth = trusted(&world, &clients());
     assert_eq!(verify(&auth, &chain, NOW), Ok(()));
     let mut asked_of_chains = 1;
     for place in 0..chain.len() {
@@ -238,7 +178,7 @@ fn chain_that_differs_in_one_octet_is_not_the_remembered_one() {
             other[place] = der.into();
             assert!(verify(&auth, &other, NOW).is_err(), "{place} {octet}");
             asked_of_chains += 1;
-            assert_eq!(asked(&counter).0, asked_of_chains);
+            assert_eq!(auth.asked.chains(), asked_of_chains);
         }
     }
     // Nor is one of them alone, or an order of its own.
@@ -246,17 +186,17 @@ fn chain_that_differs_in_one_octet_is_not_the_remembered_one() {
     let turned = [between.der, who.der];
     assert!(verify(&auth, &turned, NOW).is_err());
     assert_eq!(verify(&auth, &chain, NOW), Ok(()));
-    assert_eq!(asked(&counter).0, asked_of_chains + 2, "remembered still");
+    assert_eq!(auth.asked.chains(), asked_of_chains + 2, "remembered still");
 }
 
 #[test]
 fn whoever_is_refused_is_not_remembered() {
     let world = World::new();
-    let (auth, counter) = counted(&world.ca, &clients());
+    let auth = trusted(&world, &clients());
     let nobody = [scs_as(&world.ca, &["nobody.example"]).der];
     for times in 1..=3 {
         assert!(verify(&auth, &nobody, NOW).is_err());
-        assert_eq!(asked(&counter).0, times);
+        assert_eq!(auth.asked.chains(), times);
     }
 }
 
@@ -264,12 +204,7 @@ fn whoever_is_refused_is_not_remembered() {
 #[test]
 fn session_whose_leaf_has_expired_meanwhile_is_not_resumed() {
     let world = World::new();
-    let mut params = CertificateParams::default();
-    params
-        .subject_alt_names
-        .push(SanType::DnsName("one.example".try_into().unwrap()));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let mut params = leaf_params(&["one.example"], ExtendedKeyUsagePurpose::ClientAuth);
     let begun = rcgen::date_time_ymd(2030, 1, 1);
     params.not_after = begun + std::time::Duration::from_secs(3_600);
     let key = KeyPair::generate().unwrap();
@@ -316,12 +251,12 @@ fn session_begun_on_one_shard_is_resumed_on_another() {
 /// A session is not continued when a certificate between leaf and anchor has ended meanwhile.
 #[test]
 fn ticket_is_not_taken_once_an_intermediate_has_expired() {
-    let world = World::new();
+    let world = World::with_root();
     let end = i64::try_from(NOW.0).unwrap() + 100;
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let mut params = params("Between");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = CA_USAGES.to_vec();
     params.not_after = rcgen::date_time_ymd(1970, 1, 1) + time::Duration::seconds(end);
     let der = params.signed_by(&key, &world.ca.issuer).unwrap();
     let der = der.der().clone();
@@ -353,7 +288,7 @@ fn ticket_is_not_taken_once_an_intermediate_has_expired() {
 #[test]
 fn chain_whose_key_has_not_signed_is_not_remembered() {
     let world = World::new();
-    let (auth, counter) = counted(&world.ca, &clients());
+    let auth = trusted(&world, &clients());
     let who = scs_as(&world.ca, &["one.example"]);
     let other = scs_as(&world.ca, &["one.example"]);
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW.0));
@@ -362,6 +297,6 @@ fn chain_whose_key_has_not_signed_is_not_remembered() {
             .map(drop)
             .unwrap();
         crate::tls::chains::remember(&other.der);
-        assert_eq!(asked(&counter).0, times);
+        assert_eq!(auth.asked.chains(), times);
     }
 }

@@ -73,6 +73,7 @@ fn sections_called_optional_may_be_left_out() {
     let config = good(&without(&["[admin]", "[audit]"]));
     assert!(config.admin.is_none() && config.audit.is_none());
     assert!(good(&without(&["[[issuer]]"])).issuers.is_empty());
+    assert_eq!(good(&without(&["[[partner]]"])).partners.len(), 1);
     let text = without(&["[oauth]", "[oauth.key]"]);
     let text: Vec<&str> = text
         .lines()
@@ -80,7 +81,13 @@ fn sections_called_optional_may_be_left_out() {
         .collect();
     assert_eq!(good(&text.join("\n")).oauth, None);
     assert_eq!(good(&without(&["[tls.tickets]"])).tls.tickets, None);
-    for head in ["[tls.tickets]", "[oauth]", "[admin]", "[audit]"] {
+    for head in [
+        "[tls.tickets]",
+        "[oauth]",
+        "[[partner]]",
+        "[admin]",
+        "[audit]",
+    ] {
         let before = DOCUMENTED.split(&format!("\n{head}\n")).next().unwrap();
         let paragraph = before.rsplit("\n\n").next().unwrap();
         assert!(paragraph.starts_with("# Optional: "), "{head}");
@@ -146,6 +153,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[oauth]",
         "[oauth.key]",
         "[[issuer]]",
+        "[[partner]]",
         "[[client]]",
         "[upstream]",
         "[admin]",

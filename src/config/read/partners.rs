@@ -1,0 +1,92 @@
+//! Whose CAs vouch for clients, and what their certificates may lack.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::refuse_repeats;
+use crate::config::files::FileKind;
+use crate::config::section::Section;
+use crate::config::value::{Wrong, client_name, identity, text, twice};
+use crate::config::{Located, PARTNER_DEFAULT, Partner};
+use crate::peer::Identity;
+
+/// `[[partner]]`, behind the group that `tls.client_ca` stands for.
+pub(super) fn partners(
+    root: &mut Section<'_, '_>,
+    default_ca: Option<Located<PathBuf>>,
+) -> Option<Vec<Partner>> {
+    let mut owned = HashMap::new();
+    let default = default_ca.map(|client_ca| {
+        owned.insert(PARTNER_DEFAULT.to_owned(), client_ca.line);
+        Partner {
+            name: PARTNER_DEFAULT.to_owned(),
+            section: "tls".to_owned(),
+            client_ca,
+            waive: Vec::new(),
+            identity: Identity::Any,
+        }
+    });
+    let sections = root.sections("partner");
+    let read: Vec<_> = sections
+        .into_iter()
+        .enumerate()
+        .map(|(at, section)| partner(section, at, &mut owned))
+        .collect();
+    let read: Option<Vec<_>> = read.into_iter().collect();
+    let all: Vec<Partner> = default.into_iter().chain(read?).collect();
+    // That there is none was said of tls.client_ca.
+    (!all.is_empty()).then_some(all)
+}
+
+fn partner(
+    mut section: Section<'_, '_>,
+    at: usize,
+    owned: &mut HashMap<String, usize>,
+) -> Option<Partner> {
+    let cure = "write the word by which clients name the group";
+    let name = section.required("name", client_name, cure);
+    let cure = "name the PEM file of the CAs that the group's certificates come from";
+    let client_ca = section.required_file("client_ca", FileKind::Certificates, cure);
+    let waive = section.list("waive", text);
+    let waive = waive.map_or(Vec::new(), |list| list.value);
+    refuse_repeats(&section, "waive", &waive);
+    let identity = section.or("identity", identity, Identity::Any);
+    let name = name?;
+    if let Some(first) = owned.insert(name.value.clone(), name.line) {
+        let what = format!("{:?}", name.value);
+        section.fault(name.line, "name", twice(what, first));
+    }
+    Some(Partner {
+        name: name.value,
+        section: format!("partner[{}]", at + 1),
+        client_ca: client_ca?,
+        waive,
+        identity,
+    })
+}
+
+/// The group that a client names, where there is one of this name: its name, and which names of a
+/// certificate it goes by.
+pub(super) fn of_client(
+    section: &mut Section<'_, '_>,
+    partners: Option<&[Partner]>,
+) -> Option<(String, Identity)> {
+    let said = section.optional("partner", client_name);
+    if said.is_none() && section.has("partner") {
+        return None;
+    }
+    let line = said.as_ref().map_or(section.line(), |said| said.line);
+    let name = said.map_or_else(|| PARTNER_DEFAULT.to_owned(), |said| said.value);
+    let partners = partners?;
+    let found = partners.iter().find(|partner| partner.name == name);
+    if found.is_none() {
+        let names: Vec<&str> = partners.iter().map(|known| known.name.as_str()).collect();
+        let cure = format!("name one of the groups of partners: {}", names.join(", "));
+        let what = match section.has("partner") {
+            true => format!("there is no [[partner]] {name:?}"),
+            false => "is missing, and there is no tls.client_ca".to_owned(),
+        };
+        section.fault(line, "partner", Wrong::new(what, cure));
+    }
+    found.map(|partner| (name, partner.identity))
+}

@@ -1,0 +1,217 @@
+//! One partner group: its trust anchors, paths to them, and what of the certificate profile holds
+//! for the certificates on such a path.
+
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls::{CertificateError, DistinguishedName, Error};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use x509_parser::prelude::X509Certificate;
+
+use super::certificate_rules::{Place, Purpose, Rule, RuleSet, Seen, broken, broken_by_chain};
+use super::client_auth::{PartnerGroup, unfit};
+use super::handshake::refusal_of;
+use super::leaf::{self, Validity};
+use super::{Refusal, profile};
+use crate::clock::UnixSeconds;
+use crate::peer::{CertificateId, Lineage};
+
+/// A partner group, ready to verify.
+pub(super) struct Group {
+    name: String,
+    waived: RuleSet,
+    /// The anchors as configured, and as webpki wants them, in the same order.
+    anchors: Vec<CertificateDer<'static>>,
+    trust: Vec<TrustAnchor<'static>>,
+    thumbprints: Vec<[u8; 32]>,
+}
+
+/// A chain that was verified and judged.
+pub(super) struct Believed {
+    pub(super) lineage: Lineage,
+    /// While all certificates below the anchor are valid.
+    pub(super) validity: Validity,
+}
+
+impl Group {
+    /// # Errors
+    /// What is wrong with an anchor, and the cure.
+    pub(super) fn new(group: PartnerGroup) -> Result<Self, (String, String)> {
+        if group.anchors.is_empty() {
+            let cure = "put the CA's certificate into its client_ca";
+            return Err(("has no trust anchor".to_owned(), cure.to_owned()));
+        }
+        let mut trust = Vec::with_capacity(group.anchors.len());
+        for (place, anchor) in group.anchors.iter().enumerate() {
+            let unreadable = || {
+                let what = format!("trust anchor {}: no X.509 certificate", place + 1);
+                (what, "put the CA's own certificate there".to_owned())
+            };
+            let certificate = leaf::parsed(anchor).ok_or_else(unreadable)?;
+            if let Some(rule) = broken_by_anchor(&certificate, group.waived) {
+                let row = rule.row();
+                let what = format!(
+                    "trust anchor {} ({}) breaks the rule {}: {} (TS 33.310 clause {})",
+                    place + 1,
+                    certificate.subject(),
+                    row.name,
+                    row.demand,
+                    row.clause
+                );
+                return Err((what, row.cure.to_owned()));
+            }
+            let anchor = anchor_from_trusted_cert(anchor).map_err(|_| unreadable())?;
+            trust.push(anchor.to_owned());
+        }
+        let thumbprints = group.anchors.iter().map(|der| leaf::thumbprint(der).0);
+        Ok(Self {
+            thumbprints: thumbprints.collect(),
+            name: group.name,
+            waived: group.waived,
+            anchors: group.anchors,
+            trust,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Names of the anchors, for clients that choose their certificate by them.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = DistinguishedName> {
+        self.trust
+            .iter()
+            .map(|anchor| DistinguishedName::in_sequence(anchor.subject.as_ref()))
+    }
+
+    pub(super) fn has_anchor(&self, thumbprint: &[u8; 32]) -> bool {
+        self.thumbprints.contains(thumbprint)
+    }
+
+    /// # Errors
+    /// The first rule that is broken and not waived.
+    pub(super) fn judge(&self, broken: RuleSet) -> Result<(), Refusal> {
+        match broken.without(self.waived).first() {
+            Some(rule) => Err(Refusal::Profile(rule)),
+            None => Ok(()),
+        }
+    }
+
+    /// Verifies the path from an end entity to one of the anchors, and judges each certificate on
+    /// it.
+    ///
+    /// # Errors
+    /// What is wrong, and the error that makes rustls send the alert closest to it.
+    pub(super) fn believe(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixSeconds,
+    ) -> Result<Believed, (Refusal, Error)> {
+        let unverified = |error| self.unverified(error, end_entity, intermediates);
+        let cert = EndEntityCert::try_from(end_entity).map_err(unverified)?;
+        let path = cert
+            .verify_for_usage(
+                profile::VERIFIED.all,
+                &self.trust,
+                intermediates,
+                UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.0)),
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
+            .map_err(unverified)?;
+        let at = self.trust.iter().position(|anchor| anchor == path.anchor());
+        let at = at.ok_or_else(|| unfit(Refusal::UnknownCa))?;
+        let between: Vec<_> = path
+            .intermediate_certificates()
+            .map(|certificate| certificate.der())
+            .collect();
+        // Leaf first, anchor last. What this room cannot read is not believed.
+        let chain: Option<Vec<_>> = std::iter::once(end_entity)
+            .chain(&between)
+            .chain(&self.anchors[at..=at])
+            .map(|der| leaf::parsed(der))
+            .collect();
+        let chain = chain.ok_or_else(|| unfit(Refusal::BadCertificate))?;
+        let broken = broken_by_chain(&chain, Purpose::Client);
+        self.judge(broken).map_err(unfit)?;
+        // The anchor is trusted because it is configured, for as long as it is.
+        let below = chain.get(..=between.len()).unwrap_or_default();
+        Ok(Believed {
+            lineage: Lineage {
+                client_id: String::new(),
+                anchor: self.thumbprints[at],
+                certificates: below.iter().map(certificate_id).collect(),
+                broken: broken.bits(),
+            },
+            validity: below
+                .iter()
+                .map(Validity::of)
+                .reduce(Validity::and)
+                .ok_or_else(|| unfit(Refusal::BadCertificate))?,
+        })
+    }
+
+    /// Why path validation failed: where a rule of the profile is broken as well, that rule,
+    /// because it says more; but not of chains that are nobody's here, nor of those out of time.
+    fn unverified(
+        &self,
+        error: webpki::Error,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> (Refusal, Error) {
+        let error = Error::InvalidCertificate(certificate_error(error));
+        let refusal = refusal_of(&error);
+        if refusal != Refusal::BadCertificate {
+            return (refusal, error);
+        }
+        let chain: Option<Vec<_>> = std::iter::once(end_entity)
+            .chain(intermediates)
+            .map(|der| leaf::parsed(der))
+            .collect();
+        // That there are CAs between is no reason by itself: nobody knows yet whether they are.
+        let waived = self.waived.with(Rule::DirectIssuer);
+        let broken = chain.map(|chain| broken_by_chain(&chain, Purpose::Client).without(waived));
+        match broken.and_then(RuleSet::first) {
+            Some(rule) => unfit(Refusal::Profile(rule)),
+            None => (refusal, error),
+        }
+    }
+}
+
+/// The first rule that an anchor breaks. Where every anchor signs entities' certificates itself, it
+/// must say that nobody below it does.
+//= TS 33.310 clause 6.1.4a
+//# A CA certificate says that it is one, and that its key may sign certificates.
+fn broken_by_anchor(anchor: &X509Certificate<'_>, waived: RuleSet) -> Option<Rule> {
+    let place = Place::Ca {
+        issues_entities: !waived.has(Rule::DirectIssuer),
+    };
+    let seen = Seen {
+        certificate: anchor,
+        issuer: None,
+        place,
+    };
+    broken(&seen).without(waived).first()
+}
+
+fn certificate_id(certificate: &X509Certificate<'_>) -> CertificateId {
+    CertificateId {
+        issuer: certificate.issuer().as_raw().into(),
+        serial: certificate.raw_serial().into(),
+    }
+}
+
+/// As rustls' own verifier has it, as far as the alerts differ.
+fn certificate_error(error: webpki::Error) -> CertificateError {
+    use webpki::Error as Fault;
+    match error {
+        Fault::BadDer | Fault::BadDerTime | Fault::TrailingData(_) => CertificateError::BadEncoding,
+        Fault::CertNotValidYet { .. } => CertificateError::NotValidYet,
+        Fault::CertExpired { .. } | Fault::InvalidCertValidity => CertificateError::Expired,
+        Fault::UnknownIssuer => CertificateError::UnknownIssuer,
+        Fault::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+        Fault::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+        Fault::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
+        other => CertificateError::Other(rustls::OtherError(std::sync::Arc::new(other))),
+    }
+}
