@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test test-fault test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,10 @@ bench: ## runs the gateway and its rivals side by side (QUICK=1: under three min
 
 test: setup ## runs every test, and compares their number with tests/expected-count
 	tests/run
+
+test-fault: setup ## breaks a remote token under load, in a minute (T8GATE_FAULT_PAIRS=7: measures, too)
+	cargo build --package t8load
+	cargo test --test fault -- --ignored --nocapture --test-threads=1
 
 test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds their findings
 	tests/setup tls

@@ -13,7 +13,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -145,7 +145,10 @@ impl Supervisor {
                 match self.mail.try_recv() {
                     Ok(letter) => self.read(letter),
                     Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => return self.end_process(),
+                    Err(TryRecvError::Disconnected) => {
+                        self.end_process();
+                        return;
+                    }
                 }
             }
             if self.retry_at.is_some_and(|at| at <= now()) {
@@ -205,29 +208,28 @@ impl Supervisor {
         for line in self.lines.iter().filter_map(Weak::upgrade) {
             line.cut(SignFault::TokenGone);
         }
-        if let Some(process) = &mut self.process {
-            let ended = process.child.try_wait().ok().flatten();
-            let status = ended.map(|status| status.to_string());
-            let pid = process.child.id();
-            tracing::error!(pid, status, "the signer process {what}; another is started");
-        }
-        self.end_process();
+        let pid = self.process.as_ref().map(|process| process.child.id());
+        let status = self.end_process().map(|status| status.to_string());
+        tracing::error!(pid, status, "the signer process {what}; another is started");
         self.retry();
     }
 
-    fn end_process(&mut self) {
-        let Some(Process { mut child, control }) = self.process.take() else {
-            return;
-        };
+    /// Kills the process, where it has not ended by itself, and says how it did. None: there was
+    /// none, or the kernel still holds it.
+    fn end_process(&mut self) -> Option<ExitStatus> {
+        let Process { mut child, control } = self.process.take()?;
         drop(control);
         let _ = child.kill();
         let by = now() + REAP_WAIT;
-        while matches!(child.try_wait(), Ok(None)) {
-            if now() >= by {
-                self.killed.push(child);
-                return;
+        loop {
+            match child.try_wait() {
+                Ok(None) if now() < by => thread::sleep(Duration::from_millis(1)),
+                Ok(None) => {
+                    self.killed.push(child);
+                    return None;
+                }
+                ended => return ended.ok().flatten(),
             }
-            thread::sleep(Duration::from_millis(1));
         }
     }
 

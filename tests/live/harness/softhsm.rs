@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::pki::{Authority, CertificateFile, Key, Leaf};
 use super::{command, installed, run_well};
 
-const LABEL: &str = "t8gate-test";
+/// The token's.
+pub const LABEL: &str = "t8gate-test";
 const OBJECT: &str = "server";
 /// The user PIN. Long enough that it stands nowhere by chance.
 pub const PIN: &str = "246810-opens-tokens-of-tests";

@@ -1,0 +1,65 @@
+//! Whether requests on open connections become slower while the token fails: pairs of runs, one
+//! quiet and one with faults, in turn.
+
+use std::time::{Duration, Instant};
+
+use crate::load::Load;
+use crate::scene::Scene;
+
+/// How many pairs, by the environment; without it none: a busy machine would judge itself.
+fn pairs() -> usize {
+    let asked = std::env::var("T8GATE_FAULT_PAIRS").ok();
+    asked.map_or(0, |asked| {
+        asked.parse().expect("T8GATE_FAULT_PAIRS is a number")
+    })
+}
+
+const RUN: Duration = Duration::from_secs(5);
+const REQUESTS_PER_S: u32 = 2_000;
+/// The p99 with faults over the quiet one's, in the median pair.
+const RATIO_MAX: f64 = 1.3;
+
+fn p99(scene: &mut Scene, meanwhile: impl FnOnce(&mut Scene)) -> f64 {
+    let load = Load::of_requests(&scene.house, REQUESTS_PER_S, RUN);
+    meanwhile(scene);
+    let report = load.faultless();
+    report["latency_us"]["p99"].as_f64().expect("a number")
+}
+
+#[test]
+#[ignore = "takes programs and minutes: make test-fault"]
+fn requests_are_as_fast_while_the_token_fails() {
+    let pairs = pairs();
+    if pairs == 0 {
+        println!("not measured: T8GATE_FAULT_PAIRS is not set");
+        return;
+    }
+    // The shard on the first CPU; threads that sign, and the token, on the others.
+    let mut scene = Scene::open_with(|stage, _| {
+        stage.config.set("listen.cpus", "[0]");
+    });
+    let mut ratios: Vec<f64> = (0..pairs)
+        .map(|pair| {
+            let quiet = p99(&mut scene, |_| {});
+            let faulty = p99(&mut scene, |scene| {
+                let end = Instant::now() + RUN;
+                while Instant::now() + Duration::from_secs(1) < end {
+                    scene.remote.kill();
+                    scene.await_refusal();
+                    scene.remote.start();
+                    scene.is_back();
+                }
+            });
+            println!("pair {pair}: p99 {quiet} us quiet, {faulty} us with faults");
+            faulty / quiet
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios[ratios.len() / 2];
+    println!(
+        "ratio {median:.2}, from {:.2} to {:.2}",
+        ratios[0],
+        ratios[ratios.len() - 1]
+    );
+    assert!(median <= RATIO_MAX, "{ratios:?}");
+}
