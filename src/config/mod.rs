@@ -150,6 +150,8 @@ pub struct Tls {
     /// PEM file: the server certificate, then its intermediates.
     pub certificate: Located<PathBuf>,
     pub key: Located<KeySource>,
+    /// Name of the TLS profile.
+    pub profile: Located<String>,
     /// Names of the rules that the server's own certificates may break.
     pub waive: Vec<Located<String>>,
     /// Session tickets that other nodes take as well; of this process alone where not said.

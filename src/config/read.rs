@@ -228,6 +228,11 @@ fn tls(
         let cure = "name the PEM file of the CAs that client certificates come from";
         section.required_file("client_ca", FileKind::Certificates, cure)
     };
+    let line = section.line();
+    let profile = section.optional("profile", text).unwrap_or(Located {
+        value: "3gpp".to_owned(),
+        line,
+    });
     let waive = section.list("waive", text);
     let waive = waive.map_or(Vec::new(), |list| list.value);
     refuse_repeats(&section, "waive", &waive);
@@ -236,6 +241,7 @@ fn tls(
     let tls = certificate.zip(key).map(|(certificate, key)| Tls {
         certificate,
         key,
+        profile,
         waive,
         tickets,
     });

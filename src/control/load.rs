@@ -18,7 +18,8 @@ use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
-    ClientAuth, PartnerGroup, Purpose, RULES, Rule, RuleSet, Terminator, broken_by_chain,
+    ClientAuth, PROFILES, PartnerGroup, Profile, Purpose, RULES, Rule, RuleSet, Terminator,
+    broken_by_chain,
 };
 
 mod tickets;
@@ -87,6 +88,8 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
         .as_ref()
         .map(|oauth| own_issuer(oauth, config, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
+    let profile = report.note("TLS profile", profile(config));
+    let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
     let tickets = report.note("session tickets", tickets::load(config));
     let issuers: Vec<_> = config
         .issuers
@@ -140,10 +143,13 @@ pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
                     "see the key and chain",
                 )
             });
-            report.note(
-                "TLS profile",
-                made.map(|made| (made, "TS 33.210 clause 6.2".to_owned())),
-            )
+            let names = config.listen.server_names.join(", ");
+            let names = if names.is_empty() {
+                "any name".to_owned()
+            } else {
+                names
+            };
+            report.note("TLS", made.map(|made| (made, names)))
         }
         _ => None,
     };
@@ -386,6 +392,19 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
         }
     })?;
     Ok((auth, detail))
+}
+
+fn profile(config: &Config) -> Result<(&'static Profile, String), Fault> {
+    let at = &config.tls.profile;
+    let Some(profile) = Profile::of_name(&at.value) else {
+        let known: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+        let what = format!("there is no TLS profile {:?}", at.value);
+        let cure = format!("one of {}", known.join(", "));
+        return Err(fault(at, "tls.profile", what, cure));
+    };
+    let proved = profile.prove();
+    proved.map_err(|(what, cure)| fault(at, "tls.profile", what, cure))?;
+    Ok((profile, format!("{}: {}", profile.name, profile.clauses)))
 }
 
 fn client_ca_key(partner: &Partner) -> String {

@@ -16,7 +16,7 @@ use super::chains::{self, ChainHash};
 use super::epoch::TrustEpoch;
 use super::leaf::Leaf;
 use super::path::{Believed, Group};
-use super::{Refusal, profile, turn};
+use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, Peer, San};
 
@@ -47,6 +47,7 @@ pub struct ClientAuth {
     uri: HashMap<String, ClientIndex>,
     hints: Vec<DistinguishedName>,
     epoch: [u8; 32],
+    profile: &'static Profile,
     #[cfg(test)]
     pub(super) asked: tests::Asked,
 }
@@ -99,6 +100,7 @@ impl ClientAuth {
             dns: HashMap::new(),
             uri: HashMap::new(),
             epoch: [0; 32],
+            profile: &profile::THREE_GPP,
             #[cfg(test)]
             asked: tests::Asked::default(),
         };
@@ -143,6 +145,20 @@ impl ClientAuth {
             group,
         });
         Ok(())
+    }
+
+    /// With another TLS profile than `3gpp`: then the trust epoch is another as well.
+    #[must_use]
+    pub fn under(mut self, profile: &'static Profile) -> Self {
+        let mut epoch = TrustEpoch::default();
+        epoch.enter("profile", &[profile.name.as_bytes(), &self.epoch]);
+        self.epoch = epoch.finish();
+        self.profile = profile;
+        self
+    }
+
+    pub(super) fn profile(&self) -> &'static Profile {
+        self.profile
     }
 
     /// Changes with every anchor, waiver, group, client and name: what a session was established

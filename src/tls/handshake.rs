@@ -15,14 +15,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SigningKey as _, SingleCertAndKey};
 use rustls::unbuffered::ConnectionState;
-use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
+use rustls::{
+    CertificateError, Error, HandshakeKind, NamedGroup, ProtocolVersion, SignatureAlgorithm,
+};
 
 use super::leaf::Leaf;
 use super::resumption::{BoundTickets, Tickets};
 use super::server_key::ServerKey;
 use super::session::{self, Session};
 use super::turn::Turn;
-use super::{ClientAuth, Refusal, profile};
+use super::{ClientAuth, Profile, Refusal};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
@@ -31,6 +33,9 @@ const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
 const CONTENT_HANDSHAKE: u8 = 22;
 const EXTENSION_SESSION_TICKET: u16 = 35;
 const EXTENSION_PRE_SHARED_KEY: u16 = 41;
+const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
+const EXTENSION_KEY_SHARE: u16 = 51;
+const HYBRID: NamedGroup = NamedGroup::X25519MLKEM768;
 const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
@@ -38,6 +43,8 @@ const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 /// What all handshakes of a listener have in common on one shard.
 pub struct Terminator {
     config: Arc<ServerConfig>,
+    /// The same with the hybrid group alone; none where the profile has no hybrid.
+    hybrid: Option<Arc<ServerConfig>>,
     auth: Arc<ClientAuth>,
     server_names: Vec<String>,
     in_token: bool,
@@ -110,12 +117,23 @@ impl Terminator {
         let signs_long = !in_token && key.algorithm() == SignatureAlgorithm::RSA;
         let certified = CertifiedKey::new(chain, Arc::new(key));
         let resolver = Arc::new(SingleCertAndKey::from(certified));
-        let config = profile::server_config(Arc::clone(&auth) as _, resolver, Arc::new(tickets))?;
-        let config = Arc::new(config);
-        // Whatever a configuration can make fail, fails here and not for a client.
-        UnbufferedServerConnection::new(Arc::clone(&config)).map_err(|fault| fault.to_string())?;
+        let tickets = Arc::new(tickets);
+        let profile = auth.profile();
+        let configured = |provider| {
+            let (auth, tickets) = (Arc::clone(&auth) as _, Arc::clone(&tickets) as _);
+            let config = profile.server_config(provider, auth, Arc::clone(&resolver) as _, tickets);
+            let config = Arc::new(config?);
+            // Whatever a configuration can make fail, fails here and not for a client.
+            UnbufferedServerConnection::new(Arc::clone(&config))
+                .map_err(|fault| fault.to_string())?;
+            Ok::<_, String>(config)
+        };
+        let config = configured(profile.provider())?;
+        let hybrid = profile.provider_of_group(HYBRID);
+        let hybrid = hybrid.map(configured).transpose()?;
         Ok(Self {
             config,
+            hybrid,
             auth,
             server_names,
             in_token,
@@ -174,6 +192,8 @@ enum Phase {
 pub struct Handshake {
     terminator: Arc<Terminator>,
     connection: UnbufferedServerConnection,
+    /// The connection is one with the hybrid group alone.
+    hybrid: bool,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     early: Vec<u8>,
@@ -196,6 +216,7 @@ impl Handshake {
         Self {
             terminator: Arc::clone(terminator),
             connection,
+            hybrid: false,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             early: Vec::new(),
@@ -318,6 +339,7 @@ impl Handshake {
                     if self.phase == Phase::Hello {
                         self.check_version()?;
                         self.check_server_name()?;
+                        self.prefer_hybrid();
                     }
                     if self.terminator.in_token && !may_wait {
                         let resumed = self.resume_here(now);
@@ -341,7 +363,7 @@ impl Handshake {
         if self.phase != Phase::Hello || !offers_session(&self.incoming) {
             return None;
         }
-        let fresh = UnbufferedServerConnection::new(Arc::clone(&self.terminator.config)).ok()?;
+        let fresh = UnbufferedServerConnection::new(Arc::clone(self.config())).ok()?;
         let hello = self.incoming.clone();
         let turn = Turn::enter(now, false);
         let first = self.incoming.first().copied();
@@ -426,6 +448,26 @@ impl Handshake {
         noted.unwrap_or_else(|| refusal_of(error))
     }
 
+    fn config(&self) -> &Arc<ServerConfig> {
+        let terminator = &self.terminator;
+        let hybrid = terminator.hybrid.as_ref();
+        hybrid.filter(|_| self.hybrid).unwrap_or(&terminator.config)
+    }
+
+    /// rustls takes the group that the client names first; a hybrid that the client has sent a
+    /// share for comes before whatever that is.
+    fn prefer_hybrid(&mut self) {
+        let preferred = wants_hybrid(&self.incoming, self.terminator.auth.profile());
+        if self.hybrid || !preferred {
+            return;
+        }
+        self.hybrid = true;
+        match UnbufferedServerConnection::new(Arc::clone(self.config())) {
+            Ok(connection) => self.connection = connection,
+            Err(_) => self.hybrid = false,
+        }
+    }
+
     /// rustls would stumble over what such a hello lacks, and blame that.
     //= TS 33.210 clause 6.2.1
     //# TLS 1.1 and older are refused, as what they are.
@@ -498,27 +540,66 @@ pub(super) fn refusal_of(error: &Error) -> Refusal {
 /// pre_shared_key (RFC 8446 section 4.2.11) or by a ticket (RFC 5077 section 3.2). What it says is
 /// only taken as a hint.
 pub(super) fn offers_session(hello: &[u8]) -> bool {
-    fn skip(bytes: &[u8], length_bytes: usize) -> Option<&[u8]> {
-        let (length, rest) = bytes.split_at_checked(length_bytes)?;
+    extensions(hello).any(|(kind, content)| match kind {
+        EXTENSION_PRE_SHARED_KEY => true,
+        EXTENSION_SESSION_TICKET => !content.is_empty(),
+        _ => false,
+    })
+}
+
+/// Whether a ClientHello, whole in its first record, has a share for the hybrid group and names
+/// another one before that this profile has as well. As a hint: rustls reads it again.
+pub(super) fn wants_hybrid(hello: &[u8], profile: &Profile) -> bool {
+    let content = |wanted| {
+        let mut extensions = extensions(hello);
+        extensions
+            .find(|(kind, _)| *kind == wanted)
+            .map(|(_, content)| content)
+    };
+    let (Some([_, _, groups @ ..]), Some([_, _, shares @ ..])) = (
+        content(EXTENSION_SUPPORTED_GROUPS),
+        content(EXTENSION_KEY_SHARE),
+    ) else {
+        return false;
+    };
+    let mut groups = groups.chunks_exact(2).filter_map(|group| {
+        let group = NamedGroup::from(u16::from_be_bytes(group.try_into().ok()?));
+        profile.has_group(group).then_some(group)
+    });
+    let mut shares = vectors(shares).map(|(group, _)| NamedGroup::from(group));
+    let first = groups.next();
+    first != Some(HYBRID) && groups.any(|group| group == HYBRID) && shares.any(|of| of == HYBRID)
+}
+
+/// The extensions of a ClientHello, up to one that is cut.
+fn extensions(hello: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let skip = |bytes: &'_ [u8], length_bytes: usize| -> Option<usize> {
+        let (length, _) = bytes.split_at_checked(length_bytes)?;
         let length = length
             .iter()
             .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
-        rest.get(length..)
-    }
-    let extensions = || {
-        // Record header, message header, version and random; then three vectors, then their own.
-        let rest = skip(hello.get(5 + 4 + 2 + 32..)?, 1)?;
-        skip(skip(rest, 2)?, 1)?.get(2..)
+        Some(length_bytes + length)
     };
-    let mut rest = extensions().unwrap_or_default();
-    while let [kind_high, kind_low, length @ ..] = rest {
-        match (u16::from_be_bytes([*kind_high, *kind_low]), length) {
-            (EXTENSION_PRE_SHARED_KEY, _) => return true,
-            (EXTENSION_SESSION_TICKET, [high, low, ..]) if (*high, *low) != (0, 0) => return true,
-            _ => rest = skip(length, 2).unwrap_or_default(),
+    let found = || {
+        // Record header, message header, version and random; then three vectors, then their own.
+        let mut rest = hello.get(5 + 4 + 2 + 32..)?;
+        for length_bytes in [1, 2, 1] {
+            rest = rest.get(skip(rest, length_bytes)?..)?;
         }
-    }
-    false
+        rest.get(2..)
+    };
+    vectors(found().unwrap_or_default())
+}
+
+/// Numbers of two octets, each before a vector with a length of two octets.
+fn vectors(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let head: [u8; 4] = rest.split_off(..4)?.try_into().ok()?;
+        let [kind_high, kind_low, high, low] = head;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let content = rest.split_off(..length)?;
+        Some((u16::from_be_bytes([kind_high, kind_low]), content))
+    })
 }
 
 /// Where the record ends that begins at `from`, once it is there.

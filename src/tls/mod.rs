@@ -24,17 +24,14 @@ pub use certificate_rules::{
 };
 pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
+pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
 pub use session::{Opened, Session, TlsFault};
 pub use ticket_keys::{TicketKeys, TicketSecret};
 
 /// Names of the key exchange groups that are spoken here, best first.
 pub fn groups() -> Vec<String> {
-    let groups = profile::provider().kx_groups;
-    groups
-        .iter()
-        .map(|group| format!("{:?}", group.name()))
-        .collect()
+    profile::THREE_GPP.groups()
 }
 
 /// Why a handshake was refused.

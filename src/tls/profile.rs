@@ -1,13 +1,13 @@
-//! The TLS profile of TS 33.210 clause 6.2, as a rustls configuration.
+//! The TLS profiles by name, each a table, and what rustls is configured with by them.
 
 use std::sync::Arc;
 
-use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite as suite, kx_group};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerConfig};
 use rustls::version::{TLS12, TLS13};
+use rustls::{NamedGroup, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion};
 use webpki::aws_lc_rs as algorithm;
 
 use super::turn::TurnClock;
@@ -63,59 +63,188 @@ pub(super) static VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithm
     ],
 };
 
-/// Suites, groups and signature algorithms that are spoken here, best first.
-pub(super) fn provider() -> CryptoProvider {
-    CryptoProvider {
-        //= TS 33.210 clause 6.2.3
-        //# Only suites with forward secrecy and authenticated encryption are offered.
-        cipher_suites: vec![
-            suite::TLS13_AES_128_GCM_SHA256,
-            suite::TLS13_AES_256_GCM_SHA384,
-            suite::TLS13_CHACHA20_POLY1305_SHA256,
-            suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-            suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-            suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        ],
-        kx_groups: vec![
-            kx_group::X25519MLKEM768,
-            kx_group::X25519,
-            kx_group::SECP256R1,
-            kx_group::SECP384R1,
-        ],
-        signature_verification_algorithms: VERIFIED,
-        ..aws_lc_rs::default_provider()
-    }
+/// What is spoken on a listener.
+pub struct Profile {
+    /// As the configuration names it.
+    pub name: &'static str,
+    /// What it is taken from.
+    pub clauses: &'static str,
+    versions: &'static [&'static SupportedProtocolVersion],
+    /// Best first.
+    suites: &'static [SupportedCipherSuite],
+    groups: &'static [&'static dyn SupportedKxGroup],
+    /// Only with a module that is in FIPS mode.
+    needs_fips: bool,
 }
 
-/// The configuration of one listener. `Err` says what rustls does not like about it.
-pub(super) fn server_config(
-    verifier: Arc<dyn ClientCertVerifier>,
-    resolver: Arc<dyn ResolvesServerCert>,
-    ticketer: Arc<dyn ProducesTickets>,
-) -> Result<ServerConfig, String> {
-    //= TS 33.210 clause 6.2.1
-    //# TLS 1.2 and TLS 1.3 are spoken and nothing older.
-    let mut config = ServerConfig::builder_with_details(Arc::new(provider()), Arc::new(TurnClock))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|fault| fault.to_string())?
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(resolver);
-    // AES-128-GCM is mandatory and cheapest, so our order counts.
-    config.ignore_client_order = true;
-    //= TS 33.210 clause 6.2.3
-    //# TLS 1.2 goes with the extended master secret or not at all.
-    config.require_ems = true;
-    // No 0-RTT: it can be replayed, and T8 asks for replay protection.
-    config.max_early_data_size = 0;
-    config.send_tls13_tickets = 1;
-    // The default cache sits behind a mutex and resumes TLS 1.2 past the ticketer's checks.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = ticketer;
-    // The records after a handshake are opened and sealed by the session itself.
-    config.enable_secret_extraction = true;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+/// All of them; the first is the default.
+pub static PROFILES: [&Profile; 3] = [&THREE_GPP, &MODERN, &FIPS];
+
+const SUITES_1_3: [SupportedCipherSuite; 3] = [
+    suite::TLS13_AES_128_GCM_SHA256,
+    suite::TLS13_AES_256_GCM_SHA384,
+    suite::TLS13_CHACHA20_POLY1305_SHA256,
+];
+
+const GROUPS: [&dyn SupportedKxGroup; 4] = [
+    kx_group::X25519MLKEM768,
+    kx_group::X25519,
+    kx_group::SECP256R1,
+    kx_group::SECP384R1,
+];
+
+/// TLS 1.3 and TLS 1.2.
+//= TS 33.210 clause 6.2.3
+//# Only suites with forward secrecy and authenticated encryption are offered.
+pub static THREE_GPP: Profile = Profile {
+    name: "3gpp",
+    clauses: "TS 33.210 clause 6.2",
+    versions: &[&TLS13, &TLS12],
+    suites: &[
+        suite::TLS13_AES_128_GCM_SHA256,
+        suite::TLS13_AES_256_GCM_SHA384,
+        suite::TLS13_CHACHA20_POLY1305_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ],
+    groups: &GROUPS,
+    needs_fips: false,
+};
+
+/// TLS 1.3 alone, where no SCS/AS needs TLS 1.2.
+pub static MODERN: Profile = Profile {
+    name: "modern",
+    clauses: "TS 33.210 clause 6.2.2",
+    versions: &[&TLS13],
+    suites: &SUITES_1_3,
+    groups: &GROUPS,
+    needs_fips: false,
+};
+
+/// What a FIPS 140-3 module does: neither X25519, and so no hybrid with it, nor ChaCha20.
+pub static FIPS: Profile = Profile {
+    name: "fips",
+    clauses: "TS 33.210 clause 6.2, by a FIPS 140-3 module",
+    versions: &[&TLS13, &TLS12],
+    suites: &[
+        suite::TLS13_AES_128_GCM_SHA256,
+        suite::TLS13_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    ],
+    groups: &[kx_group::SECP256R1, kx_group::SECP384R1],
+    needs_fips: true,
+};
+
+impl Profile {
+    /// The profile of this name.
+    pub fn of_name(name: &str) -> Option<&'static Self> {
+        PROFILES.into_iter().find(|profile| profile.name == name)
+    }
+
+    /// Names of the versions, newest first.
+    pub fn versions(&self) -> Vec<String> {
+        let versions = self.versions.iter();
+        versions
+            .map(|version| format!("{:?}", version.version))
+            .collect()
+    }
+
+    /// Names of the suites, best first.
+    pub fn suites(&self) -> Vec<String> {
+        let suites = self.suites.iter();
+        suites.map(|suite| format!("{:?}", suite.suite())).collect()
+    }
+
+    /// Names of the key exchange groups, best first.
+    pub fn groups(&self) -> Vec<String> {
+        let groups = self.groups.iter();
+        groups.map(|group| format!("{:?}", group.name())).collect()
+    }
+
+    /// That this build can do it, and with the module that it needs.
+    ///
+    /// # Errors
+    /// What is wrong, and the cure.
+    pub fn prove(&self) -> Result<(), (String, &'static str)> {
+        if !self.needs_fips {
+            return Ok(());
+        }
+        if !cfg!(feature = "fips") {
+            let what = format!("this t8gate was built without what {:?} needs", self.name);
+            let cure = "build it with `cargo build --release --features fips`, which needs CMake \
+                        and Go, or take the profile \"3gpp\"";
+            return Err((what, cure));
+        }
+        ::aws_lc_rs::try_fips_mode().map_err(|why| {
+            let what = format!("the cryptographic module is not in FIPS mode: {why}");
+            (
+                what,
+                "see whether the module's self-test passes on this machine",
+            )
+        })
+    }
+
+    /// Suites, groups and signature algorithms.
+    pub(super) fn provider(&self) -> CryptoProvider {
+        CryptoProvider {
+            cipher_suites: self.suites.to_vec(),
+            kx_groups: self.groups.to_vec(),
+            signature_verification_algorithms: VERIFIED,
+            ..aws_lc_rs::default_provider()
+        }
+    }
+
+    /// The same with one group only, for clients that have sent a share for it.
+    pub(super) fn provider_of_group(&self, group: NamedGroup) -> Option<CryptoProvider> {
+        let mut provider = self.provider();
+        provider.kx_groups.retain(|known| known.name() == group);
+        (!provider.kx_groups.is_empty()).then_some(provider)
+    }
+
+    pub(super) fn has_group(&self, group: NamedGroup) -> bool {
+        self.groups.iter().any(|known| known.name() == group)
+    }
+
+    /// The configuration of one listener. `Err` says what rustls does not like about it.
+    pub(super) fn server_config(
+        &self,
+        provider: CryptoProvider,
+        verifier: Arc<dyn ClientCertVerifier>,
+        resolver: Arc<dyn ResolvesServerCert>,
+        ticketer: Arc<dyn ProducesTickets>,
+    ) -> Result<ServerConfig, String> {
+        //= TS 33.210 clause 6.2.1
+        //# TLS 1.2 and TLS 1.3 are spoken and nothing older.
+        let mut config =
+            ServerConfig::builder_with_details(Arc::new(provider), Arc::new(TurnClock))
+                .with_protocol_versions(self.versions)
+                .map_err(|fault| fault.to_string())?
+                .with_client_cert_verifier(verifier)
+                .with_cert_resolver(resolver);
+        // AES-128-GCM is mandatory and cheapest, so our order counts.
+        config.ignore_client_order = true;
+        //= TS 33.210 clause 6.2.3
+        //# TLS 1.2 goes with the extended master secret or not at all.
+        config.require_ems = true;
+        // No 0-RTT: it can be replayed, and T8 asks for replay protection.
+        config.max_early_data_size = 0;
+        config.send_tls13_tickets = 1;
+        // The default cache sits behind a mutex and resumes TLS 1.2 past the ticketer's checks.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = ticketer;
+        // The records after a handshake are opened and sealed by the session itself.
+        config.enable_secret_extraction = true;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if self.needs_fips && !config.fips() {
+            return Err("what TLS is done with is not all in the FIPS module".to_owned());
+        }
+        Ok(config)
+    }
 }

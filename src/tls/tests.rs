@@ -25,6 +25,7 @@ mod certificates;
 mod chains;
 mod in_place;
 mod partners;
+mod profiles;
 mod records;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
@@ -208,7 +209,7 @@ impl World {
     ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.der.clone()).unwrap();
-        let provider = Arc::new(profile::provider());
+        let provider = Arc::new(profile::THREE_GPP.provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
             .unwrap()
@@ -340,7 +341,7 @@ fn tls_1_1_is_refused() {
 //# TLS 1.2 goes with the extended master secret or not at all.
 #[test]
 fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
-    for suite in profile::provider().cipher_suites {
+    for suite in profile::THREE_GPP.provider().cipher_suites {
         let name = format!("{:?}", suite.suite());
         assert!(name.contains("GCM") || name.contains("CHACHA20"), "{name}");
         assert!(
@@ -354,7 +355,14 @@ fn profile_asks_for_aead_forward_secrecy_and_extended_master_secret() {
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let certified = rustls::sign::CertifiedKey::new(vec![world.server.der.clone()], Arc::new(key));
     let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
-    let config = profile::server_config(auth, resolver, Arc::new(tickets)).unwrap();
+    let config = profile::THREE_GPP
+        .server_config(
+            profile::THREE_GPP.provider(),
+            auth,
+            resolver,
+            Arc::new(tickets),
+        )
+        .unwrap();
     assert!(config.require_ems && config.ignore_client_order);
     assert_eq!(
         (config.max_early_data_size, config.send_tls13_tickets),
@@ -566,7 +574,7 @@ fn retried_hello_is_shipped_again() {
     let who = scs_as(&world.ca, &["one.example"]);
     let terminator = world.terminator(&clients(), "a", true);
     let mut config = world.config(&TLS13, &[&who]);
-    let mut provider = profile::provider();
+    let mut provider = profile::THREE_GPP.provider();
     // A share for a group the server does not have.
     provider
         .kx_groups

@@ -68,7 +68,7 @@ impl Forger {
 fn session_with(suite: usize) -> (Established, Forger, Forger) {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
-    let mut provider = profile::provider();
+    let mut provider = profile::THREE_GPP.provider();
     provider.cipher_suites = vec![provider.cipher_suites[suite]];
     let mut roots = RootCertStore::empty();
     roots.add(world.ca.der.clone()).unwrap();

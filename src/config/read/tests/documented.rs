@@ -44,6 +44,7 @@ fn stated_defaults_are_the_defaults_of_the_code() {
     assert_ne!(said.listen.cpus.line, silent.listen.cpus.line);
     said.listen.cpus.line = silent.listen.cpus.line;
     said.listen.steering.line = silent.listen.steering.line;
+    said.tls.profile.line = silent.tls.profile.line;
     said.memory.huge_pages.line = silent.memory.huge_pages.line;
     assert_eq!(said, silent);
     assert_eq!(said.limits, Limits::default());

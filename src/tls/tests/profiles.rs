@@ -1,0 +1,123 @@
+//! The profiles, as clients meet them.
+
+use rustls::crypto::aws_lc_rs::kx_group;
+use rustls::{NamedGroup, ProtocolVersion};
+
+use super::*;
+use crate::tls::handshake::wants_hybrid;
+
+fn terminator_under(world: &World, profile: &'static Profile) -> Arc<Terminator> {
+    let auth = ClientAuth::new(trusting(&world.ca, RuleSet::EMPTY), &clients()).unwrap();
+    let auth = Arc::new(auth.under(profile));
+    let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
+    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
+    let chain = vec![world.server.der.clone()];
+    Arc::new(Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap())
+}
+
+#[test]
+fn profiles_are_found_by_name_and_fips_asks_for_its_module() {
+    for profile in PROFILES {
+        assert_eq!(Profile::of_name(profile.name).unwrap().name, profile.name);
+        assert!(!profile.groups().is_empty() && !profile.suites().is_empty());
+    }
+    assert!(Profile::of_name("4gpp").is_none());
+    assert_eq!(profile::THREE_GPP.prove(), Ok(()));
+    assert_eq!(profile::THREE_GPP.versions(), ["TLSv1_3", "TLSv1_2"]);
+    let fips = Profile::of_name("fips").unwrap();
+    assert_eq!(fips.groups(), ["secp256r1", "secp384r1"]);
+    if !cfg!(feature = "fips") {
+        let (what, cure) = fips.prove().unwrap_err();
+        assert!(what.contains("fips") && cure.contains("--features fips"));
+    }
+}
+
+#[test]
+fn modern_refuses_tls_1_2_and_its_trust_epoch_is_its_own() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let modern = terminator_under(&world, &profile::MODERN);
+    established(&modern, &Arc::new(world.config(&TLS13, &[&who])));
+    let old = Arc::new(world.config(&TLS12, &[&who]));
+    let (mut server, mut old) = (Handshake::new(&modern), client(&old));
+    let (outcome, heard) = shake(&mut server, &mut old, NOW);
+    assert_eq!(outcome, Err(Refusal::NoCommonProfile));
+    let alert = AlertDescription::ProtocolVersion;
+    assert_eq!(heard, Err(Error::AlertReceived(alert)));
+    // A session of one profile is not continued under another.
+    let config = Arc::new(world.config(&TLS13, &[&who]));
+    established(&terminator_under(&world, &profile::THREE_GPP), &config);
+    let (_, other) = established(&modern, &config);
+    assert_ne!(other.handshake_kind(), Some(HandshakeKind::Resumed));
+}
+
+/// The group that is agreed on with a client that names these groups in this order. rustls' client
+/// sends a share for the first, and where that is the hybrid one for X25519 as well.
+fn agreed(groups: Vec<&'static dyn rustls::crypto::SupportedKxGroup>) -> NamedGroup {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let mut provider = profile::THREE_GPP.provider();
+    provider.kx_groups = groups;
+    let mut roots = RootCertStore::empty();
+    roots.add(world.ca.der.clone()).unwrap();
+    let key = PrivatePkcs8KeyDer::from(who.key.serialize_der());
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![who.der.clone()], PrivateKeyDer::Pkcs8(key))
+        .unwrap();
+    let (_, client) = established(&world.plain(), &Arc::new(config));
+    assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    client.negotiated_key_exchange_group().unwrap().name()
+}
+
+#[test]
+fn hybrid_is_agreed_on_whenever_the_client_has_sent_a_share_for_it() {
+    let hybrid = NamedGroup::X25519MLKEM768;
+    assert_eq!(
+        agreed(vec![kx_group::X25519MLKEM768, kx_group::X25519]),
+        hybrid
+    );
+    let classic = agreed(vec![kx_group::SECP384R1, kx_group::X25519MLKEM768]);
+    assert_eq!(classic, NamedGroup::secp384r1, "no share for the hybrid");
+}
+
+/// Extensions of a ClientHello: supported groups, then one share of no octets for each.
+fn hello(groups: &[u16], shares: &[u16]) -> Vec<u8> {
+    let list = |content: Vec<u8>| {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&length[..], &content].concat()
+    };
+    let names = list(
+        groups
+            .iter()
+            .flat_map(|group| group.to_be_bytes())
+            .collect(),
+    );
+    let share = |group: &u16| [group.to_be_bytes(), [0, 0]].concat();
+    let shares = list(shares.iter().flat_map(share).collect());
+    let extension = |kind: u16, content| [&kind.to_be_bytes()[..], &list(content)].concat();
+    let both = [extension(10, names), extension(51, shares)].concat();
+    let mut hello = vec![0; 5 + 4 + 2 + 32];
+    hello.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0]);
+    hello.extend(list(both));
+    hello
+}
+
+#[test]
+fn share_for_the_hybrid_counts_wherever_it_is_named() {
+    const HYBRID: u16 = 0x11ec;
+    let wants = |hello: &[u8]| wants_hybrid(hello, &profile::THREE_GPP);
+    let second = hello(&[29, HYBRID], &[29, HYBRID]);
+    assert!(wants(&second));
+    assert!(!wants(&hello(&[HYBRID, 29], &[HYBRID, 29])), "it is first");
+    assert!(!wants(&hello(&[29, HYBRID], &[29])), "no share");
+    assert!(!wants(&hello(&[29], &[29, HYBRID])), "not named");
+    // What this profile does not have comes before nothing.
+    assert!(!wants(&hello(&[30, HYBRID], &[HYBRID])));
+    assert!(!wants_hybrid(&second, Profile::of_name("fips").unwrap()));
+    for end in 0..second.len() {
+        wants(&second[..end]);
+    }
+}
