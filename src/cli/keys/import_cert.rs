@@ -15,6 +15,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Access, Faults, fault, fitness, proved};
 use crate::clock::UnixSeconds;
+use crate::config::Config;
+use crate::tls::{RULES, Rule, RuleSet};
 
 #[derive(Args)]
 pub struct Options {
@@ -29,6 +31,9 @@ pub struct Options {
     /// Where to write the chain; without, the file that `tls.certificate` names.
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     out: Option<PathBuf>,
+    /// A rule of TS 33.310 to do without, beside those of `tls.waive`; may be given more than once.
+    #[arg(long, value_name = "RULE", value_parser = waivable)]
+    waive: Vec<Rule>,
     /// Put the certificate into the token too, beside its key.
     #[arg(long)]
     store: bool,
@@ -51,12 +56,15 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     let spki = key_of(&key, &given, config.as_ref())?;
     let chain = Chain::sort(given, &spki)?;
     key.prove(&spki)?;
-    let leaf = parsed(&chain.served[0])?;
+    let served = chain.served.iter().map(|certificate| parsed(certificate));
+    let served = served.collect::<Result<Vec<_>, _>>()?;
+    let leaf = &served[0];
     let names = config
         .as_ref()
         .map(|config| &config.listen.server_names[..]);
     let now = UnixSeconds::now();
-    let mut faults = fitness::faults(&leaf, now, names.unwrap_or_default());
+    let waived = waived(options, config.as_ref());
+    let mut faults = fitness::faults(&served, now, names.unwrap_or_default(), waived);
     faults.extend(chain.verify(&anchors, now).err());
     if !faults.is_empty() {
         return Err(Faults(faults));
@@ -75,11 +83,6 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
         chain.served.len(),
         leaf.validity().not_after
     );
-    if !fitness::names_its_crl(&leaf) {
-        eprintln!(
-            "  hint: it has no cRLDistributionPoints: partners that hold to TS 33.310 refuse it"
-        );
-    }
     if anchors.is_empty() && chain.above.is_none() && chain.served.len() == 1 {
         eprintln!("  hint: its issuer's signature was not verified: give --ca FILE");
     }
@@ -96,12 +99,30 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     Ok(())
 }
 
+/// Names in the configuration that are none are its own fault, which `t8gate check` tells.
+fn waived(options: &Options, config: Option<&Config>) -> RuleSet {
+    let configured = config.map_or(&[][..], |config| &config.tls.waive);
+    let configured = configured.iter();
+    let configured = configured.filter_map(|name| Rule::of_name(&name.value));
+    let waivable = configured.filter(|rule| rule.row().waivable);
+    waivable.chain(options.waive.iter().copied()).collect()
+}
+
+fn waivable(name: &str) -> Result<Rule, String> {
+    let rule = Rule::of_name(name).filter(|rule| rule.row().waivable);
+    rule.ok_or_else(|| {
+        let rows = RULES.iter().filter(|row| row.waivable);
+        let names: Vec<&str> = rows.map(|row| row.name).collect();
+        format!("rules that can be waived are {}", names.join(", "))
+    })
+}
+
 /// DER of the key's SubjectPublicKeyInfo. Where the token does not say what it is, that of the one
 /// of `given` by which the key can be proved.
 fn key_of(
     key: &PrivateKey,
     given: &[CertificateDer<'static>],
-    config: Option<&crate::config::Config>,
+    config: Option<&Config>,
 ) -> Result<Vec<u8>, OpenFault> {
     let alone = proved(key, config);
     if alone.is_ok() {
