@@ -150,6 +150,8 @@ impl Default for Deadlines {
 
 /// Idle upstream connections each shard keeps (`upstream.connections_idle_max`), where not said.
 pub const UPSTREAM_CONNECTIONS_IDLE_DEFAULT: usize = 256;
+/// How often the files of a configuration are looked at (`reload.watch`), where not said.
+pub const RELOAD_WATCH_DEFAULT: Duration = Duration::from_secs(1);
 /// PKCS#11 sessions (`tls.key.sessions`), where not said: SoftHSM signs no faster with more, and
 /// one session alone would leave handshakes behind a slow signature.
 pub const TOKEN_SESSIONS_DEFAULT: usize = 2;

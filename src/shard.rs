@@ -23,10 +23,10 @@ use crate::io::{Buffers, Listener, Pause, Stream, Turnstile, Watches, cpu};
 use crate::limits::{CALLED_BACK_MAX, SWEEP_MS};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
-use crate::proxy::local::Local;
+use crate::proxy::local::{InForce, Local};
 use crate::proxy::upstream::Pool;
 use crate::signers::{SignerState, Signers};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Current, Snapshot};
 
 pub use balance::{Balance, between};
 
@@ -49,7 +49,10 @@ pub struct Plan {
     pub balance: Balance,
     /// Connections that others accepted for this one.
     pub arrivals: Receiver<Socket>,
+    /// In force at the start.
     pub snapshot: Arc<Snapshot>,
+    /// Where others put what is to be in force.
+    pub current: Arc<Current>,
     pub signers: Option<Arc<Signers>>,
     pub signer_state: Arc<SignerState>,
     /// Which decisions are recorded.
@@ -161,7 +164,7 @@ fn run(plan: Plan, ready: &mpsc::SyncSender<io::Result<Shown>>) {
         }
     };
     let _ = ready.send(Ok(shown));
-    let draining = plan.draining;
+    let (draining, current) = (plan.draining, plan.current);
     let listener = Rc::new(Listener::new(plan.listener));
     let reception = Rc::new(Reception {
         local: Rc::clone(&local),
@@ -173,7 +176,8 @@ fn run(plan: Plan, ready: &mpsc::SyncSender<io::Result<Shown>>) {
         let arriving = tokio_uring::spawn(arriving);
         let accepting = tokio_uring::spawn(accept(Rc::clone(&listener), reception));
         // Not in this future itself: waking the root of a runtime costs a write to its eventfd.
-        let _ = tokio_uring::spawn(sweep(Rc::clone(&local), draining, Arc::clone(&scrapes))).await;
+        let sweeping = sweep(Rc::clone(&local), draining, current, Arc::clone(&scrapes));
+        let _ = tokio_uring::spawn(sweeping).await;
         local.draining.set(true);
         listener.stop();
         let _ = accepting.await;
@@ -195,12 +199,12 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
     let mut random = [0; 8];
     rand::fill(&mut random).map_err(|_| io::Error::other("the system has no random numbers"))?;
     let tokens = TokenCache::new(plan.snapshot.limits.cached_tokens_max);
-    let terminator = plan.snapshot.terminator.for_shard();
+    let in_force = InForce::of(Arc::clone(&plan.snapshot));
     Ok(Rc::new(Local {
         shard: u16::try_from(plan.index).unwrap_or(u16::MAX),
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
-        snapshot: Arc::clone(&plan.snapshot),
-        terminator: Arc::new(terminator.map_err(io::Error::other)?),
+        in_force: RefCell::new(in_force.map_err(io::Error::other)?),
+        standings: Rc::default(),
         counters,
         latencies: RefCell::new(Latencies::default()),
         journal,
@@ -271,7 +275,7 @@ async fn arrive(
 /// Serves a connection in a task of its own, if there is room for it.
 fn serve(socket: Socket, reception: &Rc<Reception>) {
     let local = &reception.local;
-    if open_connections(local) >= local.snapshot.limits.connections_max {
+    if open_connections(local) >= local.snapshot().limits.connections_max {
         local.counters.connections_over_bound.bump();
         reception.balance.closed();
         return;
@@ -302,11 +306,30 @@ fn open_connections(local: &Local) -> usize {
 }
 
 /// Keeps the shard's clocks and deadlines until the end is announced.
-async fn sweep(local: Rc<Local>, draining: Arc<AtomicBool>, scrapes: Arc<Scrapes>) {
+async fn sweep(
+    local: Rc<Local>,
+    draining: Arc<AtomicBool>,
+    current: Arc<Current>,
+    scrapes: Arc<Scrapes>,
+) {
+    // The first look allocates what all later ones need on this thread.
+    adopt(&local, &current);
     let mut pause = Pause::of(Duration::from_millis(SWEEP_MS));
     while !draining.load(Ordering::Relaxed) {
         pause.wait().await;
         tick(&local, &scrapes);
+        adopt(&local, &current);
+    }
+}
+
+/// Takes what is to be in force from now on, where that has been replaced.
+fn adopt(local: &Local, current: &Current) {
+    let snapshot = current.load();
+    if local.snapshot().is_of(&snapshot) {
+        return;
+    }
+    if let Err(what) = local.adopt(Arc::clone(&snapshot)) {
+        tracing::error!(shard = local.shard, what, "what was in force stays");
     }
 }
 
@@ -324,7 +347,7 @@ fn tick(local: &Local, scrapes: &Scrapes) {
 /// Lets what is in flight finish, within the bound.
 async fn drain(local: &Local, scrapes: &Scrapes) {
     local.watches.wake_all();
-    let by = Millis::now().after(local.snapshot.deadlines.drain);
+    let by = Millis::now().after(local.snapshot().deadlines.drain);
     while open_connections(local) > 0 && Millis::now() < by {
         tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
         tick(local, scrapes);

@@ -1,10 +1,11 @@
 //! All that decides about connections and requests, as one immutable value: built whole or not at
-//! all, shared by every shard.
+//! all, shared by every shard, and replaced as a whole while the gateway serves.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hsm::PrivateKey;
 
 use crate::authz::keys::Issuers;
@@ -12,7 +13,10 @@ use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
-use crate::tls::Terminator;
+use crate::tls::{Terminator, TicketKeys};
+
+/// The snapshot that shards are to adopt, for whoever replaces it and whoever looks for it.
+pub type Current = ArcSwap<Snapshot>;
 
 /// What is in force.
 pub struct Snapshot {
@@ -22,6 +26,8 @@ pub struct Snapshot {
     pub key: Arc<PrivateKey>,
     /// When the server's certificate ends.
     pub certificate_not_after: UnixSeconds,
+    /// What session tickets are sealed with.
+    pub ticket_keys: Arc<TicketKeys>,
     pub issuers: Issuers,
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
@@ -35,6 +41,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether a token that was verified under one of the two gives the same under the other.
+    pub fn takes_same_tokens_as(&self, other: &Self) -> bool {
+        self.issuers.same_as(&other.issuers) && self.clients_by_id == other.clients_by_id
+    }
+
     /// The client at a place that was taken from this snapshot.
     pub fn client(&self, index: ClientIndex) -> Option<&Client> {
         self.clients.get(usize::try_from(index.0).ok()?)

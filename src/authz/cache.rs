@@ -119,6 +119,11 @@ impl TokenCache {
         self.sets.iter().flatten().flatten().count()
     }
 
+    /// Forgets all tokens: what they gave may no longer hold.
+    pub fn clear(&mut self) {
+        self.sets.fill_with(|| [const { None }; WAYS]);
+    }
+
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -103,6 +104,8 @@ pub struct IssuerRules {
     issuer: String,
     audience: String,
     keys: Vec<Key>,
+    /// SHA-256 over all that tokens are verified by.
+    fingerprint: [u8; 32],
 }
 
 /// Names only: keys, though public, are long and help nobody in a log.
@@ -124,17 +127,17 @@ impl IssuerRules {
             JsonFault::DuplicateMember => "the JWKS names a member twice: keep one".to_owned(),
             _ => "not a JWKS: expected a JSON object with the member \"keys\"".to_owned(),
         })?;
-        let Some(Json::Array(jwks)) = set.get("keys") else {
+        let Some(Json::Array(listed)) = set.get("keys") else {
             return Err("the JWKS has no array \"keys\": give it an RFC 7517 key set".to_owned());
         };
-        if jwks.is_empty() || jwks.len() > KEYS_MAX {
+        if listed.is_empty() || listed.len() > KEYS_MAX {
             return Err(format!(
                 "the JWKS has {} keys: keep 1 to {KEYS_MAX}",
-                jwks.len()
+                listed.len()
             ));
         }
-        let mut keys: Vec<Key> = Vec::with_capacity(jwks.len());
-        for (place, jwk) in (1usize..).zip(jwks) {
+        let mut keys: Vec<Key> = Vec::with_capacity(listed.len());
+        for (place, jwk) in (1usize..).zip(listed) {
             let Json::Object(jwk) = jwk else {
                 return Err(format!(
                     "key {place} of the JWKS is not an object: remove it"
@@ -149,7 +152,7 @@ impl IssuerRules {
             }
             keys.push(key);
         }
-        Self::new(issuer, audience, keys)
+        Self::new(issuer, audience, keys, jwks)
     }
 
     /// The rules of `issuer` with the one public key in a PEM file (`BEGIN PUBLIC KEY`), for
@@ -179,25 +182,41 @@ impl IssuerRules {
         }
         let public = from_spki(&spki, algorithm)
             .map_err(|what| format!("the public key does not fit {}: {what}", algorithm.name()))?;
-        Self::new(
-            issuer,
-            audience,
-            vec![Key {
-                id: kid,
-                algorithm,
-                public,
-            }],
-        )
+        let key = Key {
+            id: kid,
+            algorithm,
+            public,
+        };
+        Self::new(issuer, audience, vec![key], pem)
     }
 
-    fn new(issuer: String, audience: String, keys: Vec<Key>) -> Result<Self, String> {
+    /// `source`: the octets that the keys were read from.
+    fn new(
+        issuer: String,
+        audience: String,
+        keys: Vec<Key>,
+        source: &[u8],
+    ) -> Result<Self, String> {
         if issuer.is_empty() || audience.is_empty() {
             return Err("issuer or audience is empty: name both".to_owned());
         }
+        let mut hash = Context::new(&SHA256);
+        let names = keys.iter().map(|key| key.algorithm.name().as_bytes());
+        let ids = keys
+            .iter()
+            .map(|key| key.id.as_deref().unwrap_or_default().as_bytes());
+        let said = [issuer.as_bytes(), audience.as_bytes(), source].into_iter();
+        for field in said.chain(names).chain(ids) {
+            // Length first, so that two fields never run into one another.
+            hash.update(&(field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+        let digest = hash.finish();
         Ok(Self {
             issuer,
             audience,
             keys,
+            fingerprint: digest.as_ref().try_into().expect("SHA-256 has 32 octets"),
         })
     }
 
@@ -265,6 +284,12 @@ impl Issuers {
             }
         }
         Ok(Self(issuers))
+    }
+
+    /// Whether these take the same tokens as others: all issuers, audiences and keys are the same.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let own = self.0.iter().map(|rules| rules.fingerprint);
+        own.eq(other.0.iter().map(|rules| rules.fingerprint))
     }
 
     /// The issuer with this name, compared octet for octet.

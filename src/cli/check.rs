@@ -16,7 +16,7 @@ pub fn main(file: &Path) -> ExitCode {
     let (config, mut faults) = config::examine(file);
     let read = faults.len();
     if let Some(config) = &config {
-        let (_, mut report) = load::load(config, UnixSeconds::now());
+        let (_, mut report) = load::load(config, UnixSeconds::now(), None);
         report.note("io_uring", io_uring(config));
         let listen = config.listen.address.value;
         let taken = serve::port_fault(config);

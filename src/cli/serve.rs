@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::load::{self, Report};
+use crate::control::reload::{Reloader, Reloads};
 use crate::control::reporter;
 use crate::control::thread::Control;
-use crate::control::vigil::{Vigil, Watched};
+use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
 use crate::io::{accept, cpu, steering};
 use crate::shard::{self, Handle, Plan};
-use crate::signers::{Rank, SignerState, Signers, Signs};
-use crate::snapshot::Snapshot;
+use crate::signers::{Rank, SignerState, Signers};
+use crate::snapshot::{Current, Snapshot};
 
 /// How often the main thread looks whether all shards are there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -54,7 +55,7 @@ pub fn main(file: &Path) -> ExitCode {
         (config, mut faults) => {
             // All in one report: also what would have been in the way of this one.
             if let Some(config) = &config {
-                let (_, report) = load::load(config, UnixSeconds::now());
+                let (_, report) = load::load(config, UnixSeconds::now(), None);
                 config::add(&mut faults, obstacles(config, &report));
             }
             super::complain(file, &faults);
@@ -85,11 +86,19 @@ pub fn main(file: &Path) -> ExitCode {
     }
 }
 
-/// The signals that end the gateway, and the runtime they come by.
+/// What a signal wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    End,
+    Reload,
+}
+
+/// The signals that the gateway minds, and the runtime they come by.
 struct Signals {
     runtime: tokio::runtime::Runtime,
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
     /// A write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) is to fail and
     /// be told of, not to end the process. Nobody waits for it: it is enough that it is kept.
     _file_too_large: Signal,
@@ -100,11 +109,12 @@ impl Signals {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (terminate, interrupt, file_too_large) = {
+        let (terminate, interrupt, hangup, file_too_large) = {
             let _entered = runtime.enter();
             (
                 signal(SignalKind::terminate())?,
                 signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
                 signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             )
         };
@@ -112,18 +122,21 @@ impl Signals {
             runtime,
             terminate,
             interrupt,
+            hangup,
             _file_too_large: file_too_large,
         })
     }
 
     /// Waits for a signal, but no longer than until the next look is due.
-    fn told(&mut self) -> bool {
+    fn told(&mut self) -> Option<Told> {
         let (terminate, interrupt) = (&mut self.terminate, &mut self.interrupt);
+        let hangup = &mut self.hangup;
         self.runtime.block_on(async {
             tokio::select! {
-                _ = terminate.recv() => true,
-                _ = interrupt.recv() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                _ = terminate.recv() => Some(Told::End),
+                _ = interrupt.recv() => Some(Told::End),
+                _ = hangup.recv() => Some(Told::Reload),
+                () = tokio::time::sleep(LOOK_EVERY) => None,
             }
         })
     }
@@ -134,6 +147,8 @@ pub struct Gateway {
     shards: Vec<Handle>,
     signers: Vec<JoinHandle<()>>,
     draining: Arc<AtomicBool>,
+    /// To have the configuration read again.
+    reload: Arc<AtomicBool>,
     control: Option<Control>,
     admin: Option<AdminThread>,
 }
@@ -149,7 +164,7 @@ impl Gateway {
     /// # Errors
     /// Everything that is in the way.
     pub fn start(config: &Config) -> Result<Self, Vec<Fault>> {
-        let (snapshot, report) = load::load(config, UnixSeconds::now());
+        let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let faults = obstacles(config, &report);
         let snapshot = match snapshot {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
@@ -186,13 +201,18 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Reports until SIGTERM or SIGINT, then ends in order. A second one ends the process now.
+    /// Serves until SIGTERM or SIGINT, then ends in order; SIGHUP has the configuration read again.
+    /// A second one ends the process now.
     /// Whether that was the order: a shard that ends unasked takes the others along, so that
     /// whoever supervises the process starts all of them anew.
     fn run_until_told(&mut self, mut signals: Signals) -> bool {
         let mut in_order = true;
         while !self.has_ended() {
             let told = signals.told();
+            if told == Some(Told::Reload) {
+                self.reload.store(true, Ordering::Relaxed);
+            }
+            let told = told == Some(Told::End);
             if told && self.draining.swap(true, Ordering::Relaxed) {
                 tracing::warn!("told a second time, ending now");
                 end_now(EXIT_TERMINATED);
@@ -372,6 +392,7 @@ fn start_shards(
         Some(admin) => Some(std::net::TcpListener::bind(admin.address.value)?),
         None => None,
     };
+    let current = Arc::new(Current::new(Arc::clone(snapshot)));
     let cpus = &config.listen.cpus.value;
     let listeners = cpus
         .iter()
@@ -403,6 +424,7 @@ fn start_shards(
             balance,
             arrivals,
             snapshot: Arc::clone(snapshot),
+            current: Arc::clone(&current),
             signers: signers.clone(),
             signer_state: Arc::clone(&signer_state),
             keeps,
@@ -417,16 +439,9 @@ fn start_shards(
         Millis::now(),
     );
     let audit = writer.state();
-    let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
-    let own = own.map(|key| (Signs::Grant, key));
-    let keys = std::iter::once((Signs::Handshake, &snapshot.key)).chain(own);
-    let in_tokens = keys.filter(|(_, key)| key.in_token());
-    let keys = in_tokens
-        .map(|(whose, key)| (whose, Arc::clone(key)))
-        .collect();
     let watched = signers.as_ref().map(|signers| Watched {
         signers: Arc::downgrade(signers),
-        keys,
+        keys: keys_in_tokens(snapshot),
     });
     let vigil = Vigil::new(
         snapshot.certificate_not_after,
@@ -435,12 +450,14 @@ fn start_shards(
         Millis::now(),
         UnixMillis::now(),
     );
-    let control = Control::start(writer, vigil)?;
+    let control = Control::start(writer, vigil, Arc::clone(&current))?;
     let views = shards.iter().enumerate().map(|(index, shard)| ShardView {
         index,
         counters: Arc::clone(&shard.counters),
         scrapes: Arc::clone(&shard.scrapes),
     });
+    let certificate_not_after = Arc::new(AtomicU64::new(snapshot.certificate_not_after.0));
+    let reloads = Arc::new(Reloads::default());
     let parts = Parts {
         control: control.beat(),
         shards: views.collect(),
@@ -449,10 +466,16 @@ fn start_shards(
         signer: signer_state,
         signers: signers.as_ref().map(Arc::downgrade),
         draining: Arc::clone(draining),
-        certificate_not_after: snapshot.certificate_not_after.0,
+        certificate_not_after: Arc::clone(&certificate_not_after),
+        reloads: Arc::clone(&reloads),
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
+    let now = Millis::now();
+    let reloader = Reloader::new(config.clone(), current, reloads, certificate_not_after, now);
+    let reload = Arc::new(AtomicBool::new(false));
+    reloader.start(Arc::clone(&reload), Arc::clone(draining))?;
     Ok(Gateway {
+        reload,
         shards,
         signers: signer_threads.unwrap_or_default(),
         draining: Arc::clone(draining),

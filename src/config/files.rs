@@ -38,6 +38,11 @@ pub(super) struct NamedFile {
 }
 
 impl NamedFile {
+    /// Whether a change of it changes what is in force.
+    pub(super) fn is_read(&self) -> bool {
+        !matches!(self.kind, FileKind::Appended | FileKind::Module)
+    }
+
     /// Looks at the file.
     pub(super) fn check(self) -> Result<(), Fault> {
         let Self {

@@ -60,6 +60,16 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Where decisions are recorded; nowhere where not said.
     pub audit: Option<Audit>,
+    pub reload: Reload,
+    /// The files it names that are read, in the order of their keys.
+    pub files: Vec<PathBuf>,
+}
+
+/// `[reload]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// How often the files are looked at; never where not said.
+    pub watch: Option<Duration>,
 }
 
 /// `[oauth]`: the embedded issuer.

@@ -12,14 +12,15 @@ use super::files::{FileKind, NamedFile};
 use super::section::{Report, Section};
 use super::value::{
     Wrong, address, boolean, count, duration, host_name, huge_pages, pkcs11_uri, rate,
-    show_duration, size, steering, text, twice, when_unwritable,
+    show_duration, size, steering, text, twice, watch, when_unwritable,
 };
 use super::{
-    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, Steering, Tls,
-    Upstream, WhenUnwritable,
+    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, Reload, Steering,
+    Tls, Upstream, WhenUnwritable,
 };
 use crate::limits::{
-    Deadlines, Limits, SWEEP_MS, TOKEN_SESSIONS_DEFAULT, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
+    Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, TOKEN_SESSIONS_DEFAULT,
+    UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
 
 mod clients;
@@ -88,6 +89,12 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
         }
     };
     let (faults, files) = report.finish();
+    let read = files.iter().filter(|named| named.is_read());
+    let read = read.map(|named| named.path.clone()).collect();
+    let config = config.map(|config| Config {
+        files: read,
+        ..config
+    });
     (config, faults, files)
 }
 
@@ -105,6 +112,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
     let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listen.as_ref());
     let audit = audit(root.optional_section("audit"));
+    let reload = reload(root.section("reload"));
     Some(Config {
         file: file.to_path_buf(),
         listen: listen?,
@@ -119,6 +127,8 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         oauth,
         admin,
         audit,
+        reload,
+        files: Vec::new(),
     })
 }
 
@@ -362,6 +372,12 @@ fn audit(mut section: Section<'_, '_>) -> Option<Audit> {
         file: file?,
         when_unwritable,
     })
+}
+
+fn reload(mut section: Section<'_, '_>) -> Reload {
+    Reload {
+        watch: section.or("watch", watch, Some(RELOAD_WATCH_DEFAULT)),
+    }
 }
 
 const KIB: u64 = 1 << 10;

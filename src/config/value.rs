@@ -516,6 +516,14 @@ pub(super) fn steering(value: &DeValue<'_>) -> Result<Steering, Wrong> {
     }
 }
 
+/// `"off"`, or a time of 100 ms to an hour.
+pub(super) fn watch(value: &DeValue<'_>) -> Result<Option<Duration>, Wrong> {
+    match value.as_str() {
+        Some("off") => Ok(None),
+        _ => duration(100..=3_600_000)(value).map(Some),
+    }
+}
+
 /// `"off"`, `"transparent"` or `"reserved"`.
 pub(super) fn huge_pages(value: &DeValue<'_>) -> Result<HugePages, Wrong> {
     match written(value, "\"transparent\"")? {

@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::audit_file::AuditState;
 use super::exposition::{self, AuditSample, Sample, ShardSample};
 use super::process::Process;
+use super::reload::Reloads;
 use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::signers::{SignerState, Signers};
@@ -63,7 +64,8 @@ pub struct Parts {
     /// Set when the gateway is about to end.
     pub draining: Arc<AtomicBool>,
     /// End of the server certificate's validity, seconds since 1970.
-    pub certificate_not_after: u64,
+    pub certificate_not_after: Arc<AtomicU64>,
+    pub reloads: Arc<Reloads>,
 }
 
 /// The answers to who asks.
@@ -123,7 +125,8 @@ impl Admin {
                 written: audit.written(),
                 dropped: audit.lost(),
             }),
-            certificate_not_after: self.parts.certificate_not_after,
+            certificate_not_after: self.parts.certificate_not_after.load(Ordering::Relaxed),
+            reloads: &self.parts.reloads,
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -191,7 +194,7 @@ impl Admin {
         add(parts.audit.holds_up_requests(), unwritable);
         let unsigned = "the last signature failed: see whether the token answers `t8gate check`";
         add(parts.signer.last_failed(), unsigned);
-        let expired = parts.certificate_not_after < today.0;
+        let expired = parts.certificate_not_after.load(Ordering::Relaxed) < today.0;
         add(
             expired,
             "the server certificate has expired: renew tls.certificate",

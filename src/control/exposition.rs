@@ -6,6 +6,7 @@ use std::fmt::{Display, Write as _};
 use hdrhistogram::Histogram;
 
 use super::process::Process;
+use super::reload::Reloads;
 use crate::audit::Outcome;
 use crate::metrics::{Counter, Counters, Latencies, Phase};
 use crate::proxy::denial::ROWS;
@@ -39,6 +40,7 @@ pub struct Sample<'a> {
     pub audit: Option<AuditSample>,
     /// End of the server certificate's validity, seconds since 1970.
     pub certificate_not_after: u64,
+    pub reloads: &'a Reloads,
     pub draining: bool,
     pub version: &'a str,
 }
@@ -168,6 +170,24 @@ impl Page {
             "gauge",
             "When the server certificate ends, in seconds since 1970.",
             sample.certificate_not_after,
+        );
+        let name = "t8gate_reloads_total";
+        self.family(
+            name,
+            "counter",
+            "Times the configuration was read again while serving.",
+        );
+        for (outcome, count) in [
+            ("applied", sample.reloads.applied()),
+            ("refused", sample.reloads.refused()),
+        ] {
+            self.series(name, &[("outcome", outcome)], count);
+        }
+        self.single(
+            "t8gate_reload_last_applied",
+            "gauge",
+            "Whether the last one came into force; 0 while the files are at fault.",
+            u8::from(sample.reloads.last_applied()),
         );
         if let Some(queued) = sample.signer_queued {
             let help = "Pieces of work that wait for the token.";

@@ -18,7 +18,7 @@ use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
-    ClientAuth, PROFILES, PartnerGroup, Profile, Purpose, RULES, Rule, RuleSet, Terminator,
+    self, ClientAuth, PROFILES, PartnerGroup, Profile, Purpose, RULES, Rule, RuleSet, Terminator,
     broken_by_chain,
 };
 
@@ -74,102 +74,138 @@ fn fault<T>(at: &Located<T>, key: &str, what: impl Display, cure: impl Display) 
     }
 }
 
+/// What is in force while a changed configuration is looked at: its keys in tokens, with their
+/// sessions, and its session tickets go on where nothing about them has changed.
+#[derive(Clone, Copy)]
+pub struct Running<'r> {
+    pub config: &'r Config,
+    pub snapshot: &'r Snapshot,
+}
+
 /// Builds the snapshot, or none when anything is wrong; the report says what was found either way.
-pub fn load(config: &Config, now: UnixSeconds) -> (Option<Snapshot>, Report) {
+pub fn load(
+    config: &Config,
+    now: UnixSeconds,
+    running: Option<Running<'_>>,
+) -> (Option<Snapshot>, Report) {
     let mut report = Report::default();
-    let chain = report.note("server certificate", server_chain(config, now));
-    let key = report.note("server key", private_key(&config.tls.key, "tls.key"));
-    let proved = match (&key, &chain) {
-        (Some(key), Some(chain)) => report.note("key proof", proof(config, key, &chain.spki)),
-        _ => None,
-    };
-    let own = config
-        .oauth
-        .as_ref()
-        .map(|oauth| own_issuer(oauth, config, &mut report));
+    let served = served(config, now, running, &mut report);
+    let own = config.oauth.as_ref();
+    let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
     let profile = report.note("TLS profile", profile(config));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
-    let tickets = report.note("session tickets", tickets::load(config));
-    let issuers: Vec<_> = config
-        .issuers
-        .iter()
-        .map(|issuer| {
-            let (name, audience) = (issuer.name.value.clone(), issuer.audience.clone());
-            let rules = issuer_rules(&issuer.keys, name, audience);
-            report.note(format!("issuer {}", issuer.name.value), rules)
-        })
-        .collect();
-    // Of an issuer that is configured and cannot be had there is a None among the rules.
-    let (own_issuer, own_rules) = match own {
-        Some(Some((issuer, rules))) => (Some(issuer), Some(Some(rules))),
-        Some(None) => (None, Some(None)),
-        None => (None, None),
-    };
-    let issuers = issuers
-        .into_iter()
-        .chain(own_rules)
-        .collect::<Option<Vec<_>>>()
-        .and_then(|rules| {
-            let issuers = Issuers::new(rules).map_err(|what| Fault {
-                line: 0,
-                key: "issuer".to_owned(),
-                what,
-                cure: "each [[issuer]] needs its own name".to_owned(),
-            });
-            report.note(
-                "issuers",
-                issuers.map(|issuers| (issuers, "each with its own keys".to_owned())),
-            )
-        });
-    let mut certificate_not_after = UnixSeconds(0);
-    let mut server_key = None;
-    let terminator = match (chain, key, proved, auth, tickets) {
-        (Some(chain), Some(key), Some(()), Some(auth), Some(tickets)) => {
-            certificate_not_after = chain.not_after;
-            server_key = Some(Arc::clone(&key));
-            let made = Terminator::new(
-                chain.certificates,
-                key,
-                auth,
-                config.listen.server_names.clone(),
-                tickets,
-            );
-            let made = made.map_err(|what| {
-                fault(
-                    &config.tls.certificate,
-                    "tls.certificate",
-                    what,
-                    "see the key and chain",
-                )
-            });
-            let names = config.listen.server_names.join(", ");
-            let names = if names.is_empty() {
-                "any name".to_owned()
-            } else {
-                names
-            };
-            report.note("TLS", made.map(|made| (made, names)))
-        }
-        _ => None,
-    };
-    let snapshot = terminator
-        .zip(issuers)
-        .zip(server_key)
-        .map(|((terminator, issuers), key)| Snapshot {
-            terminator: Arc::new(terminator),
-            key,
-            certificate_not_after,
-            issuers,
-            issuer: own_issuer,
-            clients_by_id: clients_by_id(config),
-            clients: config.clients.clone(),
-            upstream: config.upstream.address.value,
-            upstream_connections_idle_max: config.upstream.connections_idle_max,
-            limits: config.limits,
-            deadlines: config.deadlines,
-        });
+    let (own_issuer, issuers) = issuers(config, own, &mut report);
+    let terminator = served.as_ref().zip(auth).and_then(|(served, auth)| {
+        let made = terminator(config, served, auth);
+        report.note("TLS", made)
+    });
+    let built = terminator.zip(issuers).zip(served);
+    let snapshot = built.map(|((terminator, issuers), served)| Snapshot {
+        terminator: Arc::new(terminator),
+        key: served.key,
+        certificate_not_after: served.chain.not_after,
+        ticket_keys: served.tickets.keys,
+        issuers,
+        issuer: own_issuer,
+        clients_by_id: clients_by_id(config),
+        clients: config.clients.clone(),
+        upstream: config.upstream.address.value,
+        upstream_connections_idle_max: config.upstream.connections_idle_max,
+        limits: config.limits,
+        deadlines: config.deadlines,
+    });
     (snapshot, report)
+}
+
+/// What the gateway shows of itself in a handshake, and what it continues sessions by.
+struct Served {
+    chain: Chain,
+    key: Arc<PrivateKey>,
+    tickets: tls::Tickets,
+}
+
+fn served(
+    config: &Config,
+    now: UnixSeconds,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Served> {
+    let chain = report.note("server certificate", server_chain(config, now));
+    let key = server_key(config, chain.as_ref(), running, report);
+    let tickets = report.note("session tickets", tickets::load(config, running));
+    let (chain, key, tickets) = (chain?, key?, tickets?);
+    Some(Served {
+        chain,
+        key,
+        tickets,
+    })
+}
+
+fn terminator(
+    config: &Config,
+    served: &Served,
+    auth: ClientAuth,
+) -> Result<(Terminator, String), Fault> {
+    let made = Terminator::new(
+        served.chain.certificates.clone(),
+        Arc::clone(&served.key),
+        auth,
+        config.listen.server_names.clone(),
+        served.tickets.clone(),
+    );
+    let at = &config.tls.certificate;
+    let made = made.map_err(|what| fault(at, "tls.certificate", what, "see the key and chain"))?;
+    let names = match config.listen.server_names.as_slice() {
+        [] => "any name".to_owned(),
+        names => names.join(", "),
+    };
+    Ok((made, names))
+}
+
+/// Of an embedded issuer: none where there is none, none inside where it cannot be had.
+type Own = Option<Option<(Arc<Issuer>, IssuerRules)>>;
+
+/// The rules of all issuers, or none where one of them is at fault; and the embedded issuer.
+fn issuers(
+    config: &Config,
+    own: Own,
+    report: &mut Report,
+) -> (Option<Arc<Issuer>>, Option<Issuers>) {
+    let mut rules = Some(Vec::new());
+    for issuer in &config.issuers {
+        let (name, audience) = (issuer.name.value.clone(), issuer.audience.clone());
+        let read = issuer_rules(&issuer.keys, name, audience);
+        let read = report.note(format!("issuer {}", issuer.name.value), read);
+        rules = rules.zip(read).map(|(rules, read)| with(rules, read));
+    }
+    let own_issuer = match own {
+        None => None,
+        Some(None) => {
+            rules = None;
+            None
+        }
+        Some(Some((issuer, own))) => {
+            rules = rules.map(|rules| with(rules, own));
+            Some(issuer)
+        }
+    };
+    let issuers = rules.and_then(|rules| {
+        let issuers = Issuers::new(rules).map_err(|what| Fault {
+            line: 0,
+            key: "issuer".to_owned(),
+            what,
+            cure: "each [[issuer]] needs its own name".to_owned(),
+        });
+        let noted = issuers.map(|issuers| (issuers, "each with its own keys".to_owned()));
+        report.note("issuers", noted)
+    });
+    (own_issuer, issuers)
+}
+
+fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
+    list.push(item);
+    list
 }
 
 fn clients_by_id(config: &Config) -> HashMap<String, ClientIndex> {
@@ -307,13 +343,48 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
     Ok((Arc::new(key), detail))
 }
 
+/// The server's key, proved to be the certificate's. A key in a token that was open already is used
+/// again, unless another stands in its place by now.
+fn server_key(
+    config: &Config,
+    chain: Option<&Chain>,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Arc<PrivateKey>> {
+    let source = &config.tls.key;
+    let open = running
+        .filter(|running| running.config.tls.key.value == source.value)
+        .map(|running| &running.snapshot.key)
+        .filter(|key| key.in_token() && chain.is_some_and(|chain| key.prove(&chain.spki).is_ok()));
+    let found = match open {
+        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
+        None => private_key(source, "tls.key"),
+    };
+    let key = report.note("server key", found)?;
+    report.note("key proof", proof(config, &key, &chain?.spki))?;
+    Some(key)
+}
+
 /// The embedded issuer, proved, and how its tokens are verified.
 fn own_issuer(
     oauth: &Oauth,
     config: &Config,
+    running: Option<Running<'_>>,
     report: &mut Report,
 ) -> Option<(Arc<Issuer>, IssuerRules)> {
-    let key = report.note("issuer key", private_key(&oauth.key, "oauth.key"))?;
+    let open = running
+        .filter(|running| {
+            let before = running.config.oauth.as_ref();
+            before.is_some_and(|before| before.key.value == oauth.key.value)
+        })
+        .and_then(|running| running.snapshot.issuer.as_ref())
+        .map(|issuer| issuer.signing_key())
+        .filter(|key| key.in_token() && key.prove_alone().is_ok());
+    let found = match open {
+        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
+        None => private_key(&oauth.key, "oauth.key"),
+    };
+    let key = report.note("issuer key", found)?;
     let made = Issuer::new(
         oauth.issuer.value.clone(),
         oauth.audience.clone(),

@@ -7,6 +7,7 @@ pub mod audit_line;
 pub mod exposition;
 pub mod load;
 pub mod process;
+pub mod reload;
 pub mod reporter;
 pub mod thread;
 pub mod vigil;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::clock::{Millis, UnixMillis};
 
 use super::audit_file::AuditWriter;
-use super::vigil::Vigil;
+use super::vigil::{Vigil, keys_in_tokens};
+use crate::snapshot::Current;
 
 /// Between two looks at what the shards have to say, when there was nothing.
 const TURN_EVERY: Duration = Duration::from_millis(50);
@@ -27,11 +28,15 @@ pub struct Control {
 }
 
 impl Control {
-    /// Starts it.
+    /// Starts it. `current` says whose certificate and keys are looked after.
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had.
-    pub fn start(mut writer: AuditWriter, mut vigil: Vigil) -> io::Result<Self> {
+    pub fn start(
+        mut writer: AuditWriter,
+        mut vigil: Vigil,
+        current: Arc<Current>,
+    ) -> io::Result<Self> {
         let ending = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ending);
         let beat = Arc::new(AtomicU64::new(Millis::now().0));
@@ -39,7 +44,13 @@ impl Control {
         let thread = thread::Builder::new()
             .name("t8gate-control".to_owned())
             .spawn(move || {
+                let mut looked_after = current.load_full();
                 while !told.load(Ordering::Relaxed) {
+                    let snapshot = current.load_full();
+                    if !Arc::ptr_eq(&snapshot, &looked_after) {
+                        vigil.look_after(snapshot.certificate_not_after, keys_in_tokens(&snapshot));
+                        looked_after = snapshot;
+                    }
                     beats.store(Millis::now().0, Ordering::Relaxed);
                     let taken = writer.turn(Millis::now());
                     vigil.turn(Millis::now(), UnixMillis::now());

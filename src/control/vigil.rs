@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::signers::{Done, SignerState, Signers, Signs};
+use crate::snapshot::Snapshot;
 
 /// A wall clock that is off by more from what the monotonic one says has been set.
 const JUMP_MS_MIN: u64 = 2_000;
@@ -36,6 +37,7 @@ type Answers = Vec<(Signs, bool)>;
 pub struct Vigil {
     /// What the wall clock is ahead of the monotonic one.
     offset_ms: i128,
+    /// End of the server's certificate.
     not_after: UnixSeconds,
     remind_at: Millis,
     token: Option<Watched>,
@@ -94,6 +96,17 @@ impl Vigil {
         i64::try_from(jump_ms).ok()
     }
 
+    /// Looks after another certificate and other keys from now on.
+    pub fn look_after(&mut self, not_after: UnixSeconds, keys: Vec<(Signs, Arc<PrivateKey>)>) {
+        if not_after != self.not_after {
+            self.not_after = not_after;
+            self.remind_at = Millis(0);
+        }
+        if let Some(token) = &mut self.token {
+            token.keys = keys;
+        }
+    }
+
     fn remind(&mut self, now: Millis, wall: UnixSeconds) {
         if now < self.remind_at || wall.0.saturating_add(RENEW_S) < self.not_after.0 {
             return;
@@ -101,7 +114,7 @@ impl Vigil {
         self.remind_at = now.after(REMIND_EVERY);
         if self.not_after < wall {
             tracing::error!(
-                hint = "put the new one in place of tls.certificate and restart",
+                hint = "put the new one in place of tls.certificate",
                 "the server certificate has expired: clients refuse it"
             );
         } else {
@@ -110,7 +123,7 @@ impl Vigil {
             self.remind_at = self.remind_at.min(now.after(Duration::from_secs(left_s)));
             tracing::warn!(
                 days = left_s / 86_400,
-                hint = "renew it in time: put the new one in place of tls.certificate and restart",
+                hint = "renew it in time: put the new one in place of tls.certificate",
                 "the server certificate ends soon"
             );
         }
@@ -159,6 +172,17 @@ impl Vigil {
         };
         self.probe = signers.submit(now.after(PROBE_EVERY), ask).ok();
     }
+}
+
+/// The keys of a snapshot that are in tokens.
+pub fn keys_in_tokens(snapshot: &Snapshot) -> Vec<(Signs, Arc<PrivateKey>)> {
+    let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
+    let own = own.map(|key| (Signs::Grant, key));
+    let keys = std::iter::once((Signs::Handshake, &snapshot.key)).chain(own);
+    let in_tokens = keys.filter(|(_, key)| key.in_token());
+    in_tokens
+        .map(|(whose, key)| (whose, Arc::clone(key)))
+        .collect()
 }
 
 fn signs(key: &PrivateKey) -> bool {

@@ -112,6 +112,11 @@ impl Stream {
         })
     }
 
+    /// The socket, for whoever may have to shut it while this waits for it.
+    pub fn socket(&self) -> &Rc<Socket> {
+        &self.socket
+    }
+
     /// The other end's address, where the kernel still knows it.
     ///
     /// # Errors

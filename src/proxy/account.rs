@@ -13,6 +13,7 @@ use crate::peer::ClientIndex;
 use super::denial::Denial;
 use super::denial::connections::ConnectionDenial;
 use super::local::Local;
+use super::standing::Lost;
 
 /// The account of a connection's current request.
 pub struct Account {
@@ -154,6 +155,12 @@ pub fn refused_connection(
         ..blank(local, client, address)
     };
     local.write(&record, false);
+}
+
+/// Tells of a connection that was ended because its certificate is no longer trusted.
+pub fn distrusted(lost: &Lost, local: &Local) {
+    let denial = ConnectionDenial::Distrusted(lost.refusal);
+    refused_connection(denial, Some(lost.client), lost.address, local);
 }
 
 fn blank(local: &Local, client: Option<ClientIndex>, address: SocketAddr) -> Record {

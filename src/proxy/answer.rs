@@ -133,7 +133,7 @@ async fn more_of_answer(
     answer: &mut Answer,
     out: &mut Vec<u8>,
 ) -> Result<(), Broken> {
-    let stall = connection.local.snapshot.deadlines.upstream_response;
+    let stall = connection.local.snapshot().deadlines.upstream_response;
     times.upstream_by = connection.watch.now().after(stall);
     // A SCEF may answer while the request is still coming, and read it to its end.
     match heard(connection, &mut link.stream, request, times).await {

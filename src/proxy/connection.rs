@@ -11,7 +11,6 @@ use crate::clock::Millis;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
 use crate::io::{Stream, Watch};
 use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MAX, RELAY_BYTES};
-use crate::peer::Peer;
 use crate::tls::{Opened, Session, TlsFault};
 
 use super::account::{Account, refused_connection};
@@ -25,6 +24,7 @@ use super::issuer;
 use super::local::Local;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
+use super::standing::Standing;
 
 /// After so long without a request a connection gives its buffers back.
 const RECLAIM_MS: u64 = 1_000;
@@ -51,7 +51,7 @@ pub struct Connection {
     pub(super) watch: Watch,
     /// Opened and not yet used.
     pub(super) plain: Vec<u8>,
-    pub(super) peer: Peer,
+    pub(super) standing: Standing,
     pub(super) address: SocketAddr,
     identity: Identity,
     memo: Memo,
@@ -154,14 +154,14 @@ impl Connection {
     pub(super) fn new(
         stream: Stream,
         session: Session,
-        peer: Peer,
+        standing: Standing,
         address: SocketAddr,
         watch: Watch,
         local: Rc<Local>,
     ) -> Self {
-        let account = Account::new(Rc::clone(&local), peer.client(), address);
+        let account = Account::new(Rc::clone(&local), standing.peer().client(), address);
         Self {
-            identity: Identity::new(&peer, address),
+            identity: Identity::new(standing.peer(), address),
             account,
             plain: Vec::new(),
             memo: Memo::default(),
@@ -175,20 +175,25 @@ impl Connection {
             stream,
             session,
             watch,
-            peer,
+            standing,
             address,
         }
     }
 
     /// Waits for the next request head; it is the first so many bytes of `plain`.
     async fn next_head(&mut self) -> Result<usize, NoHead> {
-        let limits = &self.local.snapshot.limits;
+        let in_force = self.local.snapshot();
+        let limits = &in_force.limits;
         let bounds = HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             target_bytes_max: limits.target_bytes_max,
         };
-        let deadlines = self.local.snapshot.deadlines;
+        let deadlines = in_force.deadlines;
+        drop(in_force);
         let idle_by = self.watch.now().after(deadlines.idle);
+        if self.standing.lost().is_some() {
+            return Err(self.distrusted());
+        }
         let mut head_by = None;
         let mut scanned = 0;
         loop {
@@ -248,12 +253,26 @@ impl Connection {
     /// Waits while the connection has nothing to do; the only wait that the end of the shard
     /// cuts short.
     async fn first_of_a_head(&mut self, idle_by: Millis) -> Result<(), NoHead> {
-        let send_by = self.watch.now().after(self.local.snapshot.deadlines.send);
+        let send_by = self.watch.now().after(self.local.snapshot().deadlines.send);
         let reclaim_at = Millis(self.watch.now().0 + RECLAIM_MS);
         self.watch.set(idle_by.min(reclaim_at));
+        self.standing.set_idle(true);
+        let first = self.first_received(idle_by, reclaim_at, send_by).await;
+        self.standing.set_idle(false);
+        first
+    }
+
+    async fn first_received(
+        &mut self,
+        idle_by: Millis,
+        reclaim_at: Millis,
+        send_by: Millis,
+    ) -> Result<(), NoHead> {
         loop {
-            let (local, stream) = (&self.local, &mut self.stream);
+            let (local, standing) = (&self.local, &self.standing);
+            let stream = &mut self.stream;
             let waited = self.watch.wait(|cx| match stream.poll_recv(cx) {
+                _ if standing.lost().is_some() => Poll::Ready(None),
                 Poll::Pending if local.draining.get() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(received) => Poll::Ready(Some(received)),
@@ -266,6 +285,7 @@ impl Connection {
                 // The end without close_notify: nothing was asked. An answer may be on its way.
                 Ok(Some(Ok(_))) => return Err(NoHead::Over(Then::Close)),
                 Ok(Some(Err(_))) => return Err(NoHead::Over(Then::Drop)),
+                Ok(None) if self.standing.lost().is_some() => return Err(self.distrusted()),
                 // The next request may be on its way: a reset would overtake the last answer.
                 Ok(None) => return Err(NoHead::Over(Then::CloseWhileItSends)),
                 Err(_) => {}
@@ -282,6 +302,18 @@ impl Connection {
                 true if self.reclaim() => self.watch.set(idle_by),
                 true => self.watch.set(idle_by.min(Millis(now.0 + RECLAIM_MS))),
             }
+        }
+    }
+
+    /// How to end where the certificate is no longer trusted: at once, also where the client does
+    /// not read.
+    fn distrusted(&mut self) -> NoHead {
+        let sent = self
+            .stream
+            .poll_send(&mut Context::from_waker(Waker::noop()));
+        match sent {
+            Poll::Ready(Ok(())) => NoHead::Over(Then::Close),
+            _ => NoHead::Over(Then::Drop),
         }
     }
 
@@ -331,7 +363,12 @@ impl Connection {
     /// Tells of a session that ends before its time.
     fn note_broken(&self, fault: TlsFault) {
         let denial = ConnectionDenial::Session(fault);
-        refused_connection(denial, Some(self.peer.client()), self.address, &self.local);
+        refused_connection(
+            denial,
+            Some(self.standing.peer().client()),
+            self.address,
+            &self.local,
+        );
     }
 
     /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.
@@ -340,7 +377,8 @@ impl Connection {
         let id = local.request_id();
         self.account.open(id);
         self.requests += 1;
-        let limits = &local.snapshot.limits;
+        let snapshot = local.snapshot();
+        let limits = &snapshot.limits;
         let bounds = HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             target_bytes_max: limits.target_bytes_max,
@@ -358,13 +396,16 @@ impl Connection {
             BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
             BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
         };
-        if let Some(issuer) = &local.snapshot.issuer
+        if let Some(issuer) = &snapshot.issuer
             && let Some(endpoint) = issuer.endpoint(head.path)
         {
             let keep_alive = head.keep_alive && !last;
             let ask = issuer::Ask::of(&head, issuer, endpoint, id, body, keep_alive);
             self.used(end);
             return Ok(Asked::Issuer(ask));
+        }
+        if self.standing.take_tokens_outdated() {
+            self.memo.clear();
         }
         let tokens = Tokens {
             memo: &mut self.memo,
@@ -374,8 +415,8 @@ impl Connection {
         };
         let admitted = gate::admit(
             &head,
-            &self.peer,
-            &local.snapshot,
+            self.standing.peer(),
+            &snapshot,
             tokens,
             record,
             local.seconds(),
@@ -475,7 +516,7 @@ impl Connection {
     /// As [`Connection::send`].
     pub(super) async fn sent(&mut self) -> Result<(), Then> {
         if self.stream.is_sending() {
-            let by = self.watch.now().after(self.local.snapshot.deadlines.send);
+            let by = self.watch.now().after(self.local.snapshot().deadlines.send);
             self.watch.set(by.min(self.exchange_by));
             match self.watch.wait(|cx| self.stream.poll_send(cx)).await {
                 Ok(Ok(())) => {}
@@ -488,12 +529,16 @@ impl Connection {
 
     /// Ends the connection in the way its state allows.
     async fn close(mut self, then: Then) {
+        let lost = self.standing.lost();
         if then == Then::Drop || self.sent().await.is_err() {
             return;
         }
         self.stream.outbox.append(&mut self.last_flight);
         self.stream.outbox.append(&mut self.replies);
-        self.session.close_notify(&mut self.stream.outbox);
+        match lost {
+            Some(refusal) => self.session.distrust(refusal, &mut self.stream.outbox),
+            None => self.session.close_notify(&mut self.stream.outbox),
+        }
         self.stream.start_send();
         if self.sent().await.is_err() {
             return;

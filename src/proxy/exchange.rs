@@ -54,7 +54,7 @@ pub(super) struct Times {
 
 /// Carries an admitted request to the SCEF and the answer to the client.
 pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Then {
-    let deadlines = connection.local.snapshot.deadlines;
+    let deadlines = connection.local.snapshot().deadlines;
     let now = connection.watch.now();
     let mut times = Times {
         body_by: now.after(deadlines.body),
@@ -167,7 +167,7 @@ async fn ask(
     request: &mut Request,
     times: &mut Times,
 ) -> Result<usize, Broken> {
-    let deadlines = connection.local.snapshot.deadlines;
+    let deadlines = connection.local.snapshot().deadlines;
     let now = connection.watch.now();
     times.upstream_by = now.after(deadlines.upstream_response);
     if request.expects_continue {
@@ -202,7 +202,7 @@ pub(super) async fn heard(
     request: &mut Request,
     times: &mut Times,
 ) -> Result<std::io::Result<usize>, Broken> {
-    let deadlines = connection.local.snapshot.deadlines;
+    let deadlines = connection.local.snapshot().deadlines;
     loop {
         let wants_more = feed(connection, link, request, times)?;
         if wants_more {
@@ -253,7 +253,7 @@ fn feed(
     times.sent_at = connection.watch.now();
     times.upstream_by = times
         .sent_at
-        .after(connection.local.snapshot.deadlines.upstream_response);
+        .after(connection.local.snapshot().deadlines.upstream_response);
     link.start_send();
     Ok(false)
 }
@@ -264,7 +264,7 @@ fn fill(
     link: &mut Stream,
     request: &mut Request,
 ) -> Result<(), Broken> {
-    let body_bytes_max = connection.local.snapshot.limits.body_bytes_max;
+    let body_bytes_max = connection.local.snapshot().limits.body_bytes_max;
     while !request.body.is_done() && link.outbox.len() < RELAY_BYTES {
         if connection.plain.is_empty() {
             match connection.open(RELAY_BYTES) {
@@ -340,7 +340,7 @@ async fn happened(
 fn body_by(connection: &Connection, request: &Request, times: &Times) -> Millis {
     let per_s_min = connection
         .local
-        .snapshot
+        .snapshot()
         .deadlines
         .body_bytes_per_s_min
         .max(1);
@@ -357,7 +357,7 @@ fn response_head(
     let inbox = &link.stream.inbox;
     let end = head::head_end(inbox, scanned);
     let bytes = end.unwrap_or(inbox.len());
-    if bytes > connection.local.snapshot.limits.head_bytes_max {
+    if bytes > connection.local.snapshot().limits.head_bytes_max {
         return Err(Denial::UpstreamMalformed(HeadFault::FieldsTooLarge).into());
     }
     Ok(end)

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use crate::clock::{Millis, Nanos, UnixSeconds};
@@ -10,9 +11,9 @@ use crate::io::{Length, Pass, Stream, Watch};
 use crate::limits::{LINGER_MS_MAX, RECV_BYTES};
 use crate::metrics::Phase;
 use crate::signers::Signs;
-use crate::tls::{Effort, Established, Handshake, Refusal, Step};
+use crate::tls::{Effort, Established, Handshake, Refusal, Step, Terminator};
 
-use super::account::refused_connection;
+use super::account::{distrusted, refused_connection};
 use super::connection::Connection;
 use super::denial::connections::ConnectionDenial;
 use super::local::Local;
@@ -36,9 +37,10 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
     let address = stream.peer_address().ok()?;
     let accepted = Nanos::now();
     let watch = local.watches.watch();
-    let by = watch.now().after(local.snapshot.deadlines.handshake);
+    let by = watch.now().after(local.snapshot().deadlines.handshake);
     watch.set(by);
-    let shaken = shake_hands(&mut stream, &watch, by, local).await;
+    let began_under = local.snapshot();
+    let shaken = shake_hands(&mut stream, &watch, by, &began_under.terminator, local).await;
     let took = Nanos::now().since(accepted);
     let taken = match shaken {
         Ok(mut established) => last_flight(&mut established, &mut stream, &watch, by)
@@ -55,13 +57,20 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
                 stream.inbox = early;
             }
             let (session, peer) = (established.session, established.peer);
+            let socket = Rc::clone(stream.socket());
+            let standing = local.standings.enter(peer, address, socket);
+            // Begun under what is no longer in force: judged as if it had stood then.
+            if !Rc::ptr_eq(&began_under, &local.snapshot()) {
+                let lost = standing.judge(&local.snapshot().terminator, local.seconds());
+                lost.iter().for_each(|lost| distrusted(lost, local));
+            }
+            let client = usize::try_from(standing.peer().client().0).unwrap_or(usize::MAX);
             local.latencies.borrow_mut().record(Phase::Handshake, took);
-            let client = usize::try_from(peer.client().0).unwrap_or(usize::MAX);
             if let Some(client) = local.counters.clients().get(client) {
                 client.connections.bump();
             }
             let local = Rc::clone(local);
-            let mut connection = Connection::new(stream, session, peer, address, watch, local);
+            let mut connection = Connection::new(stream, session, standing, address, watch, local);
             connection.last_flight = established.outgoing;
             Some(connection)
         }
@@ -110,9 +119,10 @@ async fn shake_hands(
     stream: &mut Stream,
     watch: &Watch,
     by: Millis,
+    terminator: &Arc<Terminator>,
     local: &Local,
 ) -> Result<Established, Ended> {
-    let mut handshake = Handshake::new(&local.terminator);
+    let mut handshake = Handshake::new(terminator);
     let mut advanced = handshake.advance(local.seconds());
     loop {
         // What there is to say at the end may wait: see `last_flight`.

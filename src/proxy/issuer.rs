@@ -98,11 +98,11 @@ impl Ask {
 /// Answers a request to the issuer.
 pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
     connection.account.record.kind = Kind::Grant;
-    let exchange = connection.local.snapshot.deadlines.exchange;
+    let exchange = connection.local.snapshot().deadlines.exchange;
     connection.exchange_by = connection.watch.now().after(exchange);
     let answered = match ask.endpoint {
         // As of the gate: a connection may outlive the certificate it was opened with.
-        _ if connection.local.seconds().0 > connection.peer.not_after() => {
+        _ if connection.local.seconds().0 > connection.standing.peer().not_after() => {
             Err(Denial::CertificateExpired.into())
         }
         Endpoint::Token => token(connection, &mut ask).await,
@@ -156,10 +156,11 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     }
     let form = form(connection, ask).await?;
     let local = std::rc::Rc::clone(&connection.local);
-    let client = local.snapshot.client(connection.peer.client());
+    let snapshot = local.snapshot();
+    let client = snapshot.client(connection.standing.peer().client());
     let client = client.ok_or(Denial::Grant(GrantFault::ClientUnregistered))?;
     connection.account.judging();
-    let decided = ask.issuer.decide(&form, &connection.peer, client);
+    let decided = ask.issuer.decide(&form, connection.standing.peer(), client);
     connection.account.judged();
     let grant = decided.map_err(Denial::Grant)?;
     connection.account.promise()?;
@@ -189,7 +190,7 @@ async fn mint(
     let by = connection
         .watch
         .now()
-        .after(local.snapshot.deadlines.handshake);
+        .after(local.snapshot().deadlines.handshake);
     let issuer = Arc::clone(issuer);
     let sign = move || issuer.mint(&grant, UnixSeconds::now());
     let mut back = signers.submit(by, sign).map_err(|_| Denial::IssuerBusy)?;
@@ -218,7 +219,7 @@ async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Bro
     let by = connection
         .watch
         .now()
-        .after(connection.local.snapshot.deadlines.body);
+        .after(connection.local.snapshot().deadlines.body);
     let mut form = Vec::new();
     while !ask.body.is_done() {
         if connection.plain.is_empty() {

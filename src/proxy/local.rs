@@ -2,6 +2,7 @@
 //! another thread.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,14 +15,50 @@ use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
 use crate::tls::Terminator;
 
+use super::account::distrusted;
+use super::standing::Standings;
 use super::upstream::Pool;
+
+/// What is in force on this shard: the snapshot it has adopted.
+pub struct InForce {
+    snapshot: Arc<Snapshot>,
+    /// The snapshot's, once more for this shard alone.
+    pub terminator: Arc<Terminator>,
+}
+
+impl InForce {
+    /// Makes of a snapshot what a shard has for itself.
+    ///
+    /// # Errors
+    /// As of [`Terminator::for_shard`].
+    pub fn of(snapshot: Arc<Snapshot>) -> Result<Rc<Self>, String> {
+        let terminator = Arc::new(snapshot.terminator.for_shard()?);
+        Ok(Rc::new(Self {
+            snapshot,
+            terminator,
+        }))
+    }
+
+    /// Whether it was made of this snapshot.
+    pub fn is_of(&self, snapshot: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(&self.snapshot, snapshot)
+    }
+}
+
+impl Deref for InForce {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
 
 /// One CPU's belongings.
 pub struct Local {
     pub shard: u16,
-    pub snapshot: Arc<Snapshot>,
-    /// The snapshot's, once more for this shard alone.
-    pub terminator: Arc<Terminator>,
+    pub in_force: RefCell<Rc<InForce>>,
+    /// The connections that have shown a certificate.
+    pub standings: Rc<Standings>,
     pub counters: Arc<Counters>,
     pub latencies: RefCell<Latencies>,
     pub journal: Journal,
@@ -47,6 +84,31 @@ pub struct Local {
 }
 
 impl Local {
+    /// What is in force now. Counted by this thread alone, so that a request may hold it.
+    pub fn snapshot(&self) -> Rc<InForce> {
+        Rc::clone(&self.in_force.borrow())
+    }
+
+    /// Adopts a snapshot: what is decided from now on is decided by it, and connections whose
+    /// certificate it does not trust are ended.
+    ///
+    /// # Errors
+    /// As of [`Terminator::for_shard`]: then the one before stays in force.
+    pub fn adopt(&self, snapshot: Arc<Snapshot>) -> Result<(), String> {
+        let in_force = InForce::of(snapshot)?;
+        let before = self.in_force.replace(Rc::clone(&in_force));
+        if !before.takes_same_tokens_as(&in_force) {
+            self.tokens.borrow_mut().clear();
+            self.standings.outdate_tokens();
+        }
+        let lost = self.standings.judge(&in_force.terminator, self.seconds());
+        if !lost.is_empty() {
+            self.watches.wake_all();
+        }
+        lost.iter().for_each(|lost| distrusted(lost, self));
+        Ok(())
+    }
+
     /// A name for the next request.
     pub fn request_id(&self) -> RequestId {
         let count = self.requests_named.get() + 1;

@@ -13,4 +13,5 @@ pub mod issuer;
 pub mod local;
 pub mod refusal;
 pub mod source;
+pub mod standing;
 pub mod upstream;

@@ -104,7 +104,7 @@ impl Connection {
 
     /// Reads and throws away the body of a refused request.
     async fn discard(&mut self, mut rest: Source) -> Then {
-        let by = self.watch.now().after(self.local.snapshot.deadlines.body);
+        let by = self.watch.now().after(self.local.snapshot().deadlines.body);
         let mut left = REFUSED_BODY_BYTES_MAX;
         let mut nowhere = Vec::new();
         while !rest.is_done() {

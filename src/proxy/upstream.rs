@@ -48,7 +48,7 @@ impl Pool {
     /// Keeps a connection whose exchange is over for the next one.
     pub fn put(&self, mut link: Stream, local: &Local) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() >= local.snapshot.upstream_connections_idle_max || !link.inbox.is_empty() {
+        if idle.len() >= local.snapshot().upstream_connections_idle_max || !link.inbox.is_empty() {
             return;
         }
         if link.inbox.capacity() > 2 * RECV_BYTES {
@@ -58,7 +58,7 @@ impl Pool {
         let until = local
             .watches
             .now()
-            .after(local.snapshot.deadlines.upstream_idle);
+            .after(local.snapshot().deadlines.upstream_idle);
         let turn = self.turn();
         idle.push(Idle { link, until, turn });
     }
@@ -114,9 +114,11 @@ pub async fn link(local: &Local, watch: &Watch, whole_by: Millis) -> Result<Link
 /// # Errors
 /// That it cannot be had, or not in time.
 pub async fn connect(local: &Local, watch: &Watch, whole_by: Millis) -> Result<Link, Denial> {
-    let by = watch.now().after(local.snapshot.deadlines.upstream_connect);
+    let by = watch
+        .now()
+        .after(local.snapshot().deadlines.upstream_connect);
     watch.set(by.min(whole_by));
-    let connecting = Stream::connect(local.snapshot.upstream);
+    let connecting = Stream::connect(local.snapshot().upstream);
     let mut connecting = connecting.map_err(|_| Denial::DescriptorsExhausted)?;
     match watch.wait(|cx| connecting.poll(cx)).await {
         Ok(Ok(stream)) => {

@@ -98,6 +98,18 @@ impl Terminator {
         Self::build(chain, key.again(), self.in_token, auth, names, tickets)
     }
 
+    /// Whether a peer that was let in under another terminator would be let in by this one. No
+    /// signature is verified: that its key is the certificate's was shown when it came.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn still_trusts(&self, peer: &Peer, now: UnixSeconds) -> Result<(), Refusal> {
+        match self.auth.still_trusts(peer, now)? {
+            client if client == peer.client() => Ok(()),
+            _ => Err(Refusal::NotMapped),
+        }
+    }
+
     pub(super) fn build(
         chain: Vec<CertificateDer<'static>>,
         key: ServerKey,

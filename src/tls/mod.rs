@@ -92,5 +92,16 @@ impl Refusal {
     }
 }
 
+/// The alert that tells the client of a connection that stands why it ends.
+fn alert_of(refusal: Refusal) -> u8 {
+    match refusal {
+        Refusal::BadCertificate => 42,
+        Refusal::CertificateExpired => 45,
+        Refusal::UnknownCa => 48,
+        // access_denied
+        _ => 49,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use super::{ClientAuth, chains, turn};
 const BINDING_BYTES: usize = 32;
 
 /// What sessions of a listener are continued by.
+#[derive(Clone)]
 pub struct Tickets {
     pub keys: Arc<TicketKeys>,
     /// What the listener is called. Tickets of one that is called otherwise do not open, whoever

@@ -8,6 +8,8 @@ use rustls::server::UnbufferedServerConnection;
 
 use records::Records;
 
+use super::{Refusal, alert_of};
+
 pub(super) use library::{drain_alert, encode, remove};
 
 /// Plaintext of one full record.
@@ -159,6 +161,17 @@ impl Session {
                 library::close_notify(connection, outgoing, &mut self.closed)
             }
         };
+    }
+
+    /// Ends the session because the client's certificate is no longer trusted: appends the alert
+    /// to `outgoing`. TLS 1.2 has its library say close_notify, which is all that it can say.
+    pub fn distrust(&mut self, refusal: Refusal, outgoing: &mut Vec<u8>) {
+        match &mut self.keys {
+            Keys::Tls13(records) if self.fault.is_none() => {
+                records.fatal(alert_of(refusal), outgoing);
+            }
+            _ => self.close_notify(outgoing),
+        }
     }
 
     fn fail(&mut self, fault: TlsFault) -> TlsFault {

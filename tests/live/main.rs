@@ -25,6 +25,7 @@ mod issuer;
 mod keys;
 mod operation;
 mod privacy;
+mod reload;
 mod resumption;
 mod scanners;
 mod selftest;

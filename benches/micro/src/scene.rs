@@ -160,7 +160,7 @@ address = "127.0.0.1:8080"
 
 fn load(file: &Path) -> Snapshot {
     let config = t8gate::config::read(file).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let (snapshot, report) = t8gate::control::load::load(&config, NOW);
+    let (snapshot, report) = t8gate::control::load::load(&config, NOW, None);
     snapshot.unwrap_or_else(|| panic!("{:?}", report.faults()))
 }
 

@@ -25,7 +25,7 @@ pub(super) fn measure(config: &Config) -> Result<Vec<Rate>, String> {
         return Ok(Vec::new());
     };
     // As `serve` has it: opened, and proved to be the certificate's.
-    let (snapshot, report) = load::load(config, UnixSeconds::now());
+    let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
     let Some(snapshot) = snapshot else {
         let faults = report.faults().into_iter();
         let faults = faults.map(|fault| format!("{}: {}", fault.key, fault.what));

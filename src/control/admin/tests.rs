@@ -27,7 +27,8 @@ fn parts() -> Parts {
         signer: Arc::default(),
         signers: None,
         draining: Arc::default(),
-        certificate_not_after: u64::MAX,
+        certificate_not_after: Arc::new(AtomicU64::new(u64::MAX)),
+        reloads: Arc::default(),
     }
 }
 
@@ -214,7 +215,7 @@ fn readiness_names_every_reason_in_a_line_of_its_own() {
     let writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
     let mut parts = parts();
     parts.audit = writer.state();
-    parts.certificate_not_after = 1_000;
+    parts.certificate_not_after = Arc::new(AtomicU64::new(1_000));
     let admin = Admin::new(parts);
     let lines = |admin: &Admin, at| admin.obstacles(admin.started, UnixSeconds(at)).join("\n");
     let said = lines(&admin, 1_000);

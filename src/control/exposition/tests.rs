@@ -24,6 +24,7 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
             dropped: 6,
         }),
         certificate_not_after: 1_795_000_000,
+        reloads: &Reloads::default(),
         draining: false,
         version: "1.2.3",
     })

@@ -1,16 +1,20 @@
 //! The keys of session tickets: of a secret that other nodes have as well, or of this process.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::fault;
+use super::{Running, fault};
 use crate::config::{Config, Fault, Located, Tickets};
 use crate::tls::{self, TicketKeys, TicketSecret};
 
-pub(super) fn load(config: &Config) -> Result<(tls::Tickets, String), Fault> {
+pub(super) fn load(
+    config: &Config,
+    running: Option<Running<'_>>,
+) -> Result<(tls::Tickets, String), Fault> {
     let Some(shared) = &config.tls.tickets else {
-        return of_process(config);
+        return of_process(config, running);
     };
     let Tickets {
         secret_file,
@@ -39,13 +43,20 @@ pub(super) fn load(config: &Config) -> Result<(tls::Tickets, String), Fault> {
     Ok((tickets, detail))
 }
 
-fn of_process(config: &Config) -> Result<(tls::Tickets, String), Fault> {
-    let keys = TicketKeys::of_process().map_err(|what| Fault {
-        line: 0,
-        key: "tls.tickets".to_owned(),
-        what,
-        cure: "check the system's random number source".to_owned(),
-    })?;
+fn of_process(
+    config: &Config,
+    running: Option<Running<'_>>,
+) -> Result<(tls::Tickets, String), Fault> {
+    let known = running.filter(|running| running.config.tls.tickets.is_none());
+    let keys = match known {
+        Some(running) => Arc::clone(&running.snapshot.ticket_keys),
+        None => TicketKeys::of_process().map_err(|what| Fault {
+            line: 0,
+            key: "tls.tickets".to_owned(),
+            what,
+            cure: "check the system's random number source".to_owned(),
+        })?,
+    };
     let tickets = tls::Tickets {
         keys,
         listener: config.listen.name(),

@@ -14,6 +14,8 @@ pub enum ConnectionDenial {
     HandshakeDeadline,
     /// After the handshake.
     Session(TlsFault),
+    /// What is trusted has changed: the client would not be let in now.
+    Distrusted(Refusal),
 }
 
 /// One row of the table.
@@ -36,14 +38,21 @@ impl ConnectionDenial {
     /// The rule of the certificate profile that was broken, where that was the reason.
     pub fn rule(self) -> Option<Rule> {
         match self {
-            Self::Handshake(Refusal::Profile(rule)) => Some(rule),
+            Self::Handshake(Refusal::Profile(rule)) | Self::Distrusted(Refusal::Profile(rule)) => {
+                Some(rule)
+            }
             _ => None,
         }
     }
 
-    /// What it was in particular: the rule, or the TLS alert the client gets.
+    /// What it was in particular: the rule, what the client would be refused for now, or the TLS
+    /// alert that it gets.
     pub fn detail(self) -> &'static str {
-        self.rule().map_or(self.row().alert, Rule::name)
+        match (self, self.rule()) {
+            (_, Some(rule)) => rule.name(),
+            (Self::Distrusted(refusal), None) => refusal.word(),
+            _ => self.row().alert,
+        }
     }
 
     /// What the operator should look at.
@@ -77,6 +86,7 @@ impl ConnectionDenial {
             Self::Session(TlsFault::Protocol) => 20,
             Self::Handshake(Refusal::OtherPartner) => 21,
             Self::Handshake(Refusal::Profile(_)) => 22,
+            Self::Distrusted(_) => 23,
         }
     }
 }
@@ -91,7 +101,7 @@ const BROKEN_SESSION: &str =
     "the client breaks the TLS protocol, or something on the way alters its bytes";
 
 /// The table.
-pub const CONNECTION_ROWS: [ConnectionRow; 23] = [
+pub const CONNECTION_ROWS: [ConnectionRow; 24] = [
     row(
         "not_tls",
         "decode_error",
@@ -190,6 +200,11 @@ pub const CONNECTION_ROWS: [ConnectionRow; 23] = [
         "the client's certificate breaks a rule of TS 33.310: detail names it, and the log says \
          what to do",
     ),
+    row(
+        "trust_lost",
+        "",
+        "the configuration in force no longer lets this certificate in: see the reason",
+    ),
 ];
 
 const _: () = assert!(CONNECTION_ROWS.len() <= CONNECTION_ROWS_MAX);
@@ -229,6 +244,10 @@ mod tests {
             (ConnectionDenial::SignerBusy, "signer_busy"),
             (ConnectionDenial::SignerDeadline, "signer_deadline"),
             (ConnectionDenial::HandshakeDeadline, "handshake_deadline"),
+            (
+                ConnectionDenial::Distrusted(Refusal::UnknownCa),
+                "trust_lost",
+            ),
         ];
         let all = refusals
             .map(|refusal| (ConnectionDenial::Handshake(refusal), refusal.word()))

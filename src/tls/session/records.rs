@@ -208,11 +208,16 @@ impl Records {
         self.send.seal(ALERT, &goodbye, outgoing)
     }
 
+    /// Appends a fatal alert to `outgoing`. One that cannot be sealed any more is not said; the
+    /// connection ends all the same.
+    pub(super) fn fatal(&mut self, alert: u8, outgoing: &mut Vec<u8>) {
+        let _ = self.send.seal(ALERT, &[LEVEL_FATAL, alert], outgoing);
+    }
+
     fn tell(&mut self, broken: Broken, outgoing: &mut Vec<u8>) -> TlsFault {
         let Broken(fault, alert) = broken;
         if let Some(alert) = alert {
-            // One that cannot be sealed any more is not said; the connection ends all the same.
-            let _ = self.send.seal(ALERT, &[LEVEL_FATAL, alert], outgoing);
+            self.fatal(alert, outgoing);
         }
         fault
     }

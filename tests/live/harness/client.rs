@@ -356,6 +356,8 @@ impl Client {
                     return Ok(());
                 }
                 Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
+                // The machine was stopped for a moment.
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
                 Err(fault) => return Err(closed(&fault.to_string())),
             }
             if Instant::now() >= end {
@@ -364,7 +366,10 @@ impl Client {
             match self.tls.read_tls(&mut self.socket) {
                 Ok(_) => {}
                 Err(fault) if is_silence(&fault) => return Err(ReadFault::Silence),
-                Err(fault) => return Err(closed(&fault.to_string())),
+                Err(fault) => {
+                    eprintln!("DBG client {fault:?}");
+                    return Err(closed(&fault.to_string()));
+                }
             }
             if let Err(fault) = self.tls.process_new_packets() {
                 return Err(ReadFault::CutOff(fault.to_string()));

@@ -148,6 +148,8 @@ pub struct Gateway {
     pub address: SocketAddr,
     /// Of the admin listener, where the configuration has one.
     pub admin: Option<SocketAddr>,
+    /// The configuration it was started with.
+    pub file: PathBuf,
     child: Child,
     log: Arc<Mutex<String>>,
 }
@@ -227,6 +229,7 @@ impl Gateway {
         let mut gateway = Self {
             address,
             admin: None,
+            file: file.to_owned(),
             child,
             log,
         };
@@ -316,10 +319,19 @@ impl Gateway {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends SIGHUP: the configuration is to be read again.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.pid().to_string()])
+            .args([name, &self.pid().to_string()])
             .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+        assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
     }
 
     /// Waits for its end; none when it is still running after `limit`, and then it is killed.

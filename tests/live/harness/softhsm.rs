@@ -101,6 +101,11 @@ impl Token {
         write_pin(self.pin_file.parent().expect("a file"), PIN);
     }
 
+    /// Generates another key pair on a curve; its SubjectPublicKeyInfo.
+    pub fn generate_another(&self, key: Key, object: &str, id: &str) -> Vec<u8> {
+        spki_of_point(key, &self.generate_key(key, object, id))
+    }
+
     fn initialise(&self) {
         run_well(
             command("softhsm2-util")

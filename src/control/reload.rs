@@ -1,0 +1,294 @@
+//! A changed configuration into force: on SIGHUP, or when one of its files has changed. All of it
+//! is built anew, or nothing changes.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::load::{self, Running};
+use crate::clock::{Millis, UnixSeconds};
+use crate::config::{self, Config, Fault, KeySource};
+use crate::peer::Client;
+use crate::snapshot::Current;
+
+/// Between two looks whether there is something to do.
+const TURN_EVERY: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests;
+
+/// What became of reloads so far, for whoever asks on any thread.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    applied: AtomicU64,
+    refused: AtomicU64,
+    last_refused: AtomicU64,
+}
+
+impl Reloads {
+    /// How many came into force.
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Relaxed)
+    }
+
+    /// How many were refused for a fault.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last one came into force; true before the first.
+    pub fn last_applied(&self) -> bool {
+        self.last_refused.load(Ordering::Relaxed) == 0
+    }
+
+    fn note(&self, applied: bool) {
+        let count = if applied {
+            &self.applied
+        } else {
+            &self.refused
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.last_refused
+            .store(u64::from(!applied), Ordering::Relaxed);
+    }
+}
+
+/// Watches the files of what is in force, and replaces it.
+pub struct Reloader {
+    /// As in force: what takes a restart is as it was at the start.
+    config: Config,
+    current: Arc<Current>,
+    reloads: Arc<Reloads>,
+    certificate_not_after: Arc<AtomicU64>,
+    /// As of the last reload.
+    stamps: Vec<Stamp>,
+    /// As of the last look, where that differed.
+    changed: Option<Vec<Stamp>>,
+    look_at: Millis,
+}
+
+/// What tells one content of a file from another; none where it is not there.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+impl Reloader {
+    /// For what has been started with `config`. `certificate_not_after` is told when the server's
+    /// certificate ends, in seconds since 1970.
+    pub fn new(
+        config: Config,
+        current: Arc<Current>,
+        reloads: Arc<Reloads>,
+        certificate_not_after: Arc<AtomicU64>,
+        now: Millis,
+    ) -> Self {
+        let mut reloader = Self {
+            certificate_not_after,
+            stamps: Vec::new(),
+            changed: None,
+            look_at: now,
+            config,
+            current,
+            reloads,
+        };
+        reloader.stamps = reloader.stamps_now();
+        reloader
+    }
+
+    /// Starts a thread that reloads when `told`, and when files have changed, until `ending`. It is
+    /// waited for by nobody: a token may hold it up.
+    ///
+    /// # Errors
+    /// The kernel's, where the thread cannot be had.
+    pub fn start(mut self, told: Arc<AtomicBool>, ending: Arc<AtomicBool>) -> io::Result<()> {
+        let thread = thread::Builder::new().name("t8gate-reload".to_owned());
+        let thread = thread.spawn(move || {
+            while !ending.load(Ordering::Relaxed) {
+                match told.swap(false, Ordering::Relaxed) {
+                    true => self.reload("SIGHUP"),
+                    false => self.turn(Millis::now()),
+                }
+                thread::sleep(TURN_EVERY);
+            }
+        });
+        thread.map(drop)
+    }
+
+    /// Looks at the files if that is due, and reloads where they have changed. To be called often.
+    pub fn turn(&mut self, now: Millis) {
+        let Some(every) = self.config.reload.watch else {
+            return;
+        };
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now.after(every);
+        let stamps = self.stamps_now();
+        if stamps == self.stamps {
+            self.changed = None;
+        } else if self.changed.as_ref() == Some(&stamps) {
+            self.reload("a file has changed");
+        } else {
+            self.changed = Some(stamps);
+        }
+    }
+
+    /// Reads everything again and puts it into force, or says what is wrong with it.
+    pub fn reload(&mut self, why: &str) {
+        // Before the files are read: one that changes meanwhile is read again.
+        self.stamps = self.stamps_now();
+        self.changed = None;
+        let applied = self.replace();
+        self.reloads.note(applied.is_ok());
+        match applied {
+            Ok(()) => tracing::info!(why, "the configuration was read again and is in force"),
+            Err(faults) => {
+                for Fault {
+                    line,
+                    key,
+                    what,
+                    cure,
+                } in &faults
+                {
+                    tracing::error!(line, key, hint = cure, "{what}");
+                }
+                tracing::error!(
+                    why,
+                    file = %self.config.file.display(),
+                    faults = faults.len(),
+                    "the configuration was read again and is at fault: what was in force stays"
+                );
+            }
+        }
+        // It may name other files now.
+        let looked_at = self.stamps_now();
+        if looked_at.len() != self.stamps.len() {
+            self.stamps = looked_at;
+        }
+    }
+
+    fn replace(&mut self) -> Result<(), Vec<Fault>> {
+        let written = config::read(&self.config.file)?;
+        let (config, restart) = to_apply(&self.config, written);
+        let before = self.current.load_full();
+        let running = Running {
+            config: &self.config,
+            snapshot: &before,
+        };
+        let (snapshot, report) = load::load(&config, UnixSeconds::now(), Some(running));
+        let snapshot = match snapshot {
+            Some(snapshot) if report.faults().is_empty() => snapshot,
+            _ => return Err(report.faults()),
+        };
+        for key in restart {
+            tracing::warn!(
+                key,
+                hint = "restart the gateway for it",
+                "a changed key comes into force at a start only"
+            );
+        }
+        self.certificate_not_after
+            .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
+        self.current.store(Arc::new(snapshot));
+        self.config = config;
+        Ok(())
+    }
+
+    fn stamps_now(&self) -> Vec<Stamp> {
+        let files = std::iter::once(&self.config.file).chain(&self.config.files);
+        files.map(PathBuf::as_path).map(stamp).collect()
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let metadata = fs::metadata(file).ok()?;
+    Some((
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    ))
+}
+
+/// The configuration as it can come into force beside what runs, and the keys that cannot.
+fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
+    let mut restart = Vec::new();
+    macro_rules! kept {
+        ($($key:literal: $($field:ident).+;)*) => {$(
+            if written.$($field).+ != running.$($field).+ {
+                restart.push($key.to_owned());
+                written.$($field).+ = running.$($field).+.clone();
+            }
+        )*};
+    }
+    // Only the values: that a line moved changes nothing.
+    let lines = running.clone();
+    written.listen.address.line = lines.listen.address.line;
+    written.listen.cpus.line = lines.listen.cpus.line;
+    written.listen.steering.line = lines.listen.steering.line;
+    written.memory.huge_pages.line = lines.memory.huge_pages.line;
+    if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
+        written.address.line = lines.address.line;
+    }
+    if let (Some(written), Some(lines)) = (&mut written.audit, &lines.audit) {
+        written.file.line = lines.file.line;
+    }
+    kept! {
+        "listen.address": listen.address;
+        "listen.cpus": listen.cpus;
+        "listen.share_port": listen.share_port;
+        "listen.steering": listen.steering;
+        "memory.huge_pages": memory.huge_pages;
+        "admin": admin;
+        "audit": audit;
+        "limits.cached_tokens_max": limits.cached_tokens_max;
+        "limits.signatures_queued_max": limits.signatures_queued_max;
+        "limits.audit_records_max": limits.audit_records_max;
+    }
+    if needs_signers(&written) && !needs_signers(running) {
+        restart.push("tls.key, oauth.key: the first key in a token".to_owned());
+        written.tls.key = running.tls.key.clone();
+        written.tls.certificate = running.tls.certificate.clone();
+        written.oauth = running.oauth.clone();
+    }
+    let clients = std::mem::take(&mut written.clients);
+    let (clients, unknown) = in_their_places(&running.clients, clients);
+    written.clients = clients;
+    restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
+    (written, restart)
+}
+
+/// Whether a key is in a token: then there are threads that wait for it.
+fn needs_signers(config: &Config) -> bool {
+    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
+    let keys = std::iter::once(&config.tls.key.value).chain(own);
+    let mut in_tokens = keys.filter(|key| matches!(key, KeySource::Pkcs11 { .. }));
+    in_tokens.next().is_some()
+}
+
+/// The written clients in the places that the running ones have, by which counters and records
+/// know them. In the place of one that is gone stands one that has no names and no rights. Those
+/// that run nowhere yet are named apart.
+fn in_their_places(running: &[Client], written: Vec<Client>) -> (Vec<Client>, Vec<String>) {
+    let (known, unknown): (Vec<_>, Vec<_>) = written
+        .into_iter()
+        .partition(|client| running.iter().any(|other| other.name == client.name));
+    let place = |before: &Client| {
+        let found = known.iter().find(|client| client.name == before.name);
+        found.cloned().unwrap_or_else(|| Client {
+            name: before.name.clone(),
+            client_id: String::new(),
+            sans: Vec::new(),
+            scs_as_ids: Vec::new(),
+            partner: before.partner.clone(),
+            registration: None,
+        })
+    };
+    let clients = running.iter().map(place).collect();
+    let unknown = unknown.into_iter().map(|client| client.name);
+    (clients, unknown.collect())
+}

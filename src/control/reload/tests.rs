@@ -1,0 +1,44 @@
+use super::*;
+use crate::peer::San;
+
+fn client(name: &str) -> Client {
+    Client {
+        name: name.to_owned(),
+        client_id: format!("{name}-app"),
+        sans: vec![San::Dns(format!("{name}.example"))],
+        scs_as_ids: vec![name.to_owned()],
+        partner: "default".to_owned(),
+        registration: None,
+    }
+}
+
+#[test]
+fn clients_keep_their_places_whatever_becomes_of_the_others() {
+    let running = ["a", "b", "c"].map(client);
+    let mut changed = client("a");
+    changed.client_id = "another".to_owned();
+    let written = vec![client("d"), client("c"), changed.clone()];
+    let (clients, unknown) = in_their_places(&running, written);
+    assert_eq!(unknown, ["d"]);
+    assert_eq!([&clients[0], &clients[2]], [&changed, &client("c")]);
+    assert_eq!(clients[1].name, "b", "counters and records know it by that");
+    let gone = &clients[1];
+    assert!(gone.client_id.is_empty() && gone.sans.is_empty() && gone.scs_as_ids.is_empty());
+}
+
+#[test]
+fn file_that_is_replaced_or_written_has_another_stamp_and_one_that_is_not_has_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, other) = (folder.path().join("file"), folder.path().join("other"));
+    assert_eq!(stamp(&file), None);
+    fs::write(&file, "one").unwrap();
+    let first = stamp(&file);
+    assert!(first.is_some());
+    assert_eq!(stamp(&file), first);
+    fs::write(&other, "two").unwrap();
+    fs::rename(&other, &file).unwrap();
+    let second = stamp(&file);
+    assert_ne!(second, first);
+    fs::write(&file, "three").unwrap();
+    assert_ne!(stamp(&file), second);
+}
