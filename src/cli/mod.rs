@@ -1,6 +1,7 @@
 //! The command line: data to standard output, talk to standard error.
 
 pub mod check;
+mod conformance;
 pub mod demo;
 pub mod explain;
 pub mod hw;
@@ -41,6 +42,13 @@ enum Command {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Print what of 33.187, 33.310, 33.210 and RFC 8705 is met, waived or not met, clause by
+        /// clause, and look at nothing else.
+        #[arg(long)]
+        conformance: bool,
+        /// How that is printed.
+        #[arg(long, value_enum, default_value = "markdown", requires = "conformance")]
+        format: conformance::Format,
     },
     /// Say what this machine gives and what of it is in use: CPU, io_uring, memory, NICs, rates.
     Hw(hw::Options),
@@ -73,7 +81,12 @@ pub fn main() -> ExitCode {
             log_to_stderr();
             serve::main(&config)
         }
-        Command::Check { config } => check::main(&config),
+        Command::Check {
+            config,
+            conformance: true,
+            format,
+        } => conformance::main(&config, format),
+        Command::Check { config, .. } => check::main(&config),
         Command::Signer => {
             log_to_stderr();
             hsm::signer::run(cpu::step_back)

@@ -11,6 +11,7 @@ mod audit;
 mod authorization;
 mod bare_metal;
 mod bounds;
+mod certificate_profile;
 mod clients;
 mod clock;
 mod config_cli;

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod client;
 pub mod gateway;
 pub mod mint;
+pub mod odd_certificates;
 pub mod origin;
 pub mod peers;
 pub mod pki;

@@ -187,6 +187,16 @@ pub struct CertificateFile {
 }
 
 impl Identity {
+    /// One that is only shown: its key stays in the file.
+    pub fn of_files(certificate: PathBuf, key: PathBuf, der: CertificateDer<'static>) -> Self {
+        Self {
+            certificate,
+            key,
+            der,
+            key_der: Vec::new(),
+        }
+    }
+
     /// The private key, for rustls.
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()))

@@ -1,0 +1,194 @@
+//! `t8gate check --conformance`: the profile as a configuration has it enforced, clause by clause,
+//! against TS 33.187, TS 33.310, TS 33.210 and RFC 8705.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::config::{self, Config};
+use crate::tls::{PROFILES, Profile, RULES, RuleRow, STRENGTHS};
+
+mod clauses;
+
+use clauses::{CLAUSES, Demand};
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Markdown,
+    Json,
+}
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+struct Conformance {
+    profile: &'static str,
+    versions: Vec<String>,
+    suites: Vec<String>,
+    groups: Vec<String>,
+    /// Kinds of keys and their strength in bits, for the rule `signer_strength`.
+    strengths: Vec<(&'static str, u16)>,
+    clauses: Vec<Clause>,
+}
+
+/// One clause, and what becomes of it.
+#[derive(Debug, Serialize)]
+struct Clause {
+    document: &'static str,
+    clause: &'static str,
+    /// The rule of the certificate profile that enforces it, by the name that waivers have.
+    rule: Option<&'static str>,
+    demand: String,
+    /// Whether the clause's text was seen, or is known from other sources only.
+    verified: bool,
+    #[serde(flatten)]
+    status: Status,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+enum Status {
+    Met,
+    /// By configuration, at these places.
+    Waived {
+        places: Vec<String>,
+    },
+    NotMet {
+        why: String,
+    },
+}
+
+/// Prints the report; 1 where the configuration has faults.
+pub fn main(file: &Path, format: Format) -> ExitCode {
+    let config = match config::read(file) {
+        Ok(config) => config,
+        Err(faults) => {
+            super::complain(file, &faults);
+            return ExitCode::FAILURE;
+        }
+    };
+    let Some(profile) = Profile::of_name(&config.tls.profile.value) else {
+        let known: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+        let fault = config::Fault {
+            line: config.tls.profile.line,
+            key: "tls.profile".to_owned(),
+            what: format!("there is no TLS profile {:?}", config.tls.profile.value),
+            cure: format!("one of {}", known.join(", ")),
+        };
+        super::complain(file, &[fault]);
+        return ExitCode::FAILURE;
+    };
+    let report = report(&config, profile);
+    match format {
+        Format::Markdown => print!("{}", markdown(&report)),
+        Format::Json => match serde_json::to_string_pretty(&report) {
+            Ok(text) => println!("{text}"),
+            Err(error) => {
+                eprintln!("the report cannot be written: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
+    }
+    ExitCode::SUCCESS
+}
+
+fn report(config: &Config, profile: &'static Profile) -> Conformance {
+    let rules = RULES.iter().map(|row| of_rule(row, config));
+    let (versions, suites, groups) = (profile.versions(), profile.suites(), profile.groups());
+    let others = CLAUSES.iter().map(|row| {
+        let lacking = match row.demand {
+            Demand::Kept => None,
+            Demand::Versions(wanted) => lacking(wanted, &versions),
+            Demand::Suites(wanted) => lacking(wanted, &suites),
+            Demand::Groups(wanted) => lacking(wanted, &groups),
+            Demand::NotKept(why) => Some(why.to_owned()),
+            Demand::KeptWithOauth(why) => config.oauth.is_none().then(|| why.to_owned()),
+        };
+        Clause {
+            document: row.document,
+            clause: row.clause,
+            rule: None,
+            demand: row.text.to_owned(),
+            verified: row.verified,
+            status: lacking.map_or(Status::Met, |why| Status::NotMet { why }),
+        }
+    });
+    Conformance {
+        profile: profile.name,
+        clauses: rules.chain(others).collect(),
+        strengths: STRENGTHS.to_vec(),
+        versions,
+        suites,
+        groups,
+    }
+}
+
+fn lacking(wanted: &[&str], offered: &[String]) -> Option<String> {
+    let missing = wanted
+        .iter()
+        .find(|name| !offered.iter().any(|own| own == *name))?;
+    Some(format!("tls.profile does not offer {missing}"))
+}
+
+fn of_rule(row: &RuleRow, config: &Config) -> Clause {
+    let own = config.tls.waive.iter().map(|waived| ("tls.waive", waived));
+    let groups = config.partners.iter().flat_map(|partner| {
+        let section = partner.section.as_str();
+        partner.waive.iter().map(move |waived| (section, waived))
+    });
+    let places: Vec<String> = own
+        .chain(groups)
+        .filter(|(_, waived)| waived.value == row.name)
+        .map(|(section, waived)| format!("{section}, line {}", waived.line))
+        .collect();
+    Clause {
+        document: "TS 33.310",
+        clause: row.clause,
+        rule: Some(row.name),
+        demand: format!("{}: {}", row.applies.word(), row.demand),
+        verified: row.verified,
+        status: match places.is_empty() {
+            true => Status::Met,
+            false => Status::Waived { places },
+        },
+    }
+}
+
+fn markdown(report: &Conformance) -> String {
+    let mut out = format!("# Conformance, TLS profile {}\n\n", report.profile);
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "- versions: {}", report.versions.join(", "));
+    let _ = writeln!(out, "- suites: {}", report.suites.join(", "));
+    let _ = writeln!(out, "- groups: {}", report.groups.join(", "));
+    let strengths = report.strengths.iter();
+    let strengths: Vec<String> = strengths
+        .map(|(kind, bits)| format!("{kind} {bits}"))
+        .collect();
+    let _ = writeln!(
+        out,
+        "- strength of keys in bits: {}\n",
+        strengths.join(", ")
+    );
+    out.push_str("| clause | demand | rule | status |\n| --- | --- | --- | --- |\n");
+    for clause in &report.clauses {
+        let seen = if clause.verified { "" } else { " (unverified)" };
+        let rule = clause.rule.map(|name| format!("`{name}`"));
+        let status = match &clause.status {
+            Status::Met => "met".to_owned(),
+            Status::Waived { places } => format!("waived: {}", places.join("; ")),
+            Status::NotMet { why } => format!("not met: {why}"),
+        };
+        let _ = writeln!(
+            out,
+            "| {} {}{seen} | {} | {} | {status} |",
+            clause.document,
+            clause.clause,
+            clause.demand,
+            rule.unwrap_or_default(),
+        );
+    }
+    out
+}
