@@ -13,6 +13,7 @@ mod pin;
 mod pkcs11;
 mod pool;
 mod public;
+mod secret;
 pub mod signer;
 mod soft;
 mod uri;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{self, Digest};
 use public::PublicKey;
+pub use secret::{Mac, macs};
 
 /// The keys this gateway serves TLS with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ use crossbeam::channel::bounded;
 pub use process::run;
 
 use crate::public::PublicKey;
-use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault};
+use crate::{KeyKind, Mac, OpenFault, Pkcs11Source, Scheme, SignFault};
 use line::Line;
 use supervisor::{Letter, Mailbox};
 
@@ -88,6 +88,32 @@ fn signer(launch: &Launch, module: &Path) -> Result<Arc<Signer>, OpenFault> {
     Ok(signer)
 }
 
+/// Has the module's signer process ask a secret key, and starts one for as long as that takes if
+/// none is running.
+pub(crate) fn macs(
+    launch: &Launch,
+    source: &Pkcs11Source,
+    labels: &[Vec<u8>],
+) -> Result<Vec<Mac>, OpenFault> {
+    // Its faults are told here, where nothing has been started for it.
+    crate::uri::KeyUri::of_secret(source)?;
+    let signer = signer(launch, &source.module)?;
+    let (reply, answer) = bounded(1);
+    signer.letters.send(Letter::Macs {
+        source: source.clone(),
+        labels: labels.to_vec(),
+        reply,
+    });
+    answer.recv().unwrap_or_else(|_| Err(supervisor_ended()))
+}
+
+fn supervisor_ended() -> OpenFault {
+    OpenFault::new(
+        "whoever looks after the signer process has ended",
+        "restart the gateway, and report this",
+    )
+}
+
 /// A key in a token that a signer process holds.
 pub(crate) struct KeyApart {
     line: Arc<Line>,
@@ -117,12 +143,7 @@ impl KeyApart {
             line: Arc::clone(&line),
             reply,
         });
-        let opened = answer.recv().unwrap_or_else(|_| {
-            Err(OpenFault::new(
-                "whoever looks after the signer process has ended",
-                "restart the gateway, and report this",
-            ))
-        })?;
+        let opened = answer.recv().unwrap_or_else(|_| Err(supervisor_ended()))?;
         Ok(Self {
             line,
             signer,

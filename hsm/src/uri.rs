@@ -1,8 +1,9 @@
-//! PKCS#11 URIs (RFC 7512), the part that names one private key.
+//! PKCS#11 URIs (RFC 7512), the part that names one private or secret key.
 //!
 //! Path: `token`, `manufacturer`, `serial`, `model`, `slot-id`, `object`, `id`, and `type` if it
-//! says `private`. Query: `module-path` and `pin-source` if they repeat what the configuration
-//! says. Everything else is refused: an attribute that were skipped could select another key.
+//! says what is looked for: `private` or `secret-key`. Query: `module-path` and `pin-source` if
+//! they repeat what the configuration says. Everything else is refused: an attribute that were
+//! skipped could select another key.
 
 use std::path::Path;
 
@@ -21,8 +22,18 @@ pub struct KeyUri {
 }
 
 impl KeyUri {
-    /// Parses `source.uri` and holds its query against the other fields of `source`.
+    /// Parses `source.uri`, which names a private key, and holds its query against the other
+    /// fields of `source`.
     pub fn of(source: &Pkcs11Source) -> Result<Self, OpenFault> {
+        Self::of_type(source, "private")
+    }
+
+    /// The same, where it names a secret key.
+    pub fn of_secret(source: &Pkcs11Source) -> Result<Self, OpenFault> {
+        Self::of_type(source, "secret-key")
+    }
+
+    fn of_type(source: &Pkcs11Source, wanted: &str) -> Result<Self, OpenFault> {
         let (path, query) = match source.uri.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (source.uri.as_str(), None),
@@ -49,8 +60,8 @@ impl KeyUri {
                     continue;
                 }
                 "type" => {
-                    if value != b"private" {
-                        return Err(fault("has a type that is not private"));
+                    if value != wanted.as_bytes() {
+                        return Err(fault(&format!("has a type that is not {wanted}")));
                     }
                     &mut typed
                 }

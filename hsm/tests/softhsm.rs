@@ -642,3 +642,46 @@ fn signature_beyond_the_sessions_is_busy() {
         },
     );
 }
+
+#[test]
+fn secret_key_answers_by_hmac_and_others_are_refused() {
+    let name = "secret_key_answers_by_hmac_and_others_are_refused";
+    alone(name, &["ec256"], |dir| {
+        let macs = |object: &str, labels: &[Vec<u8>]| {
+            let uri = format!("pkcs11:token=t8gate;object={object};type=secret-key");
+            t8gate_hsm::macs(&source(dir, &uri), labels)
+        };
+        let make = |object: &str, id: &str, kind: &str| {
+            let named = ["--key-type", kind, "--label", object, "--id", id];
+            pkcs11_tool(dir, &[&["--keygen", "--sensitive"], &named[..]].concat());
+        };
+        let refused = |object: &str, why: &str| {
+            let fault = macs(object, &[vec![1]]).expect_err(object);
+            assert!(fault.what.contains(why), "{fault}");
+        };
+        make("tickets", "11", "GENERIC:32");
+        make("short", "12", "GENERIC:16");
+        make("cipher", "13", "AES:32");
+        let labels = [b"one".to_vec(), b"two".to_vec()];
+        let said = macs("tickets", &labels).unwrap();
+        assert_eq!(said.len(), 2);
+        assert_ne!(said[0], said[1]);
+        assert_eq!(macs("tickets", &labels).unwrap(), said);
+        // pkcs11-tool asks for the same.
+        let (asked, answered) = (dir.join("asked"), dir.join("answered"));
+        std::fs::write(&asked, "one").unwrap();
+        let (asked, answer) = (asked.display().to_string(), answered.display().to_string());
+        let files = ["-i", &asked, "-o", &answer, "--id", "11"];
+        pkcs11_tool(
+            dir,
+            &[&["--sign", "-m", "SHA256-HMAC"], &files[..]].concat(),
+        );
+        assert_eq!(std::fs::read(&answered).unwrap(), said[0].as_slice());
+        refused("short", "16 octets");
+        refused("cipher", "not one for HMAC");
+        refused("absent", "names 0 secret keys");
+        refused("t8gate-server", "names 0 secret keys");
+        make("tickets", "14", "GENERIC:32");
+        refused("tickets", "names 2 secret keys");
+    });
+}

@@ -172,9 +172,9 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tickets {
     /// What tickets are sealed with.
-    pub secret_file: Located<PathBuf>,
+    pub secret: Located<TicketSecret>,
     /// What opens tickets as well, while one secret is replaced by another.
-    pub second_secret_file: Option<Located<PathBuf>>,
+    pub second: Option<Located<TicketSecret>>,
     /// How long one key is made of it.
     pub slot: Duration,
     /// What this listener is called, for its tickets.
@@ -199,6 +199,22 @@ pub struct Partner {
 
 /// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
 pub const PARTNER_DEFAULT: &str = "default";
+
+/// Where a secret for session tickets is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketSecret {
+    /// File of random octets, as they are or in base64.
+    File(PathBuf),
+    /// A secret key in a token, for HMAC-SHA256.
+    Pkcs11 {
+        /// The PKCS#11 module, a shared object.
+        module: PathBuf,
+        /// RFC 7512 URI naming token and key: `pkcs11:token=t8gate;object=tickets`.
+        uri: String,
+        /// File whose first line is the user PIN.
+        pin_file: PathBuf,
+    },
+}
 
 /// Where the server's private key is.
 #[derive(Clone, Debug, PartialEq, Eq)]

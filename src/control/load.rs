@@ -133,7 +133,7 @@ fn served(
 ) -> Option<Served> {
     let chain = report.note("server certificate", server_chain(config, now));
     let key = server_key(config, chain.as_ref(), running, report);
-    let tickets = report.note("session tickets", tickets::load(config, running));
+    let tickets = report.note("session tickets", tickets::load(config, now, running));
     let (chain, key, tickets) = (chain?, key?, tickets?);
     Some(Served {
         chain,

@@ -10,4 +10,5 @@ pub mod process;
 pub mod reload;
 pub mod reporter;
 pub mod thread;
+pub mod ticket_secrets;
 pub mod vigil;

@@ -27,7 +27,7 @@ pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
 pub use session::{Opened, Session, TlsFault};
-pub use ticket_keys::{TicketKeys, TicketSecret};
+pub use ticket_keys::{NAME_BYTES, SharedSecret, TicketKeys, TicketSecret, Wanted};
 
 /// Names of the key exchange groups that are spoken here, best first.
 pub fn groups() -> Vec<String> {

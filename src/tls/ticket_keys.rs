@@ -32,7 +32,8 @@ mod secret;
 use ring::Ring;
 pub use secret::TicketSecret;
 
-const NAME_BYTES: usize = 8;
+/// Of a secret's name, by which tickets say what they were sealed with.
+pub const NAME_BYTES: usize = 8;
 const SALT_BYTES: usize = 32;
 const HEAD_BYTES: usize = NAME_BYTES + 8 + SALT_BYTES;
 const KEY_LABEL: &[u8] = b"ticket";
@@ -69,6 +70,35 @@ enum Source {
     /// Each slot's is random: when it is past, nothing that is left opens its tickets.
     OfProcess,
     Shared(TicketSecret),
+    /// What is shared lies in a token: it is asked for each slot's ahead of time, elsewhere.
+    InToken,
+}
+
+/// A secret that other nodes have as well.
+pub enum SharedSecret {
+    Here(TicketSecret),
+    /// A key in a token, of which this process has only what it is asked for: its name, and the
+    /// secrets of slots by [`TicketKeys::hold`].
+    InToken {
+        name: [u8; NAME_BYTES],
+    },
+}
+
+impl SharedSecret {
+    /// What the name of a key in a token is HMAC-SHA256 of, cut to its first octets.
+    pub fn name_label(slot: Duration) -> Vec<u8> {
+        secret::token_label(b"name", &[slot.as_secs().max(1)])
+    }
+}
+
+/// A slot whose secret a token has to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of the secrets given to [`TicketKeys::shared`].
+    pub place: usize,
+    pub slot: u64,
+    /// What the slot's secret is HMAC-SHA256 of.
+    pub label: Vec<u8>,
 }
 
 impl TicketKeys {
@@ -97,17 +127,51 @@ impl TicketKeys {
 
     /// Keys of secrets that other nodes have as well: tickets are sealed with `sealing`, and open
     /// with it and with `opening`. Slots of another length are other slots.
-    pub fn shared(sealing: TicketSecret, opening: Option<TicketSecret>, slot: Duration) -> Self {
+    pub fn shared(sealing: SharedSecret, opening: Option<SharedSecret>, slot: Duration) -> Self {
         let slot_s = slot.as_secs().max(1);
-        let keyring = |secret: TicketSecret| Keyring {
-            name: secret.name(slot_s),
-            source: Source::Shared(secret),
-            ring: Ring::new(),
+        let keyring = |secret: SharedSecret| match secret {
+            SharedSecret::Here(secret) => Keyring {
+                name: secret.name(slot_s),
+                source: Source::Shared(secret),
+                ring: Ring::new(),
+            },
+            SharedSecret::InToken { name } => Keyring {
+                name,
+                source: Source::InToken,
+                ring: Ring::new(),
+            },
         };
         let secrets = std::iter::once(sealing).chain(opening);
         Self {
             slot_s,
             keyrings: secrets.map(keyring).collect(),
+        }
+    }
+
+    /// What tokens have to be asked for now: the secrets of the slots that may be needed until the
+    /// end of the next one, as far as they are not held. Nothing where no secret is in a token.
+    pub fn wanted(&self, now: UnixSeconds) -> Vec<Wanted> {
+        let current = self.slot(now);
+        let in_token = |(_, keys): &(usize, &Keyring)| matches!(keys.source, Source::InToken);
+        let keyrings = self.keyrings.iter().enumerate().filter(in_token);
+        let wanted = keyrings.flat_map(|(place, keys)| {
+            // The current one first, in case no more than that can be had.
+            let slots = [current, current + 1, current - 1, current + 2];
+            let missing = slots.into_iter().filter(|slot| *slot > 0);
+            let missing = missing.filter(|slot| keys.ring.read(*slot).is_none());
+            missing.map(move |slot| Wanted {
+                place,
+                slot,
+                label: secret::token_label(b"slot", &[self.slot_s, slot]),
+            })
+        });
+        wanted.collect()
+    }
+
+    /// Holds what a token has said to [`Wanted::label`].
+    pub fn hold(&self, wanted: &Wanted, secret: &Zeroizing<[u8; 32]>, now: UnixSeconds) {
+        if let Some(keys) = self.keyrings.get(wanted.place) {
+            keys.ring.fill(wanted.slot, secret, self.slot(now));
         }
     }
 
@@ -142,10 +206,11 @@ impl SealsTickets for TicketKeys {
         let (salt, sealed) = rest.split_first_chunk::<SALT_BYTES>()?;
         let sealed_in = u64::from_be_bytes(*sealed_in);
         let keyring = self.keyrings.iter().find(|keys| keys.name == *name)?;
-        if sealed_in.abs_diff(self.slot(now)) > 1 {
+        let current = self.slot(now);
+        if sealed_in.abs_diff(current) > 1 {
             return None;
         }
-        let secret = keyring.to_open(self.slot_s, sealed_in)?;
+        let secret = keyring.to_open(self.slot_s, sealed_in, current)?;
         let mut opened = sealed.to_vec();
         let length = key(&secret, salt)?
             .open_in_place(nonce(), Aad::from(binding), &mut opened)
@@ -172,21 +237,21 @@ impl Keyring {
             Source::OfProcess => {
                 let mut secret = Zeroizing::new([0; 32]);
                 rand::fill(secret.as_mut_slice()).ok()?;
-                self.ring.fill(slot, &secret).then_some(secret)
+                self.ring.fill(slot, &secret, slot).then_some(secret)
             }
-            Source::Shared(_) => self.to_open(slot_s, slot),
+            Source::Shared(_) | Source::InToken => self.to_open(slot_s, slot, slot),
         }
     }
 
-    fn to_open(&self, slot_s: u64, slot: u64) -> Option<SlotSecret> {
+    fn to_open(&self, slot_s: u64, slot: u64, current: u64) -> Option<SlotSecret> {
         if let Some(secret) = self.ring.read(slot) {
             return Some(secret);
         }
         match &self.source {
-            Source::OfProcess => None,
+            Source::OfProcess | Source::InToken => None,
             Source::Shared(shared) => {
                 let secret = shared.slot_secret(slot_s, slot);
-                self.ring.fill(slot, &secret);
+                self.ring.fill(slot, &secret, current);
                 Some(secret)
             }
         }

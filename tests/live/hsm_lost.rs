@@ -13,13 +13,13 @@ use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::within;
 
 /// Where the token keeps what it has; away, it is lost.
-struct Store {
+pub struct Store {
     home: PathBuf,
     away: PathBuf,
 }
 
 impl Store {
-    fn of(stage: &Stage) -> Self {
+    pub fn of(stage: &Stage) -> Self {
         let folder = stage.scratch.path();
         Self {
             home: folder.join("tokens"),
@@ -27,11 +27,11 @@ impl Store {
         }
     }
 
-    fn lose(&self) {
+    pub fn lose(&self) {
         std::fs::rename(&self.home, &self.away).expect("our own folder");
     }
 
-    fn bring_back(&self) {
+    pub fn bring_back(&self) {
         std::fs::rename(&self.away, &self.home).expect("our own folder");
     }
 }

@@ -18,7 +18,9 @@ use crate::harness::gateway;
 use crate::harness::origin::Origin;
 use crate::harness::peers;
 use crate::harness::pki::{Authority, Identity, Key, Leaf, San};
+use crate::harness::softhsm::Token;
 use crate::harness::stage::{House, PATH, Stage};
+use crate::hsm_lost::Store;
 
 const BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 const SLOT_S: i64 = 6 * 3_600;
@@ -270,6 +272,84 @@ fn secret_is_replaced_while_sessions_go_on() {
     assert_eq!(clients.come_again(withdrawn.address), RESUMED);
     clients.begin(old.address);
     assert_eq!(clients.come_again(withdrawn.address), FULL);
+}
+
+/// A fleet whose secret is a key in a token that all nodes have.
+fn fleet_with_token() -> (Stage, Origin, Token) {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
+    let uri = token.generate_secret("tickets", "09");
+    stage.config.set_text("tls.tickets.uri", uri);
+    for key in ["module", "pin_file"] {
+        let value = stage.config.value(&format!("tls.key.{key}"));
+        stage.config.set(&format!("tls.tickets.{key}"), &value);
+    }
+    stage.config.set_text("tls.tickets.name", "fleet");
+    (stage, origin, token)
+}
+
+#[test]
+fn secret_in_a_token_is_shared_by_nodes_and_replaced_as_one_in_a_file() {
+    let (mut stage, _origin, token) = fleet_with_token();
+    let (one, two) = (stage.start(), stage.start());
+    let mut clients = Clients::of(&stage, &stage.acme);
+    clients.begin(one.address);
+    assert_eq!(clients.come_again(two.address), RESUMED);
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", one.pid())).expect("our own child");
+    assert!(
+        !maps.contains("softhsm"),
+        "the module is in the gateway's memory"
+    );
+    let new = token.generate_secret("tickets-new", "0a");
+    let old = stage.config.value("tls.tickets.uri");
+    stage.config.set_text("tls.tickets.uri", new);
+    stage.config.set("tls.tickets.second_uri", &old);
+    let replaced = stage.start();
+    assert_eq!(clients.come_again(replaced.address), RESUMED);
+    stage.config.unset("tls.tickets.second_uri");
+    clients.begin(one.address);
+    assert_eq!(clients.come_again(stage.start().address), FULL);
+}
+
+/// What is held lasts for the current slot and the next one; then sessions are begun anew, which
+/// the token has to sign for.
+#[test]
+fn sessions_are_continued_while_the_token_of_the_secret_is_away() {
+    let (mut stage, origin, _token) = fleet_with_token();
+    let server = stage.operator_ca.issue("server", &Leaf::server(HOST));
+    let certificate = server.certificate.display();
+    stage.config.set_text("tls.certificate", certificate);
+    for key in ["module", "uri", "pin_file", "sessions"] {
+        stage.config.unset(&format!("tls.key.{key}"));
+    }
+    stage.config.set_text("tls.key.file", server.key.display());
+    let clock = Clock::of(&mut stage);
+    let store = Store::of(&stage);
+    let gateway = stage.start();
+    let house = House {
+        gateway,
+        origin,
+        stage,
+    };
+    let address = house.gateway.address;
+    let mut clients = Clients::of(&house.stage, &house.stage.acme);
+    clients.begin(address);
+    store.lose();
+    clock.set(SLOT_S, &house);
+    house
+        .gateway
+        .await_log("does not say the next secrets of session tickets");
+    assert_eq!(clients.come_again(address), RESUMED);
+    clients.begin(address);
+    clock.set(2 * SLOT_S, &house);
+    assert_eq!(clients.come_again(address), RESUMED);
+    store.bring_back();
+    house
+        .gateway
+        .await_log("the token answers for session tickets again");
+    clients.begin(address);
+    clock.set(3 * SLOT_S, &house);
+    assert_eq!(clients.come_again(address), RESUMED);
 }
 
 #[test]

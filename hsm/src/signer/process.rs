@@ -9,12 +9,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use super::wire::{Ask, CONTROL_BYTES_MAX, LANE_BYTES_MAX, OpenKey, Opened, Ready, write_answer};
+use super::wire::{
+    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, Macs, OpenKey, Opened, Ready, write_answer,
+};
 use super::{confine, socket};
 use crate::pin::RefusedPins;
 use crate::pool::TokenKey;
 use crate::public::PublicKey;
-use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault};
+use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
 
 /// Signs for the gateway at the other end of standard input, until that closes it. `step_back` is
 /// called by threads whose signatures take so long that others should go before them.
@@ -39,6 +41,10 @@ fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
     loop {
         let (asked, lanes) = socket::take_over(control, &mut packet)?;
+        if let Some(asked) = AskMacs::read(asked) {
+            socket::tell(control, &macs(asked)?.write())?;
+            continue;
+        }
         let asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
         if usize::from(asked.sessions) != lanes.len() {
             return Err(io::ErrorKind::InvalidData.into());
@@ -55,10 +61,31 @@ fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
+fn path(octets: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(octets))
+}
+
+/// Asks a secret key, of which nothing is kept.
+fn macs(asked: AskMacs) -> io::Result<Macs> {
+    asked.refused.learn();
+    let source = Pkcs11Source {
+        module: path(asked.module),
+        uri: String::from_utf8_lossy(&asked.uri).into_owned(),
+        pin_file: path(asked.pin_file),
+        sessions: 1,
+    };
+    Ok(match secret::macs_here(&source, &asked.labels) {
+        Ok(macs) => Macs::Said(macs),
+        Err(fault) => Macs::Fault {
+            fault,
+            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
+        },
+    })
+}
+
 fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
     let gone = |fault| (SignFault::TokenGone, fault);
     asked.refused.learn();
-    let path = |octets| PathBuf::from(OsString::from_vec(octets));
     let source = Pkcs11Source {
         module: path(asked.module),
         uri: String::from_utf8_lossy(&asked.uri).into_owned(),

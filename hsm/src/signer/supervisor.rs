@@ -20,13 +20,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use zeroize::Zeroizing;
 
 use super::line::{Line, Shape, Trouble, exchange};
-use super::wire::{Ask, CONTROL_BYTES_MAX, OpenKey, Opened, Ready};
+use super::wire::{Ask, AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
 use super::{Launch, environment, socket};
 use crate::pin::RefusedPins;
 use crate::public::PublicKey;
-use crate::{OpenFault, SignFault, one_of_each_family};
+use crate::{Mac, OpenFault, Pkcs11Source, SignFault, one_of_each_family};
 
 /// From its start until a process says that it is ready.
 const READY_WAIT: Duration = Duration::from_secs(10);
@@ -48,6 +49,12 @@ pub enum Letter {
     Open {
         line: Arc<Line>,
         reply: Sender<Result<Shape, OpenFault>>,
+    },
+    /// HMACs by a secret key, of which nothing is kept.
+    Macs {
+        source: Pkcs11Source,
+        labels: Vec<Vec<u8>>,
+        reply: Sender<Result<Vec<Mac>, OpenFault>>,
     },
     /// A line that went out of service.
     Trouble { line: Arc<Line>, trouble: Trouble },
@@ -184,6 +191,16 @@ impl Supervisor {
                 }
                 let _ = reply.send(opened.map_err(|(_, fault)| fault));
             }
+            Letter::Macs {
+                source,
+                labels,
+                reply,
+            } => {
+                let _ = reply.send(self.macs(&source, labels));
+                if self.none_serves() {
+                    self.end_process();
+                }
+            }
             // Of a line that was laid anew since.
             Letter::Trouble { line, .. } if line.is_serving() => {}
             Letter::Trouble { trouble, .. } => match trouble {
@@ -286,15 +303,8 @@ impl Supervisor {
             .map_err(|fault| (SignFault::TokenGone, fault))?;
         let asked = self.ask_to_open(line);
         let (lanes, opened) = asked.map_err(|error| {
-            let ended = format!("the signer process did not open the key: {error}");
-            let cure =
-                "see what the PKCS#11 module says of itself; it hung, or took its process down";
-            self.end_process();
-            for other in self.lines.iter().filter_map(Weak::upgrade) {
-                other.cut(SignFault::TokenGone);
-                self.retry_at = Some(now());
-            }
-            (SignFault::TokenGone, OpenFault::new(ended, cure))
+            let fault = self.give_up_process(&format!("did not open the key: {error}"));
+            (SignFault::TokenGone, fault)
         })?;
         match opened {
             Opened::Fault {
@@ -322,6 +332,34 @@ impl Supervisor {
         }
     }
 
+    fn macs(&mut self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> Result<Vec<Mac>, OpenFault> {
+        self.start_process()?;
+        match self.ask_for_macs(source, labels) {
+            Ok(Macs::Said(macs)) => Ok(macs),
+            Ok(Macs::Fault { fault, refused }) => {
+                refused.learn();
+                Err(fault)
+            }
+            Err(error) => {
+                Err(self.give_up_process(&format!("did not ask the secret key: {error}")))
+            }
+        }
+    }
+
+    /// Ends a process that did not answer on the control socket, and has another one started where
+    /// keys are held.
+    fn give_up_process(&mut self, what: &str) -> OpenFault {
+        self.end_process();
+        for line in self.lines.iter().filter_map(Weak::upgrade) {
+            line.cut(SignFault::TokenGone);
+            self.retry_at = Some(now());
+        }
+        OpenFault::new(
+            format!("the signer process {what}"),
+            "see what the PKCS#11 module says of itself; it hung, or took its process down",
+        )
+    }
+
     fn start_process(&mut self) -> Result<(), OpenFault> {
         if self.process.is_some() {
             return Ok(());
@@ -339,6 +377,24 @@ impl Supervisor {
         tracing::info!(pid = process.child.id(), "the signer process has started");
         self.process = Some(process);
         Ok(())
+    }
+
+    fn ask_for_macs(&self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> io::Result<Macs> {
+        let process = self.process.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let asked = labels.len();
+        let ask = AskMacs {
+            module: source.module.as_os_str().as_encoded_bytes().to_vec(),
+            uri: source.uri.clone().into_bytes(),
+            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            labels,
+            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
+        };
+        socket::bound(&process.control, OPEN_WAIT)?;
+        socket::tell(&process.control, &ask.write())?;
+        let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
+        let answer = Macs::read(socket::hear(&process.control, &mut packet)?);
+        let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
+        Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
     }
 
     /// Sends one end of each lane along; the others come back with the answer.

@@ -6,8 +6,10 @@
 //! sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
 //! stand behind their length in two octets.
 
+use zeroize::Zeroizing;
+
 use crate::pin::{Fingerprint, RefusedPin, RefusedPins};
-use crate::{KeyKind, OpenFault, Scheme, SignFault};
+use crate::{KeyKind, Mac, OpenFault, Scheme, SignFault};
 
 /// Of this language. The same binary stands on both sides: another version is a mistake.
 pub const VERSION: u8 = 1;
@@ -58,6 +60,28 @@ pub enum Opened {
     },
 }
 
+/// HMACs asked of a secret key, all at once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AskMacs {
+    /// As of [`OpenKey`].
+    pub module: Vec<u8>,
+    pub uri: Vec<u8>,
+    pub pin_file: Vec<u8>,
+    pub labels: Vec<Vec<u8>>,
+    pub refused: RefusedPins,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Macs {
+    /// One for each label.
+    Said(Vec<Mac>),
+    Fault {
+        fault: OpenFault,
+        refused: RefusedPins,
+    },
+}
+
 /// What is asked on a lane.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask<'a> {
@@ -71,6 +95,9 @@ const READY: u8 = 0x10;
 const OPEN: u8 = 0x11;
 const OPENED: u8 = 0x12;
 const FAULT: u8 = 0x13;
+const ASK_MACS: u8 = 0x14;
+const MACS: u8 = 0x15;
+const NO_MACS: u8 = 0x16;
 const SIGN: u8 = 0x20;
 const REMEMBER: u8 = 0x21;
 const SIGNED: u8 = 0x22;
@@ -173,6 +200,72 @@ impl Opened {
             refused: from.refused()?,
         };
         from.end(opened)
+    }
+}
+
+impl AskMacs {
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, ASK_MACS];
+        put(&mut out, &self.module);
+        put(&mut out, &self.uri);
+        put(&mut out, &self.pin_file);
+        out.extend(count(self.labels.len()));
+        self.labels.iter().for_each(|label| put(&mut out, label));
+        put_refused(&mut out, &self.refused);
+        out
+    }
+
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        let mut from = Reader::of(packet, ASK_MACS)?;
+        let (module, uri, pin_file) = (from.octets()?, from.octets()?, from.octets()?);
+        let labels = (0..from.number()?).map(|_| from.octets().map(<[_]>::to_vec));
+        let labels = labels.collect::<Option<_>>()?;
+        let ask = Self {
+            module: module.to_vec(),
+            uri: uri.to_vec(),
+            pin_file: pin_file.to_vec(),
+            labels,
+            refused: from.refused()?,
+        };
+        from.end(ask)
+    }
+}
+
+impl Macs {
+    /// Wiped when dropped: secrets are derived from what it says.
+    pub fn write(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = vec![VERSION];
+        match self {
+            Self::Said(macs) => {
+                // Grown once, so that no copy is left behind.
+                out.reserve_exact(3 + macs.len() * size_of::<Fingerprint>());
+                out.push(MACS);
+                out.extend(count(macs.len()));
+                macs.iter().for_each(|mac| out.extend(mac.iter()));
+            }
+            Self::Fault { fault, refused } => {
+                out.push(NO_MACS);
+                put(&mut out, fault.what.as_bytes());
+                put(&mut out, fault.cure.as_bytes());
+                put_refused(&mut out, refused);
+            }
+        }
+        Zeroizing::new(out)
+    }
+
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        if let Some(mut from) = Reader::of(packet, MACS) {
+            let macs = (0..from.number()?).map(|_| from.fingerprint().map(Mac::new));
+            let macs = macs.collect::<Option<_>>()?;
+            return from.end(Self::Said(macs));
+        }
+        let mut from = Reader::of(packet, NO_MACS)?;
+        let fault = OpenFault {
+            what: from.text()?,
+            cure: from.text()?,
+        };
+        let refused = from.refused()?;
+        from.end(Self::Fault { fault, refused })
     }
 }
 

@@ -1,12 +1,16 @@
 use super::*;
 
-fn parse(uri: &str) -> Result<KeyUri, OpenFault> {
-    KeyUri::of(&Pkcs11Source {
+fn source(uri: &str) -> Pkcs11Source {
+    Pkcs11Source {
         module: "/usr/lib/module.so".into(),
         uri: uri.into(),
         pin_file: "/etc/t8gate/pin".into(),
         sessions: 1,
-    })
+    }
+}
+
+fn parse(uri: &str) -> Result<KeyUri, OpenFault> {
+    KeyUri::of(&source(uri))
 }
 
 fn refused(uri: &str, says: &str) {
@@ -138,4 +142,14 @@ fn written_uri_names_what_it_was_written_for() {
     assert_eq!(uri.object.as_deref(), Some("k/é;x=%".as_bytes()));
     assert_eq!(uri.id.as_deref(), Some(&[0, 0x2f][..]));
     assert_eq!(parse(&written("t", "", &[])).unwrap().object, None);
+}
+
+#[test]
+fn secret_keys_are_named_by_their_own_type() {
+    let mut source = source("pkcs11:token=a;type=secret-key");
+    assert!(KeyUri::of_secret(&source).is_ok());
+    assert!(KeyUri::of(&source).is_err());
+    source.uri = "pkcs11:token=a;type=private".to_owned();
+    let fault = KeyUri::of_secret(&source).unwrap_err();
+    assert!(fault.what.contains("not secret-key"), "{fault}");
 }

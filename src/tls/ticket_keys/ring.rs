@@ -42,12 +42,12 @@ impl Ring {
     }
 
     /// Holds the secret of a slot, in place of one four slots away, and wipes those that no ticket
-    /// is opened by any more when `slot` is the current one or a later one. False: another thread
-    /// is at the same place.
-    pub(super) fn fill(&self, slot: u64, secret: &SlotSecret) -> bool {
+    /// is opened by any more when `current` is. False: another thread is at the same place.
+    pub(super) fn fill(&self, slot: u64, secret: &SlotSecret, current: u64) -> bool {
         let filled = self.place(slot).write(slot, secret);
         for place in &self.places {
-            place.wipe_before(slot.saturating_sub(2));
+            // One more than that, for a shard whose clock is about to pass to this slot.
+            place.wipe_before(current.saturating_sub(2));
         }
         filled
     }
@@ -113,14 +113,14 @@ mod tests {
         assert_eq!(ring.read(EMPTY), None);
         assert_eq!(ring.read(FILLING), None);
         for slot in 9..=12 {
-            assert!(ring.fill(slot, &secret(slot as u8)));
+            assert!(ring.fill(slot, &secret(slot as u8), 10));
         }
-        assert_eq!(ring.read(9), None, "three before the newest");
-        for slot in 10..=12 {
+        for slot in 9..=12 {
             assert_eq!(ring.read(slot), Some(secret(slot as u8)));
         }
-        assert!(!ring.fill(12, &secret(0)), "it is held already");
-        assert!(ring.fill(40, &secret(40)), "the clock was set");
+        assert!(!ring.fill(12, &secret(0), 12), "it is held already");
+        assert_eq!(ring.read(9), None, "three before the current one");
+        assert!(ring.fill(40, &secret(40), 40), "the clock was set");
         assert_eq!((ring.read(11), ring.read(12)), (None, None));
         assert!(ring.places.iter().all(|place| {
             let words = place.secret.iter().map(|word| word.load(Ordering::Relaxed));

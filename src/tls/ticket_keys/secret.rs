@@ -51,22 +51,38 @@ impl TicketSecret {
 
     /// By which its tickets are known. Says nothing about the secret.
     pub(super) fn name(&self, slot_s: u64) -> [u8; NAME_BYTES] {
-        self.derive(&[b"name", &slot_s.to_be_bytes()])
+        self.derive(&label(b"name", &[slot_s]))
     }
 
     /// What the keys of one slot's tickets are made of.
     pub(super) fn slot_secret(&self, slot_s: u64, slot: u64) -> SlotSecret {
-        Zeroizing::new(self.derive(&[b"slot", &slot_s.to_be_bytes(), &slot.to_be_bytes()]))
+        Zeroizing::new(self.derive(&label(b"slot", &[slot_s, slot])))
     }
 
-    fn derive<const N: usize>(&self, info: &[&[u8]]) -> [u8; N] {
+    /// HKDF-Expand by the label.
+    fn derive<const N: usize>(&self, label: &[u8]) -> [u8; N] {
         let mut derived = [0; N];
         self.0
-            .expand(info, Octets(N))
+            .expand(&[label], Octets(N))
             .and_then(|material| material.fill(&mut derived))
             .expect("HKDF gives 255 hashes, and this is one at most");
         derived
     }
+}
+
+fn label(of: &[u8], numbers: &[u64]) -> Vec<u8> {
+    let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
+    of.iter().copied().chain(numbers).collect()
+}
+
+/// What a token is asked for, whose key stands in the place of the extracted secret: the first
+/// block of HKDF-Expand is HMAC of the label and the block's number.
+//= RFC 5869 section 2.3
+//# T(1) is HMAC-Hash of PRK over info and the octet 1.
+pub(super) fn token_label(of: &[u8], numbers: &[u64]) -> Vec<u8> {
+    let mut label = label(of, numbers);
+    label.push(1);
+    label
 }
 
 /// The octets that were meant: those of a text are not random themselves.
@@ -137,6 +153,20 @@ mod tests {
                 assert!(found.insert(secret.slot_secret(length, slot).to_vec()));
             }
         }
+    }
+
+    //= RFC 5869 section 2.3 type=test
+    //# T(1) is HMAC-Hash of PRK over info and the octet 1.
+    #[test]
+    fn token_with_the_extracted_secret_as_its_key_would_derive_the_same() {
+        use aws_lc_rs::hmac;
+        let secret = TicketSecret::from_octets(&octets()).unwrap();
+        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SALT), &octets());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, extracted.as_ref());
+        let said = hmac::sign(&key, &token_label(b"slot", &[600, 7]));
+        assert_eq!(said.as_ref(), secret.slot_secret(600, 7).as_slice());
+        let said = hmac::sign(&key, &token_label(b"name", &[600]));
+        assert_eq!(said.as_ref()[..NAME_BYTES], secret.name(600));
     }
 
     #[test]

@@ -124,9 +124,13 @@ fn secret(number: u8) -> TicketSecret {
     TicketSecret::from_octets(&octets).unwrap()
 }
 
+fn here(number: u8) -> SharedSecret {
+    SharedSecret::Here(secret(number))
+}
+
 fn node(sealing: u8, opening: Option<u8>) -> TicketKeys {
     let slot = Duration::from_secs(SLOT_S);
-    TicketKeys::shared(secret(sealing), opening.map(secret), slot)
+    TicketKeys::shared(here(sealing), opening.map(here), slot)
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn nodes_of_one_secret_open_each_others_tickets_and_others_do_not() {
     assert!(!opens(&node(2, None), &ticket, NOW));
     assert!(!opens(&TicketKeys::random().unwrap(), &ticket, NOW));
     let other_slots = Duration::from_secs(SLOT_S + 1);
-    let other_slots = TicketKeys::shared(secret(1), None, other_slots);
+    let other_slots = TicketKeys::shared(here(1), None, other_slots);
     assert!(!opens(&other_slots, &ticket, NOW));
     assert_eq!(two.open(&ticket, &[6; 32], NOW), None);
 }
@@ -177,6 +181,52 @@ fn secret_is_replaced_in_three_steps_without_losing_a_session() {
     let old = steps[0].0.seal(SESSION, BINDING, NOW).unwrap();
     assert!(opens(&steps[2].0, &old, NOW));
     assert!(!opens(&steps[2].1, &old, NOW), "it is withdrawn at last");
+}
+
+/// A node whose secret is in a token, which answers as [`secret`] would.
+fn node_with_token(number: u8) -> TicketKeys {
+    let name = secret(number).name(SLOT_S);
+    let slot = Duration::from_secs(SLOT_S);
+    TicketKeys::shared(SharedSecret::InToken { name }, None, slot)
+}
+
+fn ask_token(keys: &TicketKeys, number: u8, now: UnixSeconds) -> Vec<u64> {
+    let wanted = keys.wanted(now);
+    for wanted in &wanted {
+        keys.hold(
+            wanted,
+            &secret(number).slot_secret(SLOT_S, wanted.slot),
+            now,
+        );
+    }
+    wanted.iter().map(|wanted| wanted.slot).collect()
+}
+
+#[test]
+fn token_is_asked_once_for_a_slot_and_ahead_of_time() {
+    let (keys, other) = (node_with_token(1), node(1, None));
+    assert_eq!(
+        keys.seal(SESSION, BINDING, NOW),
+        None,
+        "nothing is held yet"
+    );
+    let slot = keys.slot(NOW);
+    let first = ask_token(&keys, 1, NOW);
+    assert_eq!(first, [slot, slot + 1, slot - 1, slot + 2]);
+    assert!(ask_token(&keys, 1, NOW).is_empty());
+    let ticket = keys.seal(SESSION, BINDING, NOW).unwrap();
+    assert!(opens(&other, &ticket, NOW), "a file with the same secret");
+    let ticket = other.seal(SESSION, BINDING, slots_later(1)).unwrap();
+    assert!(opens(&keys, &ticket, NOW));
+    // The token may be gone for the whole of the next slot.
+    assert!(keys.seal(SESSION, BINDING, slots_later(1)).is_some());
+    assert!(opens(&keys, &ticket, slots_later(2)));
+    assert_eq!(ask_token(&keys, 1, slots_later(1)), [slot + 3]);
+    assert_eq!(ask_token(&keys, 1, slots_later(2)), [slot + 4]);
+    // The clock was set, back and far ahead.
+    assert_eq!(ask_token(&keys, 1, NOW), [slot, slot - 1]);
+    assert_eq!(ask_token(&keys, 1, slots_later(40)).len(), 4);
+    assert!(node(1, None).wanted(NOW).is_empty());
 }
 
 #[test]

@@ -106,6 +106,19 @@ impl Token {
         spki_of_point(key, &self.generate_key(key, object, id))
     }
 
+    /// Generates a secret key, and says its URI.
+    pub fn generate_secret(&self, object: &str, id: &str) -> String {
+        let arguments = ["--keygen", "--key-type", "GENERIC:32", "--sensitive"];
+        let named = ["--usage-sign", "--label", object, "--id", id];
+        let mut tool = self.tool();
+        run_well(
+            tool.args(["--login", "--pin", PIN])
+                .args(arguments)
+                .args(named),
+        );
+        format!("pkcs11:token={LABEL};object={object};type=secret-key")
+    }
+
     fn initialise(&self) {
         run_well(
             command("softhsm2-util")

@@ -39,6 +39,21 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         fault: OpenFault::new("what", "cure"),
         refused: refused(),
     };
+    let ask = AskMacs {
+        module: b"/lib/module.so".to_vec(),
+        uri: b"pkcs11:token=t8gate".to_vec(),
+        pin_file: b"/etc/pin".to_vec(),
+        labels: vec![b"one".to_vec(), Vec::new()],
+        refused: refused(),
+    };
+    let macs = Macs::Said(vec![Mac::new([1; 32]), Mac::new([2; 32])]);
+    let no_macs = Macs::Fault {
+        fault: OpenFault::new("what", "cure"),
+        refused: refused(),
+    };
+    assert_eq!(AskMacs::read(&ask.write()).as_ref(), Some(&ask));
+    assert_eq!(Macs::read(&macs.write()).as_ref(), Some(&macs));
+    assert_eq!(Macs::read(&no_macs.write()).as_ref(), Some(&no_macs));
     assert_eq!(Ready::read(&ready.write()).as_ref(), Some(&ready));
     assert_eq!(OpenKey::read(&open().write()), Some(open()));
     assert_eq!(Opened::read(&key.write()).as_ref(), Some(&key));
@@ -48,6 +63,11 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         (open().write(), |packet| OpenKey::read(packet).is_some()),
         (key.write(), |packet| Opened::read(packet).is_some()),
         (fault.write(), |packet| Opened::read(packet).is_some()),
+        (ask.write(), |packet| AskMacs::read(packet).is_some()),
+        (macs.write().to_vec(), |packet| Macs::read(packet).is_some()),
+        (no_macs.write().to_vec(), |packet| {
+            Macs::read(packet).is_some()
+        }),
     ]
 }
 

@@ -118,6 +118,8 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
     let keys: BTreeSet<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
     let twice = [
         "tls.key.file",
+        "tls.tickets.secret_file",
+        "tls.tickets.second_secret_file",
         "oauth.key.file",
         "client[1].tls_client_auth_san_uri",
         "client[1].tls_client_auth_subject_dn",

@@ -1,0 +1,136 @@
+//! Secrets for session tickets that lie in a token: asked for by a thread of their own, a slot
+//! ahead, so that no handshake ever waits for them.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use hsm::{OpenFault, Pkcs11Source};
+use zeroize::Zeroizing;
+
+use crate::clock::UnixSeconds;
+use crate::tls::{NAME_BYTES, SharedSecret, TicketKeys, Wanted};
+
+/// Between two looks at what is wanted. There is a whole slot for each.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two questions to a token that does not answer, at most.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// A secret key in a token, and the name that it has said to be its own.
+pub struct TokenSecret {
+    source: Pkcs11Source,
+    name_label: Vec<u8>,
+    name: [u8; NAME_BYTES],
+}
+
+impl TokenSecret {
+    /// Asks for the name of a key's tickets.
+    ///
+    /// # Errors
+    /// What the token, or the way to it, lacks.
+    pub fn find(source: Pkcs11Source, slot: Duration) -> Result<Self, OpenFault> {
+        let name_label = SharedSecret::name_label(slot);
+        let said = hsm::macs(&source, std::slice::from_ref(&name_label))?;
+        Ok(Self {
+            source,
+            name_label,
+            name: name_in(said.first()),
+        })
+    }
+
+    /// What is known of it here.
+    pub fn shared(&self) -> SharedSecret {
+        SharedSecret::InToken { name: self.name }
+    }
+
+    /// Asks for all that is wanted of this key, in one go, and its name with it: whatever stands
+    /// in its place by now is not to seal under it.
+    fn ask(
+        &self,
+        wanted: &[&Wanted],
+        keys: &TicketKeys,
+        now: UnixSeconds,
+    ) -> Result<(), OpenFault> {
+        let labels = wanted.iter().map(|wanted| wanted.label.clone());
+        let labels: Vec<_> = std::iter::once(self.name_label.clone())
+            .chain(labels)
+            .collect();
+        let said = hsm::macs(&self.source, &labels)?;
+        if name_in(said.first()) != self.name {
+            return Err(OpenFault {
+                what: "another key stands in the token under the name of the ticket secret".into(),
+                cure: "bring the key back, or give the new one as second_uri first".into(),
+            });
+        }
+        for (wanted, secret) in wanted.iter().zip(said.iter().skip(1)) {
+            keys.hold(wanted, secret, now);
+        }
+        Ok(())
+    }
+}
+
+fn name_in(said: Option<&Zeroizing<[u8; 32]>>) -> [u8; NAME_BYTES] {
+    let first = said.and_then(|said| said.first_chunk().copied());
+    first.unwrap_or_default()
+}
+
+/// Asks once for all that is wanted. `secrets` are in the places of the keys', None for those that
+/// are in no token.
+///
+/// # Errors
+/// The place whose token did not answer, and why.
+pub fn ask(
+    keys: &TicketKeys,
+    secrets: &[Option<TokenSecret>],
+    now: UnixSeconds,
+) -> Result<(), (usize, OpenFault)> {
+    let wanted = keys.wanted(now);
+    for (place, secret) in secrets.iter().enumerate() {
+        let of_this = wanted.iter().filter(|wanted| wanted.place == place);
+        let of_this: Vec<_> = of_this.collect();
+        let Some(secret) = secret.as_ref().filter(|_| !of_this.is_empty()) else {
+            continue;
+        };
+        secret
+            .ask(&of_this, keys, now)
+            .map_err(|fault| (place, fault))?;
+    }
+    Ok(())
+}
+
+/// Goes on asking for as long as somebody holds the keys.
+///
+/// # Errors
+/// The kernel's, where the thread cannot be had.
+pub fn keep_asking(keys: &Arc<TicketKeys>, secrets: Vec<Option<TokenSecret>>) -> io::Result<()> {
+    let keys = Arc::downgrade(keys);
+    let thread = thread::Builder::new().name("t8gate-tickets".to_owned());
+    thread.spawn(move || watch(&keys, &secrets)).map(drop)
+}
+
+fn watch(keys: &Weak<TicketKeys>, secrets: &[Option<TokenSecret>]) {
+    let mut pause = LOOK_EVERY;
+    loop {
+        thread::sleep(pause);
+        let Some(keys) = keys.upgrade() else { return };
+        match ask(&keys, secrets, UnixSeconds::now()) {
+            Ok(()) if pause > LOOK_EVERY => {
+                tracing::info!("the token answers for session tickets again");
+                pause = LOOK_EVERY;
+            }
+            Ok(()) => {}
+            Err((_, OpenFault { what, cure })) => {
+                if pause == LOOK_EVERY {
+                    tracing::error!(
+                        what,
+                        cure,
+                        "the token does not say the next secrets of session tickets; when those \
+                         that are held are used up, sessions are begun anew"
+                    );
+                }
+                pause = (2 * pause).min(PAUSE_MAX);
+            }
+        }
+    }
+}
