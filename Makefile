@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test test-fault test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test test-fault test-scale test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -48,6 +48,9 @@ test-fault: setup ## breaks a remote token under load, in a minute (T8GATE_FAULT
 test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds their findings
 	tests/setup tls
 	cargo test --test live -- --ignored scanners::
+
+test-scale: ## what a list of a million revoked certificates costs: memory held to 32 MiB
+	cargo test --release --test scale -- --ignored --nocapture
 
 lint: ## formatting, clippy and documentation, warnings refused
 	cargo fmt --all --check

@@ -45,6 +45,8 @@ pub const CRL_ELEMENT_BYTES_MAX: usize = 64 * 1024;
 /// A list that says it begins later than that from now is not believed yet; sooner, two clocks
 /// differ.
 pub const CRL_EARLY_S_MAX: u64 = 300;
+/// Between two fetches of a list.
+pub const CRL_REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred

@@ -56,6 +56,8 @@ pub struct Counters {
     pub accepts_failed: Counter,
     pub handshakes_full: Counter,
     pub handshakes_resumed: Counter,
+    /// Clients of whose certificates no revocation list spoke, taken by soft-fail.
+    pub clients_unchecked: Counter,
     /// Requests that have come, at the T8 APIs or at the embedded issuer.
     pub requests: Counter,
     /// Requests for which the token was the connection's last one.
@@ -118,6 +120,7 @@ impl Counters {
             accepts_failed: Counter::default(),
             handshakes_full: Counter::default(),
             handshakes_resumed: Counter::default(),
+            clients_unchecked: Counter::default(),
             requests: Counter::default(),
             tokens_remembered: Counter::default(),
             tokens_cached: Counter::default(),

@@ -101,11 +101,11 @@ pub struct Lineage {
     pub broken: u64,
 }
 
-/// What a revocation list knows a certificate by, both as DER.
+/// What a revocation list knows a certificate by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateId {
-    /// The issuer's name.
-    pub issuer: Box<[u8]>,
+    /// SHA-256 over the issuer's name and key, as `tls::revocation::IssuerId` says.
+    pub issuer: [u8; 32],
     /// Content of the serial number, without tag and length.
     pub serial: Box<[u8]>,
 }

@@ -205,6 +205,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
         standings: Rc::default(),
+        lists_seen: Cell::new(0),
         counters,
         latencies: RefCell::new(Latencies::default()),
         journal,
@@ -326,7 +327,7 @@ async fn sweep(
 fn adopt(local: &Local, current: &Current) {
     let snapshot = current.load();
     if local.snapshot().is_of(&snapshot) {
-        return;
+        return local.look_for_lists();
     }
     if let Err(what) = local.adopt(Arc::clone(&snapshot)) {
         tracing::error!(shard = local.shard, what, "what was in force stays");

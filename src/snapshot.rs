@@ -13,6 +13,7 @@ use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
+use crate::tls::revocation::Revocation;
 use crate::tls::{Terminator, TicketKeys};
 
 /// The snapshot that shards are to adopt, for whoever replaces it and whoever looks for it.
@@ -32,6 +33,8 @@ pub struct Snapshot {
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
     pub clients: Vec<Client>,
+    /// The lists that clients' certificates are looked up in.
+    pub revocation: Arc<Revocation>,
     /// By the `client_id` their tokens carry.
     pub clients_by_id: HashMap<String, ClientIndex>,
     pub upstream: SocketAddr,

@@ -18,6 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use t8gate::cli::serve::Gateway;
 use t8gate::clock::UnixSeconds;
 use t8gate::peer::{Client, San};
+use t8gate::tls::revocation::Rules;
 use t8gate::tls::{
     ClientAuth, Established, Handshake, PartnerGroup, RuleSet, Step, Terminator, TicketKeys,
     Tickets,
@@ -134,6 +135,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         name: "default".to_owned(),
         anchors: vec![stage.partner_ca.der.clone()],
         waived: RuleSet::EMPTY,
+        revocation: Rules::default(),
     };
     let auth = ClientAuth::new(vec![group], &[client]).expect("anchors");
     let leaf = harness::pki::Leaf::server(harness::client::HOST);

@@ -46,8 +46,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "audit", "authz", "clock", "config", "limits", "metrics", "oauth", "peer", "proxy",
-            "signers", "snapshot", "tls",
+            "audit", "authz", "clock", "config", "io", "limits", "metrics", "oauth", "peer",
+            "proxy", "signers", "snapshot", "tls",
         ],
     ),
     (

@@ -18,11 +18,12 @@ use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
+use crate::control::crl_keeper::{CrlCounts, CrlKeeper};
 use crate::control::load::{self, Report};
 use crate::control::reload::{Reloader, Reloads};
-use crate::control::reporter;
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
+use crate::control::{reporter, revocation};
 use crate::io::{accept, cpu, steering};
 use crate::shard::{self, Handle, Plan};
 use crate::signers::{Rank, SignerState, Signers};
@@ -150,6 +151,8 @@ pub struct Gateway {
     /// To have the configuration read again.
     reload: Arc<AtomicBool>,
     control: Option<Control>,
+    crl_counts: Arc<CrlCounts>,
+    crl_keeper: Option<CrlKeeper>,
     admin: Option<AdminThread>,
 }
 
@@ -164,8 +167,13 @@ impl Gateway {
     /// # Errors
     /// Everything that is in the way.
     pub fn start(config: &Config) -> Result<Self, Vec<Fault>> {
+        let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
-        let faults = obstacles(config, &report);
+        let mut faults = obstacles(config, &report);
+        let from = from.unwrap_or_else(|fault| {
+            faults.push(fault);
+            Vec::new()
+        });
         let snapshot = match snapshot {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
             _ => return Err(faults),
@@ -175,19 +183,21 @@ impl Gateway {
             tracing::info!(hint = remark.hint, "{}", remark.what);
         }
         let draining = Arc::new(AtomicBool::new(false));
+        let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
+        tracing::info!("revocation: {looked_up}");
         let started = start_shards(config, &snapshot, &draining);
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
         }
-        let gateway = started.map_err(|error| {
-            vec![fault(
-                0,
-                "listen",
-                format!("cannot start: {error}"),
-                "see the error itself",
-            )]
-        })?;
+        let cannot_start = |error| {
+            let what = format!("cannot start: {error}");
+            vec![fault(0, "listen", what, "see the error itself")]
+        };
+        let mut gateway = started.map_err(cannot_start)?;
+        let lists = Arc::clone(&snapshot.revocation);
+        let keeper = CrlKeeper::start(lists, from, Arc::clone(&gateway.crl_counts));
+        gateway.crl_keeper = keeper.map_err(cannot_start)?;
         tracing::info!(
             address = %config.listen.address.value,
             shards = gateway.shards.len(),
@@ -255,6 +265,7 @@ impl Gateway {
             end_now(EXIT_FAULTY);
         }
         self.admin = None;
+        self.crl_keeper = None;
         for (index, shard) in self.shards.drain(..).enumerate() {
             reporter::summarize(index, &shard.counters);
             if shard.thread.join().is_err() {
@@ -458,6 +469,7 @@ fn start_shards(
     });
     let certificate_not_after = Arc::new(AtomicU64::new(snapshot.certificate_not_after.0));
     let reloads = Arc::new(Reloads::default());
+    let crl_counts = Arc::new(CrlCounts::default());
     let parts = Parts {
         control: control.beat(),
         shards: views.collect(),
@@ -468,6 +480,8 @@ fn start_shards(
         draining: Arc::clone(draining),
         certificate_not_after: Arc::clone(&certificate_not_after),
         reloads: Arc::clone(&reloads),
+        revocation: Arc::clone(&snapshot.revocation),
+        crl_counts: Arc::clone(&crl_counts),
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
     let now = Millis::now();
@@ -480,6 +494,8 @@ fn start_shards(
         signers: signer_threads.unwrap_or_default(),
         draining: Arc::clone(draining),
         control: Some(control),
+        crl_counts,
+        crl_keeper: None,
         admin: admin.transpose()?,
     })
 }

@@ -24,6 +24,10 @@ pub(super) enum FileKind {
     Module,
     Pin,
     TicketSecret,
+    /// A revocation list; what is in it is judged by whoever verifies it.
+    Crl,
+    /// Files are made in it.
+    Folder,
     /// Written to, and made where it is not there.
     Appended,
 }
@@ -61,8 +65,10 @@ impl NamedFile {
 }
 
 fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
-    if kind == FileKind::Appended {
-        return appended(path);
+    match kind {
+        FileKind::Appended => return appended(path),
+        FileKind::Folder => return folder(path),
+        _ => {}
     }
     // Not even the path where a secret may have been written by mistake.
     let name = match kind {
@@ -90,7 +96,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         ));
     }
     match kind {
-        FileKind::Module => return Ok(()),
+        FileKind::Module | FileKind::Crl => return Ok(()),
         // What is in it is read by the room that needs it, and by nobody else.
         FileKind::Pin => return closed(&metadata, &name, "PIN"),
         FileKind::TicketSecret => return closed(&metadata, &name, "secret"),
@@ -116,6 +122,19 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         FileKind::PublicKey => pem(&bytes, SectionKind::PublicKey, &name, "public key"),
         _ => pem(&bytes, SectionKind::Certificate, &name, "certificate"),
     }
+}
+
+/// Whether files can be made in a folder.
+fn folder(path: &Path) -> Result<(), Wrong> {
+    tempfile::tempfile_in(path).map(drop).map_err(|error| {
+        let what = format!(
+            "no file can be made in the folder {path:?}: {}",
+            error.kind()
+        );
+        let cure = "make the folder, for the user of the gateway to write in; relative paths \
+                    start at the folder of the configuration file";
+        Wrong::new(what, cure)
+    })
 }
 
 /// Whether a file can be appended to, or made: nothing is written, and it is not made here.

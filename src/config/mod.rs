@@ -52,6 +52,7 @@ pub struct Config {
     /// Each with a name of its own; that of `tls.client_ca`, if there is one, is first.
     pub partners: Vec<Partner>,
     pub clients: Vec<Client>,
+    pub revocation: Revocation,
     pub upstream: Upstream,
     pub limits: Limits,
     pub deadlines: Deadlines,
@@ -195,6 +196,9 @@ pub struct Partner {
     pub waive: Vec<Located<String>>,
     /// Which names say who its clients are.
     pub identity: Identity,
+    /// In place of what `[revocation]` says for all.
+    pub revocation: Option<RevocationPolicy>,
+    pub crl_grace: Option<Duration>,
 }
 
 /// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
@@ -232,6 +236,72 @@ pub enum KeySource {
         /// Sessions, and threads that sign, from 1.
         sessions: usize,
     },
+}
+
+/// `[revocation]` and `[[crl]]`: how clients' certificates are looked up in lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    pub policy: RevocationPolicy,
+    /// How long a list is believed beyond its end.
+    pub grace: Duration,
+    /// Folder in which fetched lists are kept over a restart.
+    pub state: Option<Located<PathBuf>>,
+    pub lists: Vec<CrlSource>,
+}
+
+/// What becomes of a certificate of which no list in force speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationPolicy {
+    /// It is refused.
+    HardFail,
+    /// It is taken, and that is counted.
+    SoftFail,
+    /// Nothing is looked up.
+    Off,
+}
+
+/// `[[crl]]`: one list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlSource {
+    pub place: Located<CrlPlace>,
+    /// PEM file: CAs beside the trust anchors that may have signed it.
+    pub issuer: Option<Located<PathBuf>>,
+    /// Between two fetches.
+    pub refresh: Duration,
+    /// PEM file: the CAs of the server that it is fetched from by https.
+    pub ca: Option<Located<PathBuf>>,
+}
+
+/// Where a list is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrlPlace {
+    File(PathBuf),
+    Url(HttpUrl),
+}
+
+/// An `http` or `https` URL, in the parts that a client needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl {
+    pub tls: bool,
+    /// Name or literal address; one of IPv6 without its brackets.
+    pub host: String,
+    pub port: u16,
+    /// As written behind the scheme: for the `Host` field.
+    pub authority: String,
+    /// Path and query.
+    pub target: String,
+}
+
+impl std::fmt::Display for CrlPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Url(url) => {
+                let scheme = if url.tls { "https" } else { "http" };
+                write!(f, "{scheme}://{}{}", url.authority, url.target)
+            }
+        }
+    }
 }
 
 /// `[[issuer]]`: whose tokens are taken.

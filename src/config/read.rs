@@ -26,6 +26,7 @@ use crate::limits::{
 mod clients;
 mod issuers;
 mod partners;
+mod revocation;
 mod tickets;
 
 /// Reads a configuration file, and looks at the files it names.
@@ -106,6 +107,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
     let oauth = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
     let clients = clients::clients(root, partners.as_deref());
+    let revocation = revocation::revocation(root);
     let upstream = upstream(root.section("upstream"), listen.as_ref());
     let limits = limits(root.section("limits"));
     let deadlines = deadlines(root.section("deadlines"));
@@ -120,6 +122,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         issuers: issuers?,
         partners: partners?,
         clients: clients?,
+        revocation: revocation?,
         upstream: upstream?,
         limits,
         deadlines,

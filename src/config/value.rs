@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::fault::closest;
-use super::{HugePages, Steering, WhenUnwritable};
+use super::{HttpUrl, HugePages, RevocationPolicy, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
 use crate::peer::{Identity, San};
 
@@ -405,6 +405,65 @@ pub(super) fn issuer_url(value: &DeValue<'_>) -> Result<String, Wrong> {
         ));
     }
     Ok(url.to_owned())
+}
+
+/// An `http` or `https` URL without user, password and fragment. Never shown: a password may stand
+/// in it.
+pub(super) fn http_url(value: &DeValue<'_>) -> Result<HttpUrl, Wrong> {
+    let cure = "write scheme, host and path: \"http://crl.example.org/partner.crl\"";
+    let url = written(value, "\"http://crl.example.org/partner.crl\"")?;
+    let (tls, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        _ => return Err(Wrong::new("is neither an http nor an https URL", cure)),
+    };
+    let (authority, target) = match rest.find(['/', '?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    if !target.starts_with('/') || target.contains('#') {
+        return Err(Wrong::new("has no path, or a fragment", cure));
+    }
+    if !target.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Wrong::new(
+            "has letters in its path that a URL has not",
+            cure,
+        ));
+    }
+    if authority.contains('@') {
+        return Err(Wrong::new("has a user or password in it", cure));
+    }
+    if !is_authority(authority) {
+        return Err(Wrong::new(
+            "names no host, or no port behind its colon",
+            cure,
+        ));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (authority, Some(if tls { 443 } else { 80 })),
+    };
+    Ok(HttpUrl {
+        tls,
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: port.ok_or_else(|| Wrong::new("names no port behind its colon", cure))?,
+        authority: authority.to_owned(),
+        target: target.to_owned(),
+    })
+}
+
+/// `"hard-fail"`, `"soft-fail"` or `"off"`.
+pub(super) fn revocation_policy(value: &DeValue<'_>) -> Result<RevocationPolicy, Wrong> {
+    match written(value, "\"hard-fail\"")? {
+        "hard-fail" => Ok(RevocationPolicy::HardFail),
+        "soft-fail" => Ok(RevocationPolicy::SoftFail),
+        "off" => Ok(RevocationPolicy::Off),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"hard-fail\", \"soft-fail\" nor \"off\""),
+            "write \"hard-fail\" to refuse certificates of which no list in force speaks, \
+             \"soft-fail\" to take and count them, \"off\" to look up nothing",
+        )),
+    }
 }
 
 /// A host name or a literal address, and perhaps a port.

@@ -19,12 +19,14 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::audit_file::AuditState;
-use super::exposition::{self, AuditSample, Sample, ShardSample};
+use super::crl_keeper::CrlCounts;
+use super::exposition::{self, AuditSample, CrlSample, Sample, ShardSample};
 use super::process::Process;
 use super::reload::Reloads;
 use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::signers::{SignerState, Signers};
+use crate::tls::revocation::Revocation;
 
 /// Connections at a time; for one more, the oldest is closed.
 const CONNECTIONS_MAX: usize = 64;
@@ -66,6 +68,8 @@ pub struct Parts {
     /// End of the server certificate's validity, seconds since 1970.
     pub certificate_not_after: Arc<AtomicU64>,
     pub reloads: Arc<Reloads>,
+    pub revocation: Arc<Revocation>,
+    pub crl_counts: Arc<CrlCounts>,
 }
 
 /// The answers to who asks.
@@ -127,9 +131,21 @@ impl Admin {
             }),
             certificate_not_after: self.parts.certificate_not_after.load(Ordering::Relaxed),
             reloads: &self.parts.reloads,
+            crls: self.crls(),
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
+    }
+
+    fn crls(&self) -> CrlSample {
+        let (lists, counts) = (self.parts.revocation.lists(), &self.parts.crl_counts);
+        CrlSample {
+            entries: lists.entries(),
+            next_update: lists.next_update().map(|end| end.0),
+            taken: counts.taken(),
+            refused: counts.refused(),
+            fetches_failed: counts.fetches_failed(),
+        }
     }
 
     /// What the shards measured, none where one does not answer in time.

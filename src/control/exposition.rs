@@ -41,8 +41,24 @@ pub struct Sample<'a> {
     /// End of the server certificate's validity, seconds since 1970.
     pub certificate_not_after: u64,
     pub reloads: &'a Reloads,
+    pub crls: CrlSample,
     pub draining: bool,
     pub version: &'a str,
+}
+
+/// The revocation lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrlSample {
+    /// Serial numbers in those in use.
+    pub entries: usize,
+    /// When the first of them ends, seconds since 1970; none where there is none.
+    pub next_update: Option<u64>,
+    /// Lists that came into use while the gateway served.
+    pub taken: u64,
+    /// Lists that were read and not taken.
+    pub refused: u64,
+    /// Lists that could not be fetched.
+    pub fetches_failed: u64,
 }
 
 /// The audit file, as it was found.
@@ -119,6 +135,28 @@ impl Page {
         self.series(name, &[], value);
     }
 
+    fn crls(&mut self, crls: CrlSample) {
+        let help = "Serial numbers in the revocation lists in use.";
+        self.single("t8gate_crl_entries", "gauge", help, crls.entries);
+        if let Some(end) = crls.next_update {
+            let name = "t8gate_crl_next_update_timestamp_seconds";
+            let help = "When the first of the revocation lists ends, in seconds since 1970.";
+            self.single(name, "gauge", help, end);
+        }
+        let (name, help) = (
+            "t8gate_crls_total",
+            "Revocation lists, by what became of them.",
+        );
+        self.family(name, "counter", help);
+        for (outcome, count) in [
+            ("taken", crls.taken),
+            ("refused", crls.refused),
+            ("not_fetched", crls.fetches_failed),
+        ] {
+            self.series(name, &[("outcome", outcome)], count);
+        }
+    }
+
     /// A family with one series for each shard.
     fn per_shard<T: Display>(
         &mut self,
@@ -189,6 +227,7 @@ impl Page {
             "Whether the last one came into force; 0 while the files are at fault.",
             u8::from(sample.reloads.last_applied()),
         );
+        self.crls(sample.crls);
         if let Some(queued) = sample.signer_queued {
             let help = "Pieces of work that wait for the token.";
             self.single("t8gate_signer_queue_length", "gauge", help, queued);
@@ -267,6 +306,11 @@ impl Page {
                 ("full", &c.handshakes_full),
                 ("resumed", &c.handshakes_resumed),
             ]
+        });
+        let name = "t8gate_clients_unchecked_total";
+        let help = "Clients taken by soft-fail, of whose certificates no revocation list spoke.";
+        self.per_shard(name, "counter", help, shards, |shard| {
+            shard.counters.clients_unchecked.read()
         });
         let refused = (
             "t8gate_connections_refused_total",

@@ -11,6 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::revocation;
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner};
@@ -65,7 +66,12 @@ impl Report {
     }
 }
 
-fn fault<T>(at: &Located<T>, key: &str, what: impl Display, cure: impl Display) -> Fault {
+pub(super) fn fault<T>(
+    at: &Located<T>,
+    key: &str,
+    what: impl Display,
+    cure: impl Display,
+) -> Fault {
     Fault {
         line: at.line,
         key: key.to_owned(),
@@ -95,6 +101,12 @@ pub fn load(
     let auth = report.note("client trust anchors", client_auth(config));
     let profile = report.note("TLS profile", profile(config));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
+    let lists = running.as_ref().map(|running| &running.snapshot.revocation);
+    let revocation = match lists {
+        Some(lists) => Arc::clone(lists),
+        None => revocation::lists(config, now, &mut report),
+    };
+    let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let (own_issuer, issuers) = issuers(config, own, &mut report);
     let terminator = served.as_ref().zip(auth).and_then(|(served, auth)| {
         let made = terminator(config, served, auth);
@@ -110,6 +122,7 @@ pub fn load(
         issuer: own_issuer,
         clients_by_id: clients_by_id(config),
         clients: config.clients.clone(),
+        revocation: Arc::clone(&revocation),
         upstream: config.upstream.address.value,
         upstream_connections_idle_max: config.upstream.connections_idle_max,
         limits: config.limits,
@@ -213,7 +226,7 @@ fn clients_by_id(config: &Config) -> HashMap<String, ClientIndex> {
     ids.zip((0..).map(ClientIndex)).collect()
 }
 
-fn certificates(
+pub(super) fn certificates(
     at: &Located<std::path::PathBuf>,
     key: &str,
 ) -> Result<Vec<CertificateDer<'static>>, Fault> {
@@ -438,6 +451,7 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
             name: partner.name.clone(),
             anchors: certificates(&partner.client_ca, &client_ca_key(partner))?,
             waived: waived(&partner.waive, &format!("{}.waive", partner.section))?,
+            revocation: revocation::rules(config, partner),
         };
         anchors += group.anchors.len();
         groups.push(group);
@@ -478,7 +492,7 @@ fn profile(config: &Config) -> Result<(&'static Profile, String), Fault> {
     Ok((profile, format!("{}: {}", profile.name, profile.clauses)))
 }
 
-fn client_ca_key(partner: &Partner) -> String {
+pub(super) fn client_ca_key(partner: &Partner) -> String {
     format!("{}.client_ca", partner.section)
 }
 

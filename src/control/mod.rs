@@ -4,11 +4,14 @@
 pub mod admin;
 pub mod audit_file;
 pub mod audit_line;
+pub mod crl_fetch;
+pub mod crl_keeper;
 pub mod exposition;
 pub mod load;
 pub mod process;
 pub mod reload;
 pub mod reporter;
+pub mod revocation;
 pub mod thread;
 pub mod ticket_secrets;
 pub mod vigil;

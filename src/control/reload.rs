@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::load::{self, Running};
+use super::load::{self, Report, Running};
+use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
 use crate::peer::Client;
@@ -192,6 +193,9 @@ impl Reloader {
         }
         self.certificate_not_after
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
+        // Lists of CAs that are no anchors any more are not gone by.
+        let issuers = revocation::issuers(&config, &mut Report::default());
+        snapshot.revocation.take_lists_of(issuers);
         self.current.store(Arc::new(snapshot));
         self.config = config;
         Ok(())
@@ -231,6 +235,19 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
     written.listen.cpus.line = lines.listen.cpus.line;
     written.listen.steering.line = lines.listen.steering.line;
     written.memory.huge_pages.line = lines.memory.huge_pages.line;
+    let places = |config: &Config| -> Vec<_> {
+        let lists = config.revocation.lists.iter();
+        lists.map(|list| list.place.value.clone()).collect()
+    };
+    if places(&written) == places(running) {
+        written
+            .revocation
+            .lists
+            .clone_from(&running.revocation.lists);
+    }
+    if let (Some(written), Some(lines)) = (&mut written.revocation.state, &lines.revocation.state) {
+        written.line = lines.line;
+    }
     if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
         written.address.line = lines.address.line;
     }
@@ -243,6 +260,8 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         "listen.share_port": listen.share_port;
         "listen.steering": listen.steering;
         "memory.huge_pages": memory.huge_pages;
+        "crl": revocation.lists;
+        "revocation.state": revocation.state;
         "admin": admin;
         "audit": audit;
         "limits.cached_tokens_max": limits.cached_tokens_max;

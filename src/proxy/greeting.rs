@@ -56,6 +56,9 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
                 early.append(&mut stream.inbox);
                 stream.inbox = early;
             }
+            if established.unchecked {
+                note_unchecked(local);
+            }
             let (session, peer) = (established.session, established.peer);
             let socket = Rc::clone(stream.socket());
             let standing = local.standings.enter(peer, address, socket);
@@ -251,6 +254,22 @@ pub(super) async fn linger(stream: &mut Stream, watch: &Watch) {
             Ok(Ok(count)) if count > 0 && count < left => left -= count,
             _ => return,
         }
+    }
+}
+
+/// Counts a client that was taken unchecked, and says so: the first, the second, the fourth.
+fn note_unchecked(local: &Local) {
+    let counter = &local.counters.clients_unchecked;
+    counter.bump();
+    let count = counter.read();
+    if count.is_power_of_two() {
+        tracing::warn!(
+            shard = local.shard,
+            count,
+            hint = "see t8gate_crl_next_update_timestamp_seconds and the log: a list has ended, \
+                    or there is none of a client's CA",
+            "clients are taken unchecked, as soft-fail has it: no revocation list speaks of them"
+        );
     }
 }
 

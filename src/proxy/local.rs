@@ -59,6 +59,8 @@ pub struct Local {
     pub in_force: RefCell<Rc<InForce>>,
     /// The connections that have shown a certificate.
     pub standings: Rc<Standings>,
+    /// The generation of revocation lists that connections were last judged by.
+    pub lists_seen: Cell<u64>,
     pub counters: Arc<Counters>,
     pub latencies: RefCell<Latencies>,
     pub journal: Journal,
@@ -101,12 +103,25 @@ impl Local {
             self.tokens.borrow_mut().clear();
             self.standings.outdate_tokens();
         }
+        self.judge_all();
+        Ok(())
+    }
+
+    /// Judges all connections anew where a revocation list has come since the last look.
+    pub fn look_for_lists(&self) {
+        let generation = self.snapshot().revocation.generation();
+        if self.lists_seen.replace(generation) != generation {
+            self.judge_all();
+        }
+    }
+
+    fn judge_all(&self) {
+        let in_force = self.snapshot();
         let lost = self.standings.judge(&in_force.terminator, self.seconds());
         if !lost.is_empty() {
             self.watches.wake_all();
         }
         lost.iter().for_each(|lost| distrusted(lost, self));
-        Ok(())
     }
 
     /// A name for the next request.

@@ -16,9 +16,10 @@ use super::chains::{self, ChainHash};
 use super::epoch::TrustEpoch;
 use super::leaf::Leaf;
 use super::path::{Believed, Group};
+use super::revocation::{IssuerId, Revocation, Rules, Unknown};
 use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
-use crate::peer::{Client, ClientIndex, Peer, San};
+use crate::peer::{Client, ClientIndex, Lineage, Peer, San};
 
 /// Partners whose certificates come from the same CAs and are judged alike.
 pub struct PartnerGroup {
@@ -27,6 +28,8 @@ pub struct PartnerGroup {
     pub anchors: Vec<CertificateDer<'static>>,
     /// The rules that its certificates may break.
     pub waived: RuleSet,
+    /// How revocation of its certificates is looked up.
+    pub revocation: Rules,
 }
 
 /// Why trust cannot be placed as configured.
@@ -48,6 +51,7 @@ pub struct ClientAuth {
     hints: Vec<DistinguishedName>,
     epoch: [u8; 32],
     profile: &'static Profile,
+    revocation: Arc<Revocation>,
     #[cfg(test)]
     pub(super) asked: tests::Asked,
 }
@@ -101,6 +105,7 @@ impl ClientAuth {
             uri: HashMap::new(),
             epoch: [0; 32],
             profile: &profile::THREE_GPP,
+            revocation: Arc::default(),
             #[cfg(test)]
             asked: tests::Asked::default(),
         };
@@ -114,6 +119,12 @@ impl ClientAuth {
         }
         auth.epoch = epoch.finish();
         Ok(auth)
+    }
+
+    /// The same, with the revocation lists that certificates are looked up in.
+    #[must_use]
+    pub fn looking_up_in(self, revocation: Arc<Revocation>) -> Self {
+        Self { revocation, ..self }
     }
 
     fn enrol(&mut self, client: &Client, epoch: &mut TrustEpoch) -> Result<(), (String, String)> {
@@ -171,6 +182,7 @@ impl ClientAuth {
     /// in the handshake that a ticket continues.
     pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
         let client = self.client(leaf.names_at(now)?)?;
+        self.unrevoked(client, leaf.lineage(), now)?;
         let not_after = u64::try_from(leaf.validity().until).unwrap_or(0);
         Ok(Peer::new(
             client,
@@ -203,7 +215,26 @@ impl ClientAuth {
             });
         }
         group.judge(RuleSet::of_bits(lineage.broken))?;
+        self.unrevoked(client, lineage, now)?;
         Ok(client)
+    }
+
+    /// Looks a path up in the revocation lists, as the client's group has it: what is not known of
+    /// it, where that is let pass.
+    ///
+    /// # Errors
+    /// It is revoked, or that is not known and not let pass.
+    pub(super) fn unrevoked(
+        &self,
+        client: ClientIndex,
+        lineage: &Lineage,
+        now: UnixSeconds,
+    ) -> Result<Option<Unknown>, Refusal> {
+        let member = self.member(client).ok_or(Refusal::NotMapped)?;
+        let group = self.groups.get(member.group).ok_or(Refusal::NotMapped)?;
+        let path = lineage.certificates.iter();
+        let path = path.map(|id| (IssuerId::of_octets(id.issuer), &*id.serial));
+        self.revocation.judge(path, group.revocation(), now)
     }
 
     fn member(&self, client: ClientIndex) -> Option<&Member> {
@@ -324,6 +355,10 @@ pub(super) fn unfit(refusal: Refusal) -> Unfit {
         Refusal::CertificateExpired => CertificateError::Expired,
         Refusal::BadCertificate => CertificateError::BadEncoding,
         Refusal::UnknownCa => CertificateError::UnknownIssuer,
+        Refusal::CertificateRevoked => CertificateError::Revoked,
+        // Both become the alert unknown_ca.
+        Refusal::RevocationUnknown => CertificateError::UnknownRevocationStatus,
+        Refusal::RevocationListExpired => CertificateError::ExpiredRevocationList,
         Refusal::Profile(rule) => alerting(rule),
         // Becomes the alert access_denied.
         _ => CertificateError::ApplicationVerificationFailure,

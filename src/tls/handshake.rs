@@ -184,6 +184,8 @@ pub struct Established {
     pub session: Session,
     /// Who the client is.
     pub peer: Peer,
+    /// Nothing was known of whether the certificate is revoked, and it was taken all the same.
+    pub unchecked: bool,
     /// Received beyond the handshake, for [`Session::open`].
     pub incoming: Vec<u8>,
     /// To be sent still: the handshake's last flight.
@@ -291,12 +293,15 @@ impl Handshake {
             // Of several tickets that opened, not the last one was taken.
             _ => self.terminator.auth.continued(shown, now)?,
         };
-        let peer = self.terminator.auth.peer(&leaf, now)?;
+        let auth = &self.terminator.auth;
+        let peer = auth.peer(&leaf, now)?;
+        let doubt = auth.unrevoked(peer.client(), leaf.lineage(), now)?;
         let awaited = self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3);
         let session = Session::new(self.connection, self.early);
         Ok(Established {
             session: session.map_err(|_| Refusal::Protocol)?,
             peer,
+            unchecked: doubt.is_some(),
             incoming: self.incoming,
             outgoing: self.outgoing,
             awaited,

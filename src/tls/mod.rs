@@ -55,6 +55,12 @@ pub enum Refusal {
     OtherPartner,
     /// The chain breaks a rule of the certificate profile.
     Profile(Rule),
+    /// A revocation list names a certificate of the client's chain.
+    CertificateRevoked,
+    /// No revocation list speaks of a certificate of the client's chain.
+    RevocationUnknown,
+    /// The revocation list that speaks of it has ended.
+    RevocationListExpired,
     /// The certificate is unfit otherwise: signature, constraints, encoding.
     BadCertificate,
     /// No version, suite, group or application protocol in common.
@@ -82,6 +88,9 @@ impl Refusal {
             Self::MappedTwice => "mapped_twice",
             Self::OtherPartner => "other_partner",
             Self::Profile(_) => "certificate_rule",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::RevocationListExpired => "revocation_list_expired",
             Self::BadCertificate => "bad_certificate",
             Self::NoCommonProfile => "no_common_profile",
             Self::SignerFailed => "signer_failed",
@@ -96,8 +105,9 @@ impl Refusal {
 fn alert_of(refusal: Refusal) -> u8 {
     match refusal {
         Refusal::BadCertificate => 42,
+        Refusal::CertificateRevoked => 44,
         Refusal::CertificateExpired => 45,
-        Refusal::UnknownCa => 48,
+        Refusal::UnknownCa | Refusal::RevocationUnknown | Refusal::RevocationListExpired => 48,
         // access_denied
         _ => 49,
     }

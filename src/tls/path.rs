@@ -10,6 +10,7 @@ use super::certificate_rules::{Place, Purpose, Rule, RuleSet, Seen, broken, brok
 use super::client_auth::{PartnerGroup, unfit};
 use super::handshake::refusal_of;
 use super::leaf::{self, Validity};
+use super::revocation::{IssuerId, Rules};
 use super::{Refusal, profile};
 use crate::clock::UnixSeconds;
 use crate::peer::{CertificateId, Lineage};
@@ -18,6 +19,7 @@ use crate::peer::{CertificateId, Lineage};
 pub(super) struct Group {
     name: String,
     waived: RuleSet,
+    revocation: Rules,
     /// The anchors as configured, and as webpki wants them, in the same order.
     anchors: Vec<CertificateDer<'static>>,
     trust: Vec<TrustAnchor<'static>>,
@@ -66,6 +68,7 @@ impl Group {
             thumbprints: thumbprints.collect(),
             name: group.name,
             waived: group.waived,
+            revocation: group.revocation,
             anchors: group.anchors,
             trust,
         })
@@ -80,6 +83,11 @@ impl Group {
         self.trust
             .iter()
             .map(|anchor| DistinguishedName::in_sequence(anchor.subject.as_ref()))
+    }
+
+    /// How revocation of its certificates is looked up.
+    pub(super) fn revocation(&self) -> Rules {
+        self.revocation
     }
 
     pub(super) fn has_anchor(&self, thumbprint: &[u8; 32]) -> bool {
@@ -136,18 +144,21 @@ impl Group {
         self.judge(broken).map_err(unfit)?;
         // The anchor is trusted because it is configured, for as long as it is.
         let below = chain.get(..=between.len()).unwrap_or_default();
+        let unreadable = || unfit(Refusal::BadCertificate);
+        let issuers = chain.iter().skip(1);
+        let certificates = below.iter().zip(issuers).map(certificate_id);
         Ok(Believed {
             lineage: Lineage {
                 client_id: String::new(),
                 anchor: self.thumbprints[at],
-                certificates: below.iter().map(certificate_id).collect(),
+                certificates: certificates.collect::<Option<_>>().ok_or_else(unreadable)?,
                 broken: broken.bits(),
             },
             validity: below
                 .iter()
                 .map(Validity::of)
                 .reduce(Validity::and)
-                .ok_or_else(|| unfit(Refusal::BadCertificate))?,
+                .ok_or_else(unreadable)?,
         })
     }
 
@@ -194,11 +205,13 @@ fn broken_by_anchor(anchor: &X509Certificate<'_>, waived: RuleSet) -> Option<Rul
     broken(&seen).without(waived).first()
 }
 
-fn certificate_id(certificate: &X509Certificate<'_>) -> CertificateId {
-    CertificateId {
-        issuer: certificate.issuer().as_raw().into(),
+fn certificate_id(
+    (certificate, issuer): (&X509Certificate<'_>, &X509Certificate<'_>),
+) -> Option<CertificateId> {
+    Some(CertificateId {
+        issuer: IssuerId::of_ca(issuer)?.octets(),
         serial: certificate.raw_serial().into(),
-    }
+    })
 }
 
 /// As rustls' own verifier has it, as far as the alerts differ.

@@ -10,6 +10,7 @@
 
 mod crl;
 mod der;
+mod judge;
 mod pem;
 mod serials;
 mod window;
@@ -20,8 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use x509_parser::prelude::X509Certificate;
 
 pub use crl::Crl;
+pub use judge::{Policy, Revocation, Rules};
 pub use serials::Reason;
 
 use super::leaf;
@@ -29,12 +32,28 @@ use crate::clock::UnixSeconds;
 use crate::limits::CRL_EARLY_S_MAX;
 
 /// Who issued a certificate: SHA-256 over name and public key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IssuerId([u8; 32]);
 
 impl IssuerId {
+    /// Of the certificates that this CA issues.
+    pub(super) fn of_ca(ca: &X509Certificate<'_>) -> Option<Self> {
+        let name = der::only(ca.subject().as_raw(), der::SEQUENCE)?;
+        Some(Self::of(name, ca.public_key().raw))
+    }
+
+    /// For where rooms above are not known.
+    pub(super) fn octets(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// Of [`Self::octets`].
+    pub(super) fn of_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// Of the content octets of a name, and a whole SubjectPublicKeyInfo.
-    pub(super) fn of(name: &[u8], spki: &[u8]) -> Self {
+    fn of(name: &[u8], spki: &[u8]) -> Self {
         let mut hash = Context::new(&SHA256);
         // Length first, so that the two never run into one another.
         hash.update(&(name.len() as u64).to_be_bytes());
@@ -46,6 +65,7 @@ impl IssuerId {
 }
 
 /// A CA whose lists are taken.
+#[derive(Clone)]
 pub struct CrlIssuer {
     id: IssuerId,
     /// Content octets.
@@ -62,7 +82,7 @@ impl CrlIssuer {
         let spki = certificate.public_key().raw.to_vec();
         let usage = certificate.key_usage().ok()?;
         Some(Self {
-            id: IssuerId::of(&name, &spki),
+            id: IssuerId::of_ca(&certificate)?,
             name,
             spki,
             may_sign_crls: usage.is_none_or(|usage| usage.value.crl_sign()),
@@ -316,6 +336,16 @@ impl CrlSet {
             .flatten()
             .find_map(|crl| crl.doubt(grace, now));
         doubt.map_or(Verdict::Good, Verdict::Unknown)
+    }
+
+    /// The same without the lists of those issuers that are not wanted any more.
+    fn only(&self, wanted: impl Fn(&IssuerId) -> bool) -> Self {
+        let all = self.of.iter().filter(|(issuer, _)| wanted(issuer));
+        Self {
+            of: all
+                .map(|(issuer, lists)| (*issuer, lists.clone()))
+                .collect(),
+        }
     }
 
     /// Serial numbers in all of them.

@@ -1,5 +1,6 @@
 //! Handshakes in memory against rustls' own client.
 
+use crate::tls::revocation::Rules;
 use std::sync::Arc;
 
 use hsm::PrivateKey;
@@ -27,6 +28,7 @@ mod in_place;
 mod partners;
 mod profiles;
 mod records;
+mod revocation;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
 const LATER: UnixSeconds = UnixSeconds(4_200_000_000);
@@ -85,6 +87,7 @@ fn trusting(anchor: &Ca, waived: RuleSet) -> Vec<PartnerGroup> {
         name: "default".into(),
         anchors: vec![anchor.der.clone()],
         waived,
+        revocation: Rules::default(),
     }]
 }
 

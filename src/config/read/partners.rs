@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::refuse_repeats;
+use super::revocation::{GRACE_MS, no_list};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, client_name, identity, text, twice};
-use crate::config::{Located, PARTNER_DEFAULT, Partner};
+use crate::config::value::{
+    Wrong, client_name, duration, identity, revocation_policy, text, twice,
+};
+use crate::config::{Located, PARTNER_DEFAULT, Partner, RevocationPolicy};
 use crate::peer::Identity;
 
 /// `[[partner]]`, behind the group that `tls.client_ca` stands for.
@@ -24,13 +27,16 @@ pub(super) fn partners(
             client_ca,
             waive: Vec::new(),
             identity: Identity::Any,
+            revocation: None,
+            crl_grace: None,
         }
     });
+    let has_lists = root.has("crl");
     let sections = root.sections("partner");
     let read: Vec<_> = sections
         .into_iter()
         .enumerate()
-        .map(|(at, section)| partner(section, at, &mut owned))
+        .map(|(at, section)| partner(section, at, has_lists, &mut owned))
         .collect();
     let read: Option<Vec<_>> = read.into_iter().collect();
     let all: Vec<Partner> = default.into_iter().chain(read?).collect();
@@ -41,6 +47,7 @@ pub(super) fn partners(
 fn partner(
     mut section: Section<'_, '_>,
     at: usize,
+    has_lists: bool,
     owned: &mut HashMap<String, usize>,
 ) -> Option<Partner> {
     let cure = "write the word by which clients name the group";
@@ -51,6 +58,13 @@ fn partner(
     let waive = waive.map_or(Vec::new(), |list| list.value);
     refuse_repeats(&section, "waive", &waive);
     let identity = section.or("identity", identity, Identity::Any);
+    let revocation = section.optional("revocation", revocation_policy);
+    let crl_grace = section.optional("crl_grace", duration(GRACE_MS));
+    if let Some(said) = revocation.as_ref().filter(|_| !has_lists)
+        && said.value != RevocationPolicy::Off
+    {
+        section.fault(said.line, "revocation", no_list());
+    }
     let name = name?;
     if let Some(first) = owned.insert(name.value.clone(), name.line) {
         let what = format!("{:?}", name.value);
@@ -62,6 +76,8 @@ fn partner(
         client_ca: client_ca?,
         waive,
         identity,
+        revocation: revocation.map(|said| said.value),
+        crl_grace: crl_grace.map(|said| said.value),
     })
 }
 

@@ -658,4 +658,5 @@ mod machine;
 mod oauth;
 mod operation;
 mod partners;
+mod revocation;
 mod tickets;

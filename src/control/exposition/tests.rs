@@ -25,6 +25,13 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
         }),
         certificate_not_after: 1_795_000_000,
         reloads: &Reloads::default(),
+        crls: CrlSample {
+            entries: 12,
+            next_update: Some(1_796_000_000),
+            taken: 1,
+            refused: 2,
+            fetches_failed: 3,
+        },
         draining: false,
         version: "1.2.3",
     })
@@ -62,6 +69,9 @@ fn counts_stand_with_their_shard_reason_and_client() {
         "t8gate_connections_refused_total{shard=\"1\",reason=\"unknown_ca\"} 1",
         "t8gate_token_verdicts_total{shard=\"1\",verdict=\"verified\"} 9",
         "t8gate_handshakes_total{shard=\"1\",kind=\"resumed\"} 8",
+        "t8gate_crl_entries 12",
+        "t8gate_crl_next_update_timestamp_seconds 1796000000",
+        "t8gate_crls_total{outcome=\"refused\"} 2",
         "t8gate_client_requests_total{client=\"scs-1\",outcome=\"cut\"} 9",
         "t8gate_client_connections_total{client=\"a\\\"b\\\\c\\nd\"} 1",
         "t8gate_signer_queue_length 3",

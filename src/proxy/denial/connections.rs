@@ -87,6 +87,9 @@ impl ConnectionDenial {
             Self::Handshake(Refusal::OtherPartner) => 21,
             Self::Handshake(Refusal::Profile(_)) => 22,
             Self::Distrusted(_) => 23,
+            Self::Handshake(Refusal::CertificateRevoked) => 24,
+            Self::Handshake(Refusal::RevocationUnknown) => 25,
+            Self::Handshake(Refusal::RevocationListExpired) => 26,
         }
     }
 }
@@ -101,7 +104,7 @@ const BROKEN_SESSION: &str =
     "the client breaks the TLS protocol, or something on the way alters its bytes";
 
 /// The table.
-pub const CONNECTION_ROWS: [ConnectionRow; 24] = [
+pub const CONNECTION_ROWS: [ConnectionRow; 27] = [
     row(
         "not_tls",
         "decode_error",
@@ -205,6 +208,23 @@ pub const CONNECTION_ROWS: [ConnectionRow; 24] = [
         "",
         "the configuration in force no longer lets this certificate in: see the reason",
     ),
+    row(
+        "certificate_revoked",
+        "certificate_revoked",
+        "the CA has revoked the client's certificate, or one between it and the trust anchor: the \
+         client needs a new one",
+    ),
+    row(
+        "revocation_unknown",
+        "unknown_ca",
+        "no revocation list in use speaks of the client's CA: add [[crl]], or see in the log why \
+         a list was not taken",
+    ),
+    row(
+        "revocation_list_expired",
+        "unknown_ca",
+        "the CA's revocation list has ended: have it renewed; revocation.grace gives time",
+    ),
 ];
 
 const _: () = assert!(CONNECTION_ROWS.len() <= CONNECTION_ROWS_MAX);
@@ -232,6 +252,9 @@ mod tests {
             Refusal::Protocol,
             Refusal::OtherPartner,
             Refusal::Profile(Rule::Version),
+            Refusal::CertificateRevoked,
+            Refusal::RevocationUnknown,
+            Refusal::RevocationListExpired,
         ];
         let faults = [
             TlsFault::BadRecord,

@@ -82,7 +82,7 @@ impl Crl {
         if candidates.peek().is_none() {
             return Err(CrlFault::UnknownIssuer);
         }
-        let mut revoked = Serials::with_room_for(counts);
+        let mut revoked = Serials::with_room_for(counts).map_err(|_| CrlFault::Unreadable)?;
         let frame = pass(source, true, |entry| revoked.add(entry.serial, entry.fate))?;
         let signer = candidates
             .find(|issuer| frame.is_signed_by(&issuer.spki))

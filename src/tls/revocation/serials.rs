@@ -5,6 +5,10 @@
 //! width, which is exact: no hash, no collision. Each width is one sorted array without pointers;
 //! a lookup is a binary search, some twenty comparisons in a million.
 
+use std::io;
+
+use memmap2::MmapMut;
+
 use crate::clock::UnixSeconds;
 
 /// 20 octets, and one more in front of those whose first bit is set.
@@ -45,15 +49,6 @@ pub(super) struct Fate {
     pub(super) reason: Reason,
 }
 
-/// Octets alone, so that no padding stands between records.
-#[derive(Clone, Copy)]
-struct Record<const WIDTH: usize> {
-    serial: [u8; WIDTH],
-    /// Seconds since 1970, big-endian; what is later than 2106 is kept as that.
-    since: [u8; 4],
-    reason: u8,
-}
-
 /// How many serials of each width there are, to make room for exactly those.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -66,10 +61,10 @@ pub(super) struct Counts {
 /// A set of serial numbers and what became of them.
 #[derive(Default)]
 pub(super) struct Serials {
-    of_8: Vec<Record<8>>,
-    of_16: Vec<Record<16>>,
-    of_21: Vec<Record<FULL>>,
-    of_32: Vec<Record<SERIAL_BYTES_MAX>>,
+    of_8: Records<8, 13>,
+    of_16: Records<16, 21>,
+    of_21: Records<FULL, 26>,
+    of_32: Records<SERIAL_BYTES_MAX, 37>,
 }
 
 impl Counts {
@@ -88,49 +83,50 @@ impl Counts {
 }
 
 impl Serials {
-    pub(super) fn with_room_for(counts: Counts) -> Self {
-        Self {
-            of_8: Vec::with_capacity(counts.of_8),
-            of_16: Vec::with_capacity(counts.of_16),
-            of_21: Vec::with_capacity(counts.of_21),
-            of_32: Vec::with_capacity(counts.of_32),
-        }
+    /// # Errors
+    /// The kernel's, where the memory is not to be had.
+    pub(super) fn with_room_for(counts: Counts) -> io::Result<Self> {
+        Ok(Self {
+            of_8: Records::with_room_for(counts.of_8)?,
+            of_16: Records::with_room_for(counts.of_16)?,
+            of_21: Records::with_room_for(counts.of_21)?,
+            of_32: Records::with_room_for(counts.of_32)?,
+        })
     }
 
-    /// Enters the content octets of an INTEGER; false where they are none or too many.
+    /// Enters the content octets of an INTEGER; false where they are none or too many, or more
+    /// than there is room for.
     pub(super) fn add(&mut self, serial: &[u8], fate: Fate) -> bool {
-        match shortest(serial) {
-            Some(serial @ [_, ..]) if serial.len() <= 8 => push(&mut self.of_8, serial, fate),
-            Some(serial) if serial.len() <= 16 => push(&mut self.of_16, serial, fate),
-            Some(serial) if serial.len() <= FULL => push(&mut self.of_21, serial, fate),
-            Some(serial) if serial.len() <= SERIAL_BYTES_MAX => {
-                push(&mut self.of_32, serial, fate);
-            }
-            _ => return false,
+        let serial = shortest(serial).unwrap_or_default();
+        match serial.len() {
+            1..=8 => self.of_8.add(serial, fate),
+            9..=16 => self.of_16.add(serial, fate),
+            17..=FULL => self.of_21.add(serial, fate),
+            22..=SERIAL_BYTES_MAX => self.of_32.add(serial, fate),
+            _ => false,
         }
-        true
     }
 
     /// Puts all in order, to be looked up from now on.
     pub(super) fn settle(&mut self) {
-        settle(&mut self.of_8);
-        settle(&mut self.of_16);
-        settle(&mut self.of_21);
-        settle(&mut self.of_32);
+        self.of_8.settle();
+        self.of_16.settle();
+        self.of_21.settle();
+        self.of_32.settle();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.of_8.len() + self.of_16.len() + self.of_21.len() + self.of_32.len()
+        self.of_8.len + self.of_16.len + self.of_21.len + self.of_32.len
     }
 
     /// What became of a serial number, if it is here.
     pub(super) fn find(&self, serial: &[u8]) -> Option<Fate> {
         let serial = shortest(serial)?;
         match serial.len() {
-            0..=8 => find(&self.of_8, serial),
-            9..=16 => find(&self.of_16, serial),
-            17..=FULL => find(&self.of_21, serial),
-            22..=SERIAL_BYTES_MAX => find(&self.of_32, serial),
+            0..=8 => self.of_8.find(serial),
+            9..=16 => self.of_16.find(serial),
+            17..=FULL => self.of_21.find(serial),
+            22..=SERIAL_BYTES_MAX => self.of_32.find(serial),
             _ => None,
         }
     }
@@ -159,34 +155,77 @@ fn widened<const WIDTH: usize>(serial: &[u8]) -> [u8; WIDTH] {
     wide
 }
 
-fn push<const WIDTH: usize>(records: &mut Vec<Record<WIDTH>>, serial: &[u8], fate: Fate) {
-    records.push(Record {
-        serial: widened(serial),
-        since: u32::try_from(fate.since.0)
-            .unwrap_or(u32::MAX)
-            .to_be_bytes(),
-        reason: fate.reason.0,
-    });
+/// Records of `RECORD` octets: a serial number of `WIDTH`, four with the seconds since 1970
+/// (big-endian; what is later than 2106 is kept as that), one with the reason.
+///
+/// They lie in a mapping of their own: when a newer list takes the place of this one, the memory
+/// goes back at once, which an allocator of small things does when it sees fit.
+#[derive(Default)]
+struct Records<const WIDTH: usize, const RECORD: usize> {
+    octets: Option<MmapMut>,
+    /// len * RECORD <= octets.len()
+    len: usize,
 }
 
-/// Of two entries for one serial the one stays that revokes.
-fn settle<const WIDTH: usize>(records: &mut Vec<Record<WIDTH>>) {
-    let removes = |record: &Record<WIDTH>| record.reason == Reason::REMOVE_FROM_CRL.0;
-    records.sort_unstable_by(|one, other| {
-        let by_serial = one.serial.cmp(&other.serial);
-        by_serial.then_with(|| removes(one).cmp(&removes(other)))
-    });
-    records.dedup_by(|later, earlier| later.serial == earlier.serial);
-}
+impl<const WIDTH: usize, const RECORD: usize> Records<WIDTH, RECORD> {
+    const LAID_OUT: () = assert!(RECORD == WIDTH + 5);
 
-fn find<const WIDTH: usize>(records: &[Record<WIDTH>], serial: &[u8]) -> Option<Fate> {
-    let wanted = widened::<WIDTH>(serial);
-    let place = records.binary_search_by(|record| record.serial.cmp(&wanted));
-    let record = records.get(place.ok()?)?;
-    Some(Fate {
-        since: UnixSeconds(u64::from(u32::from_be_bytes(record.since))),
-        reason: Reason(record.reason),
-    })
+    fn with_room_for(count: usize) -> io::Result<Self> {
+        let () = Self::LAID_OUT;
+        let octets = match count {
+            0 => None,
+            _ => Some(MmapMut::map_anon(count * RECORD)?),
+        };
+        Ok(Self { octets, len: 0 })
+    }
+
+    fn add(&mut self, serial: &[u8], fate: Fate) -> bool {
+        let octets = self.octets.as_deref_mut().unwrap_or_default();
+        let Some(record) = octets.as_chunks_mut::<RECORD>().0.get_mut(self.len) else {
+            return false;
+        };
+        let since = u32::try_from(fate.since.0).unwrap_or(u32::MAX);
+        let facts = since.to_be_bytes().into_iter().chain([fate.reason.0]);
+        let fields = widened::<WIDTH>(serial).into_iter().chain(facts);
+        for (to, from) in record.iter_mut().zip(fields) {
+            *to = from;
+        }
+        self.len += 1;
+        true
+    }
+
+    /// Of two entries for one serial the one stays that revokes.
+    fn settle(&mut self) {
+        let octets = self.octets.as_deref_mut().unwrap_or_default();
+        let records = octets.as_chunks_mut::<RECORD>().0;
+        let records = records.get_mut(..self.len).unwrap_or_default();
+        let removes = |record: &[u8; RECORD]| record.last() == Some(&Reason::REMOVE_FROM_CRL.0);
+        records.sort_unstable_by(|one, other| {
+            let by_serial = one[..WIDTH].cmp(&other[..WIDTH]);
+            by_serial.then_with(|| removes(one).cmp(&removes(other)))
+        });
+        let mut kept = 0;
+        for at in 0..records.len() {
+            if kept == 0 || records[kept - 1][..WIDTH] != records[at][..WIDTH] {
+                records[kept] = records[at];
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
+    fn find(&self, serial: &[u8]) -> Option<Fate> {
+        let octets = self.octets.as_deref().unwrap_or_default();
+        let records = octets.as_chunks::<RECORD>().0.get(..self.len)?;
+        let wanted = widened::<WIDTH>(serial);
+        let place = records.binary_search_by(|record| record[..WIDTH].cmp(&wanted[..]));
+        let (_, facts) = records.get(place.ok()?)?.split_at_checked(WIDTH)?;
+        let (since, reason) = facts.split_first_chunk::<4>()?;
+        Some(Fate {
+            since: UnixSeconds(u64::from(u32::from_be_bytes(*since))),
+            reason: Reason(*reason.first()?),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -202,10 +241,14 @@ mod tests {
         reason: Reason(1),
     };
 
-    fn set_of(serials: &[&[u8]]) -> Serials {
+    fn room_for(serials: &[&[u8]]) -> Serials {
         let mut counts = Counts::default();
         assert!(serials.iter().all(|serial| counts.add(serial)));
-        let mut set = Serials::with_room_for(counts);
+        Serials::with_room_for(counts).unwrap()
+    }
+
+    fn set_of(serials: &[&[u8]]) -> Serials {
+        let mut set = room_for(serials);
         assert!(serials.iter().all(|serial| set.add(serial, FATE)));
         set.settle();
         set
@@ -248,18 +291,11 @@ mod tests {
             ..FATE
         };
         for order in [[removal, FATE], [FATE, removal]] {
-            let mut set = Serials::default();
+            let mut set = room_for(&[&[7], &[7]]);
             assert!(order.iter().all(|fate| set.add(&[7], *fate)));
             set.settle();
             assert_eq!((set.len(), set.find(&[7])), (1, Some(FATE)));
         }
-    }
-
-    #[test]
-    fn records_have_no_padding() {
-        assert_eq!(size_of::<Record<8>>(), 13);
-        assert_eq!(size_of::<Record<16>>(), 21);
-        assert_eq!(size_of::<Record<FULL>>(), 26);
     }
 
     proptest! {
@@ -268,7 +304,8 @@ mod tests {
             entered in proptest::collection::hash_map(any::<i64>(), 0_u32.., 0..200),
             asked in proptest::collection::vec(any::<i64>(), 50),
         ) {
-            let mut set = Serials::default();
+            let octets: Vec<_> = entered.keys().map(|serial| serial.to_be_bytes()).collect();
+            let mut set = room_for(&octets.iter().map(|o| o.as_slice()).collect::<Vec<_>>());
             let fates: HashMap<i64, Fate> = entered
                 .iter()
                 .map(|(serial, since)| {

@@ -1,6 +1,7 @@
 //! Certificates that are refused in the handshake, by which reason and with which alert.
 
 use super::*;
+use crate::tls::revocation::Rules;
 
 #[test]
 fn missing_client_certificate_is_refused() {
@@ -109,6 +110,7 @@ fn anchor_that_may_not_sign_certificates_is_refused() {
         name: "default".into(),
         anchors: Vec::new(),
         waived: RuleSet::EMPTY,
+        revocation: Rules::default(),
     };
     assert!(ClientAuth::new(vec![none], &clients()).is_err());
 }

@@ -2,6 +2,7 @@
 //! when that changes.
 
 use super::*;
+use crate::tls::revocation::Rules;
 
 /// Two groups with a CA each; the first client is of the first, the second of the second.
 struct Two {
@@ -22,6 +23,7 @@ impl Two {
             name: name.into(),
             anchors: anchors.iter().map(|ca| ca.der.clone()).collect(),
             waived,
+            revocation: Rules::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `config/t8gate.toml` and the code say the same.
 
 use super::*;
+use crate::config::RevocationPolicy;
 
 const DOCUMENTED: &str = include_str!("../../../../config/t8gate.toml");
 
@@ -82,10 +83,13 @@ fn sections_called_optional_may_be_left_out() {
         .collect();
     assert_eq!(good(&text.join("\n")).oauth, None);
     assert_eq!(good(&without(&["[tls.tickets]"])).tls.tickets, None);
+    let lists = good(&without(&["[[crl]]", "[[partner]]"])).revocation;
+    assert_eq!(lists.policy, RevocationPolicy::Off);
     for head in [
         "[tls.tickets]",
         "[oauth]",
         "[[partner]]",
+        "[[crl]]",
         "[admin]",
         "[audit]",
     ] {
@@ -158,6 +162,8 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[[issuer]]",
         "[[partner]]",
         "[[client]]",
+        "[revocation]",
+        "[[crl]]",
         "[upstream]",
         "[admin]",
         "[audit]",

@@ -1,0 +1,191 @@
+//! One list fetched by http or https, from a URL that the operator has configured and from nowhere
+//! else: into a file, bounded in size and time.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, ETAG, HOST, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use hyper::header::{LAST_MODIFIED, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::NamedTempFile;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::config::HttpUrl;
+use crate::limits::CRL_BYTES_MAX;
+
+/// From the first packet to the last octet: 50 MB at 1 MB/s.
+const FETCH_WAIT: Duration = Duration::from_secs(60);
+
+/// What the server said of the list it gave last, to be asked for a newer one only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    etag: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
+}
+
+/// What was found.
+pub enum Fetched {
+    /// The list, in a file of its own.
+    List(NamedTempFile, Validators),
+    /// The one that is known already.
+    NotModified,
+}
+
+/// Why there is no list.
+#[derive(Debug)]
+pub enum FetchFault {
+    /// No connection, or it broke.
+    Connection(std::io::Error),
+    /// Not an HTTP answer.
+    Http(hyper::Error),
+    /// An answer without a list. Redirects are among them: where they lead nobody has configured.
+    Status(StatusCode),
+    /// Longer than is read.
+    TooLong,
+    /// Not within the time it may take.
+    Deadline,
+}
+
+impl fmt::Display for FetchFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "no connection, or it broke: {error}"),
+            Self::Http(error) => write!(f, "the server does not answer in HTTP: {error}"),
+            Self::Status(status) if status.is_redirection() => {
+                write!(
+                    f,
+                    "the server answers {status}, and redirects are not followed"
+                )
+            }
+            Self::Status(status) => write!(f, "the server answers {status}"),
+            Self::TooLong => write!(f, "the list is longer than {} MiB", CRL_BYTES_MAX >> 20),
+            Self::Deadline => write!(f, "it has not come within {} s", FETCH_WAIT.as_secs()),
+        }
+    }
+}
+
+impl From<std::io::Error> for FetchFault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<hyper::Error> for FetchFault {
+    fn from(error: hyper::Error) -> Self {
+        Self::Http(error)
+    }
+}
+
+/// How to know a server that has a certificate from one of these CAs, and from no other.
+///
+/// # Errors
+/// None of them is the certificate of a CA.
+pub fn trusting(anchors: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for anchor in anchors {
+        roots.add(anchor)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Fetches a list into a file in `folder`, unless it is the one that `known` speaks of.
+///
+/// # Errors
+/// Why there is none.
+pub async fn fetch(
+    url: &HttpUrl,
+    tls: Option<&Arc<ClientConfig>>,
+    known: &Validators,
+    folder: &Path,
+) -> Result<Fetched, FetchFault> {
+    let fetched = tokio::time::timeout(FETCH_WAIT, async {
+        let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+        match tls.filter(|_| url.tls) {
+            Some(config) => {
+                let name = ServerName::try_from(url.host.clone()).map_err(std::io::Error::other)?;
+                let connector = TlsConnector::from(Arc::clone(config));
+                let stream = connector.connect(name, stream).await?;
+                ask(TokioIo::new(stream), url, known, folder).await
+            }
+            None => ask(TokioIo::new(stream), url, known, folder).await,
+        }
+    });
+    fetched.await.unwrap_or(Err(FetchFault::Deadline))
+}
+
+async fn ask<S>(
+    stream: S,
+    url: &HttpUrl,
+    known: &Validators,
+    folder: &Path,
+) -> Result<Fetched, FetchFault>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    let mut request = Request::get(&url.target)
+        .header(HOST, &url.authority)
+        .header(USER_AGENT, "t8gate")
+        .header(ACCEPT, "application/pkix-crl");
+    if let Some(etag) = &known.etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    if let Some(date) = &known.last_modified {
+        request = request.header(IF_MODIFIED_SINCE, date);
+    }
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(std::io::Error::other)?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        match response.status() {
+            StatusCode::OK => received(response, folder).await,
+            StatusCode::NOT_MODIFIED => Ok(Fetched::NotModified),
+            status => Err(FetchFault::Status(status)),
+        }
+    };
+    let mut exchange = pin!(exchange);
+    // Ends with the exchange: the connection is not used again. Where it ends first, all that came
+    // by it is there still, and what is wrong with it is told to the exchange.
+    tokio::select! {
+        fetched = &mut exchange => fetched,
+        _ = connection => exchange.await,
+    }
+}
+
+async fn received(response: Response<Incoming>, folder: &Path) -> Result<Fetched, FetchFault> {
+    let validators = Validators {
+        etag: response.headers().get(ETAG).cloned(),
+        last_modified: response.headers().get(LAST_MODIFIED).cloned(),
+    };
+    let mut file = NamedTempFile::new_in(folder)?;
+    let mut body = response.into_body();
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        received += data.len();
+        if received > CRL_BYTES_MAX {
+            return Err(FetchFault::TooLong);
+        }
+        file.write_all(&data)?;
+    }
+    Ok(Fetched::List(file, validators))
+}

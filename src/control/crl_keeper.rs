@@ -1,0 +1,278 @@
+//! Keeps the revocation lists in use: reads those of files again when they change, and fetches the
+//! others in time. A thread of its own, behind all others of its CPU: a long list takes a second.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use rustls::ClientConfig;
+use tokio::sync::oneshot;
+
+use super::crl_fetch::{self, Fetched, Validators};
+use crate::clock::UnixSeconds;
+use crate::config::{CrlPlace, HttpUrl};
+use crate::io::cpu;
+use crate::tls::revocation::{CrlFault, Revocation};
+
+/// Between two looks at a file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After the first fetch that failed; twice that after the next, and so on up to `refresh`.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// A list that is about to end is not asked for more often.
+const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
+/// Between two words about a list that has ended.
+const REMIND_EVERY_S: u64 = 3_600;
+
+#[cfg(test)]
+mod tests;
+
+/// One list's place.
+pub struct CrlFrom {
+    /// For the log.
+    pub name: String,
+    pub place: CrlPlace,
+    pub refresh: Duration,
+    /// How the server of an https URL is known.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Where a fetched list is kept; none for a file.
+    pub kept: Option<PathBuf>,
+    /// The content of a file that has been read, or is about to be.
+    pub read: Option<Stamp>,
+}
+
+/// What tells one content of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// None where there is no such file.
+    pub fn of(file: &Path) -> Option<Self> {
+        let found = fs::metadata(file).ok()?;
+        Some(Self {
+            inode: found.ino(),
+            bytes: found.len(),
+            changed: (found.mtime(), found.mtime_nsec()),
+        })
+    }
+}
+
+/// What became of lists so far.
+#[derive(Debug, Default)]
+pub struct CrlCounts {
+    taken: AtomicU64,
+    refused: AtomicU64,
+    fetches_failed: AtomicU64,
+}
+
+impl CrlCounts {
+    /// Lists that came into use.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Lists that were read and not taken.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Lists that could not be fetched.
+    pub fn fetches_failed(&self) -> u64 {
+        self.fetches_failed.load(Ordering::Relaxed)
+    }
+}
+
+/// The running thread; it ends when this is dropped.
+pub struct CrlKeeper {
+    _until: oneshot::Sender<()>,
+}
+
+impl CrlKeeper {
+    /// Starts it, where there is a list to keep.
+    ///
+    /// # Errors
+    /// The kernel's, where the thread cannot be had.
+    pub fn start(
+        revocation: Arc<Revocation>,
+        from: Vec<CrlFrom>,
+        counts: Arc<CrlCounts>,
+    ) -> io::Result<Option<Self>> {
+        if from.is_empty() {
+            return Ok(None);
+        }
+        let (until, told) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new().name("t8gate-crl".to_owned());
+        thread.spawn(move || {
+            if let Err(error) = cpu::step_back() {
+                tracing::warn!(%error, "the keeper of revocation lists competes with shards");
+            }
+            let tasks = tokio::task::LocalSet::new();
+            for from in from {
+                let (revocation, counts) = (Arc::clone(&revocation), Arc::clone(&counts));
+                tasks.spawn_local(async move { keep(&from, &revocation, &counts).await });
+            }
+            tasks.spawn_local(async move { remind(&revocation).await });
+            // Dropped at the end, whatever they are at.
+            let _ = tasks.block_on(&runtime, told);
+        })?;
+        Ok(Some(Self { _until: until }))
+    }
+}
+
+/// The name under which a fetched list is kept: two URLs never share one.
+pub fn kept_as(folder: &Path, place: &CrlPlace) -> PathBuf {
+    let hash = digest(&SHA256, place.to_string().as_bytes());
+    let hex: String = hash
+        .as_ref()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    folder.join(format!("{}.crl", &hex[..32]))
+}
+
+/// Reads a list from a file and takes it into use: how many serial numbers it has.
+///
+/// # Errors
+/// Why it is not used.
+pub fn take(file: &Path, revocation: &Revocation) -> Result<usize, CrlFault> {
+    let mut file = File::open(file).map_err(|_| CrlFault::Unreadable)?;
+    let crl = revocation.read(&mut file)?;
+    let entries = crl.entries();
+    revocation.adopt(crl)?;
+    Ok(entries)
+}
+
+async fn keep(from: &CrlFrom, revocation: &Revocation, counts: &CrlCounts) {
+    match &from.place {
+        CrlPlace::File(file) => watch(from, file, revocation, counts).await,
+        CrlPlace::Url(url) => fetch_again(from, url, revocation, counts).await,
+    }
+}
+
+/// Reads a file again when it has changed, and is no longer being written: when two looks find the
+/// same.
+async fn watch(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &CrlCounts) {
+    let mut read = from.read;
+    let mut seen = read;
+    let mut generation = revocation.generation();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = Stamp::of(file);
+        if now != read && now == seen && now.is_some() {
+            take_noting(from, file, revocation, counts);
+            (read, generation) = (now, revocation.generation());
+        }
+        seen = now;
+        // Whose lists are taken may have changed, or the complete list that a delta goes with.
+        if generation != revocation.generation() {
+            let _ = take(file, revocation);
+            generation = revocation.generation();
+        }
+    }
+}
+
+async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, counts: &CrlCounts) {
+    let Some(kept) = &from.kept else { return };
+    let folder = kept.parent().unwrap_or(Path::new("."));
+    let mut known = Validators::default();
+    let mut failures = 0;
+    loop {
+        match crl_fetch::fetch(url, from.tls.as_ref(), &known, folder).await {
+            Ok(Fetched::List(file, validators)) => {
+                if take_noting(from, file.path(), revocation, counts) {
+                    known = validators;
+                    // It is in use whether or not it is kept.
+                    if let Err(error) = file.persist(kept) {
+                        tracing::warn!(list = from.name, %error, "the list cannot be kept");
+                    }
+                }
+                failures = 0;
+            }
+            Ok(Fetched::NotModified) => failures = 0,
+            Err(fault) => {
+                failures += 1;
+                counts.fetches_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    list = from.name,
+                    failures,
+                    hint = "what is in use stays until it ends; see whether the server is up",
+                    "the revocation list cannot be fetched: {fault}"
+                );
+            }
+        }
+        tokio::time::sleep(pause(from.refresh, failures, revocation)).await;
+    }
+}
+
+/// Until the next fetch, within a tenth of it by chance: gateways that started together do not ask
+/// together for ever. Half of what is left until the first list ends, where that is sooner.
+fn pause(refresh: Duration, failures: u32, revocation: &Revocation) -> Duration {
+    let left = revocation.lists().next_update().map(|end| {
+        let left = end.0.saturating_sub(UnixSeconds::now().0);
+        Duration::from_secs(left / 2).max(FETCH_EVERY_MIN)
+    });
+    let wait = match failures {
+        0 => refresh.min(left.unwrap_or(refresh)),
+        _ => refresh.min(RETRY_AFTER.saturating_mul(1 << (failures - 1).min(16))),
+    };
+    let mut chance = [0];
+    // Without chance they ask together, which does no harm to this one.
+    let _ = rand::fill(&mut chance);
+    wait - wait * u32::from(chance[0]) / 2_560
+}
+
+fn take_noting(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &CrlCounts) -> bool {
+    match take(file, revocation) {
+        Ok(entries) => {
+            counts.taken.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(list = from.name, entries, "a new revocation list is in use");
+            true
+        }
+        Err(fault) => {
+            counts.refused.fetch_add(1, Ordering::Relaxed);
+            let (what, cure) = fault.explained();
+            tracing::error!(
+                list = from.name,
+                reason = fault.word(),
+                hint = cure,
+                "a revocation list is not used: {what}; what is in use stays until it ends"
+            );
+            false
+        }
+    }
+}
+
+/// Says it, again and again, where a list has ended.
+async fn remind(revocation: &Revocation) {
+    let mut said = 0;
+    loop {
+        let now = UnixSeconds::now();
+        let ended = revocation
+            .lists()
+            .next_update()
+            .is_some_and(|end| end < now);
+        if ended && now.0 >= said + REMIND_EVERY_S {
+            said = now.0;
+            tracing::error!(
+                hint = "see why no newer one has come",
+                "a revocation list has ended: after its grace, certificates of its CA are refused, \
+                 or taken unchecked where the policy is soft-fail"
+            );
+        } else if !ended {
+            said = 0;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,321 @@
+//! Lists that come from files and from a real server on loopback, and what becomes of bad ones.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
+use rustls::ServerConnection;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use time::{Duration as TimeSpan, OffsetDateTime};
+
+use super::*;
+use crate::clock::Millis;
+use crate::control::crl_fetch::{FetchFault, fetch};
+use crate::tls::revocation::{CrlIssuer, Unknown, Verdict};
+
+const WAIT: Duration = Duration::from_secs(30);
+
+struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    der: CertificateDer<'static>,
+}
+
+fn ca() -> Ca {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Lists");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let der = params.self_signed(&key).unwrap().der().clone();
+    let issuer = Issuer::new(params, key);
+    Ca { issuer, der }
+}
+
+/// A list of this number that revokes these serials.
+fn list(ca: &Ca, number: u64, serials: &[u64]) -> Vec<u8> {
+    let now = OffsetDateTime::now_utc();
+    let revoked = |serial: &u64| RevokedCertParams {
+        serial_number: SerialNumber::from(*serial),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: now - TimeSpan::minutes(1),
+        next_update: now + TimeSpan::days(1),
+        crl_number: SerialNumber::from(number),
+        issuing_distribution_point: None,
+        revoked_certs: serials.iter().map(revoked).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(&ca.issuer).unwrap().der().to_vec()
+}
+
+fn revocation(ca: &Ca) -> Arc<Revocation> {
+    let revocation = Arc::new(Revocation::default());
+    revocation.take_lists_of(vec![CrlIssuer::read(&ca.der).unwrap()]);
+    revocation
+}
+
+fn is_revoked(revocation: &Revocation, ca: &Ca, serial: u8) -> bool {
+    let issuer = CrlIssuer::read(&ca.der).unwrap().id();
+    let now = UnixSeconds::now();
+    let verdict = revocation
+        .lists()
+        .look_up(issuer, &[serial], Duration::ZERO, now);
+    assert_ne!(verdict, Verdict::Unknown(Unknown::Expired));
+    matches!(verdict, Verdict::Revoked { .. })
+}
+
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let by = Millis::now().after(WAIT);
+    while !holds() {
+        assert!(Millis::now() < by, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Answers one request after the other with what it is told to; gives the heads it has read.
+struct Origin {
+    url: HttpUrl,
+    heads: Receiver<String>,
+}
+
+fn origin(answers: Vec<Vec<u8>>, tls: Option<Arc<rustls::ServerConfig>>) -> Origin {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heads) = mpsc::channel();
+    let url = HttpUrl {
+        tls: tls.is_some(),
+        host: "127.0.0.1".into(),
+        port,
+        authority: format!("127.0.0.1:{port}"),
+        target: "/a.crl".into(),
+    };
+    std::thread::spawn(move || {
+        for answer in answers {
+            let Ok((mut socket, _)) = listener.accept() else {
+                return;
+            };
+            let head = match &tls {
+                None => exchange(&mut socket, &answer),
+                Some(config) => {
+                    let mut connection = ServerConnection::new(Arc::clone(config)).unwrap();
+                    exchange(
+                        &mut rustls::Stream::new(&mut connection, &mut socket),
+                        &answer,
+                    )
+                }
+            };
+            if sender.send(head).is_err() {
+                return;
+            }
+        }
+    });
+    Origin { url, heads }
+}
+
+fn exchange(stream: &mut (impl std::io::Read + std::io::Write), answer: &[u8]) -> String {
+    let mut head = String::new();
+    let mut reader = BufReader::new(&mut *stream);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|read| read > 0) {}
+    // Who has gone has refused the certificate.
+    let _ = stream.write_all(answer).and_then(|()| stream.flush());
+    head
+}
+
+fn ok(body: &[u8], fields: &str) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{fields}\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn status(line: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+}
+
+fn from_url(url: &HttpUrl, folder: &Path) -> CrlFrom {
+    let place = CrlPlace::Url(url.clone());
+    CrlFrom {
+        name: place.to_string(),
+        kept: Some(kept_as(folder, &place)),
+        place,
+        read: None,
+        refresh: Duration::from_millis(20),
+        tls: None,
+    }
+}
+
+fn start(
+    revocation: &Arc<Revocation>,
+    from: CrlFrom,
+    counts: &Arc<CrlCounts>,
+) -> Option<CrlKeeper> {
+    let (revocation, counts) = (Arc::clone(revocation), Arc::clone(counts));
+    CrlKeeper::start(revocation, vec![from], counts).unwrap()
+}
+
+#[test]
+fn file_that_changes_is_read_again_and_a_bad_one_changes_nothing() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let file = folder.path().join("a.crl");
+    fs::write(&file, list(&ca, 1, &[5])).unwrap();
+    let revocation = revocation(&ca);
+    assert_eq!(take(&file, &revocation).unwrap(), 1);
+    let counts = Arc::new(CrlCounts::default());
+    let from = CrlFrom {
+        name: "a.crl".into(),
+        place: CrlPlace::File(file.clone()),
+        refresh: WAIT,
+        tls: None,
+        kept: None,
+        read: Stamp::of(&file),
+    };
+    let before = revocation.generation();
+    let _keeper = start(&revocation, from, &counts).unwrap();
+    fs::write(&file, "nonsense").unwrap();
+    eventually("the bad file is looked at", || counts.refused() == 1);
+    assert!(is_revoked(&revocation, &ca, 5) && revocation.generation() == before);
+    fs::write(&file, list(&ca, 2, &[6])).unwrap();
+    eventually("the new list is in use", || counts.taken() == 1);
+    assert!(is_revoked(&revocation, &ca, 6) && !is_revoked(&revocation, &ca, 5));
+    assert!(revocation.generation() > before);
+    // An old one put back is refused.
+    fs::write(&file, list(&ca, 1, &[5])).unwrap();
+    eventually("the old list is looked at", || counts.refused() == 2);
+    assert!(is_revoked(&revocation, &ca, 6));
+}
+
+#[test]
+fn list_is_fetched_asked_for_by_its_validators_and_kept_over_a_restart() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let fields = "ETag: \"one\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
+    let answers = vec![
+        status("503 Service Unavailable"),
+        ok(&list(&ca, 1, &[5]), fields),
+        status("304 Not Modified"),
+        ok(&list(&ca, 2, &[5, 6]), ""),
+    ];
+    let origin = origin(answers, None);
+    let revocation = revocation(&ca);
+    let counts = Arc::new(CrlCounts::default());
+    let from = from_url(&origin.url, folder.path());
+    let kept = from.kept.clone().unwrap();
+    let _keeper = start(&revocation, from, &counts).unwrap();
+    let heads: Vec<String> = (0..4)
+        .map(|_| origin.heads.recv_timeout(WAIT).unwrap())
+        .collect();
+    assert!(
+        heads[0].starts_with("GET /a.crl HTTP/1.1\r\n"),
+        "{}",
+        heads[0]
+    );
+    assert!(heads[0].contains(&format!("host: {}\r\n", origin.url.authority)));
+    assert!(!heads[1].contains("if-none-match"), "{}", heads[1]);
+    assert!(
+        heads[2].contains("if-none-match: \"one\"\r\n"),
+        "{}",
+        heads[2]
+    );
+    assert!(
+        heads[2].contains("if-modified-since: Thu, 01 Jan"),
+        "{}",
+        heads[2]
+    );
+    eventually("the second list is in use", || counts.taken() == 2);
+    assert!(is_revoked(&revocation, &ca, 6));
+    assert!(counts.fetches_failed() >= 1);
+    let later = super::tests::revocation(&ca);
+    eventually("the second list is kept", || take(&kept, &later) == Ok(2));
+    assert!(is_revoked(&later, &ca, 6));
+}
+
+#[test]
+fn fetched_list_that_is_not_the_cas_is_not_kept() {
+    let (folder, ca, other) = (tempfile::tempdir().unwrap(), ca(), ca());
+    let origin = origin(vec![ok(&list(&other, 9, &[5]), "")], None);
+    let revocation = revocation(&ca);
+    let counts = Arc::new(CrlCounts::default());
+    let from = from_url(&origin.url, folder.path());
+    let kept = from.kept.clone().unwrap();
+    let _keeper = start(&revocation, from, &counts).unwrap();
+    eventually("the list is looked at", || counts.refused() == 1);
+    eventually("nobody answers any more", || counts.fetches_failed() > 0);
+    assert!(!kept.exists() && revocation.lists().issuers() == 0);
+}
+
+fn fetched(url: &HttpUrl, tls: Option<&Arc<ClientConfig>>) -> Result<Vec<u8>, FetchFault> {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let known = Validators::default();
+    match runtime.block_on(fetch(url, tls, &known, folder.path()))? {
+        Fetched::List(mut file, _) => {
+            let mut list = Vec::new();
+            file.reopen().unwrap().read_to_end(&mut list).unwrap();
+            file.flush().unwrap();
+            Ok(list)
+        }
+        Fetched::NotModified => panic!("nothing was known"),
+    }
+}
+
+#[test]
+fn redirect_leads_nowhere_and_broken_answers_are_no_list() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let location = format!("Location: http://{}/\r\n", elsewhere.local_addr().unwrap());
+    let moved = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n{location}\r\n");
+    let moved = fetched(&origin(vec![moved.into_bytes()], None).url, None);
+    let status = moved.unwrap_err();
+    assert!(matches!(status, FetchFault::Status(_)), "{status}");
+    assert!(status.to_string().contains("not followed"));
+    assert!(elsewhere.accept().is_err(), "somebody came");
+    let short = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".to_vec();
+    assert!(fetched(&origin(vec![short], None).url, None).is_err());
+    assert!(fetched(&origin(vec![b"hello\r\n".to_vec()], None).url, None).is_err());
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = HttpUrl {
+        port: closed.port(),
+        ..origin(Vec::new(), None).url
+    };
+    let refused = fetched(&url, None).unwrap_err();
+    assert!(matches!(refused, FetchFault::Connection(_)), "{refused}");
+    assert!(TcpStream::connect(closed).is_err());
+}
+
+#[test]
+fn server_is_known_by_the_configured_ca_alone() {
+    let (right, wrong) = (ca(), ca());
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &right.issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let answers = || vec![ok(b"list", "")];
+    let by = |ca: &Ca| crl_fetch::trusting(vec![ca.der.clone()]).unwrap();
+    let at = || origin(answers(), Some(Arc::clone(&config))).url;
+    assert_eq!(fetched(&at(), Some(&by(&right))).unwrap(), b"list");
+    let refused = fetched(&at(), Some(&by(&wrong))).unwrap_err();
+    assert!(matches!(refused, FetchFault::Connection(_)), "{refused}");
+}

@@ -1,0 +1,146 @@
+//! From the configuration to the revocation lists in use at the start.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::crl_fetch;
+use super::crl_keeper::{CrlFrom, Stamp, kept_as, take};
+use super::load::{Report, certificates, client_ca_key, fault};
+use crate::clock::UnixSeconds;
+use crate::config::{Config, CrlPlace, CrlSource, Fault, Partner, RevocationPolicy};
+use crate::tls::revocation::{CrlIssuer, Policy, Revocation, Rules};
+
+/// How a group's certificates are judged: as it says itself, else as all are.
+pub fn rules(config: &Config, partner: &Partner) -> Rules {
+    Rules {
+        policy: match partner.revocation.unwrap_or(config.revocation.policy) {
+            RevocationPolicy::HardFail => Policy::HardFail,
+            RevocationPolicy::SoftFail => Policy::SoftFail,
+            RevocationPolicy::Off => Policy::Off,
+        },
+        grace: partner.crl_grace.unwrap_or(config.revocation.grace),
+    }
+}
+
+/// The lists that are there: those of files, and those that were fetched and kept. A file without
+/// a list that can be used is a fault; one that has been kept is fetched again anyway.
+pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revocation> {
+    let revocation = Arc::new(Revocation::default());
+    revocation.take_lists_of(issuers(config, report));
+    let configured = &config.revocation;
+    for source in &configured.lists {
+        let found = match &source.place.value {
+            CrlPlace::File(file) => of_file(source, file, &revocation),
+            place @ CrlPlace::Url(_) => Ok(match &configured.state {
+                Some(state) => of_kept(&kept_as(&state.value, place), &revocation),
+                None => "is to be fetched".to_owned(),
+            }),
+        };
+        let what = format!("list {}", source.place.value);
+        report.note(what, found.map(|found| ((), found)));
+    }
+    report.note("revocation", Ok(((), in_force(config, &revocation, now))));
+    revocation
+}
+
+/// In one line, how clients' certificates are looked up.
+pub fn in_force(config: &Config, revocation: &Revocation, now: UnixSeconds) -> String {
+    let lists = revocation.lists();
+    let policy = match config.revocation.policy {
+        RevocationPolicy::Off if config.revocation.lists.is_empty() => {
+            return "clients' certificates are not looked up: there is no [[crl]]".to_owned();
+        }
+        RevocationPolicy::Off => {
+            return "clients' certificates are not looked up: revocation.policy = \"off\"".into();
+        }
+        RevocationPolicy::SoftFail => "soft-fail",
+        RevocationPolicy::HardFail => "hard-fail",
+    };
+    let ended = match lists.next_update() {
+        Some(end) if end < now => "; one has ended",
+        Some(_) => "",
+        None => "; there is none yet",
+    };
+    format!(
+        "{policy}, {} serial numbers of {} CAs{ended}",
+        lists.entries(),
+        lists.issuers()
+    )
+}
+
+/// Where lists come from while the gateway serves. To be asked before [`lists`] reads them: what
+/// changes meanwhile is read again.
+///
+/// # Errors
+/// A file that a source names and that does not hold what it should.
+pub fn sources(config: &Config) -> Result<Vec<CrlFrom>, Fault> {
+    let state = config.revocation.state.as_ref();
+    let source = |source: &CrlSource| {
+        let tls = source.ca.as_ref().map(|ca| {
+            let anchors = certificates(ca, "crl.ca")?;
+            crl_fetch::trusting(anchors).map_err(|error| {
+                let cure = "every certificate in it must be a CA's own";
+                fault(ca, "crl.ca", error, cure)
+            })
+        });
+        let place = source.place.value.clone();
+        let (kept, read) = match &place {
+            CrlPlace::File(file) => (None, Stamp::of(file)),
+            CrlPlace::Url(_) => (state.map(|state| kept_as(&state.value, &place)), None),
+        };
+        Ok(CrlFrom {
+            name: place.to_string(),
+            place,
+            refresh: source.refresh,
+            tls: tls.transpose()?,
+            kept,
+            read,
+        })
+    };
+    config.revocation.lists.iter().map(source).collect()
+}
+
+/// The trust anchors, and what the lists name beside them.
+pub fn issuers(config: &Config, report: &mut Report) -> Vec<CrlIssuer> {
+    // What is wrong with an anchor was said already.
+    let anchors = config.partners.iter();
+    let anchors = anchors
+        .filter_map(|partner| certificates(&partner.client_ca, &client_ca_key(partner)).ok())
+        .flatten();
+    let mut issuers: Vec<_> = anchors.filter_map(|der| CrlIssuer::read(&der)).collect();
+    for at in config
+        .revocation
+        .lists
+        .iter()
+        .filter_map(|list| list.issuer.as_ref())
+    {
+        let read = certificates(at, "crl.issuer").and_then(|read| {
+            let read: Option<Vec<_>> = read.iter().map(|der| CrlIssuer::read(der)).collect();
+            let what = "holds what is no certificate";
+            read.ok_or_else(|| fault(at, "crl.issuer", what, "put CA certificates there"))
+        });
+        let found = read.map(|read| {
+            let detail = format!("{} in {}", read.len(), at.value.display());
+            (read, detail)
+        });
+        issuers.extend(report.note("list issuers", found).into_iter().flatten());
+    }
+    issuers.sort_by_key(CrlIssuer::id);
+    issuers.dedup_by_key(|issuer| issuer.id());
+    issuers
+}
+
+fn of_file(source: &CrlSource, file: &Path, revocation: &Revocation) -> Result<String, Fault> {
+    let taken = take(file, revocation).map_err(|refused| {
+        let (what, cure) = refused.explained();
+        fault(&source.place, "crl.file", what, cure)
+    });
+    taken.map(|entries| format!("{entries} serial numbers"))
+}
+
+fn of_kept(kept: &Path, revocation: &Revocation) -> String {
+    match take(kept, revocation) {
+        Ok(entries) => format!("{entries} serial numbers, as kept; is to be fetched again"),
+        Err(_) => "is to be fetched: none is kept that can be used".to_owned(),
+    }
+}
