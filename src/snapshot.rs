@@ -23,9 +23,10 @@ pub type Current = ArcSwap<Snapshot>;
 pub struct Snapshot {
     /// The pattern: each shard has its own.
     pub terminator: Arc<Terminator>,
-    /// The server's private key; the terminator signs with it.
-    pub key: Arc<PrivateKey>,
-    /// When the server's certificate ends.
+    /// The server's private keys, in the order of the configuration; the terminator signs with
+    /// them.
+    pub keys: Vec<Arc<PrivateKey>>,
+    /// When the first of the server's certificates ends.
     pub certificate_not_after: UnixSeconds,
     /// What session tickets are sealed with.
     pub ticket_keys: Arc<TicketKeys>,

@@ -13,15 +13,15 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use t8gate::cli::serve::Gateway;
 use t8gate::clock::UnixSeconds;
 use t8gate::peer::{Client, San};
 use t8gate::tls::revocation::Rules;
 use t8gate::tls::{
-    ClientAuth, Established, Handshake, PartnerGroup, RuleSet, Step, Terminator, TicketKeys,
-    Tickets,
+    ClientAuth, Established, Handshake, PartnerGroup, RuleSet, ServerCertificate, Step, Terminator,
+    TicketKeys, Tickets,
 };
 
 use harness::origin::Origin;
@@ -141,12 +141,16 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
     let leaf = harness::pki::Leaf::server(harness::client::HOST);
     let server = stage.operator_ca.issue("frugal", &leaf);
     let key = hsm::PrivateKey::from_pem_file(&server.key).expect("a key");
-    let chain: Vec<CertificateDer<'static>> = vec![server.der.clone()];
+    let certificate = ServerCertificate {
+        chain: vec![server.der.clone()],
+        key: Arc::new(key),
+        names: Vec::new(),
+    };
     let tickets = Tickets {
         keys: TicketKeys::of_process().expect("random octets"),
         listener: "here".to_owned(),
     };
-    let terminator = Terminator::new(chain, Arc::new(key), auth, Vec::new(), tickets);
+    let terminator = Terminator::new(vec![certificate], auth, Vec::new(), tickets);
     let mut server = Handshake::new(&Arc::new(terminator.expect("a profile")));
     let mut roots = RootCertStore::empty();
     roots.add(stage.operator_ca.der.clone()).expect("a CA");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hsm::KeyKind;
+use hsm::{KeyKind, PrivateKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{hw, pages};
@@ -505,8 +505,7 @@ type SignerThreads = (Arc<Signers>, Vec<JoinHandle<()>>);
 /// As many as the token of the server's key has sessions, or that of the issuer's.
 fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<SignerThreads>> {
     let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
-    let keys = [Some(&config.tls.key.value), own];
-    let sessions = keys.into_iter().flatten().filter_map(|key| match key {
+    let sessions = config.tls.keys().chain(own).filter_map(|key| match key {
         KeySource::File(_) => None,
         KeySource::Pkcs11 { sessions, .. } => Some(*sessions),
     });
@@ -514,9 +513,10 @@ fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<Sign
     let count = sessions.min();
     let queued_max = config.limits.signatures_queued_max;
     // The issuer's key, which may be in a token too, is of P-256.
-    let rank = match snapshot.key.kind() {
-        KeyKind::Rsa | KeyKind::P384 => Rank::BehindShards,
-        KeyKind::P256 => Rank::Equal,
+    let takes_long = |key: &Arc<PrivateKey>| key.in_token() && key.kind() != KeyKind::P256;
+    let rank = match snapshot.keys.iter().any(takes_long) {
+        true => Rank::BehindShards,
+        false => Rank::Equal,
     };
     count
         .map(|count| Signers::start(count, queued_max, rank))

@@ -167,6 +167,25 @@ pub struct Tls {
     pub waive: Vec<Located<String>>,
     /// Session tickets that other nodes take as well; of this process alone where not said.
     pub tickets: Option<Tickets>,
+    /// Further certificates, in the order of preference.
+    pub also: Vec<OwnCertificate>,
+}
+
+impl Tls {
+    /// Where the keys of all certificates are, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &KeySource> {
+        let also = self.also.iter().map(|also| &also.key.value);
+        std::iter::once(&self.key.value).chain(also)
+    }
+}
+
+/// `[[tls.also]]`: a certificate beside the first one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// Names for which it is shown, in lower case; empty: for those that no other is for.
+    pub names: Vec<Located<String>>,
+    pub certificate: Located<PathBuf>,
+    pub key: Located<KeySource>,
 }
 
 /// `[tls.tickets]`.

@@ -15,8 +15,8 @@ use super::value::{
     show_duration, size, steering, text, twice, watch, when_unwritable,
 };
 use super::{
-    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, Reload, Steering,
-    Tls, Upstream, WhenUnwritable,
+    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
+    Reload, Steering, Tls, Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, TOKEN_SESSIONS_DEFAULT,
@@ -251,7 +251,11 @@ fn tls(
     refuse_repeats(&section, "waive", &waive);
     let key = key(section.section("key"));
     let tickets = tickets::tickets(section.optional_section("tickets"), listen);
-    let tls = certificate.zip(key).map(|(certificate, key)| Tls {
+    let also = section.sections("also").into_iter().map(also);
+    let also: Option<Vec<_>> = also.collect::<Vec<_>>().into_iter().collect();
+    let own = certificate.zip(key).zip(also);
+    let tls = own.map(|((certificate, key), also)| Tls {
+        also,
         certificate,
         key,
         profile,
@@ -259,6 +263,21 @@ fn tls(
         tickets,
     });
     (tls, client_ca)
+}
+
+/// `[[tls.also]]`.
+fn also(mut section: Section<'_, '_>) -> Option<OwnCertificate> {
+    let names = section.list("names", host_name);
+    let names = names.map_or(Vec::new(), |list| list.value);
+    refuse_repeats(&section, "names", &names);
+    let cure = "name the PEM file of this certificate and its intermediates";
+    let certificate = section.required_file("certificate", FileKind::Certificates, cure);
+    let key = key(section.section("key"));
+    Some(OwnCertificate {
+        names,
+        certificate: certificate?,
+        key: key?,
+    })
 }
 
 fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {

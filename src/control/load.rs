@@ -9,7 +9,6 @@ use std::sync::Arc;
 use hsm::{Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::revocation;
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
@@ -19,10 +18,11 @@ use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
-    self, ClientAuth, PROFILES, PartnerGroup, Profile, Purpose, RULES, Rule, RuleSet, Terminator,
-    broken_by_chain,
+    ClientAuth, PROFILES, PartnerGroup, Profile, RULES, Rule, RuleSet, ServerCertificate,
+    Terminator,
 };
 
+mod own;
 mod tickets;
 
 /// What was looked at, and what was found.
@@ -88,6 +88,14 @@ pub struct Running<'r> {
     pub snapshot: &'r Snapshot,
 }
 
+impl<'r> Running<'r> {
+    /// The server key of this source, where one is open.
+    fn key(self, source: &KeySource) -> Option<&'r Arc<PrivateKey>> {
+        let place = self.config.tls.keys().position(|known| known == source)?;
+        self.snapshot.keys.get(place)
+    }
+}
+
 /// Builds the snapshot, or none when anything is wrong; the report says what was found either way.
 pub fn load(
     config: &Config,
@@ -95,7 +103,7 @@ pub fn load(
     running: Option<Running<'_>>,
 ) -> (Option<Snapshot>, Report) {
     let mut report = Report::default();
-    let served = served(config, now, running, &mut report);
+    let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
@@ -108,16 +116,16 @@ pub fn load(
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let (own_issuer, issuers) = issuers(config, own, &mut report);
-    let terminator = served.as_ref().zip(auth).and_then(|(served, auth)| {
-        let made = terminator(config, served, auth);
+    let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
+        let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
-    let built = terminator.zip(issuers).zip(served);
-    let snapshot = built.map(|((terminator, issuers), served)| Snapshot {
+    let built = terminator.zip(issuers).zip(shown);
+    let snapshot = built.map(|((terminator, issuers), shown)| Snapshot {
         terminator: Arc::new(terminator),
-        key: served.key,
-        certificate_not_after: served.chain.not_after,
-        ticket_keys: served.tickets.keys,
+        keys: keys(shown.certificates),
+        certificate_not_after: shown.not_after,
+        ticket_keys: shown.tickets.keys,
         issuers,
         issuer: own_issuer,
         clients_by_id: clients_by_id(config),
@@ -131,41 +139,21 @@ pub fn load(
     (snapshot, report)
 }
 
-/// What the gateway shows of itself in a handshake, and what it continues sessions by.
-struct Served {
-    chain: Chain,
-    key: Arc<PrivateKey>,
-    tickets: tls::Tickets,
-}
-
-fn served(
-    config: &Config,
-    now: UnixSeconds,
-    running: Option<Running<'_>>,
-    report: &mut Report,
-) -> Option<Served> {
-    let chain = report.note("server certificate", server_chain(config, now));
-    let key = server_key(config, chain.as_ref(), running, report);
-    let tickets = report.note("session tickets", tickets::load(config, now, running));
-    let (chain, key, tickets) = (chain?, key?, tickets?);
-    Some(Served {
-        chain,
-        key,
-        tickets,
-    })
+fn keys(certificates: Vec<ServerCertificate>) -> Vec<Arc<PrivateKey>> {
+    let keys = certificates.into_iter().map(|certificate| certificate.key);
+    keys.collect()
 }
 
 fn terminator(
     config: &Config,
-    served: &Served,
+    shown: &own::Own,
     auth: ClientAuth,
 ) -> Result<(Terminator, String), Fault> {
     let made = Terminator::new(
-        served.chain.certificates.clone(),
-        Arc::clone(&served.key),
+        shown.certificates.clone(),
         auth,
         config.listen.server_names.clone(),
-        served.tickets.clone(),
+        shown.tickets.clone(),
     );
     let at = &config.tls.certificate;
     let made = made.map_err(|what| fault(at, "tls.certificate", what, "see the key and chain"))?;
@@ -248,85 +236,6 @@ pub(super) fn certificates(
     Ok(read)
 }
 
-/// The server's certificates, leaf first, and what has to be known of the leaf.
-struct Chain {
-    certificates: Vec<CertificateDer<'static>>,
-    spki: Vec<u8>,
-    not_after: UnixSeconds,
-}
-
-fn server_chain(config: &Config, now: UnixSeconds) -> Result<(Chain, String), Fault> {
-    let at = &config.tls.certificate;
-    let chain = certificates(at, "tls.certificate")?;
-    let broken = |what: String| {
-        fault(
-            at,
-            "tls.certificate",
-            what,
-            "put the server certificate first, its issuers behind it",
-        )
-    };
-    let (_, leaf) = X509Certificate::from_der(&chain[0])
-        .map_err(|error| broken(format!("the first certificate does not parse: {error}")))?;
-    own_profile(config, &chain)?;
-    let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
-    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
-    if now > until.timestamp() {
-        let cure = "renew the certificate: no client will accept this one";
-        return Err(fault(
-            at,
-            "tls.certificate",
-            format!("expired at {until}"),
-            cure,
-        ));
-    }
-    if now < from.timestamp() {
-        let cure = "see whether this machine's clock is right";
-        return Err(fault(
-            at,
-            "tls.certificate",
-            format!("not valid before {from}"),
-            cure,
-        ));
-    }
-    let detail = format!(
-        "{}, {} in chain, valid until {until}",
-        leaf.subject(),
-        chain.len()
-    );
-    let chain = Chain {
-        spki: leaf.public_key().raw.to_vec(),
-        not_after: UnixSeconds(u64::try_from(until.timestamp()).unwrap_or(0)),
-        certificates: chain,
-    };
-    Ok((chain, detail))
-}
-
-/// That this gateway's own certificates keep the rules it holds others to.
-fn own_profile(config: &Config, chain: &[CertificateDer<'_>]) -> Result<(), Fault> {
-    let at = &config.tls.certificate;
-    let mut parsed = Vec::with_capacity(chain.len());
-    for (place, der) in chain.iter().enumerate() {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {
-            let what = format!("certificate {} does not parse: {error}", place + 1);
-            fault(at, "tls.certificate", what, "put X.509 certificates there")
-        })?;
-        parsed.push(certificate);
-    }
-    let waived = waived(&config.tls.waive, "tls.waive")?;
-    // Which of its CAs clients trust, they know.
-    let waived = waived.with(Rule::DirectIssuer);
-    let broken = broken_by_chain(&parsed, Purpose::Server).without(waived);
-    broken.first().map_or(Ok(()), |rule| {
-        let row = rule.row();
-        let what = format!(
-            "breaks the rule {}: {} (TS 33.310 clause {})",
-            row.name, row.demand, row.clause
-        );
-        Err(fault(at, "tls.certificate", what, row.cure))
-    })
-}
-
 fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, String), Fault> {
     let (opened, place) = match &at.value {
         KeySource::File(file) => (
@@ -354,28 +263,6 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
     let key = opened.map_err(|open| fault(at, name, open.what, open.cure))?;
     let detail = format!("{:?} {place}", key.kind());
     Ok((Arc::new(key), detail))
-}
-
-/// The server's key, proved to be the certificate's. A key in a token that was open already is used
-/// again, unless another stands in its place by now.
-fn server_key(
-    config: &Config,
-    chain: Option<&Chain>,
-    running: Option<Running<'_>>,
-    report: &mut Report,
-) -> Option<Arc<PrivateKey>> {
-    let source = &config.tls.key;
-    let open = running
-        .filter(|running| running.config.tls.key.value == source.value)
-        .map(|running| &running.snapshot.key)
-        .filter(|key| key.in_token() && chain.is_some_and(|chain| key.prove(&chain.spki).is_ok()));
-    let found = match open {
-        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
-        None => private_key(source, "tls.key"),
-    };
-    let key = report.note("server key", found)?;
-    report.note("key proof", proof(config, &key, &chain?.spki))?;
-    Some(key)
 }
 
 /// The embedded issuer, proved, and how its tokens are verified.
@@ -435,12 +322,6 @@ fn own_issuer(
         Ok(((Arc::new(issuer), rules), detail))
     });
     report.note("embedded issuer", made)
-}
-
-fn proof(config: &Config, key: &PrivateKey, spki: &[u8]) -> Result<((), String), Fault> {
-    key.prove(spki)
-        .map_err(|open| fault(&config.tls.key, "tls.key", open.what, open.cure))?;
-    Ok(((), "signed, and verified with the certificate".to_owned()))
 }
 
 fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {

@@ -272,6 +272,7 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         restart.push("tls.key, oauth.key: the first key in a token".to_owned());
         written.tls.key = running.tls.key.clone();
         written.tls.certificate = running.tls.certificate.clone();
+        written.tls.also = running.tls.also.clone();
         written.oauth = running.oauth.clone();
     }
     let clients = std::mem::take(&mut written.clients);
@@ -284,7 +285,7 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
 /// Whether a key is in a token: then there are threads that wait for it.
 fn needs_signers(config: &Config) -> bool {
     let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
-    let keys = std::iter::once(&config.tls.key.value).chain(own);
+    let keys = config.tls.keys().chain(own);
     let mut in_tokens = keys.filter(|key| matches!(key, KeySource::Pkcs11 { .. }));
     in_tokens.next().is_some()
 }

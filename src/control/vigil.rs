@@ -178,7 +178,11 @@ impl Vigil {
 pub fn keys_in_tokens(snapshot: &Snapshot) -> Vec<(Signs, Arc<PrivateKey>)> {
     let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
     let own = own.map(|key| (Signs::Grant, key));
-    let keys = std::iter::once((Signs::Handshake, &snapshot.key)).chain(own);
+    let keys = snapshot
+        .keys
+        .iter()
+        .map(|key| (Signs::Handshake, key))
+        .chain(own);
     let in_tokens = keys.filter(|(_, key)| key.in_token());
     in_tokens
         .map(|(whose, key)| (whose, Arc::clone(key)))

@@ -10,18 +10,15 @@
 
 use std::sync::Arc;
 
-use hsm::PrivateKey;
-use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
-use rustls::sign::{CertifiedKey, SigningKey as _, SingleCertAndKey};
 use rustls::unbuffered::ConnectionState;
 use rustls::{
     CertificateError, Error, HandshakeKind, NamedGroup, ProtocolVersion, SignatureAlgorithm,
 };
 
+use super::certificates::{Chooser, ServerCertificate, Shown};
 use super::leaf::Leaf;
 use super::resumption::{BoundTickets, Tickets};
-use super::server_key::ServerKey;
 use super::session::{self, Session};
 use super::turn::Turn;
 use super::{ClientAuth, Profile, Refusal};
@@ -56,30 +53,33 @@ pub struct Terminator {
 /// What another terminator for the same listener is made of.
 #[derive(Clone)]
 struct Parts {
-    chain: Vec<CertificateDer<'static>>,
-    key: ServerKey,
+    shown: Vec<Shown>,
     tickets: BoundTickets,
 }
 
 impl Terminator {
-    /// `chain` is the server's, leaf first; `server_names` are those a client may ask for by SNI,
-    /// none for any; `tickets` are what its sessions are continued by. That `key` is the leaf's is
-    /// the caller's to prove (`hsm::PrivateKey::prove`).
+    /// `certificates` are the server's, the preferred first; `server_names` are those a client may
+    /// ask for by SNI beside the names of certificates, none for any; `tickets` are what its
+    /// sessions are continued by.
     ///
     /// # Errors
     /// What rustls cannot work with, in words.
     pub fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: Arc<PrivateKey>,
+        certificates: Vec<ServerCertificate>,
         auth: ClientAuth,
-        server_names: Vec<String>,
+        mut server_names: Vec<String>,
         tickets: Tickets,
     ) -> Result<Self, String> {
-        let in_token = key.in_token();
-        let key = ServerKey::new(key, in_token);
         let auth = Arc::new(auth);
         let tickets = BoundTickets::new(tickets, Arc::clone(&auth));
-        Self::build(chain, key, in_token, auth, server_names, tickets)
+        if !server_names.is_empty() {
+            let named = certificates
+                .iter()
+                .flat_map(|certificate| &certificate.names);
+            server_names.extend(named.cloned());
+        }
+        let shown = certificates.into_iter().map(Shown::new).collect();
+        Self::build(shown, auth, server_names, tickets)
     }
 
     /// The same once more, for another shard: sessions begun with one are continued with the
@@ -89,13 +89,9 @@ impl Terminator {
     /// # Errors
     /// As of [`Terminator::new`].
     pub fn for_shard(&self) -> Result<Self, String> {
-        let Parts {
-            chain,
-            key,
-            tickets,
-        } = self.parts.clone();
+        let shown = self.parts.shown.iter().map(Shown::again).collect();
         let (auth, names) = (Arc::clone(&self.auth), self.server_names.clone());
-        Self::build(chain, key.again(), self.in_token, auth, names, tickets)
+        Self::build(shown, auth, names, self.parts.tickets.clone())
     }
 
     /// Whether a peer that was let in under another terminator would be let in by this one. No
@@ -110,25 +106,31 @@ impl Terminator {
         }
     }
 
+    /// Wrong about its keys: takes them for such as sign here.
+    #[cfg(test)]
+    pub(super) fn that_does_not_wait(mut self) -> Self {
+        self.in_token = false;
+        self
+    }
+
     pub(super) fn build(
-        chain: Vec<CertificateDer<'static>>,
-        key: ServerKey,
-        in_token: bool,
+        shown: Vec<Shown>,
         auth: Arc<ClientAuth>,
         server_names: Vec<String>,
         tickets: BoundTickets,
     ) -> Result<Self, String> {
-        if chain.is_empty() {
+        if shown.is_empty() || shown.iter().any(|shown| shown.chain.is_empty()) {
             return Err("the server's certificate chain is empty".into());
         }
+        // Which key signs is found out only when it is asked to: with one in a token all travel.
+        let in_token = shown.iter().any(Shown::in_token);
+        let is_rsa = |shown: &Shown| shown.algorithm() == SignatureAlgorithm::RSA;
+        let signs_long = !in_token && shown.iter().any(is_rsa);
+        let resolver = Arc::new(Chooser::new(&shown, &auth.profile().provider()));
         let parts = Parts {
-            chain: chain.clone(),
-            key: key.clone(),
+            shown,
             tickets: tickets.clone(),
         };
-        let signs_long = !in_token && key.algorithm() == SignatureAlgorithm::RSA;
-        let certified = CertifiedKey::new(chain, Arc::new(key));
-        let resolver = Arc::new(SingleCertAndKey::from(certified));
         let tickets = Arc::new(tickets);
         let profile = auth.profile();
         let configured = |provider| {

@@ -5,6 +5,7 @@
 //! for the token. What comes out of it is a [`Session`] and a `Peer`.
 
 mod certificate_rules;
+mod certificates;
 mod chains;
 mod client_auth;
 mod epoch;
@@ -22,6 +23,7 @@ mod turn;
 pub use certificate_rules::{
     Alert, Applies, Purpose, RULES, Rule, RuleRow, RuleSet, STRENGTHS, broken_by_chain,
 };
+pub use certificates::ServerCertificate;
 pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use profile::{PROFILES, Profile, THREE_GPP};

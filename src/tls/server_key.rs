@@ -28,6 +28,10 @@ impl ServerKey {
         Self { held }
     }
 
+    pub(super) fn in_token(&self) -> bool {
+        self.held.in_token
+    }
+
     /// The same key for another shard.
     pub(super) fn again(&self) -> Self {
         Self::new(Arc::clone(&self.held.key), self.held.in_token)

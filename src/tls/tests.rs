@@ -15,6 +15,7 @@ use rustls::sign::SigningKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, Error, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 
+use super::certificates::Shown;
 use super::resumption::{BoundTickets, chain};
 use super::server_key::ServerKey;
 use super::ticket_keys::{SealsTickets, TicketKeys};
@@ -198,7 +199,7 @@ impl World {
         let key = ServerKey::new(Arc::new(soft_key(&self.server.key)), in_token);
         let names = vec!["gate.example".to_owned()];
         let chain = vec![self.server.der.clone()];
-        Arc::new(Terminator::build(chain, key, in_token, auth, names, tickets).unwrap())
+        Arc::new(Terminator::build(shown(chain, key), auth, names, tickets).unwrap())
     }
 
     fn plain(&self) -> Arc<Terminator> {
@@ -630,7 +631,8 @@ fn refused_signature_is_told_by_internal_error() {
         let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), true);
         let chain = vec![world.server.der.clone()];
         // The terminator is wrong about its key: the key itself still does not sign here.
-        let wrong = Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap();
+        let wrong = Terminator::build(shown(chain, key), auth, Vec::new(), tickets).unwrap();
+        let wrong = wrong.that_does_not_wait();
         let mut server = Handshake::new(&Arc::new(wrong));
         let mut client = client(&Arc::new(world.config(version, &[&who])));
         let (outcome, heard) = shake(&mut server, &mut client, NOW);
@@ -640,4 +642,13 @@ fn refused_signature_is_told_by_internal_error() {
             Err(Error::AlertReceived(AlertDescription::InternalError))
         );
     }
+}
+
+/// One certificate for all clients.
+fn shown(chain: Vec<CertificateDer<'static>>, key: ServerKey) -> Vec<Shown> {
+    vec![Shown {
+        chain,
+        key,
+        names: Vec::new(),
+    }]
 }

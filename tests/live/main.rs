@@ -25,6 +25,7 @@ mod hw;
 mod issuer;
 mod keys;
 mod operation;
+mod own_certificates;
 mod privacy;
 mod reload;
 mod resumption;

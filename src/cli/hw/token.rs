@@ -31,9 +31,12 @@ pub(super) fn measure(config: &Config) -> Result<Vec<Rate>, String> {
         let faults = faults.map(|fault| format!("{}: {}", fault.key, fault.what));
         return Err(faults.collect::<Vec<_>>().join("; "));
     };
-    let mut rates = vec![rate(&snapshot.key, 1)?];
+    let Some(key) = snapshot.keys.first() else {
+        return Ok(Vec::new());
+    };
+    let mut rates = vec![rate(key, 1)?];
     if *sessions > 1 {
-        rates.push(rate(&snapshot.key, *sessions)?);
+        rates.push(rate(key, *sessions)?);
     }
     Ok(rates)
 }

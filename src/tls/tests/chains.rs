@@ -17,7 +17,7 @@ fn terminator_of(world: &World, auth: &Arc<ClientAuth>) -> Arc<Terminator> {
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let chain = vec![world.server.der.clone()];
-    Arc::new(Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap())
+    Arc::new(Terminator::build(shown(chain, key), auth, Vec::new(), tickets).unwrap())
 }
 
 fn verify(

@@ -12,7 +12,7 @@ fn terminator_under(world: &World, profile: &'static Profile) -> Arc<Terminator>
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let chain = vec![world.server.der.clone()];
-    Arc::new(Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap())
+    Arc::new(Terminator::build(shown(chain, key), auth, Vec::new(), tickets).unwrap())
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn terminator(world: &World, revocation: &Arc<Revocation>, rules: Rules) -> Arc<
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "listener");
     let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
     let chain = vec![world.server.der.clone()];
-    Arc::new(Terminator::build(chain, key, false, auth, Vec::new(), tickets).unwrap())
+    Arc::new(Terminator::build(shown(chain, key), auth, Vec::new(), tickets).unwrap())
 }
 
 /// What a client gets, the same in both versions: taken unchecked or not, or refused with an alert.

@@ -365,11 +365,9 @@ impl Client {
             }
             match self.tls.read_tls(&mut self.socket) {
                 Ok(_) => {}
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
                 Err(fault) if is_silence(&fault) => return Err(ReadFault::Silence),
-                Err(fault) => {
-                    eprintln!("DBG client {fault:?}");
-                    return Err(closed(&fault.to_string()));
-                }
+                Err(fault) => return Err(closed(&fault.to_string())),
             }
             if let Err(fault) = self.tls.process_new_packets() {
                 return Err(ReadFault::CutOff(fault.to_string()));

@@ -1,7 +1,10 @@
 //! Certificates octet by octet: every extension is given with its criticality and its content, so
 //! that each rule of TS 33.310 clause 6.1 can be broken alone. Signed as they stand.
 
-#![allow(dead_code, reason = "tests of the rules and tests on the wire take different parts")]
+#![allow(
+    dead_code,
+    reason = "tests of the rules and tests on the wire take different parts"
+)]
 
 use rcgen::{
     Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, Issuer,

@@ -1,0 +1,219 @@
+//! What the gateway shows of itself in a handshake: its certificates, and that their keys are
+//! theirs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hsm::PrivateKey;
+use rustls_pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Report, Running, certificates, fault, private_key, waived};
+use crate::clock::UnixSeconds;
+use crate::config::{Config, Fault, KeySource, Located};
+use crate::tls::{self, Purpose, Rule, ServerCertificate, broken_by_chain};
+
+/// Certificates with their keys, the preferred first.
+pub(super) struct Own {
+    pub(super) certificates: Vec<ServerCertificate>,
+    /// The end of the first to end.
+    pub(super) not_after: UnixSeconds,
+    pub(super) tickets: tls::Tickets,
+}
+
+/// One certificate as configured.
+struct Written<'c> {
+    section: String,
+    names: &'c [Located<String>],
+    certificate: &'c Located<PathBuf>,
+    key: &'c Located<KeySource>,
+}
+
+impl Written<'_> {
+    fn at_certificate(&self, what: impl Into<String>, cure: &str) -> Fault {
+        let key = format!("{}.certificate", self.section);
+        fault(self.certificate, &key, what.into(), cure)
+    }
+
+    /// What it is called in a report: the first is the one that most gateways have.
+    fn called(&self, noun: &str) -> String {
+        match self.section.strip_prefix("tls.") {
+            Some(place) => format!("{noun} ({place})"),
+            None => noun.to_owned(),
+        }
+    }
+}
+
+/// All that are configured, each with what was found in the report; none where one is at fault.
+pub(super) fn load(
+    config: &Config,
+    now: UnixSeconds,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Own> {
+    let first = Written {
+        section: "tls".to_owned(),
+        names: &[],
+        certificate: &config.tls.certificate,
+        key: &config.tls.key,
+    };
+    let also = config.tls.also.iter().enumerate();
+    let also = also.map(|(place, also)| Written {
+        section: format!("tls.also[{}]", place + 1),
+        names: &also.names,
+        certificate: &also.certificate,
+        key: &also.key,
+    });
+    let mut found = Vec::new();
+    let mut all = true;
+    for written in std::iter::once(first).chain(also) {
+        let chain = server_chain(config, &written, now);
+        let chain = report.note(written.called("server certificate"), chain);
+        let key = server_key(&written, chain.as_ref(), running, report);
+        match chain.zip(key) {
+            Some(pair) => found.push((written, pair)),
+            None => all = false,
+        }
+    }
+    let tickets = report.note(
+        "session tickets",
+        super::tickets::load(config, now, running),
+    );
+    let ends = found.iter().map(|(_, (chain, _))| chain.not_after);
+    let not_after = ends.min()?;
+    let certificates = found.into_iter().map(|(written, (chain, key))| {
+        let names = written.names.iter().map(|name| name.value.clone());
+        ServerCertificate {
+            chain: chain.certificates,
+            key,
+            names: names.collect(),
+        }
+    });
+    let certificates = certificates.collect();
+    all.then_some(Own {
+        certificates,
+        not_after,
+        tickets: tickets?,
+    })
+}
+
+/// The server's certificates, leaf first, and what has to be known of the leaf.
+struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    spki: Vec<u8>,
+    not_after: UnixSeconds,
+}
+
+fn server_chain(
+    config: &Config,
+    written: &Written<'_>,
+    now: UnixSeconds,
+) -> Result<(Chain, String), Fault> {
+    let key = format!("{}.certificate", written.section);
+    let chain = certificates(written.certificate, &key)?;
+    let (_, leaf) = X509Certificate::from_der(&chain[0]).map_err(|error| {
+        let what = format!("the first certificate does not parse: {error}");
+        let cure = "put the server certificate first, its issuers behind it";
+        written.at_certificate(what, cure)
+    })?;
+    own_profile(config, written, &chain)?;
+    check_names(written, &leaf)?;
+    let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
+    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
+    if now > until.timestamp() {
+        let cure = "renew the certificate: no client will accept this one";
+        return Err(written.at_certificate(format!("expired at {until}"), cure));
+    }
+    if now < from.timestamp() {
+        let cure = "see whether this machine's clock is right";
+        return Err(written.at_certificate(format!("not valid before {from}"), cure));
+    }
+    let detail = format!(
+        "{}, {} in chain, valid until {until}",
+        leaf.subject(),
+        chain.len()
+    );
+    let chain = Chain {
+        spki: leaf.public_key().raw.to_vec(),
+        not_after: UnixSeconds(u64::try_from(until.timestamp()).unwrap_or(0)),
+        certificates: chain,
+    };
+    Ok((chain, detail))
+}
+
+/// That this gateway's own certificates keep the rules it holds others to.
+fn own_profile(
+    config: &Config,
+    written: &Written<'_>,
+    chain: &[CertificateDer<'_>],
+) -> Result<(), Fault> {
+    let mut parsed = Vec::with_capacity(chain.len());
+    for (place, der) in chain.iter().enumerate() {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {
+            let what = format!("certificate {} does not parse: {error}", place + 1);
+            written.at_certificate(what, "put X.509 certificates there")
+        })?;
+        parsed.push(certificate);
+    }
+    let waived = waived(&config.tls.waive, "tls.waive")?;
+    // Which of its CAs clients trust, they know.
+    let waived = waived.with(Rule::DirectIssuer);
+    let broken = broken_by_chain(&parsed, Purpose::Server).without(waived);
+    broken.first().map_or(Ok(()), |rule| {
+        let row = rule.row();
+        let what = format!(
+            "breaks the rule {}: {} (TS 33.310 clause {})",
+            row.name, row.demand, row.clause
+        );
+        Err(written.at_certificate(what, row.cure))
+    })
+}
+
+/// That a certificate carries the names it is to be shown for: any client would refuse it else.
+fn check_names(written: &Written<'_>, leaf: &X509Certificate<'_>) -> Result<(), Fault> {
+    let carried = leaf.subject_alternative_name().ok().flatten();
+    let carried = carried.map(|extension| &extension.value.general_names);
+    let covers = |asked: &str| {
+        carried.into_iter().flatten().any(|name| match name {
+            GeneralName::DNSName(name) => match (name.strip_prefix("*."), asked.split_once('.')) {
+                (Some(parent), Some((_, rest))) => parent.eq_ignore_ascii_case(rest),
+                _ => name.eq_ignore_ascii_case(asked),
+            },
+            _ => false,
+        })
+    };
+    match written.names.iter().find(|name| !covers(&name.value)) {
+        None => Ok(()),
+        Some(name) => Err(fault(
+            name,
+            &format!("{}.names", written.section),
+            format!("the certificate does not carry the name {:?}", name.value),
+            "name what its subjectAltName has, or have one issued with this name",
+        )),
+    }
+}
+
+/// The certificate's key, proved to be that. A key in a token that was open already is used again,
+/// unless another stands in its place by now.
+fn server_key(
+    written: &Written<'_>,
+    chain: Option<&Chain>,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Arc<PrivateKey>> {
+    let open = running.and_then(|running| running.key(&written.key.value));
+    let open =
+        open.filter(|key| key.in_token() && chain.is_some_and(|c| key.prove(&c.spki).is_ok()));
+    let key_name = format!("{}.key", written.section);
+    let found = match open {
+        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
+        None => private_key(written.key, &key_name),
+    };
+    let key = report.note(written.called("server key"), found)?;
+    let proved = key.prove(&chain?.spki);
+    let proved = proved.map_err(|open| fault(written.key, &key_name, open.what, open.cure));
+    let said = "signed, and verified with the certificate".to_owned();
+    report.note(written.called("key proof"), proved.map(|()| ((), said)))?;
+    Some(key)
+}

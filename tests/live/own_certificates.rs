@@ -1,0 +1,140 @@
+//! Several certificates of the gateway's own, side by side: by name, by what a client can verify,
+//! in files and in a token.
+
+use crate::harness::client::HOST;
+use crate::harness::gateway::{check, write};
+use crate::harness::origin::Origin;
+use crate::harness::peers;
+use crate::harness::pki::{Key, Leaf};
+use crate::harness::stage::{House, PATH, Stage};
+
+const PARTNER_HOST: &str = "t8.partner.example";
+
+/// Adds a certificate for these names, issued under a file name of its own.
+fn also(stage: &mut Stage, stem: &str, leaf: &Leaf, names: &[&str]) {
+    let issued = stage.operator_ca.issue(stem, leaf);
+    let (certificate, key) = (issued.certificate.display(), issued.key.display());
+    let body = format!(
+        "names = {names:?}\ncertificate = {:?}\nkey = {{ file = {:?} }}",
+        certificate.to_string(),
+        key.to_string()
+    );
+    stage.config.table("tls.also", &body);
+}
+
+fn rsa() -> Leaf {
+    Leaf {
+        key: Key::Rsa2048,
+        ..Leaf::server(HOST)
+    }
+}
+
+/// What openssl says of the handshake when it is told to ask like this.
+fn shown(house: &House, arguments: &[&str]) -> String {
+    let stage = &house.stage;
+    let ca = &stage.operator_ca.certificate;
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+    let address = house.gateway.address;
+    let outcome = peers::s_client(
+        address,
+        ca,
+        Some(&stage.acme),
+        arguments,
+        request.as_bytes(),
+    );
+    outcome.stdout + &outcome.stderr
+}
+
+fn serves_ec_and_rsa(house: &House) {
+    let cases: [(&[&str], &str); 5] = [
+        (&["-tls1_3"], "ecdsa_secp256r1_sha256"),
+        (
+            &["-tls1_3", "-sigalgs", "RSA-PSS+SHA256"],
+            "rsa_pss_rsae_sha256",
+        ),
+        (&["-tls1_2"], "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        (
+            &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"],
+            "ECDHE-RSA-AES128-GCM-SHA256",
+        ),
+        (
+            &["-tls1_2", "-sigalgs", "RSA-PSS+SHA256"],
+            "ECDHE-RSA-AES128-GCM-SHA256",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let said = shown(house, arguments);
+        let rsa =
+            expected.to_lowercase().contains("rsa") && !expected.to_lowercase().contains("ecdsa");
+        let signed = if rsa { "RSA" } else { "ECDSA" };
+        assert!(
+            said.contains("Verify return code: 0 (ok)"),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            said.to_uppercase()
+                .contains(&format!("PEER SIGNATURE TYPE: {signed}")),
+            "{arguments:?}: {said}"
+        );
+        if arguments.contains(&"-tls1_2") {
+            assert!(said.contains(expected), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn client_is_shown_what_it_can_verify_of_ec_and_rsa_side_by_side() {
+    let house = House::open_staged(|stage| also(stage, "rsa", &rsa(), &[]));
+    serves_ec_and_rsa(&house);
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+#[test]
+fn key_in_a_token_and_key_in_a_file_stand_side_by_side() {
+    let origin = Origin::start();
+    let (mut stage, _token) = Stage::with_token(origin.address, Key::P256);
+    also(&mut stage, "rsa", &rsa(), &[]);
+    let house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    serves_ec_and_rsa(&house);
+}
+
+#[test]
+fn client_is_shown_the_certificate_of_the_name_it_asks_for() {
+    let house = House::open_staged(|stage| {
+        also(
+            stage,
+            "partner",
+            &Leaf::server(PARTNER_HOST),
+            &[PARTNER_HOST],
+        );
+    });
+    for (name, others) in [(HOST, PARTNER_HOST), (PARTNER_HOST, HOST)] {
+        let said = shown(&house, &["-servername", name]);
+        let subject = |name: &str| format!("subject=O = Example, CN = {name}");
+        assert!(said.contains(&subject(name)), "{said}");
+        assert!(!said.contains(&subject(others)), "{said}");
+    }
+    let said = shown(&house, &["-servername", "elsewhere.example"]);
+    assert!(said.contains("unrecognized name"), "{said}");
+}
+
+#[test]
+fn certificate_for_a_name_that_it_does_not_carry_is_a_fault_with_its_line() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    also(&mut stage, "partner", &Leaf::server(HOST), &[PARTNER_HOST]);
+    let address = crate::harness::free_address();
+    stage.config.set_text("listen.address", address);
+    let file = write(stage.scratch.path(), &stage.config);
+    let outcome = check(&file, &[]);
+    assert!(!outcome.status.success());
+    let said = outcome.stdout + &outcome.stderr;
+    let line = stage.config.render();
+    let line = line.lines().position(|line| line.starts_with("names = "));
+    let place = format!(":{}: tls.also[1].names", line.expect("our own table") + 1);
+    assert!(said.contains(&place), "{place} is not in\n{said}");
+}
