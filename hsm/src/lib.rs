@@ -15,6 +15,7 @@ mod pool;
 mod public;
 mod secret;
 pub mod signer;
+mod slots;
 mod soft;
 mod uri;
 
@@ -133,6 +134,8 @@ enum Keeper {
     Token(Box<pool::TokenKey>),
     /// In a token that a signer process has opened for this one.
     Apart(signer::KeyApart),
+    /// In several tokens.
+    Slots(Box<slots::Slots>),
 }
 
 /// What a PrivateKey shows of itself: nothing of the key.
@@ -170,12 +173,27 @@ impl PrivateKey {
         Ok(Self { keeper })
     }
 
+    /// Opens one key that is in several tokens. The one with the fewest signatures under way signs,
+    /// and where it cannot, another does. All are opened and, by `prove`, proved.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::from_token`], of any of them; the keys are of different kinds.
+    pub fn from_tokens(sources: &[Pkcs11Source]) -> Result<Self, OpenFault> {
+        if let [only] = sources {
+            return Self::from_token(only);
+        }
+        Ok(Self {
+            keeper: Keeper::Slots(Box::new(slots::Slots::open(sources)?)),
+        })
+    }
+
     /// The kind of key.
     pub fn kind(&self) -> KeyKind {
         match &self.keeper {
             Keeper::Soft(key) => key.kind(),
             Keeper::Token(key) => key.kind(),
             Keeper::Apart(key) => key.kind(),
+            Keeper::Slots(key) => key.kind(),
         }
     }
 
@@ -190,6 +208,7 @@ impl PrivateKey {
             Keeper::Soft(key) => key.kind().schemes(),
             Keeper::Token(key) => key.schemes(),
             Keeper::Apart(key) => key.schemes(),
+            Keeper::Slots(key) => key.schemes(),
         }
     }
 
@@ -205,6 +224,7 @@ impl PrivateKey {
             Keeper::Soft(key) => key.sign(job),
             Keeper::Token(key) => key.sign(job.scheme, job.hashed().as_ref()),
             Keeper::Apart(key) => key.sign(job.scheme, job.hashed().as_ref()),
+            Keeper::Slots(key) => key.sign(job),
         }
     }
 
@@ -214,8 +234,10 @@ impl PrivateKey {
     /// another thread signs through the module, and for keys in files and in signer processes,
     /// which are looked after without being asked. May block.
     pub fn revive(&self) {
-        if let Keeper::Token(key) = &self.keeper {
-            key.revive();
+        match &self.keeper {
+            Keeper::Token(key) => key.revive(),
+            Keeper::Slots(key) => key.revive(),
+            Keeper::Soft(_) | Keeper::Apart(_) => {}
         }
     }
 
@@ -236,6 +258,9 @@ impl PrivateKey {
                 "configure the certificate that was issued for this key",
             ));
         }
+        if let Keeper::Slots(key) = &self.keeper {
+            return key.prove(certificate_spki);
+        }
         self.prove_to_be(public, || {
             OpenFault::new(
                 "the certificate is for another key than the private key",
@@ -253,6 +278,7 @@ impl PrivateKey {
     pub fn prove_alone(&self) -> Result<Vec<u8>, OpenFault> {
         let public = match &self.keeper {
             Keeper::Soft(key) => PublicKey::from_spki(&key.spki()?)?,
+            Keeper::Slots(key) => return key.prove_alone(),
             Keeper::Token(_) | Keeper::Apart(_) => self.identity().cloned().ok_or_else(|| {
                 OpenFault::new(
                     "the token does not say what the public key of the private key is",
@@ -293,6 +319,7 @@ impl PrivateKey {
                 Keeper::Soft(key) => key.sign(job),
                 Keeper::Token(key) => key.sign_for(scheme, job.hashed().as_ref(), Some(&public)),
                 Keeper::Apart(key) => key.sign_unproved(scheme, job.hashed().as_ref()),
+                Keeper::Slots(key) => key.sign(job),
             };
             let signature = signature.map_err(|fault| {
                 OpenFault::new(
@@ -305,7 +332,7 @@ impl PrivateKey {
             }
         }
         match &self.keeper {
-            Keeper::Soft(_) => Ok(()),
+            Keeper::Soft(_) | Keeper::Slots(_) => Ok(()),
             Keeper::Token(key) => key.remember(public).map_err(|()| other_key()),
             Keeper::Apart(key) => key.remember(public).map_err(|()| other_key()),
         }
@@ -315,7 +342,7 @@ impl PrivateKey {
     /// has said so.
     fn identity(&self) -> Option<&PublicKey> {
         match &self.keeper {
-            Keeper::Soft(_) => None,
+            Keeper::Soft(_) | Keeper::Slots(_) => None,
             Keeper::Token(key) => key.identity(),
             Keeper::Apart(key) => key.identity(),
         }

@@ -1,10 +1,16 @@
 //! User PINs: read where they lie, wiped after use, and never tried again once refused.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use aws_lc_rs::hmac;
 use cryptoki::types::AuthPin;
+use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+use rustix::pipe::{SpliceFlags, splice};
 use zeroize::Zeroizing;
 
 use crate::OpenFault;
@@ -30,6 +36,8 @@ pub struct RefusedPins {
     pub known: Vec<RefusedPin>,
 }
 
+/// More than a PIN and a line's end.
+const PIN_BYTES_MAX: usize = 4096;
 /// More than a gateway has tokens, times the slips of a pen.
 const REFUSED_MAX: usize = 64;
 
@@ -113,6 +121,33 @@ pub fn try_once(
             Err(refused(&why))
         }
     }
+}
+
+/// What came through pipes, by the pipe's name: it can be read once, and is needed by each process
+/// that opens the key, and again when a configuration is read anew.
+static KEPT: Mutex<Vec<(PathBuf, OwnedFd)>> = Mutex::new(Vec::new());
+
+/// The descriptor of a PIN that lies in one: `/proc/self/fd/N` is this process's own name for it,
+/// and means nothing in another. What comes through a pipe is kept by the kernel, without a look at
+/// it. None: it lies in a file.
+pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
+    if !file.starts_with("/proc/self/fd") {
+        return Ok(None);
+    }
+    let source = File::open(file)?;
+    if !source.metadata()?.file_type().is_fifo() {
+        return Ok(Some(source.into()));
+    }
+    let mut kept = KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, pin)) = kept.iter().find(|(of, _)| of == file) {
+        return Ok(Some(pin.try_clone()?));
+    }
+    let pin = memfd_create("pin", MemfdFlags::CLOEXEC)?;
+    fchmod(&pin, Mode::RUSR)?;
+    let whole = SpliceFlags::empty();
+    while splice(&source, None, &pin, None, PIN_BYTES_MAX, whole)? > 0 {}
+    kept.push((file.to_owned(), pin.try_clone()?));
+    Ok(Some(pin))
 }
 
 /// The first line of the PIN file. All copies in memory are wiped when dropped.

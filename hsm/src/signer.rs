@@ -136,8 +136,14 @@ impl KeyApart {
         }
         // Its faults are told here, where nothing has been started for it.
         crate::uri::KeyUri::of(source)?;
+        let pin = crate::pin::descriptor(&source.pin_file).map_err(|error| {
+            OpenFault::new(
+                format!("the PIN's descriptor cannot be read: {error}"),
+                "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
+            )
+        })?;
         let signer = signer(launch, &source.module)?;
-        let line = Arc::new(Line::new(source.clone(), launch.sign_within));
+        let line = Arc::new(Line::new(source.clone(), pin, launch.sign_within));
         let (reply, answer) = bounded(1);
         signer.letters.send(Letter::Open {
             line: Arc::clone(&line),

@@ -254,6 +254,8 @@ pub enum KeySource {
         pin_file: PathBuf,
         /// Sessions, and threads that sign, from 1.
         sessions: usize,
+        /// Other tokens that hold the same key.
+        also: Vec<OtherToken>,
     },
 }
 
@@ -321,6 +323,17 @@ impl std::fmt::Display for CrlPlace {
             }
         }
     }
+}
+
+/// `[[tls.key.also]]`: another token with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherToken {
+    /// The PKCS#11 module; the first token's where not said.
+    pub module: PathBuf,
+    /// RFC 7512 URI.
+    pub uri: String,
+    /// File whose first line is the user PIN; the first token's where not said.
+    pub pin_file: PathBuf,
 }
 
 /// `[[issuer]]`: whose tokens are taken.

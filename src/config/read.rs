@@ -11,21 +11,21 @@ use super::fault::place;
 use super::files::{FileKind, NamedFile};
 use super::section::{Report, Section};
 use super::value::{
-    Wrong, address, boolean, count, duration, host_name, huge_pages, pkcs11_uri, rate,
-    show_duration, size, steering, text, twice, watch, when_unwritable,
+    Wrong, address, boolean, count, duration, host_name, huge_pages, rate, show_duration, size,
+    steering, text, twice, watch, when_unwritable,
 };
 use super::{
-    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
-    Reload, Steering, Tls, Upstream, WhenUnwritable,
+    Admin, Audit, Config, Fault, HugePages, Listen, Located, Memory, OwnCertificate, Reload,
+    Steering, Tls, Upstream, WhenUnwritable,
 };
 use crate::limits::{
-    Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, TOKEN_SESSIONS_DEFAULT,
-    UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
+    Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
 
 mod clients;
 mod issuers;
 mod partners;
+mod private_key;
 mod revocation;
 mod tickets;
 
@@ -249,7 +249,7 @@ fn tls(
     let waive = section.list("waive", text);
     let waive = waive.map_or(Vec::new(), |list| list.value);
     refuse_repeats(&section, "waive", &waive);
-    let key = key(section.section("key"));
+    let key = private_key::key(section.section("key"));
     let tickets = tickets::tickets(section.optional_section("tickets"), listen);
     let also = section.sections("also").into_iter().map(also);
     let also: Option<Vec<_>> = also.collect::<Vec<_>>().into_iter().collect();
@@ -272,60 +272,12 @@ fn also(mut section: Section<'_, '_>) -> Option<OwnCertificate> {
     refuse_repeats(&section, "names", &names);
     let cure = "name the PEM file of this certificate and its intermediates";
     let certificate = section.required_file("certificate", FileKind::Certificates, cure);
-    let key = key(section.section("key"));
+    let key = private_key::key(section.section("key"));
     Some(OwnCertificate {
         names,
         certificate: certificate?,
         key: key?,
     })
-}
-
-fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
-    let in_token = ["module", "uri", "pin_file", "sessions"].into_iter();
-    let token_line = in_token.filter_map(|key| section.line_of(key)).min();
-    let file_line = section.line_of("file");
-    let soft = section.optional_file("file", FileKind::PrivateKey);
-    if let (Some(token_line), Some(file_line)) = (token_line, file_line) {
-        let what = format!("a key file is named, and a key in a token (line {token_line})");
-        let cure = "keep file, or module, uri and pin_file";
-        section.fault(file_line, "file", Wrong::new(what, cure));
-    }
-    // With a file alone nothing of a token is missing.
-    if token_line.is_none() {
-        let missing = file_line.is_none() && !section.is_said();
-        section.optional_file("module", FileKind::Module);
-        section.optional("uri", pkcs11_uri);
-        section.optional_file("pin_file", FileKind::Pin);
-        section.optional("sessions", |_| Ok(()));
-        if missing {
-            let cure = "set module, uri and pin_file for a key in a token, or file for a PEM file";
-            section.fault(
-                section.line(),
-                "module",
-                Wrong::new("no private key is named", cure),
-            );
-        }
-        return soft.map(|file| Located {
-            value: KeySource::File(file.value),
-            line: file.line,
-        });
-    }
-    let cure = "name the PKCS#11 library of the token";
-    let module = section.required_file("module", FileKind::Module, cure);
-    let cure = "name token and key: \"pkcs11:token=t8gate;object=server\"";
-    let uri = section.required("uri", pkcs11_uri, cure);
-    let cure = "name the file whose first line is the user PIN";
-    let pin_file = section.required_file("pin_file", FileKind::Pin, cure);
-    let sessions = section.or("sessions", count(1..=64), TOKEN_SESSIONS_DEFAULT);
-    let (module, uri, pin_file) = (module?, uri?, pin_file?.value);
-    let line = uri.line;
-    let value = KeySource::Pkcs11 {
-        module: module.value,
-        uri: uri.value,
-        pin_file,
-        sessions,
-    };
-    Some(Located { value, line })
 }
 
 fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Upstream> {

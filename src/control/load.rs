@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hsm::{Pkcs11Source, PrivateKey};
@@ -247,17 +247,24 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
             uri,
             pin_file,
             sessions,
+            also,
         } => {
-            let source = Pkcs11Source {
+            let source = |module: &PathBuf, uri: &String, pin_file: &PathBuf| Pkcs11Source {
                 module: module.clone(),
                 uri: uri.clone(),
                 pin_file: pin_file.clone(),
                 sessions: *sessions,
             };
-            (
-                PrivateKey::from_token(&source),
-                format!("in token, {sessions} sessions"),
-            )
+            let others = also.iter();
+            let others = others.map(|other| source(&other.module, &other.uri, &other.pin_file));
+            let all: Vec<_> = std::iter::once(source(module, uri, pin_file))
+                .chain(others)
+                .collect();
+            let place = match also.len() {
+                0 => format!("in token, {sessions} sessions"),
+                others => format!("in {} tokens, {sessions} sessions each", others + 1),
+            };
+            (PrivateKey::from_tokens(&all), place)
         }
     };
     let key = opened.map_err(|open| fault(at, name, open.what, open.cure))?;

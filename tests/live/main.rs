@@ -31,6 +31,7 @@ mod reload;
 mod resumption;
 mod scanners;
 mod selftest;
+mod several_tokens;
 mod shutdown;
 mod signer_process;
 mod tls;

@@ -34,6 +34,8 @@ pub enum Trouble {
 
 pub struct Line {
     pub source: Pkcs11Source,
+    /// Of the PIN, where it is in no file.
+    pub pin: Option<OwnedFd>,
     sign_within: Duration,
     /// Set by the first open; a key that is of another kind later is another key.
     pub shape: OnceLock<Shape>,
@@ -54,11 +56,12 @@ struct Lane {
 }
 
 impl Line {
-    pub fn new(source: Pkcs11Source, sign_within: Duration) -> Self {
+    pub fn new(source: Pkcs11Source, pin: Option<OwnedFd>, sign_within: Duration) -> Self {
         // Room for those of two layings: the late ones of the last are dropped when they are met.
         let free = ArrayQueue::new(2 * source.sessions.max(1));
         Self {
             source,
+            pin,
             sign_within,
             shape: OnceLock::new(),
             identity: OnceLock::new(),

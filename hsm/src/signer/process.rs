@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Stdin};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,13 +39,20 @@ pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
 
 fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
+    // Read again at each login.
+    let mut pins = Vec::new();
     loop {
-        let (asked, lanes) = socket::take_over(control, &mut packet)?;
+        let (asked, mut lanes) = socket::take_over(control, &mut packet)?;
         if let Some(asked) = AskMacs::read(asked) {
             socket::tell(control, &macs(asked)?.write())?;
             continue;
         }
-        let asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
+        let mut asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
+        if asked.pin_file.is_empty() {
+            let pin = lanes.pop().ok_or(io::ErrorKind::InvalidData)?;
+            asked.pin_file = format!("/proc/self/fd/{}", pin.as_raw_fd()).into_bytes();
+            pins.push(pin);
+        }
         if usize::from(asked.sessions) != lanes.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }

@@ -407,14 +407,17 @@ impl Supervisor {
         let ask = OpenKey {
             module: source.module.as_os_str().as_encoded_bytes().to_vec(),
             uri: source.uri.clone().into_bytes(),
-            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            pin_file: match line.pin {
+                Some(_) => Vec::new(),
+                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            },
             sessions: u16::try_from(source.sessions).map_err(io::Error::other)?,
             identity: line.identity().map(PublicKey::to_spki).unwrap_or_default(),
             refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
         };
         let sessions = u32::from(ask.sessions);
         socket::bound(&process.control, OPEN_WAIT + OPEN_WAIT_SESSION * sessions)?;
-        let lent: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
+        let lent: Vec<_> = theirs.iter().chain(&line.pin).map(AsFd::as_fd).collect();
         socket::hand_over(&process.control, &ask.write(), &lent)?;
         drop(theirs);
         let mut packet = vec![0; CONTROL_BYTES_MAX];

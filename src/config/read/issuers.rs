@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::key;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, algorithm, duration, issuer_url, text, twice};
@@ -23,7 +22,7 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         duration(TOKEN_LIFETIME_MS),
         TOKEN_LIFETIME_DEFAULT,
     );
-    let key = key(section.section("key"));
+    let key = super::private_key::key(section.section("key"));
     let issuer = issuer?;
     Some(Oauth {
         audience: audience.map_or_else(|| issuer.value.clone(), |audience| audience.value),

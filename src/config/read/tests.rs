@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::KeySource;
 use crate::peer::San;
 
 /// The smallest configuration, one line for each key, with a key file.
@@ -135,6 +136,41 @@ fn chosen_values_are_taken() {
         panic!()
     };
     assert_eq!((module, sessions), (PathBuf::from("/etc/t8gate/m.so"), 2));
+}
+
+#[test]
+fn other_tokens_are_as_the_first_where_they_do_not_say_otherwise() {
+    let key = r#"[tls.key]
+module = "m.so"
+uri = "pkcs11:token=a;object=server"
+pin_file = "pin"
+[[tls.key.also]]
+uri = "pkcs11:token=b;object=server"
+[[tls.key.also]]
+module = "n.so"
+uri = "pkcs11:token=c;object=server"
+pin_file = "pin-c"
+[[client]]"#;
+    let text = with("[[client]]", key).replace("key.file = \"server.key\"\n", "");
+    let config = parsed(&text).unwrap();
+    let KeySource::Pkcs11 { also, .. } = config.tls.key.value else {
+        panic!()
+    };
+    let found: Vec<_> = also
+        .iter()
+        .map(|other| (other.module.to_str(), other.pin_file.to_str()))
+        .collect();
+    let (m, n) = (Some("/etc/t8gate/m.so"), Some("/etc/t8gate/n.so"));
+    let (pin, its_pin) = (Some("/etc/t8gate/pin"), Some("/etc/t8gate/pin-c"));
+    assert_eq!(found, [(m, pin), (n, its_pin)]);
+    let twice = text.replace("pin_file = \"pin\"", "pin_file = \"pin\"\npin_fd = 3");
+    assert!(parsed(&twice).is_err(), "a PIN in two places");
+    let nowhere = text.replace("pin_file = \"pin\"\n", "");
+    let said = super::super::render(Path::new("f"), &parsed(&nowhere).unwrap_err());
+    assert!(said.contains("tls.key.pin_file"), "{said}");
+    let closed = text.replace("pin_file = \"pin\"", "pin_fd = 1023");
+    let said = super::super::render(Path::new("f"), &parsed(&closed).unwrap_err());
+    assert!(said.contains("is not open"), "{said}");
 }
 
 #[test]

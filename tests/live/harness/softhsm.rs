@@ -96,6 +96,20 @@ impl Token {
         run_well(self.tool().args(["--login", "--pin", PIN]).args(arguments))
     }
 
+    /// Puts a private key that was made outside into the token.
+    pub fn import_key(&self, key: &Path, object: &str) {
+        let mut tool = command("softhsm2-util");
+        tool.env("SOFTHSM2_CONF", &self.configuration);
+        tool.arg("--import")
+            .arg(key)
+            .args(["--token", LABEL, "--pin", PIN]);
+        let id = object
+            .bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        run_well(tool.args(["--label", object, "--id", &id]));
+    }
+
     /// Puts the right PIN back into the PIN file.
     pub fn restore_pin(&self) {
         write_pin(self.pin_file.parent().expect("a file"), PIN);

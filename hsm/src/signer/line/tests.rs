@@ -12,7 +12,7 @@ fn line(sign_within: Duration) -> Line {
         pin_file: "pin".into(),
         sessions: 2,
     };
-    Line::new(source, sign_within)
+    Line::new(source, None, sign_within)
 }
 
 /// One end of a lane put into service; the other plays the signer process.

@@ -1,6 +1,7 @@
 //! The issuer in this gateway, and who is registered at it.
 
 use super::*;
+use crate::config::KeySource;
 use crate::peer::{Registration, TlsClientAuth};
 
 /// The small configuration with an issuer, lines 1 to 3, and a client registered at it.

@@ -1,0 +1,161 @@
+//! One key in several tokens: whoever waits least signs, and where one cannot, the next does.
+//!
+//! What keeps a token that is down from being asked is its own: a key in a signer process is out of
+//! service from its first fault until it is proved again, which is tried with back-off, and says so
+//! without being asked twice. A token that hangs costs the signature that finds it out
+//! `sign_within`; then that one goes on to the next as well.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{KeyKind, OpenFault, Pkcs11Source, PrivateKey, Scheme, SignFault, SignJob};
+
+/// More is no redundancy but a mistake.
+const SLOTS_MAX: usize = 8;
+
+pub struct Slots {
+    slots: Vec<Slot>,
+    /// What all of them sign by, best first.
+    schemes: Vec<Scheme>,
+}
+
+struct Slot {
+    key: PrivateKey,
+    /// Signatures it has been asked for and has not made yet.
+    queued: AtomicUsize,
+}
+
+impl Slots {
+    /// Opens the key in each of the tokens; all of them have to be there at the start.
+    pub fn open(sources: &[Pkcs11Source]) -> Result<Self, OpenFault> {
+        if sources.is_empty() || sources.len() > SLOTS_MAX {
+            return Err(OpenFault::new(
+                format!("{} tokens for one key", sources.len()),
+                format!("name 1 up to {SLOTS_MAX}"),
+            ));
+        }
+        let opened = sources.iter().map(|source| {
+            let key = PrivateKey::from_token(source);
+            let key = key.map_err(|fault| of_token(&source.uri, &fault))?;
+            let queued = AtomicUsize::new(0);
+            Ok(Slot { key, queued })
+        });
+        let slots = opened.collect::<Result<Vec<_>, OpenFault>>()?;
+        let kind = slots[0].key.kind();
+        let (first, rest) = (&slots[0].key, &slots[1..]);
+        let by_all = |scheme: &Scheme| rest.iter().all(|s| s.key.schemes().contains(scheme));
+        let schemes: Vec<_> = first.schemes().iter().copied().filter(by_all).collect();
+        if schemes.is_empty() || rest.iter().any(|slot| slot.key.kind() != kind) {
+            return Err(OpenFault::new(
+                "the tokens hold keys of different kinds, or sign by no common scheme",
+                "put the same key into all of them, by the HSM's own means",
+            ));
+        }
+        Ok(Self { slots, schemes })
+    }
+
+    pub fn kind(&self) -> KeyKind {
+        self.slots[0].key.kind()
+    }
+
+    pub fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    pub fn revive(&self) {
+        self.slots.iter().for_each(|slot| slot.key.revive());
+    }
+
+    /// Proves that each of them holds the key of this SubjectPublicKeyInfo.
+    pub fn prove(&self, spki: &[u8]) -> Result<(), OpenFault> {
+        self.slots.iter().enumerate().try_for_each(|(at, slot)| {
+            let proved = slot.key.prove(spki);
+            proved.map_err(|fault| of_token(&format!("token {}", at + 1), &fault))
+        })
+    }
+
+    /// The same where only the first says which key that is.
+    pub fn prove_alone(&self) -> Result<Vec<u8>, OpenFault> {
+        let spki = self.slots[0].key.prove_alone()?;
+        self.prove(&spki)?;
+        Ok(spki)
+    }
+
+    pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
+        first_that_can(self.slots.iter().map(|slot| &slot.queued), |at| {
+            self.slots[at].key.sign(job)
+        })
+    }
+}
+
+/// Asks the one with the fewest queued, then, where that cannot sign, the next of those that are
+/// left. The fault is the first one's.
+fn first_that_can<'a>(
+    queued: impl ExactSizeIterator<Item = &'a AtomicUsize>,
+    sign: impl Fn(usize) -> Result<Vec<u8>, SignFault>,
+) -> Result<Vec<u8>, SignFault> {
+    let mut left: Vec<_> = queued.enumerate().collect();
+    let mut fault = None;
+    loop {
+        // Of equals the first: a list is in the operator's order.
+        let least = left
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (_, queued))| queued.load(Ordering::Relaxed));
+        let Some((place, _)) = least else {
+            return Err(fault.unwrap_or(SignFault::TokenGone));
+        };
+        let (at, queued) = left.remove(place);
+        queued.fetch_add(1, Ordering::Relaxed);
+        let signed = sign(at);
+        queued.fetch_sub(1, Ordering::Relaxed);
+        match signed {
+            Err(why @ (SignFault::TokenGone | SignFault::KeyGone | SignFault::Busy)) => {
+                fault.get_or_insert(why);
+            }
+            settled => return settled,
+        }
+    }
+}
+
+fn of_token(token: &str, fault: &OpenFault) -> OpenFault {
+    OpenFault::new(format!("{token}: {}", fault.what), fault.cure.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(
+        queued: &[AtomicUsize],
+        answers: &[Result<Vec<u8>, SignFault>],
+    ) -> (Result<Vec<u8>, SignFault>, Vec<usize>) {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let answer = first_that_can(queued.iter(), |at| {
+            asked.borrow_mut().push(at);
+            answers[at].clone()
+        });
+        (answer, asked.into_inner())
+    }
+
+    #[test]
+    fn least_queued_signs_and_those_that_cannot_are_passed_over() {
+        let queued = [3, 1, 2].map(AtomicUsize::new);
+        let (gone, made) = (Err(SignFault::TokenGone), Ok(vec![1]));
+        let all = [made.clone(), made.clone(), made.clone()];
+        assert_eq!(ask(&queued, &all), (made.clone(), vec![1]));
+        let first = [made.clone(), gone.clone(), Err(SignFault::Busy)];
+        assert_eq!(ask(&queued, &first), (made, vec![1, 2, 0]));
+        let none = [Err(SignFault::Busy), gone.clone(), Err(SignFault::KeyGone)];
+        assert_eq!(ask(&queued, &none), (gone, vec![1, 2, 0]));
+        let counts = queued.map(AtomicUsize::into_inner);
+        assert_eq!(counts, [3, 1, 2], "nothing is under way");
+    }
+
+    #[test]
+    fn refusal_is_no_reason_to_ask_another() {
+        let queued = [0, 0].map(AtomicUsize::new);
+        let refused = Err(SignFault::Refused);
+        let answers = [refused.clone(), Ok(vec![1])];
+        assert_eq!(ask(&queued, &answers), (refused, vec![0]));
+    }
+}
