@@ -42,9 +42,13 @@ pub(super) struct NamedFile {
 }
 
 impl NamedFile {
-    /// Whether a change of it changes what is in force.
+    /// Whether a change of it has the configuration read again: revocation lists have a keeper of
+    /// their own.
     pub(super) fn is_read(&self) -> bool {
-        !matches!(self.kind, FileKind::Appended | FileKind::Module)
+        !matches!(
+            self.kind,
+            FileKind::Appended | FileKind::Module | FileKind::Crl
+        )
     }
 
     /// Looks at the file.

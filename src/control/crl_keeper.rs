@@ -188,6 +188,7 @@ async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, cou
     let folder = kept.parent().unwrap_or(Path::new("."));
     let mut known = Validators::default();
     let mut failures = 0;
+    let mut issuers = revocation.issuers();
     loop {
         match crl_fetch::fetch(url, from.tls.as_ref(), &known, folder).await {
             Ok(Fetched::List(file, validators)) => {
@@ -212,7 +213,15 @@ async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, cou
                 );
             }
         }
-        tokio::time::sleep(pause(from.refresh, failures, revocation)).await;
+        let until = tokio::time::Instant::now() + pause(from.refresh, failures, revocation);
+        while tokio::time::Instant::now() < until && Arc::ptr_eq(&issuers, &revocation.issuers()) {
+            tokio::time::sleep_until(until.min(tokio::time::Instant::now() + LOOK_EVERY)).await;
+        }
+        // What was not taken for want of its CA is asked for again, changed or not.
+        if !Arc::ptr_eq(&issuers, &revocation.issuers()) {
+            issuers = revocation.issuers();
+            known = Validators::default();
+        }
     }
 }
 

@@ -173,7 +173,10 @@ fn testssl_finds_the_profile_and_no_weakness() {
             says(attack)
         );
     }
-    for (id, finding) in &found {
+    // The hellos of its own sockets know no extended master secret, and so are refused. Where its
+    // openssl has found TLS 1.2 before, it takes that for a limit on the number of suites.
+    let found = found.iter().filter(|(id, _)| *id != "pre_128cipher");
+    for (id, finding) in found {
         let is_good = ["OK", "INFO", "DEBUG", "WARN"].contains(&finding.severity.as_str());
         let Finding { severity, text } = finding;
         assert!(is_good, "{severity} {id}: {text}");

@@ -250,6 +250,33 @@ fn fetched_list_that_is_not_the_cas_is_not_kept() {
     assert!(!kept.exists() && revocation.lists().issuers() == 0);
 }
 
+#[test]
+fn list_of_a_ca_that_is_trusted_again_is_fetched_at_once_and_whole() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let answer = ok(&list(&ca, 1, &[5]), "ETag: \"one\"\r\n");
+    let origin = origin(vec![answer.clone(), answer], None);
+    let revocation = revocation(&ca);
+    let counts = Arc::new(CrlCounts::default());
+    let from = CrlFrom {
+        refresh: Duration::from_secs(3_600),
+        ..from_url(&origin.url, folder.path())
+    };
+    let _keeper = start(&revocation, from, &counts).unwrap();
+    eventually("the list is in use", || is_revoked(&revocation, &ca, 5));
+    let _first = origin.heads.recv_timeout(WAIT).unwrap();
+    // The same CAs again are no change.
+    revocation.take_lists_of(vec![CrlIssuer::read(&ca.der).unwrap()]);
+    assert!(is_revoked(&revocation, &ca, 5));
+    revocation.take_lists_of(Vec::new());
+    assert_eq!(revocation.lists().issuers(), 0);
+    revocation.take_lists_of(vec![CrlIssuer::read(&ca.der).unwrap()]);
+    let second = origin.heads.recv_timeout(WAIT).unwrap();
+    assert!(!second.contains("if-none-match"), "{second}");
+    eventually("the list is in use again", || {
+        is_revoked(&revocation, &ca, 5)
+    });
+}
+
 fn fetched(url: &HttpUrl, tls: Option<&Arc<ClientConfig>>) -> Result<Vec<u8>, FetchFault> {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -49,13 +49,26 @@ impl std::fmt::Debug for Revocation {
 
 impl Revocation {
     /// CAs whose lists are taken from now on, and lists that are in use still where they signed
-    /// them.
+    /// them. Nothing happens where they are the same as before, in the same order.
     pub fn take_lists_of(&self, issuers: Vec<CrlIssuer>) {
+        let before = self.issuers.load();
+        if before
+            .iter()
+            .map(CrlIssuer::id)
+            .eq(issuers.iter().map(CrlIssuer::id))
+        {
+            return;
+        }
         let known = |id: &IssuerId| issuers.iter().any(|issuer| issuer.id() == *id);
         let lists = self.lists.load().only(known);
         self.issuers.store(Arc::new(issuers));
         self.lists.store(Arc::new(lists));
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whose lists are taken now: the same value for as long as they are the same.
+    pub fn issuers(&self) -> Arc<Vec<CrlIssuer>> {
+        self.issuers.load_full()
     }
 
     /// Reads a list and verifies it. It is not in use yet.
