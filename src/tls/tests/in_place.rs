@@ -404,6 +404,22 @@ fn keys_are_renewed_before_they_have_sealed_too_much() {
     }
 }
 
+#[test]
+fn what_comes_behind_close_notify_is_not_looked_at() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let mut config = world.config(&TLS13, &[&who]);
+    config.enable_secret_extraction = true;
+    let (mut done, mut client) = established(&world.plain(), &Arc::new(config));
+    give(&mut client, &std::mem::take(&mut done.outgoing)).unwrap();
+    let mut sends = Forger::new(client.dangerous_extract_secrets().unwrap().tx);
+    let mut wire = sends.seal(&[0, 0, 21]);
+    // No content type at all: a fault in front of it.
+    wire.extend(sends.seal(&[0]));
+    let (plain, outcome, _) = opened(&mut done, &wire);
+    assert_eq!((plain, outcome), (Vec::new(), Ok(Opened::Closed)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -447,8 +463,11 @@ proptest! {
             fault = fault.or(outcome.err());
         }
         prop_assert_eq!(got, expected);
-        // Only close_notify, user_canceled and key updates may stand there without a fault.
-        let tame = inners.iter().all(|(content, content_type, _)| match content_type {
+        // Only close_notify, user_canceled and key updates may stand there without a fault; behind
+        // close_notify anything may: it is not looked at.
+        let is_end = |inner: &&(Vec<u8>, u8, usize)| inner.1 == 21 && matches!(inner.0[..], [_, 0]);
+        let mut looked_at = inners.iter().take_while(|inner| !is_end(inner));
+        let tame = looked_at.all(|(content, content_type, _)| match content_type {
             23 => true,
             21 => matches!(content[..], [_, 0 | 90]),
             22 => content.len() == 5 && content[0] == 24,
