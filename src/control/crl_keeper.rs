@@ -213,9 +213,11 @@ async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, cou
                 );
             }
         }
-        let until = tokio::time::Instant::now() + pause(from.refresh, failures, revocation);
-        while tokio::time::Instant::now() < until && Arc::ptr_eq(&issuers, &revocation.issuers()) {
-            tokio::time::sleep_until(until.min(tokio::time::Instant::now() + LOOK_EVERY)).await;
+        let mut left = pause(from.refresh, failures, revocation);
+        while !left.is_zero() && Arc::ptr_eq(&issuers, &revocation.issuers()) {
+            let some = left.min(LOOK_EVERY);
+            tokio::time::sleep(some).await;
+            left -= some;
         }
         // What was not taken for want of its CA is asked for again, changed or not.
         if !Arc::ptr_eq(&issuers, &revocation.issuers()) {
