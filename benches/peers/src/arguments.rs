@@ -58,6 +58,11 @@ pub enum Row {
     HsmP256,
     /// Full handshakes with an RSA-2048 key in SoftHSM.
     HsmRsa,
+    /// Full handshakes/s with a P-256 key in SoftHSM, against the same in a file and the bare token,
+    /// with a CPU for those that sign.
+    RateP256,
+    /// The same with RSA-2048.
+    RateRsa,
     /// 400 paced requests/s beside connections that only do RSA handshakes, key in a file.
     BesideFile,
     /// The same, key in SoftHSM.
@@ -83,7 +88,8 @@ impl Row {
 
     /// Whether its keys are in SoftHSM.
     pub fn needs_hsm(self) -> bool {
-        matches!(self, Self::HsmP256 | Self::HsmRsa | Self::BesideHsm)
+        use Row::{BesideHsm, HsmP256, HsmRsa, RateP256, RateRsa};
+        matches!(self, HsmP256 | HsmRsa | RateP256 | RateRsa | BesideHsm)
     }
 }
 

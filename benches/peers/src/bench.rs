@@ -67,9 +67,9 @@ impl<'a> Task<'a> {
 }
 
 impl Task<'_> {
-    /// Memory, and what two shards share with the generator, do not depend on how busy CPU 1 was.
+    /// Memory, and what shares a CPU with the generator, do not depend on how busy CPU 1 was.
     fn judged_by_cpu(&self) -> bool {
-        self.load.mode != Mode::Idle && self.peer.shards == 1
+        self.load.mode != Mode::Idle && self.peer.shards == 1 && !self.peer.roomy
     }
 }
 
@@ -232,7 +232,8 @@ impl Bench {
         remove(call.json)?;
         let mut program = program(load, call, &self.ground, &self.programs)?;
         program.niceness = self.extent.niceness;
-        let mut process = Process::start(&program, "1", &self.file("load.log"))?;
+        let cpu = call.peer.generator_cpu();
+        let mut process = Process::start(&program, cpu, &self.file("load.log"))?;
         let mut watch = Watch::default();
         let window = Duration::from_secs_f64(call.seconds + call.warmup);
         let over = clock::wait_until(window + BEYOND, || {

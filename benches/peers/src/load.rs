@@ -101,7 +101,7 @@ pub struct Call<'a> {
     pub svg: Option<&'a Path>,
 }
 
-/// The call as a program with arguments; it runs on CPU 1.
+/// The call as a program with arguments.
 ///
 /// # Errors
 /// When the scenario's file cannot be written.
@@ -153,7 +153,7 @@ pub fn program(
     if let Some(rate) = load.rate {
         say("rate", format!("{}", rate.round()));
     }
-    say("cpu", "1".to_owned());
+    say("cpu", call.peer.generator_cpu().to_owned());
     for (name, pid) in call.watch {
         say("watch", format!("{name}={pid}"));
     }

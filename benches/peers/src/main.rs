@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bare_token;
 mod bench;
 mod chart;
 mod clock;

@@ -1,5 +1,7 @@
 //! The marks: what the gateway must reach beside its rivals, what it aims at, and what it did.
 
+mod signing;
+
 use serde::Serialize;
 
 use crate::rows::paced;
@@ -95,7 +97,7 @@ const fn set(
     }
 }
 
-/// All marks but the one of shards.
+/// All marks but those of shards and of the way to a token.
 const MARKS: [Set; 15] = {
     use Figure::{Cpu, Memory, P99, PerCpuSecond};
     const ALL: &[&str] = &["haproxy", "nginx", "envoy"];
@@ -209,6 +211,9 @@ pub fn judge(runs: &[Run], rounds: usize) -> Vec<Mark> {
         .filter_map(|set| set.judge(runs, rounds))
         .collect();
     marks.extend(shards(runs, rounds));
+    for (scenario, key) in [("rate-p256", "P-256"), ("rate-rsa", "RSA-2048")] {
+        marks.extend(signing::judge(runs, scenario, key, rounds));
+    }
     marks
 }
 

@@ -15,6 +15,9 @@ use crate::process::{Program, ask, installed};
 
 pub use nginx::origin;
 
+/// The gateway with the key in a file, where that is what the token is compared with.
+pub const FILE_KEY: &str = "t8gate-file-key";
+
 /// Which proxy, and how much it is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -55,6 +58,9 @@ pub struct Peer {
     pub key: Key,
     /// Of t8gate: one for each CPU from 0. Others have one thread.
     pub shards: usize,
+    /// Of t8gate: its one shard shares CPU 0 with the generator, so that its signers may have
+    /// CPU 1.
+    pub roomy: bool,
 }
 
 /// Ports of 127.0.0.1.
@@ -92,6 +98,7 @@ impl Peer {
             kind,
             key: Key::File(KeyKind::P256),
             shards: 1,
+            roomy: false,
         }
     }
 
@@ -109,10 +116,18 @@ impl Peer {
         self
     }
 
+    /// The same with a CPU for its signers.
+    #[must_use]
+    pub fn with_room_to_sign(mut self) -> Self {
+        self.roomy = true;
+        self
+    }
+
     /// The `peer` of a row.
     pub fn name(self) -> &'static str {
         match self.kind {
             Kind::T8gate if self.shards == 2 => "t8gate-2-shards",
+            Kind::T8gate if self.roomy && matches!(self.key, Key::File(_)) => FILE_KEY,
             Kind::T8gate => "t8gate",
             Kind::Haproxy => "haproxy",
             Kind::HaproxyClear => "haproxy-clear",
@@ -150,10 +165,18 @@ impl Peer {
 
     /// The CPUs its process is held to, as `taskset` lists them.
     pub fn cpus(self) -> String {
+        if self.roomy {
+            return "0,1".to_owned();
+        }
         (0..self.shards)
             .map(|cpu| cpu.to_string())
             .collect::<Vec<_>>()
             .join(",")
+    }
+
+    /// The CPU of the generator that loads it.
+    pub fn generator_cpu(self) -> &'static str {
+        if self.roomy { "0" } else { "1" }
     }
 
     /// Writes its files.

@@ -55,6 +55,8 @@ pub fn run(bench: &mut Bench, row: Row) -> Result<(), Fault> {
         Row::ResumedRsa => handshakes(bench, "resumed-rsa", Mode::Resume, KeyKind::Rsa2048),
         Row::HsmP256 => hsm(bench, "hsm-p256", KeyKind::P256),
         Row::HsmRsa => hsm(bench, "hsm-rsa", KeyKind::Rsa2048),
+        Row::RateP256 => rate(bench, "rate-p256", KeyKind::P256),
+        Row::RateRsa => rate(bench, "rate-rsa", KeyKind::Rsa2048),
         Row::BesideFile => {
             let key = Key::File(KeyKind::Rsa2048);
             beside(
@@ -244,6 +246,23 @@ fn hsm(bench: &mut Bench, scenario: &str, kind: KeyKind) -> Result<(), Fault> {
     let peers = kinds.map(|peer| Peer::new(peer).with_key(Key::Hsm(kind)));
     let load = Load::get(CONNECTIONS).mode(Mode::Handshake);
     closed(bench, scenario, &peers, load, Kind::Nginx)
+}
+
+/// What the way to the token costs: the gateway with the key in the token, the gateway with the
+/// same key in a file, and the token by itself, asked by as many threads as the gateway has
+/// sessions.
+fn rate(bench: &mut Bench, scenario: &str, kind: KeyKind) -> Result<(), Fault> {
+    let keys = [Key::Hsm(kind), Key::File(kind)];
+    let mut peers = keys.map(|key| Peer::new(Kind::T8gate).with_key(key).with_room_to_sign());
+    let load = Load::get(CONNECTIONS).mode(Mode::Handshake);
+    for round in 1..=bench.extent.rounds {
+        for peer in peers {
+            bench.run(&Task::new(scenario, peer, load, round))?;
+        }
+        bench.ask_token(scenario, kind, round)?;
+        peers.reverse();
+    }
+    Ok(())
 }
 
 fn beside(bench: &mut Bench, scenario: &str, peers: &[Peer]) -> Result<(), Fault> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hdrhistogram::Histogram;
 use hsm::{OpenFault, PrivateKey, Scheme, SignJob};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use super::{Access, Faults, fault, proved};
@@ -35,6 +36,8 @@ pub struct Options {
 struct Round {
     threads: u64,
     signatures_per_s: f64,
+    /// CPU of this machine for one signature: all of it where the module computes here.
+    cpu_us: f64,
     p50_us: f64,
     p99_us: f64,
 }
@@ -62,13 +65,13 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     }
     println!("{scheme:?}, {} s each", options.seconds);
     println!(
-        "{:>7} {:>12} {:>10} {:>10}",
-        "threads", "signatures/s", "p50 us", "p99 us"
+        "{:>7} {:>12} {:>10} {:>10} {:>10}",
+        "threads", "signatures/s", "CPU us", "p50 us", "p99 us"
     );
     for round in &rounds {
         println!(
-            "{:>7} {:>12.0} {:>10.1} {:>10.1}",
-            round.threads, round.signatures_per_s, round.p50_us, round.p99_us
+            "{:>7} {:>12.0} {:>10.1} {:>10.1} {:>10.1}",
+            round.threads, round.signatures_per_s, round.cpu_us, round.p50_us, round.p99_us
         );
     }
     Ok(())
@@ -78,6 +81,7 @@ fn as_json(round: &Round) -> serde_json::Value {
     json!({
         "threads": round.threads,
         "signatures_per_s": round.signatures_per_s,
+        "cpu_us": round.cpu_us,
         "p50_us": round.p50_us,
         "p99_us": round.p99_us,
     })
@@ -90,6 +94,7 @@ fn round(
     lasting: Duration,
 ) -> Result<Round, OpenFault> {
     let begun = Nanos::now();
+    let cpu_before = cpu_us();
     let lasting_ns = u64::try_from(lasting.as_nanos()).unwrap_or(u64::MAX);
     let signers: Vec<_> = std::thread::scope(|scope| {
         let started: Vec<_> = (0..threads)
@@ -107,12 +112,20 @@ fn round(
         took_ns = took_ns.max(ended.since(begun));
     }
     let us = |quantile: f64| all.value_at_quantile(quantile) as f64 / 1e3;
+    let cpu_us = (cpu_us() - cpu_before) / (all.len().max(1) as f64);
     Ok(Round {
         threads,
+        cpu_us,
         signatures_per_s: all.len() as f64 * 1e9 / took_ns as f64,
         p50_us: us(0.5),
         p99_us: us(0.99),
     })
+}
+
+/// What this process has taken of the CPUs so far.
+fn cpu_us() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 * 1e6 + spent.tv_nsec as f64 / 1e3
 }
 
 fn latencies() -> Histogram<u64> {
