@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::harness::{command, run_well};
 use crate::load::Load;
 use crate::scene::Scene;
 
@@ -31,14 +32,36 @@ fn p99(scene: &mut Scene, meanwhile: impl FnOnce(&mut Scene)) -> f64 {
     report["latency_us"]["p99"].as_f64().expect("a number")
 }
 
+/// Holds those threads of a process to the second CPU, with all that they start from now on.
+fn hold_to_cpu_1(pid: u32, which: impl Fn(&str) -> bool) {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("our own child");
+    for thread in threads.flatten() {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        let id = thread.file_name().into_string().expect("a number");
+        if which(name.trim()) {
+            run_well(command("taskset").args(["--pid", "--cpu-list", "1", &id]));
+        }
+    }
+}
+
 #[test]
 #[ignore = "takes programs and minutes: make test-fault"]
 fn requests_are_as_fast_while_the_token_fails() {
     let pairs = pairs();
-    // The shard on the first CPU; threads that sign, and the token, on the others.
     let mut scene = Scene::open_with(|stage, _| {
         stage.config.set("listen.cpus", "[0]");
     });
+    // CPU 0 is the shard's, and all the rest shares CPU 1.
+    let gateway = &scene.house.gateway;
+    hold_to_cpu_1(std::process::id(), |_| true);
+    hold_to_cpu_1(gateway.pid(), |thread| !thread.starts_with("shard"));
+    for signer in gateway.signer_pids() {
+        hold_to_cpu_1(signer, |_| true);
+    }
+    // What this process starts stays with it.
+    scene.remote.kill();
+    scene.remote.start();
+    scene.is_back();
     let mut ratios: Vec<f64> = (0..pairs)
         .map(|pair| {
             let quiet = p99(&mut scene, |_| {});

@@ -13,6 +13,7 @@
 #[path = "../live/harness/mod.rs"]
 mod harness;
 
+mod breaking_module;
 mod latency;
 mod load;
 mod relay;

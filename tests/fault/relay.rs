@@ -1,28 +1,33 @@
-//! A relay on the way to the server of a remote token: what passes may be delayed.
+//! A relay on the way to the server of a remote token: what passes may be delayed, or held.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 /// Runs until the test's process ends.
 pub struct Relay {
-    delay_us: Arc<AtomicU64>,
-    passed: Arc<AtomicU64>,
+    way: Arc<Way>,
+}
+
+#[derive(Default)]
+struct Way {
+    delay_us: AtomicU64,
+    passed: AtomicU64,
+    holds: AtomicBool,
 }
 
 impl Relay {
     /// From the socket `from`, which is made, to `to`, which need not be there yet.
     pub fn start(from: &Path, to: PathBuf) -> Self {
         let listener = UnixListener::bind(from).expect("a free name");
-        let (delay_us, passed) = (Arc::default(), Arc::default());
+        let way = Arc::new(Way::default());
         let relay = Self {
-            delay_us: Arc::clone(&delay_us),
-            passed: Arc::clone(&passed),
+            way: Arc::clone(&way),
         };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -31,9 +36,9 @@ impl Relay {
                     continue;
                 };
                 let (asks, asked) = (twin(&client), twin(&server));
-                let (delay_us, passed) = (Arc::clone(&delay_us), Arc::clone(&passed));
-                thread::spawn(move || pass(asks, asked, &delay_us, &passed));
-                thread::spawn(move || pass(server, client, &AtomicU64::new(0), &AtomicU64::new(0)));
+                let way = Arc::clone(&way);
+                thread::spawn(move || pass(asks, asked, || way.let_pass()));
+                thread::spawn(move || pass(server, client, || {}));
             }
         });
         relay
@@ -42,12 +47,29 @@ impl Relay {
     /// From now on each piece that goes to the server waits for so long.
     pub fn delay(&self, each: Duration) {
         let us = u64::try_from(each.as_micros()).expect("short");
-        self.delay_us.store(us, Ordering::Relaxed);
+        self.way.delay_us.store(us, Ordering::Relaxed);
+    }
+
+    /// Whether nothing gets to the server from now on, as on a way that drops all packets: what was
+    /// sent comes through once it does not any more, as TCP sends it again.
+    pub fn hold(&self, all: bool) {
+        self.way.holds.store(all, Ordering::Relaxed);
     }
 
     /// Pieces that have gone to the server.
     pub fn passed(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed)
+        self.way.passed.load(Ordering::Relaxed)
+    }
+}
+
+impl Way {
+    /// Returns when a piece may go on.
+    fn let_pass(&self) {
+        thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
+        while self.holds.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.passed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -55,12 +77,11 @@ fn twin(stream: &UnixStream) -> UnixStream {
     stream.try_clone().expect("a descriptor")
 }
 
-/// Passes on until one side ends, and ends the other.
-fn pass(mut from: UnixStream, mut to: UnixStream, delay_us: &AtomicU64, passed: &AtomicU64) {
+/// Passes on, whenever `wait` returns, until one side ends, and ends the other.
+fn pass(mut from: UnixStream, mut to: UnixStream, wait: impl Fn()) {
     let mut piece = [0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece) {
-        thread::sleep(Duration::from_micros(delay_us.load(Ordering::Relaxed)));
-        passed.fetch_add(1, Ordering::Relaxed);
+        wait();
         if to.write_all(&piece[..length]).is_err() {
             break;
         }

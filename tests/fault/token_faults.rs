@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::breaking_module::{BreakingModule, How};
 use crate::harness::pki::Key;
 use crate::harness::softhsm::Spy;
 use crate::harness::{signal, wait_until};
@@ -78,21 +79,63 @@ fn signatures_are_delayed_and_none_is_lost() {
     );
 }
 
-/// The vendor's library aborts, which the gateway sees as its process's end by that signal.
+/// The vendor's library aborts, writes to no memory, or never comes back, within a signature.
 #[test]
 #[ignore = "takes programs and seconds: make test-fault"]
-fn module_takes_its_process_down() {
-    let mut scene = Scene::open();
+fn module_breaks_in_the_middle_of_a_signature() {
+    let mut module = None;
+    let mut scene = Scene::open_with(|stage, remote| {
+        let breaking = BreakingModule::around(&remote.module, stage.scratch.path());
+        let (config, environment) = (&mut stage.config, &mut stage.environment);
+        config.set_text("tls.key.module", breaking.module.display());
+        environment.extend(breaking.environment.iter().cloned());
+        module = Some(breaking);
+    });
+    let module = module.expect("set above");
     scene.under_load(|scene| {
-        for how in ["ABRT", "KILL"] {
+        for how in [How::Aborts, How::Crashes, How::Hangs] {
             let signer = scene.house.gateway.signer_pid();
-            signal(signer, how);
+            module.breaks(how);
+            scene.refuses_for(Duration::from_millis(500));
             let gone = || !scene.house.gateway.signer_pids().contains(&signer);
-            wait_until("the process to end", gone);
+            wait_until("the process to be replaced", gone);
+            module.is_whole();
             scene.is_back();
         }
     });
-    scene.house.gateway.await_log("signal: 6 (SIGABRT)");
+    let log = scene.house.gateway.log();
+    assert!(log.contains("signal: 6 (SIGABRT)"), "{log}");
+    assert!(log.contains("signal: 11 (SIGSEGV)"), "{log}");
+    assert!(log.contains("did not sign in time"), "{log}");
+}
+
+#[test]
+#[ignore = "takes programs and seconds: make test-fault"]
+fn signer_process_is_killed() {
+    let mut scene = Scene::open();
+    scene.under_load(|scene| {
+        let signer = scene.house.gateway.signer_pid();
+        signal(signer, "KILL");
+        let gone = || !scene.house.gateway.signer_pids().contains(&signer);
+        wait_until("the process to end", gone);
+        scene.is_back();
+    });
+    scene.house.gateway.await_log("signal: 9 (SIGKILL)");
+}
+
+/// Nothing comes through on the way to the token, and nothing says so: no reset, no end.
+#[test]
+#[ignore = "takes programs and seconds: make test-fault"]
+fn way_to_the_token_is_a_black_hole() {
+    let mut scene = Scene::open();
+    scene.under_load(|scene| {
+        scene.remote.relay.hold(true);
+        scene.await_refusal();
+        scene.refuses_for(Duration::from_secs(2));
+        scene.remote.relay.hold(false);
+        scene.is_back();
+    });
+    scene.house.gateway.await_log("did not sign in time");
 }
 
 /// Under the name of the server's key there is another when the token comes back.
