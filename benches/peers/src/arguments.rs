@@ -58,8 +58,8 @@ pub enum Row {
     HsmP256,
     /// Full handshakes with an RSA-2048 key in SoftHSM.
     HsmRsa,
-    /// Full handshakes/s with a P-256 key in SoftHSM, against the same in a file and the bare token,
-    /// with a CPU for those that sign.
+    /// Full handshakes/s with a P-256 key in SoftHSM, against the same in a file and the bare
+    /// token, with a CPU for those that sign.
     RateP256,
     /// The same with RSA-2048.
     RateRsa,
