@@ -29,6 +29,7 @@ mod own_certificates;
 mod privacy;
 mod reload;
 mod resumption;
+mod revocation;
 mod scanners;
 mod selftest;
 mod several_tokens;

@@ -9,6 +9,7 @@ pub mod client;
 pub mod gateway;
 pub mod mint;
 pub mod odd_certificates;
+pub mod openssl_ca;
 pub mod origin;
 pub mod peers;
 pub mod pki;

@@ -197,6 +197,21 @@ impl Identity {
         }
     }
 
+    /// One that was made elsewhere, and whose key is here.
+    pub fn with_key(
+        certificate: PathBuf,
+        key_file: PathBuf,
+        der: CertificateDer<'static>,
+        key: &KeyPair,
+    ) -> Self {
+        Self {
+            certificate,
+            key: key_file,
+            der,
+            key_der: key.serialize_der(),
+        }
+    }
+
     /// The private key, for rustls.
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()))
