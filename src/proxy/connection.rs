@@ -217,6 +217,7 @@ impl Connection {
                 Opening::Broken => return Err(NoHead::Over(Then::Close)),
                 Opening::NeedInput => {}
             }
+            self.reply().await.map_err(NoHead::Over)?;
             self.shrink_inbox();
             match head_by {
                 None if self.seldom && self.stream.inbox.is_empty() => {
@@ -506,6 +507,22 @@ impl Connection {
         self.session
             .seal(bytes, &mut self.stream.outbox)
             .map_err(|_| Then::Drop)?;
+        self.stream.start_send();
+        Ok(())
+    }
+
+    /// Starts to send what answers handshake messages of the client's, where no answer to a request
+    /// carries it: who asks to negotiate anew waits for the refusal and sends nothing more.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    async fn reply(&mut self) -> Result<(), Then> {
+        if self.replies.is_empty() {
+            return Ok(());
+        }
+        self.sent().await?;
+        self.stream.outbox.append(&mut self.last_flight);
+        self.stream.outbox.append(&mut self.replies);
         self.stream.start_send();
         Ok(())
     }

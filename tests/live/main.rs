@@ -36,3 +36,5 @@ mod several_tokens;
 mod shutdown;
 mod signer_process;
 mod tls;
+mod tls_extensions;
+mod tls_profile;

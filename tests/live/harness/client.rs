@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, Tls12Resumption};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SupportedProtocolVersion,
@@ -106,10 +107,41 @@ impl Dialer {
         }
     }
 
+    /// The same, with the suites and groups of a provider.
+    #[must_use]
+    pub fn of_provider(
+        provider: Arc<CryptoProvider>,
+        ca: &CertificateDer<'static>,
+        identity: &Identity,
+        name: &str,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone()).expect("a CA certificate");
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("suites for both versions")
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![identity.der.clone()], identity.private_key())
+            .expect("a key that fits its certificate");
+        config.resumption = Resumption::disabled();
+        Self {
+            config,
+            name: server_name(name),
+        }
+    }
+
     /// Remembers sessions, here and in every clone, and resumes them.
     #[must_use]
     pub fn resuming(mut self) -> Self {
         self.config.resumption = Resumption::in_memory_sessions(64);
+        self
+    }
+
+    /// Remembers sessions of TLS 1.2 by their ids, and takes no tickets for them.
+    #[must_use]
+    pub fn resuming_by_id(mut self) -> Self {
+        let memory = Resumption::in_memory_sessions(64);
+        self.config.resumption = memory.tls12_resumption(Tls12Resumption::SessionIdOnly);
         self
     }
 

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod client;
 pub mod gateway;
+pub mod hello;
 pub mod mint;
 pub mod odd_certificates;
 pub mod openssl_ca;
