@@ -13,9 +13,9 @@ use crate::harness::pki::{Authority, Identity, Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
 
-const APPLIED: &str = "was read again and is in force";
+pub const APPLIED: &str = "was read again and is in force";
 const REFUSED: &str = "was read again and is at fault";
-const ON_SIGNAL: &str = "\"off\"";
+pub const ON_SIGNAL: &str = "\"off\"";
 
 /// A house whose files are looked at on SIGHUP only.
 fn house() -> House {
@@ -31,7 +31,7 @@ fn said(house: &House, text: &str) -> usize {
 }
 
 /// Has the configuration read again, and waits until it is in force on every shard.
-fn reload(house: &House) {
+pub fn reload(house: &House) {
     let before = said(house, APPLIED);
     house.gateway.hang_up();
     wait_until("the reload", || said(house, APPLIED) > before);
@@ -47,7 +47,7 @@ fn reload_in_vain(house: &House) {
 }
 
 /// Changes the configuration file of a running gateway.
-fn rewrite(house: &mut House, change: impl FnOnce(&mut ConfigText)) {
+pub fn rewrite(house: &mut House, change: impl FnOnce(&mut ConfigText)) {
     change(&mut house.stage.config);
     let mut config = house.stage.config.clone();
     config.set_text("listen.address", house.gateway.address);

@@ -26,7 +26,7 @@ const BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 const SLOT_S: i64 = 6 * 3_600;
 
 /// What several gateways are started from, and a SCEF that they share.
-fn fleet() -> (Stage, Origin) {
+pub fn fleet() -> (Stage, Origin) {
     let origin = Origin::start();
     let mut stage = Stage::new(origin.address);
     let secret = secret(&stage, "secret");
@@ -53,23 +53,23 @@ fn secret(stage: &Stage, name: &str) -> PathBuf {
 
 /// Clients of a fleet, each with a memory of its sessions: of rustls and of openssl, with TLS 1.3
 /// and TLS 1.2.
-struct Clients {
-    rustls: Vec<Dialer>,
-    openssl: Vec<Openssl>,
+pub struct Clients {
+    pub rustls: Vec<Dialer>,
+    pub openssl: Vec<Openssl>,
 }
 
-struct Openssl {
+pub struct Openssl {
     ca: PathBuf,
     identity: [PathBuf; 2],
     version: &'static str,
-    session: PathBuf,
+    pub session: PathBuf,
 }
 
 /// How a visit ended: full or resumed, or the alert.
-type Visit = Result<HandshakeKind, String>;
+pub type Visit = Result<HandshakeKind, String>;
 
 impl Clients {
-    fn of(stage: &Stage, identity: &Identity) -> Self {
+    pub fn of(stage: &Stage, identity: &Identity) -> Self {
         let ca = &stage.operator_ca;
         let dialer = |version| Dialer::only(&ca.der, identity, HOST, version).resuming();
         let openssl = |version: &'static str| Openssl {
@@ -85,7 +85,7 @@ impl Clients {
     }
 
     /// Each begins a session, whatever it remembers.
-    fn begin(&mut self, address: SocketAddr) {
+    pub fn begin(&mut self, address: SocketAddr) {
         for dialer in &mut self.rustls {
             *dialer = dialer.clone().resuming();
             assert_eq!(visit(dialer, address), Ok(HandshakeKind::Full));
@@ -97,7 +97,7 @@ impl Clients {
 
     /// Each comes again with the session it has begun, and all fare alike.
     #[track_caller]
-    fn come_again(&self, address: SocketAddr) -> Visit {
+    pub fn come_again(&self, address: SocketAddr) -> Visit {
         let mut visits = Vec::new();
         for dialer in &self.rustls {
             visits.push(visit(dialer, address).map_err(|why| word(&why)));
@@ -113,16 +113,26 @@ impl Clients {
 
 impl Openssl {
     fn begin(&self, address: SocketAddr) -> Visit {
-        self.run(address, "-sess_out")
+        self.run(address, &["-sess_out"])
     }
 
     fn come_again(&self, address: SocketAddr) -> Visit {
-        self.run(address, "-sess_in")
+        self.run(address, &["-sess_in"])
     }
 
-    fn run(&self, address: SocketAddr, session: &str) -> Visit {
-        let said = self.say(address, &[session, &self.session.display().to_string()]);
-        if said.contains("HTTP/1.1 401") {
+    /// With the id of its session, which is of TLS 1.2, and not with the ticket.
+    pub fn come_again_by_id(&self, address: SocketAddr) -> Visit {
+        self.run(address, &["-no_ticket", "-sess_in"])
+            .map_err(|why| word(&why))
+    }
+
+    fn run(&self, address: SocketAddr, arguments: &[&str]) -> Visit {
+        let session = self.session.display().to_string();
+        let said = self.say(address, &[arguments, &[&*session]].concat());
+        if ANSWERED
+            .iter()
+            .any(|status| said.contains(&format!("HTTP/1.1 {status}")))
+        {
             let reused = said.contains("Reused, ");
             assert_ne!(reused, said.contains("New, "), "{said}");
             return Ok(if reused {
@@ -147,24 +157,32 @@ impl Openssl {
     }
 }
 
-/// A request that is answered with 401 and the end of the connection.
-fn ask() -> String {
+/// What a client is told that asks without a token, for its own resources or for another's.
+pub const ANSWERED: [u16; 2] = [401, 403];
+
+/// A request that is answered with one of those, and the end of the connection.
+pub fn ask() -> String {
     format!("GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n")
 }
 
-fn visit(dialer: &Dialer, address: SocketAddr) -> Visit {
+pub fn visit(dialer: &Dialer, address: SocketAddr) -> Visit {
     let mut client = dialer.connect(address).map_err(|error| error.to_string())?;
     // In TLS 1.3 the refusal, or the ticket, comes with the first read.
     client.send(ask()).map_err(|error| error.to_string())?;
     let answer = client.read_answer(false);
     let answer = answer.map_err(|fault| format!("{fault:?}"))?;
-    assert_eq!(answer.status, 401);
+    assert!(ANSWERED.contains(&answer.status), "{}", answer.status);
     Ok(client.handshake_kind().expect("a finished handshake"))
 }
 
 /// The alert in what rustls or openssl says of it.
-fn word(said: &str) -> String {
+pub fn word(said: &str) -> String {
     let alerts = [
+        (
+            "CertificateUnknown",
+            "alert number 46",
+            "certificate_unknown",
+        ),
         ("UnknownCA", "alert number 48", "unknown_ca"),
         ("AccessDenied", "alert number 49", "access_denied"),
         (
@@ -185,12 +203,12 @@ fn word(said: &str) -> String {
     found.map_or_else(|| said.to_owned(), |(_, _, word)| (*word).to_owned())
 }
 
-fn alert(word: &str) -> Visit {
+pub fn alert(word: &str) -> Visit {
     Err(word.to_owned())
 }
 
-const RESUMED: Visit = Ok(HandshakeKind::Resumed);
-const FULL: Visit = Ok(HandshakeKind::Full);
+pub const RESUMED: Visit = Ok(HandshakeKind::Resumed);
+pub const FULL: Visit = Ok(HandshakeKind::Full);
 
 #[test]
 fn session_begun_on_one_node_is_continued_on_another_and_after_a_restart() {
@@ -446,7 +464,9 @@ fn certificate_that_has_expired_is_refused_with_its_ticket_on_every_node() {
     };
     clock.set(200, &house);
     let refused = alert("certificate_expired");
-    assert_eq!(clients.come_again(house.gateway.address), refused);
+    let address = house.gateway.address;
+    assert_eq!(clients.come_again(address), refused);
+    assert_eq!(clients.openssl[1].come_again_by_id(address), refused);
 }
 
 /// TLS 1.2 without tickets: no session id is given, and none of another server's is taken.

@@ -5,12 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::client::{Client, Dialer, HOST, get};
+use crate::harness::gateway::{self, Gateway};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{API, House, PATH, Stage};
-use crate::harness::{WAIT, gateway, mint, peers, run, wait_until};
+use crate::harness::{WAIT, mint, peers, run, wait_until};
 
+const TAKEN: &str = "a new revocation list is in use";
 const HOUR_S: i64 = 3_600;
 const MONTH_S: i64 = 30 * 24 * HOUR_S;
 
@@ -170,13 +172,17 @@ impl Served {
     /// Puts a list in the place of another, as who fetches lists does it, and waits until it is
     /// in use.
     fn replace(&self, list: &Path, by: &Path) {
-        let taken = || {
-            let metrics = self.house.gateway.admin().metrics();
-            metrics.count("t8gate_crls_total", &[("outcome", "taken")])
-        };
-        let before = taken();
-        std::fs::rename(by, list).expect("one folder");
-        wait_until("the new list in use", || taken() > before);
+        replace(list, by, &[&self.house.gateway]);
+    }
+}
+
+/// Puts a list in the place of another that gateways read, and waits until all of them use it.
+pub fn replace(list: &Path, by: &Path, gateways: &[&Gateway]) {
+    let taken = |gateway: &Gateway| gateway.log().matches(TAKEN).count();
+    let before: Vec<usize> = gateways.iter().map(|gateway| taken(gateway)).collect();
+    std::fs::rename(by, list).expect("one folder");
+    for (gateway, before) in gateways.iter().zip(before) {
+        wait_until("the new list in use", || taken(gateway) > before);
     }
 }
 
@@ -293,7 +299,7 @@ fn list_that_another_key_of_the_same_name_has_signed_is_a_fault_at_the_start() {
     let checked = gateway::check(&file, &[]);
     let said = checked.stdout + &checked.stderr;
     assert!(!checked.status.success(), "{said}");
-    let started = gateway::Gateway::spawn(&file, address, &[]);
+    let started = Gateway::spawn(&file, address, &[]);
     let log = started.err().expect("it does not start");
     for said in [said, log] {
         assert!(said.contains("crl.file"), "{said}");

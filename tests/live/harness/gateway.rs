@@ -63,6 +63,12 @@ impl ConfigText {
         self
     }
 
+    /// What the `[[name]]` table at a place says, from 0.
+    pub fn table_body(&self, name: &str, place: usize) -> String {
+        let mut tables = self.tables.iter().filter(|(table, _)| table == name);
+        tables.nth(place).expect("that many tables").1.clone()
+    }
+
     /// The value of a key as TOML writes it.
     pub fn value(&self, key: &str) -> String {
         let (section, name) = key.rsplit_once('.').expect("a key in full");
