@@ -1,5 +1,6 @@
 //! `t8gate check --conformance`: the profile as a configuration has it enforced, clause by clause,
-//! against TS 33.187, TS 33.310, TS 33.210 and RFC 8705.
+//! against TS 33.187, TS 33.310, TS 33.210, RFC 5280 and RFC 8705. Each row has a name by which a
+//! test finds the handshake that shows it: `tests/live/conformance.rs`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::config::{self, Config};
 use crate::tls::{PROFILES, Profile, RULES, RuleRow, STRENGTHS};
 
 mod clauses;
+mod revocation;
 
 use clauses::{CLAUSES, Demand};
 
@@ -37,6 +39,8 @@ struct Conformance {
 /// One clause, and what becomes of it.
 #[derive(Debug, Serialize)]
 struct Clause {
+    /// The row's own; that of a rule is the rule's.
+    name: &'static str,
     document: &'static str,
     clause: &'static str,
     /// The rule of the certificate profile that enforces it, by the name that waivers have.
@@ -59,6 +63,18 @@ enum Status {
     NotMet {
         why: String,
     },
+}
+
+impl Status {
+    /// Met, or for this reason not.
+    fn unless(met: bool, why: &str) -> Self {
+        match met {
+            true => Self::Met,
+            false => Self::NotMet {
+                why: why.to_owned(),
+            },
+        }
+    }
 }
 
 /// Prints the report; 1 where the configuration has faults.
@@ -98,23 +114,27 @@ pub fn main(file: &Path, format: Format) -> ExitCode {
 fn report(config: &Config, profile: &'static Profile) -> Conformance {
     let rules = RULES.iter().map(|row| of_rule(row, config));
     let (versions, suites, groups) = (profile.versions(), profile.suites(), profile.groups());
-    let others = CLAUSES.iter().map(|row| {
-        let lacking = match row.demand {
-            Demand::Kept => None,
-            Demand::Versions(wanted) => lacking(wanted, &versions),
-            Demand::Suites(wanted) => lacking(wanted, &suites),
-            Demand::Groups(wanted) => lacking(wanted, &groups),
-            Demand::NotKept(why) => Some(why.to_owned()),
-            Demand::KeptWithOauth(why) => config.oauth.is_none().then(|| why.to_owned()),
-        };
-        Clause {
-            document: row.document,
-            clause: row.clause,
-            rule: None,
-            demand: row.text.to_owned(),
-            verified: row.verified,
-            status: lacking.map_or(Status::Met, |why| Status::NotMet { why }),
-        }
+    let offers = |wanted: &[&str], offered: &[String]| match lacking(wanted, offered) {
+        None => Status::Met,
+        Some(why) => Status::NotMet { why },
+    };
+    let others = CLAUSES.iter().map(|row| Clause {
+        name: row.name,
+        document: row.document,
+        clause: row.clause,
+        rule: None,
+        demand: row.text.to_owned(),
+        verified: row.verified,
+        status: match row.demand {
+            Demand::Kept => Status::Met,
+            Demand::Versions(wanted) => offers(wanted, &versions),
+            Demand::Suites(wanted) => offers(wanted, &suites),
+            Demand::Groups(wanted) => offers(wanted, &groups),
+            Demand::NotKept(why) => Status::unless(false, why),
+            Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
+            Demand::ServerNames(why) => Status::unless(!config.listen.server_names.is_empty(), why),
+            Demand::Revocation(status) => status(config),
+        },
     });
     Conformance {
         profile: profile.name,
@@ -145,6 +165,7 @@ fn of_rule(row: &RuleRow, config: &Config) -> Clause {
         .map(|(section, waived)| format!("{section}, line {}", waived.line))
         .collect();
     Clause {
+        name: row.name,
         document: "TS 33.310",
         clause: row.clause,
         rule: Some(row.name),

@@ -41,14 +41,14 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// A house whose clients come from one CA of this recipe, with its audit file.
-struct Profiled {
-    house: House,
-    ca: Odd,
+pub struct Profiled {
+    pub house: House,
+    pub ca: Odd,
     audit: PathBuf,
 }
 
 impl Profiled {
-    fn open(recipe: &Recipe, waived: &[&str]) -> Self {
+    pub fn open(recipe: &Recipe, waived: &[&str]) -> Self {
         let ca = recipe.self_signed(p256());
         let mut audit = PathBuf::new();
         let house = House::open_staged(|stage| {
@@ -89,7 +89,7 @@ impl Profiled {
         outcome.stdout + &outcome.stderr
     }
 
-    fn broken(&self, rule: &str) -> usize {
+    pub fn broken(&self, rule: &str) -> usize {
         let admin = Admin(self.house.gateway.admin.expect("an admin listener"));
         let name = "t8gate_certificate_rules_broken_total";
         admin.metrics().count(name, &[("rule", rule)])
@@ -122,7 +122,7 @@ fn client() -> Recipe {
 }
 
 /// Rules of the entity's certificate that a client's can break by its content alone.
-fn broken_leaves() -> Vec<(&'static str, &'static str, Recipe)> {
+pub fn broken_leaves() -> Vec<(&'static str, &'static str, Recipe)> {
     let bad = "bad certificate";
     let unsupported = "unsupported certificate";
     let unknown = "certificate unknown";
@@ -338,9 +338,12 @@ fn anchor_that_breaks_a_rule_is_a_fault_until_it_is_waived() {
 const NEVER_SHOWN: [&str; 2] = ["key_algorithm", "curve"];
 
 /// What `check --conformance` says of the house's configuration, and the file it was asked of.
-fn report(house: &House, format: &str) -> (PathBuf, String) {
+pub fn report(house: &House, format: &str) -> (PathBuf, String) {
     let mut config = house.stage.config.clone();
     config.set_text("listen.address", house.gateway.address);
+    if let Some(admin) = house.gateway.admin {
+        config.set_text("admin.address", admin);
+    }
     let file = gateway::write(house.stage.scratch.path(), &config);
     let mut check = gateway::t8gate(&["check", "--conformance", "--format", format, "--config"]);
     let told = run_well(check.arg(&file));

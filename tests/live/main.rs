@@ -15,6 +15,7 @@ mod certificate_profile;
 mod clients;
 mod clock;
 mod config_cli;
+mod conformance;
 mod demo;
 mod forwarding;
 mod hsm;

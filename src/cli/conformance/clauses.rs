@@ -1,7 +1,12 @@
 //! The clauses that are not rules of single certificates.
 
+use super::{Status, revocation};
+use crate::config::Config;
+
 /// One clause.
 pub(super) struct Row {
+    /// The word by which the test of handshakes finds it.
+    pub(super) name: &'static str,
     pub(super) document: &'static str,
     pub(super) clause: &'static str,
     pub(super) text: &'static str,
@@ -21,9 +26,14 @@ pub(super) enum Demand {
     NotKept(&'static str),
     /// Where the embedded issuer is configured; else for this reason not.
     KeptWithOauth(&'static str),
+    /// Where the names are configured that clients may ask for; else for this reason not.
+    ServerNames(&'static str),
+    /// By how revocation is configured.
+    Revocation(fn(&Config) -> Status),
 }
 
 const fn row(
+    name: &'static str,
     document: &'static str,
     clause: &'static str,
     verified: bool,
@@ -31,6 +41,7 @@ const fn row(
     demand: Demand,
 ) -> Row {
     Row {
+        name,
         document,
         clause,
         text,
@@ -41,11 +52,13 @@ const fn row(
 
 const T8: &str = "TS 33.187";
 const CERTIFICATES: &str = "TS 33.310";
+const PATHS: &str = "RFC 5280";
 const TLS: &str = "TS 33.210";
 const MTLS: &str = "RFC 8705";
 
-pub(super) const CLAUSES: [Row; 24] = [
+pub(super) const CLAUSES: [Row; 27] = [
     row(
+        "certificates_checked",
         CERTIFICATES,
         "6.1",
         true,
@@ -53,14 +66,47 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "revocation",
+        CERTIFICATES,
+        "6.1.1",
+        true,
+        "a client whose certificate a CRL of its CA names is refused",
+        Demand::Revocation(revocation::looked_up),
+    ),
+    row(
+        "revocation_hard_fail",
+        PATHS,
+        "6.3.3",
+        true,
+        "a client of whose certificate no CRL in force speaks is refused",
+        Demand::Revocation(revocation::fails_hard),
+    ),
+    row(
+        "next_update",
+        PATHS,
+        "6.3.3",
+        true,
+        "a CRL is believed until its nextUpdate and no longer",
+        Demand::Revocation(revocation::ends_with_next_update),
+    ),
+    row(
+        "mutual_authentication",
         T8,
         "5.5.1",
         true,
         "mutual authentication with client and server certificates",
         Demand::Kept,
     ),
-    row(T8, "5.5.2", true, "T8 is served in TLS only", Demand::Kept),
     row(
+        "tls_only",
+        T8,
+        "5.5.2",
+        true,
+        "T8 is served in TLS only",
+        Demand::Kept,
+    ),
+    row(
+        "oauth_on_every_request",
         T8,
         "5.5.3",
         true,
@@ -68,6 +114,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "no_early_data",
         T8,
         "4.7",
         true,
@@ -75,6 +122,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "old_versions_refused",
         TLS,
         "6.2.1",
         true,
@@ -82,6 +130,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "tls_1_3",
         TLS,
         "6.2.1",
         true,
@@ -89,6 +138,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Versions(&["TLSv1_3"]),
     ),
     row(
+        "tls_1_2",
         TLS,
         "6.2.1",
         true,
@@ -96,6 +146,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Versions(&["TLSv1_2"]),
     ),
     row(
+        "tls_1_3_suite",
         TLS,
         "6.2.2",
         true,
@@ -103,6 +154,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Suites(&["TLS13_AES_128_GCM_SHA256"]),
     ),
     row(
+        "tls_1_3_more_suites",
         TLS,
         "6.2.2",
         true,
@@ -110,6 +162,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Suites(&["TLS13_AES_256_GCM_SHA384", "TLS13_CHACHA20_POLY1305_SHA256"]),
     ),
     row(
+        "group_secp256r1",
         TLS,
         "6.2.2",
         true,
@@ -117,6 +170,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Groups(&["secp256r1"]),
     ),
     row(
+        "more_groups",
         TLS,
         "6.2.2",
         true,
@@ -124,6 +178,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Groups(&["X25519", "secp384r1"]),
     ),
     row(
+        "ocsp_stapled",
         TLS,
         "6.2.2",
         false,
@@ -131,6 +186,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::NotKept("no status is stapled"),
     ),
     row(
+        "tls_1_2_suites",
         TLS,
         "6.2.3",
         false,
@@ -138,6 +194,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "tls_1_2_ecdhe_suite",
         TLS,
         "6.2.3",
         false,
@@ -145,6 +202,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Suites(&["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]),
     ),
     row(
+        "tls_1_2_dhe_suite",
         TLS,
         "6.2.3",
         false,
@@ -152,6 +210,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Suites(&["TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"]),
     ),
     row(
+        "extended_master_secret",
         TLS,
         "6.2.3",
         false,
@@ -159,22 +218,39 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "renegotiation",
         TLS,
         "6.2.3",
         false,
         "no renegotiation, and its indication is answered",
         Demand::Kept,
     ),
-    row(TLS, "6.2.3", false, "no compression", Demand::Kept),
-    row(TLS, "6.2.3", false, "no truncated HMAC", Demand::Kept),
     row(
+        "no_compression",
         TLS,
         "6.2.3",
         false,
-        "an unknown server name is refused, where listen.server_names says which are known",
+        "no compression",
         Demand::Kept,
     ),
     row(
+        "no_truncated_hmac",
+        TLS,
+        "6.2.3",
+        false,
+        "no truncated HMAC",
+        Demand::Kept,
+    ),
+    row(
+        "server_name",
+        TLS,
+        "6.2.3",
+        false,
+        "a server name that is not served is refused",
+        Demand::ServerNames("listen.server_names is not set: any name is served"),
+    ),
+    row(
+        "token_of_its_certificate",
         MTLS,
         "3",
         true,
@@ -182,6 +258,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::Kept,
     ),
     row(
+        "token_by_certificate",
         MTLS,
         "2.1",
         true,
@@ -189,6 +266,7 @@ pub(super) const CLAUSES: [Row; 24] = [
         Demand::KeptWithOauth("[oauth] is not configured: another issuer's matter"),
     ),
     row(
+        "certificate_end",
         MTLS,
         "6.3",
         true,

@@ -155,8 +155,9 @@ pub const RULES: [RuleRow; 28] = [
         waivable: true,
         verified: false,
         demand: "optional extensions not critical",
-        cure: "have it issued with that extension not critical, or waive \
-                optional_extension_critical",
+        cure: "have it issued with that extension not critical; or waive \
+                optional_extension_critical, which helps with what path validation processes, such \
+                as nameConstraints, and with nothing else",
         check: checks::optional_extension_critical,
     },
     RuleRow {

@@ -118,8 +118,13 @@ impl OpensslCa {
         ca
     }
 
-    /// Issues a client's certificate for a new key.
+    /// Issues a client's certificate for a new key, good for a month.
     pub fn issue(&self, stem: &str, san: &San) -> Identity {
+        self.issue_until(stem, san, 30 * 86_400)
+    }
+
+    /// The same, good for so many seconds from now.
+    pub fn issue_until(&self, stem: &str, san: &San, valid_s: i64) -> Identity {
         let key = Key::P256.generate();
         let [key_file, request, issued] =
             ["key", "csr", "pem"].map(|ending| format!("{stem}.{ending}"));
@@ -131,13 +136,32 @@ impl OpensslCa {
         };
         let arguments = ["-subj", "/O=Example/CN=SCS of a test", "-addext", &name];
         run_well(self.req(&key_file, &request).args(arguments));
-        run_well(
-            self.ca()
-                .args(["-notext", "-in", &request, "-out", &issued]),
-        );
+        let end = time(valid_s);
+        let arguments = [
+            "-notext", "-enddate", &end, "-in", &request, "-out", &issued,
+        ];
+        run_well(self.ca().args(arguments));
         let certificate = self.folder.join(issued);
         let der = CertificateDer::from_pem_file(&certificate).expect("written by openssl");
         Identity::with_key(certificate, path, der, &key)
+    }
+
+    /// Its key, PEM.
+    #[allow(
+        dead_code,
+        reason = "for the tests of scale, which sign lists by themselves"
+    )]
+    pub fn key_pem(&self) -> String {
+        std::fs::read_to_string(self.folder.join("ca.key")).expect("our own folder")
+    }
+
+    /// Its certificate.
+    #[allow(
+        dead_code,
+        reason = "for the tests of scale, which sign lists by themselves"
+    )]
+    pub fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(&self.certificate).expect("written by openssl")
     }
 
     /// Enters a certificate as revoked: the next complete list names it.
@@ -215,7 +239,7 @@ impl OpensslCa {
 }
 
 /// As `openssl ca` wants it: so many seconds from now.
-fn time(from_now_s: i64) -> String {
+pub fn time(from_now_s: i64) -> String {
     let at = format!("@{}", now_s() + from_now_s);
     let text = run_well(command("date").args(["-u", "+%Y%m%d%H%M%SZ", "-d", &at]));
     text.trim().to_owned()
