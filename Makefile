@@ -50,7 +50,7 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 	tests/setup tls
 	cargo test --test live -- --ignored scanners::
 
-test-scale: ## what a list of a million revoked certificates costs: memory held to 32 MiB
+test-scale: ## what a list of a million revoked certificates costs: memory, time, what clients notice
 	cargo test --release --test scale -- --ignored --nocapture
 
 lint: ## formatting, clippy and documentation, warnings refused
