@@ -34,6 +34,7 @@ mod resumption_refused;
 mod revocation;
 mod scanners;
 mod selftest;
+mod several_tickets;
 mod several_tokens;
 mod shutdown;
 mod signer_process;

@@ -47,17 +47,17 @@ fn all_are_refused_in_one_piece(clients: &Clients, address: SocketAddr, by: &str
 }
 
 /// A fleet of two whose clients come from a CA of openssl's, with a list of it.
-struct Listed {
-    stage: Stage,
+pub struct Listed {
+    pub stage: Stage,
     origin: Origin,
-    ca: OpensslCa,
-    list: std::path::PathBuf,
-    nodes: [Gateway; 2],
-    acme: Identity,
-    globex: Identity,
+    pub ca: OpensslCa,
+    pub list: std::path::PathBuf,
+    pub nodes: [Gateway; 2],
+    pub acme: Identity,
+    pub globex: Identity,
 }
 
-fn listed() -> Listed {
+pub fn listed() -> Listed {
     let (mut stage, origin) = fleet();
     let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
     let acme = ca.issue("acme", &San::Dns("scs.acme.example"));
