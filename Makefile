@@ -51,7 +51,8 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 	cargo test --test live -- --ignored scanners::
 
 test-scale: ## what a list of a million revoked certificates costs: memory, time, what clients notice
-	cargo test --release --test scale -- --ignored --nocapture
+	cargo test --release --test scale -- --ignored --nocapture million_revoked
+	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
 
 lint: ## formatting, clippy and documentation, warnings refused
 	cargo fmt --all --check

@@ -1,5 +1,6 @@
 //! What a revocation list of a million serial numbers costs: memory, time to load, time to look up,
-//! and what clients of a gateway notice of it. `make test-scale` runs it.
+//! and what clients of a gateway notice of it. `make test-scale` runs it: what is said of memory is
+//! said of this process, so that the test of it runs in one of its own.
 
 // The ban is for the house; tests keep time as anybody does.
 #![allow(clippy::disallowed_methods)]
