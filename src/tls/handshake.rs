@@ -12,27 +12,21 @@ use std::sync::Arc;
 
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::ConnectionState;
-use rustls::{
-    CertificateError, Error, HandshakeKind, NamedGroup, ProtocolVersion, SignatureAlgorithm,
-};
+use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
 
 use super::certificates::{Chooser, ServerCertificate, Shown};
+use super::hello::{
+    CONTENT_HANDSHAKE, HYBRID, Hello, HelloScan, offers_session, record_end, wants_hybrid,
+};
 use super::leaf::Leaf;
 use super::resumption::{BoundTickets, Tickets};
 use super::session::{self, Session};
 use super::turn::Turn;
-use super::{ClientAuth, Profile, Refusal};
+use super::{ClientAuth, Refusal};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
 
-const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
-const CONTENT_HANDSHAKE: u8 = 22;
-const EXTENSION_SESSION_TICKET: u16 = 35;
-const EXTENSION_PRE_SHARED_KEY: u16 = 41;
-const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
-const EXTENSION_KEY_SHARE: u16 = 51;
-const HYBRID: NamedGroup = NamedGroup::X25519MLKEM768;
 const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
@@ -553,137 +547,4 @@ pub(super) fn refusal_of(error: &Error) -> Refusal {
         Error::AlertReceived(_) => Refusal::PeerAlert,
         _ => Refusal::Protocol,
     }
-}
-
-/// Whether a ClientHello, whole in its first record, offers to continue a session: by a
-/// pre_shared_key (RFC 8446 section 4.2.11) or by a ticket (RFC 5077 section 3.2). What it says is
-/// only taken as a hint.
-pub(super) fn offers_session(hello: &[u8]) -> bool {
-    extensions(hello).any(|(kind, content)| match kind {
-        EXTENSION_PRE_SHARED_KEY => true,
-        EXTENSION_SESSION_TICKET => !content.is_empty(),
-        _ => false,
-    })
-}
-
-/// Whether a ClientHello, whole in its first record, has a share for the hybrid group and names
-/// another one before that this profile has as well. As a hint: rustls reads it again.
-pub(super) fn wants_hybrid(hello: &[u8], profile: &Profile) -> bool {
-    let content = |wanted| {
-        let mut extensions = extensions(hello);
-        extensions
-            .find(|(kind, _)| *kind == wanted)
-            .map(|(_, content)| content)
-    };
-    let (Some([_, _, groups @ ..]), Some([_, _, shares @ ..])) = (
-        content(EXTENSION_SUPPORTED_GROUPS),
-        content(EXTENSION_KEY_SHARE),
-    ) else {
-        return false;
-    };
-    let mut groups = groups.chunks_exact(2).filter_map(|group| {
-        let group = NamedGroup::from(u16::from_be_bytes(group.try_into().ok()?));
-        profile.has_group(group).then_some(group)
-    });
-    let mut shares = vectors(shares).map(|(group, _)| NamedGroup::from(group));
-    let first = groups.next();
-    first != Some(HYBRID) && groups.any(|group| group == HYBRID) && shares.any(|of| of == HYBRID)
-}
-
-/// The extensions of a ClientHello, up to one that is cut.
-fn extensions(hello: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let skip = |bytes: &'_ [u8], length_bytes: usize| -> Option<usize> {
-        let (length, _) = bytes.split_at_checked(length_bytes)?;
-        let length = length
-            .iter()
-            .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
-        Some(length_bytes + length)
-    };
-    let found = || {
-        // Record header, message header, version and random; then three vectors, then their own.
-        let mut rest = hello.get(5 + 4 + 2 + 32..)?;
-        for length_bytes in [1, 2, 1] {
-            rest = rest.get(skip(rest, length_bytes)?..)?;
-        }
-        rest.get(2..)
-    };
-    vectors(found().unwrap_or_default())
-}
-
-/// Numbers of two octets, each before a vector with a length of two octets.
-fn vectors(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let head: [u8; 4] = rest.split_off(..4)?.try_into().ok()?;
-        let [kind_high, kind_low, high, low] = head;
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let content = rest.split_off(..length)?;
-        Some((u16::from_be_bytes([kind_high, kind_low]), content))
-    })
-}
-
-/// Where the record ends that begins at `from`, once it is there.
-fn record_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let &[_, _, _, high, low] = bytes.get(from..)?.first_chunk()?;
-    let end = from + 5 + usize::from(u16::from_be_bytes([high, low]));
-    (end <= bytes.len()).then_some(end)
-}
-
-enum Hello {
-    Partial,
-    Complete,
-    Other,
-}
-
-/// Looks for the end of one plaintext handshake message, remembering how far it has looked.
-///
-/// 0 <= looked <= bytes given
-#[derive(Default)]
-struct HelloScan {
-    looked: usize,
-    header: [u8; 4],
-    have: usize,
-    complete: bool,
-}
-
-impl HelloScan {
-    fn look(&mut self, bytes: &[u8]) -> Hello {
-        // Asked again after `SignElsewhere`: the same hello is still there.
-        if self.complete {
-            return Hello::Complete;
-        }
-        loop {
-            let rest = bytes.get(self.looked..).unwrap_or_default();
-            let &[content, _, _, high, low, ref after @ ..] = rest else {
-                let strange = rest.first().is_some_and(|content| !expected(*content));
-                return if strange {
-                    Hello::Other
-                } else {
-                    Hello::Partial
-                };
-            };
-            if !expected(content) {
-                return Hello::Other;
-            }
-            let Some(body) = after.get(..usize::from(high) << 8 | usize::from(low)) else {
-                return Hello::Partial;
-            };
-            self.looked += 5 + body.len();
-            if content == CONTENT_CHANGE_CIPHER_SPEC {
-                continue;
-            }
-            for (slot, octet) in self.header.iter_mut().skip(self.have).zip(body) {
-                *slot = *octet;
-            }
-            self.have += body.len();
-            let [_, a, b, c] = self.header.map(usize::from);
-            if self.have >= 4 && self.have >= 4 + (a << 16 | b << 8 | c) {
-                self.complete = true;
-                return Hello::Complete;
-            }
-        }
-    }
-}
-
-fn expected(content: u8) -> bool {
-    matches!(content, CONTENT_HANDSHAKE | CONTENT_CHANGE_CIPHER_SPEC)
 }

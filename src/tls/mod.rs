@@ -10,6 +10,7 @@ mod chains;
 mod client_auth;
 mod epoch;
 mod handshake;
+mod hello;
 mod leaf;
 mod path;
 mod profile;

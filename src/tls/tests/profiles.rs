@@ -4,7 +4,7 @@ use rustls::crypto::aws_lc_rs::kx_group;
 use rustls::{NamedGroup, ProtocolVersion};
 
 use super::*;
-use crate::tls::handshake::wants_hybrid;
+use crate::tls::hello::wants_hybrid;
 
 fn terminator_under(world: &World, profile: &'static Profile) -> Arc<Terminator> {
     let auth = ClientAuth::new(trusting(&world.ca, RuleSet::EMPTY), &clients()).unwrap();

@@ -1,7 +1,6 @@
 //! Records after the handshake, and totality of the whole room.
 
 use super::*;
-use crate::tls::handshake;
 
 /// Everything `session` makes of `incoming`, at most `step` octets of plaintext at a time.
 fn open_all(done: &mut Established, step: usize) -> Vec<u8> {
@@ -246,6 +245,6 @@ proptest! {
     #[test]
     fn session_parser_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         chain(&bytes);
-        handshake::offers_session(&bytes);
+        hello::offers_session(&bytes);
     }
 }
