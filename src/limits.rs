@@ -38,6 +38,11 @@ pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// Verified certificate chains that one shard remembers, some 1.5 KB each; as many again of
 /// resumed sessions.
 pub const CHAINS_REMEMBERED_MAX: usize = 4_096;
+/// Handshakes by DHE that may come at once, in seconds' worth of what may come in a minute.
+pub const DHE_AT_ONCE_S: u64 = 10;
+/// Sources that one shard knows to have used some of theirs; further ones are refused until one of
+/// these has all of its own again.
+pub const DHE_SOURCES_MAX: usize = 4_096;
 /// A certificate revocation list, some 45 octets an entry. Longer ones are not read to their end.
 pub const CRL_BYTES_MAX: usize = 256 << 20;
 /// One entry of a list, or its extensions.
@@ -80,6 +85,11 @@ pub struct Limits {
     pub cached_tokens_max: usize,
     /// Handshakes waiting for the HSM; over it new ones are refused (`internal_error`).
     pub signatures_queued_max: usize,
+    /// Handshakes a minute that may agree on keys by DHE, all shards together; over it they are
+    /// refused (`internal_error`).
+    pub dhe_per_min_max: u64,
+    /// The same for one source: an IPv4 address, 64 bits of an IPv6 address.
+    pub dhe_per_min_per_source_max: u64,
     /// Records of one shard that may wait for the audit file, a quarter of them refusals only;
     /// over it requests are refused (503), or their records lost.
     pub audit_records_max: usize,
@@ -95,6 +105,8 @@ impl Default for Limits {
             requests_per_connection_max: 1_000_000,
             cached_tokens_max: 65_536,
             signatures_queued_max: 512,
+            dhe_per_min_max: 600,
+            dhe_per_min_per_source_max: 60,
             audit_records_max: 65_536,
         }
     }

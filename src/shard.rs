@@ -27,6 +27,7 @@ use crate::proxy::local::{InForce, Local};
 use crate::proxy::upstream::Pool;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::{Current, Snapshot};
+use crate::tls::DheAllowance;
 
 pub use balance::{Balance, between};
 
@@ -42,6 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Plan {
     /// Place in the list of CPUs.
     pub index: usize,
+    /// How many shards there are.
+    pub shards: usize,
     pub cpu: usize,
     /// Bound and listening already, so that no shard starts when one cannot.
     pub listener: Socket,
@@ -204,6 +207,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         shard: u16::try_from(plan.index).unwrap_or(u16::MAX),
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
+        dhe: RefCell::new(DheAllowance::new(plan.shards)),
         standings: Rc::default(),
         lists_seen: Cell::new(0),
         counters,

@@ -7,7 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::config::{self, Config};
 use crate::tls::{PROFILES, Profile, RULES, RuleRow, STRENGTHS};
@@ -129,6 +133,10 @@ fn report(config: &Config, profile: &'static Profile) -> Conformance {
             Demand::Kept => Status::Met,
             Demand::Versions(wanted) => offers(wanted, &versions),
             Demand::Suites(wanted) => offers(wanted, &suites),
+            Demand::SuiteOfRsa(wanted) => match offers(&[wanted], &suites) {
+                Status::Met => Status::unless(has_rsa(config), NO_RSA),
+                lacking => lacking,
+            },
             Demand::Groups(wanted) => offers(wanted, &groups),
             Demand::NotKept(why) => Status::unless(false, why),
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
@@ -144,6 +152,23 @@ fn report(config: &Config, profile: &'static Profile) -> Conformance {
         suites,
         groups,
     }
+}
+
+const NO_RSA: &str = "no certificate of the gateway's own is for RSA";
+
+/// Whether one of the gateway's own certificates is for an RSA key. What cannot be read is none;
+/// `t8gate check` says more about it.
+fn has_rsa(config: &Config) -> bool {
+    let also = config.tls.also.iter().map(|also| &also.certificate.value);
+    let mut files = std::iter::once(&config.tls.certificate.value).chain(also);
+    files.any(|file| {
+        let leaf = CertificateDer::pem_file_iter(file)
+            .ok()
+            .and_then(|mut all| all.next());
+        let Some(Ok(leaf)) = leaf else { return false };
+        let parsed = X509Certificate::from_der(&leaf);
+        parsed.is_ok_and(|(_, leaf)| matches!(leaf.public_key().parsed(), Ok(PublicKey::RSA(_))))
+    })
 }
 
 fn lacking(wanted: &[&str], offered: &[String]) -> Option<String> {

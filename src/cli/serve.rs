@@ -430,6 +430,7 @@ fn start_shards(
         .enumerate()
         .map(|(index, ((cpu, listener), (balance, arrivals)))| Plan {
             index,
+            shards: cpus.len(),
             cpu: *cpu,
             listener,
             balance,

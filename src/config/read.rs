@@ -354,6 +354,7 @@ fn reload(mut section: Section<'_, '_>) -> Reload {
     }
 }
 
+const MILLION: u64 = 1_000_000;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
@@ -376,12 +377,25 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
             count(1..=1 << 16),
             d.signatures_queued_max,
         ),
+        dhe_per_min_max: section.or("dhe_per_min_max", count(1..=MILLION), d.dhe_per_min_max),
+        dhe_per_min_per_source_max: section.or(
+            "dhe_per_min_per_source_max",
+            count(1..=MILLION),
+            d.dhe_per_min_per_source_max,
+        ),
         audit_records_max: section.or(
             "audit_records_max",
             count(1_024..=1 << 24),
             d.audit_records_max,
         ),
     };
+    if limits.dhe_per_min_per_source_max > limits.dhe_per_min_max {
+        let key = "dhe_per_min_per_source_max";
+        let line = section.line_of(key).or(section.line_of("dhe_per_min_max"));
+        let what = "is more for one source than dhe_per_min_max has for all";
+        let cure = "lower it, or raise dhe_per_min_max";
+        section.fault(line.unwrap_or(0), key, Wrong::new(what, cure));
+    }
     if limits.target_bytes_max > limits.head_bytes_max {
         let line = section
             .line_of("target_bytes_max")

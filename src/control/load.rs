@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hsm::{Pkcs11Source, PrivateKey};
+use hsm::{KeyKind, Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -107,7 +107,7 @@ pub fn load(
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
-    let profile = report.note("TLS profile", profile(config));
+    let profile = report.note("TLS profile", profile(config, shown.as_ref()));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
     let lists = running.as_ref().map(|running| &running.snapshot.revocation);
     let revocation = match lists {
@@ -367,7 +367,7 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
     Ok((auth, detail))
 }
 
-fn profile(config: &Config) -> Result<(&'static Profile, String), Fault> {
+fn profile(config: &Config, shown: Option<&own::Own>) -> Result<(&'static Profile, String), Fault> {
     let at = &config.tls.profile;
     let Some(profile) = Profile::of_name(&at.value) else {
         let known: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
@@ -377,6 +377,17 @@ fn profile(config: &Config) -> Result<(&'static Profile, String), Fault> {
     };
     let proved = profile.prove();
     proved.map_err(|(what, cure)| fault(at, "tls.profile", what, cure))?;
+    //= TS 33.210 clause 6.2.3
+    //# Where the suite with DHE and RSA is asked for, it can be served.
+    let is_rsa = |own: &ServerCertificate| own.key.kind() == KeyKind::Rsa;
+    if profile.has_dhe() && shown.is_some_and(|own| !own.certificates.iter().any(is_rsa)) {
+        let what = format!(
+            "{:?} has TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, and no certificate here is for RSA",
+            profile.name
+        );
+        let cure = "add an RSA certificate by [[tls.also]], or take the profile \"3gpp\"";
+        return Err(fault(at, "tls.profile", what, cure));
+    }
     Ok((profile, format!("{}: {}", profile.name, profile.clauses)))
 }
 

@@ -40,7 +40,15 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
     let by = watch.now().after(local.snapshot().deadlines.handshake);
     watch.set(by);
     let began_under = local.snapshot();
-    let shaken = shake_hands(&mut stream, &watch, by, &began_under.terminator, local).await;
+    let shaken = shake_hands(
+        &mut stream,
+        &watch,
+        by,
+        &began_under.terminator,
+        address,
+        local,
+    )
+    .await;
     let took = Nanos::now().since(accepted);
     let taken = match shaken {
         Ok(mut established) => last_flight(&mut established, &mut stream, &watch, by)
@@ -123,6 +131,7 @@ async fn shake_hands(
     watch: &Watch,
     by: Millis,
     terminator: &Arc<Terminator>,
+    address: SocketAddr,
     local: &Local,
 ) -> Result<Established, Ended> {
     let mut handshake = Handshake::new(terminator);
@@ -162,6 +171,18 @@ async fn shake_hands(
                 handshake.incoming().append(&mut stream.inbox);
                 let _pass = pass(handshake.effort(), watch, local).await?;
                 advanced = handshake.advance(local.seconds());
+            }
+            Step::DheWanted => {
+                let limits = local.snapshot().limits;
+                let now = Nanos::now();
+                let taken = local.dhe.borrow_mut().take(address.ip(), now, &limits);
+                if taken {
+                    handshake.admit_dhe();
+                    let _pass = pass(handshake.effort(), watch, local).await?;
+                    advanced = handshake.advance(local.seconds());
+                } else {
+                    advanced = Err(handshake.refuse_dhe());
+                }
             }
             Step::SignElsewhere => {
                 (handshake, advanced) = signed(handshake, stream, watch, by, local).await?;

@@ -13,7 +13,7 @@ use crate::io::{Buffers, Turnstile, Watches};
 use crate::metrics::{Counters, Latencies};
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
-use crate::tls::Terminator;
+use crate::tls::{DheAllowance, Terminator};
 
 use super::account::distrusted;
 use super::standing::Standings;
@@ -68,6 +68,8 @@ pub struct Local {
     pub signers: Option<Arc<Signers>>,
     /// Whether the last signature was made.
     pub signer_state: Arc<SignerState>,
+    /// What clients have left that can do nothing better.
+    pub dhe: RefCell<DheAllowance>,
     pub tokens: RefCell<TokenCache>,
     pub upstream: Pool,
     pub buffers: Buffers,

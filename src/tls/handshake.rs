@@ -159,6 +159,9 @@ pub enum Step {
     /// The next message may make the token sign: call `advance_signing` on a thread that may wait,
     /// once, then go on with `advance` at home.
     SignElsewhere,
+    /// The client is to be served by DHE or not at all: call `admit_dhe` and then `advance`, or
+    /// `refuse_dhe`.
+    DheWanted,
     /// Call `finish`.
     Done,
 }
@@ -170,7 +173,7 @@ pub enum Effort {
     Little,
     /// A few: an agreement on keys, a signature verified, one made on P-256.
     Some,
-    /// Thirty and more: an RSA signature made here.
+    /// Thirty and more: an RSA signature made here, an agreement by DHE.
     Much,
 }
 
@@ -204,6 +207,8 @@ pub struct Handshake {
     connection: UnbufferedServerConnection,
     /// The connection is one with the hybrid group alone.
     hybrid: bool,
+    /// The client has been admitted to an agreement by DHE, having offered nothing better.
+    dhe: bool,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     early: Vec<u8>,
@@ -227,6 +232,7 @@ impl Handshake {
             terminator: Arc::clone(terminator),
             connection,
             hybrid: false,
+            dhe: false,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             early: Vec::new(),
@@ -275,6 +281,20 @@ impl Handshake {
         Refusal::SignerFailed
     }
 
+    /// After [`Step::DheWanted`]: lets the agreement begin.
+    pub fn admit_dhe(&mut self) {
+        self.dhe = true;
+    }
+
+    /// After [`Step::DheWanted`]: gives up, and leaves the alert `internal_error` in `outgoing`.
+    /// The client has done nothing wrong, and the same hello may be served a moment later:
+    /// `handshake_failure` would tell it that its offer is no good.
+    pub fn refuse_dhe(&mut self) -> Refusal {
+        self.plain_alert(ALERT_INTERNAL_ERROR);
+        self.outcome = Some(Err(Refusal::DheOverLimit));
+        Refusal::DheOverLimit
+    }
+
     /// The session and who it is with. The leaf is looked at again: a resumed handshake has shown
     /// none.
     ///
@@ -315,6 +335,7 @@ impl Handshake {
     pub fn effort(&self) -> Effort {
         match self.phase {
             Phase::Settled if self.resumed() == Some(true) => Effort::Little,
+            Phase::Settled if self.dhe => Effort::Much,
             Phase::Settled => Effort::Some,
             Phase::Hello | Phase::Retried if self.terminator.signs_long => Effort::Much,
             Phase::Hello | Phase::Retried => Effort::Some,
@@ -363,22 +384,38 @@ impl Handshake {
                 Hello::Other => {}
             }
         }
-        let turn = Turn::enter(now, may_wait);
+        // What is needed to begin again: see `DheWanted`.
+        let has_dhe = self.terminator.auth.profile().has_dhe();
+        let may_want = self.phase == Phase::Hello && has_dhe && !self.dhe;
+        let hello = may_want.then(|| self.incoming.clone());
+        let turn = Turn::enter(now, may_wait, self.dhe);
         let first = self.incoming.first().copied();
-        self.process(&turn)
-            .map_err(|error| self.refuse(&error, &turn, first))
+        match (self.process(&turn), hello) {
+            (Err(_), Some(hello)) if turn.dhe_wanted() => self.begin_again(hello),
+            (outcome, _) => outcome.map_err(|error| self.refuse(&error, &turn, first)),
+        }
+    }
+
+    /// As if the hello had not been looked at. rustls stopped before it had made any key.
+    fn begin_again(&mut self, hello: Vec<u8>) -> Result<Step, Refusal> {
+        let fresh = UnbufferedServerConnection::new(Arc::clone(self.config()));
+        self.connection = fresh.map_err(|_| Refusal::Protocol)?;
+        self.incoming = hello;
+        self.outgoing.clear();
+        Ok(Step::DheWanted)
     }
 
     /// Continues a session without leaving the shard, where the hello offers one and its ticket
     /// opens: that takes no signature. None where it would: then nothing has happened, and the
     /// hello is processed again where the token may be waited for.
     fn resume_here(&mut self, now: UnixSeconds) -> Option<Result<Step, Refusal>> {
-        if self.phase != Phase::Hello || !offers_session(&self.incoming) {
+        // Who was admitted to DHE has offered no session that goes on.
+        if self.phase != Phase::Hello || self.dhe || !offers_session(&self.incoming) {
             return None;
         }
         let fresh = UnbufferedServerConnection::new(Arc::clone(self.config())).ok()?;
         let hello = self.incoming.clone();
-        let turn = Turn::enter(now, false);
+        let turn = Turn::enter(now, false, false);
         let first = self.incoming.first().copied();
         match self.process(&turn) {
             Ok(step) => Some(Ok(step)),
@@ -388,6 +425,7 @@ impl Handshake {
                 self.outgoing.clear();
                 None
             }
+            Err(_) if turn.dhe_wanted() => Some(self.begin_again(hello)),
             Err(error) => Some(Err(self.refuse(&error, &turn, first))),
         }
     }

@@ -8,7 +8,9 @@ mod certificate_rules;
 mod certificates;
 mod chains;
 mod client_auth;
+mod dhe_allowance;
 mod epoch;
+mod ffdhe;
 mod handshake;
 mod hello;
 mod leaf;
@@ -26,6 +28,7 @@ pub use certificate_rules::{
 };
 pub use certificates::ServerCertificate;
 pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
+pub use dhe_allowance::DheAllowance;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
@@ -68,6 +71,8 @@ pub enum Refusal {
     BadCertificate,
     /// No version, suite, group or application protocol in common.
     NoCommonProfile,
+    /// The client offers nothing but DHE, and of that there is no more for now.
+    DheOverLimit,
     /// The server key did not sign.
     SignerFailed,
     /// More bytes than a handshake may have.
@@ -96,6 +101,7 @@ impl Refusal {
             Self::RevocationListExpired => "revocation_list_expired",
             Self::BadCertificate => "bad_certificate",
             Self::NoCommonProfile => "no_common_profile",
+            Self::DheOverLimit => "dhe_over_limit",
             Self::SignerFailed => "signer_failed",
             Self::TooLong => "too_long",
             Self::PeerAlert => "peer_alert",

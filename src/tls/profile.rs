@@ -7,9 +7,12 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerConfig};
 use rustls::version::{TLS12, TLS13};
-use rustls::{NamedGroup, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{
+    CipherSuite, NamedGroup, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+};
 use webpki::aws_lc_rs as algorithm;
 
+use super::ffdhe;
 use super::turn::TurnClock;
 
 /// ECDSA on P-256 and P-384, RSA from 2048 bits, SHA-256 and up: TS 33.310 clause 6.1.1.
@@ -78,7 +81,7 @@ pub struct Profile {
 }
 
 /// All of them; the first is the default.
-pub static PROFILES: [&Profile; 3] = [&THREE_GPP, &MODERN, &FIPS];
+pub static PROFILES: [&Profile; 4] = [&THREE_GPP, &THREE_GPP_STRICT, &MODERN, &FIPS];
 
 const SUITES_1_3: [SupportedCipherSuite; 3] = [
     suite::TLS13_AES_128_GCM_SHA256,
@@ -115,6 +118,35 @@ pub static THREE_GPP: Profile = Profile {
     needs_fips: false,
 };
 
+/// The same with the suite that a finite field makes dear, for those who must have all of it.
+pub static THREE_GPP_STRICT: Profile = Profile {
+    name: "3gpp-strict",
+    clauses: "TS 33.210 clause 6.2, DHE included",
+    versions: &[&TLS13, &TLS12],
+    suites: &[
+        suite::TLS13_AES_128_GCM_SHA256,
+        suite::TLS13_AES_256_GCM_SHA384,
+        suite::TLS13_CHACHA20_POLY1305_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        // Last: for those alone who offer nothing else.
+        ffdhe::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
+    ],
+    groups: &[
+        kx_group::X25519MLKEM768,
+        kx_group::X25519,
+        kx_group::SECP256R1,
+        kx_group::SECP384R1,
+        &ffdhe::FFDHE2048,
+        &ffdhe::FFDHE3072,
+    ],
+    needs_fips: false,
+};
+
 /// TLS 1.3 alone, where no SCS/AS needs TLS 1.2.
 pub static MODERN: Profile = Profile {
     name: "modern",
@@ -142,6 +174,16 @@ pub static FIPS: Profile = Profile {
     needs_fips: true,
 };
 
+/// The suite by name; rustls prints a number for the one that it does not have itself.
+fn name_of(suite: CipherSuite) -> String {
+    match suite {
+        CipherSuite::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256 => {
+            "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256".to_owned()
+        }
+        known => format!("{known:?}"),
+    }
+}
+
 impl Profile {
     /// The profile of this name.
     pub fn of_name(name: &str) -> Option<&'static Self> {
@@ -158,14 +200,20 @@ impl Profile {
 
     /// Names of the suites, best first.
     pub fn suites(&self) -> Vec<String> {
-        let suites = self.suites.iter();
-        suites.map(|suite| format!("{:?}", suite.suite())).collect()
+        let suites = self.suites.iter().map(SupportedCipherSuite::suite);
+        suites.map(name_of).collect()
     }
 
     /// Names of the key exchange groups, best first.
     pub fn groups(&self) -> Vec<String> {
         let groups = self.groups.iter();
         groups.map(|group| format!("{:?}", group.name())).collect()
+    }
+
+    /// Has a suite with DHE: that one goes with an RSA certificate only.
+    pub fn has_dhe(&self) -> bool {
+        let dhe = ffdhe::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256.suite();
+        self.suites.iter().any(|suite| suite.suite() == dhe)
     }
 
     /// That this build can do it, and with the module that it needs.
@@ -205,6 +253,9 @@ impl Profile {
     pub(super) fn provider_of_group(&self, group: NamedGroup) -> Option<CryptoProvider> {
         let mut provider = self.provider();
         provider.kx_groups.retain(|known| known.name() == group);
+        // rustls takes no suite that no group is for.
+        let dhe = ffdhe::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256.suite();
+        provider.cipher_suites.retain(|suite| suite.suite() != dhe);
         (!provider.kx_groups.is_empty()).then_some(provider)
     }
 

@@ -25,6 +25,7 @@ use crate::peer::{Client, ClientIndex, San};
 
 mod certificates;
 mod chains;
+mod dhe;
 mod in_place;
 mod partners;
 mod profiles;
@@ -516,10 +517,10 @@ fn token_key_never_signs_on_a_shard() {
     let signer = key.choose_scheme(&offered).unwrap();
     assert!(signer.sign(b"message").is_err());
     {
-        let _shard = turn::Turn::enter(NOW, false);
+        let _shard = turn::Turn::enter(NOW, false, false);
         assert!(signer.sign(b"message").is_err());
     }
-    let _signing = turn::Turn::enter(NOW, true);
+    let _signing = turn::Turn::enter(NOW, true, false);
     assert!(signer.sign(b"message").is_ok());
 }
 

@@ -1,6 +1,6 @@
 //! What rustls' callbacks must know about the call they run in: the time, whether this thread may
-//! wait for a token, and a place to leave what rustls cannot carry: the reason of a refusal, and
-//! what was read of the client's certificate.
+//! wait for a token, whether an agreement by DHE may begin, and a place to leave what rustls cannot
+//! carry: the reason of a refusal, and what was read of the client's certificate.
 //!
 //! rustls calls verifier, signer, clock and ticketer synchronously on the thread that processes
 //! records, so a thread-local set around that call is exact; a value inside the shared
@@ -21,6 +21,8 @@ use crate::clock::UnixSeconds;
 struct Situation {
     now: UnixSeconds,
     may_wait_for_token: bool,
+    may_begin_dhe: bool,
+    dhe_wanted: bool,
     signed_ns: Option<u64>,
     refusal: Option<Refusal>,
 }
@@ -38,10 +40,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub(super) fn enter(now: UnixSeconds, may_wait_for_token: bool) -> Self {
+    pub(super) fn enter(now: UnixSeconds, may_wait_for_token: bool, may_begin_dhe: bool) -> Self {
         let situation = Situation {
             now,
             may_wait_for_token,
+            may_begin_dhe,
+            dhe_wanted: false,
             signed_ns: None,
             refusal: None,
         };
@@ -59,6 +63,13 @@ impl Turn {
     /// The client's certificate, where this turn has brought a good one.
     pub(super) fn take_leaf(&self) -> Option<Arc<Leaf>> {
         LEAF.take()
+    }
+
+    /// Whether this turn has ended at an agreement by DHE that might not begin.
+    pub(super) fn dhe_wanted(&self) -> bool {
+        SITUATION
+            .get()
+            .is_some_and(|situation| situation.dhe_wanted)
     }
 
     /// Why a callback refused during this turn.
@@ -86,6 +97,20 @@ pub(super) fn may_wait_for_token() -> bool {
     SITUATION
         .get()
         .is_some_and(|situation| situation.may_wait_for_token)
+}
+
+/// Whether an agreement by DHE may begin now. True outside of a turn, where no client has asked.
+pub(super) fn may_begin_dhe() -> bool {
+    SITUATION
+        .get()
+        .is_none_or(|situation| situation.may_begin_dhe)
+}
+
+pub(super) fn note_dhe_wanted() {
+    SITUATION.set(SITUATION.get().map(|situation| Situation {
+        dhe_wanted: true,
+        ..situation
+    }));
 }
 
 pub(super) fn note_signed(ns: u64) {

@@ -17,6 +17,7 @@ mod clock;
 mod config_cli;
 mod conformance;
 mod demo;
+mod dhe;
 mod forwarding;
 mod hsm;
 mod hsm_lost;

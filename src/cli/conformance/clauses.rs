@@ -21,6 +21,8 @@ pub(super) enum Demand {
     /// The TLS profile offers these.
     Versions(&'static [&'static str]),
     Suites(&'static [&'static str]),
+    /// The same with a signature by RSA, which takes an own certificate for it.
+    SuiteOfRsa(&'static str),
     Groups(&'static [&'static str]),
     /// It is not, for this reason.
     NotKept(&'static str),
@@ -207,7 +209,7 @@ pub(super) const CLAUSES: [Row; 27] = [
         "6.2.3",
         false,
         "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256 is supported",
-        Demand::Suites(&["TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"]),
+        Demand::SuiteOfRsa("TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
     ),
     row(
         "extended_master_secret",

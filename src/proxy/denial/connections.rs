@@ -90,6 +90,7 @@ impl ConnectionDenial {
             Self::Handshake(Refusal::CertificateRevoked) => 24,
             Self::Handshake(Refusal::RevocationUnknown) => 25,
             Self::Handshake(Refusal::RevocationListExpired) => 26,
+            Self::Handshake(Refusal::DheOverLimit) => 27,
         }
     }
 }
@@ -104,7 +105,7 @@ const BROKEN_SESSION: &str =
     "the client breaks the TLS protocol, or something on the way alters its bytes";
 
 /// The table.
-pub const CONNECTION_ROWS: [ConnectionRow; 27] = [
+pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     row(
         "not_tls",
         "decode_error",
@@ -225,6 +226,13 @@ pub const CONNECTION_ROWS: [ConnectionRow; 27] = [
         "unknown_ca",
         "the CA's revocation list has ended: have it renewed; revocation.grace gives time",
     ),
+    row(
+        "dhe_over_limit",
+        "internal_error",
+        "clients that offer nothing but DHE come too often, from one source or in all: let them \
+         keep their connections or offer ECDHE; else limits.dhe_per_min_per_source_max and \
+         limits.dhe_per_min_max",
+    ),
 ];
 
 const _: () = assert!(CONNECTION_ROWS.len() <= CONNECTION_ROWS_MAX);
@@ -255,6 +263,7 @@ mod tests {
             Refusal::CertificateRevoked,
             Refusal::RevocationUnknown,
             Refusal::RevocationListExpired,
+            Refusal::DheOverLimit,
         ];
         let faults = [
             TlsFault::BadRecord,

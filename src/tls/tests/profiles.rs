@@ -6,11 +6,15 @@ use rustls::{NamedGroup, ProtocolVersion};
 use super::*;
 use crate::tls::hello::wants_hybrid;
 
-fn terminator_under(world: &World, profile: &'static Profile) -> Arc<Terminator> {
+pub(super) fn terminator_under(
+    world: &World,
+    profile: &'static Profile,
+    in_token: bool,
+) -> Arc<Terminator> {
     let auth = ClientAuth::new(trusting(&world.ca, RuleSet::EMPTY), &clients()).unwrap();
     let auth = Arc::new(auth.under(profile));
     let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "a");
-    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), false);
+    let key = ServerKey::new(Arc::new(soft_key(&world.server.key)), in_token);
     let chain = vec![world.server.der.clone()];
     Arc::new(Terminator::build(shown(chain, key), auth, Vec::new(), tickets).unwrap())
 }
@@ -24,6 +28,13 @@ fn profiles_are_found_by_name_and_fips_asks_for_its_module() {
     assert!(Profile::of_name("4gpp").is_none());
     assert_eq!(profile::THREE_GPP.prove(), Ok(()));
     assert_eq!(profile::THREE_GPP.versions(), ["TLSv1_3", "TLSv1_2"]);
+    let strict = profile::THREE_GPP_STRICT.suites();
+    assert_eq!(
+        strict.last().unwrap(),
+        "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"
+    );
+    assert_eq!(strict[..9], profile::THREE_GPP.suites());
+    assert!(profile::THREE_GPP_STRICT.has_dhe() && !profile::THREE_GPP.has_dhe());
     let fips = Profile::of_name("fips").unwrap();
     assert_eq!(fips.groups(), ["secp256r1", "secp384r1"]);
     if !cfg!(feature = "fips") {
@@ -36,7 +47,7 @@ fn profiles_are_found_by_name_and_fips_asks_for_its_module() {
 fn modern_refuses_tls_1_2_and_its_trust_epoch_is_its_own() {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
-    let modern = terminator_under(&world, &profile::MODERN);
+    let modern = terminator_under(&world, &profile::MODERN, false);
     established(&modern, &Arc::new(world.config(&TLS13, &[&who])));
     let old = Arc::new(world.config(&TLS12, &[&who]));
     let (mut server, mut old) = (Handshake::new(&modern), client(&old));
@@ -46,7 +57,10 @@ fn modern_refuses_tls_1_2_and_its_trust_epoch_is_its_own() {
     assert_eq!(heard, Err(Error::AlertReceived(alert)));
     // A session of one profile is not continued under another.
     let config = Arc::new(world.config(&TLS13, &[&who]));
-    established(&terminator_under(&world, &profile::THREE_GPP), &config);
+    established(
+        &terminator_under(&world, &profile::THREE_GPP, false),
+        &config,
+    );
     let (_, other) = established(&modern, &config);
     assert_ne!(other.handshake_kind(), Some(HandshakeKind::Resumed));
 }
