@@ -27,6 +27,7 @@ use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
 
+const ALERT_DECODE_ERROR: u8 = 50;
 const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
@@ -380,7 +381,12 @@ impl Handshake {
                         return resumed.unwrap_or(Ok(Step::SignElsewhere));
                     }
                 }
-                // No hello: nothing is signed for it, and rustls finds the word and the alert.
+                // rustls lets a warning pass, and then a hello behind it that was not looked at.
+                Hello::Other if self.phase == Phase::Hello => {
+                    self.plain_alert(ALERT_DECODE_ERROR);
+                    return Err(Refusal::NotTls);
+                }
+                // Nothing is signed for it, and rustls finds the word and the alert.
                 Hello::Other => {}
             }
         }
@@ -523,8 +529,9 @@ impl Handshake {
     //= TS 33.210 clause 6.2.1
     //# TLS 1.1 and older are refused, as what they are.
     fn check_version(&mut self) -> Result<(), Refusal> {
+        let record = record_end(&self.incoming, 0).and_then(|end| self.incoming.get(..end));
         // Behind the record's header and the message's: the version the client asks for.
-        match self.incoming.get(9..11) {
+        match record.and_then(|record| record.get(9..11)) {
             Some(version) if *version < [3, 3][..] => {
                 self.plain_alert(ALERT_PROTOCOL_VERSION);
                 Err(Refusal::NoCommonProfile)

@@ -507,6 +507,34 @@ fn plain_http_is_refused_as_not_tls() {
         .extend_from_slice(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
     assert_eq!(server.advance(NOW), Err(Refusal::NotTls));
+    assert_eq!(server.outgoing().as_slice(), [21, 3, 3, 0, 2, 2, 50]);
+}
+
+/// What is looked at in a hello is looked at whatever stands in front of it.
+#[test]
+fn hello_behind_an_alert_is_not_taken() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let warning = [21, 3, 3, 0, 2, 1, 90];
+    let change_cipher_spec = [20, 3, 3, 0, 1, 1];
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        let mut hello = Vec::new();
+        take(&mut client(&config), &mut hello);
+        let behind = [&change_cipher_spec[..], &warning, &hello].concat();
+        for octets in [[&warning[..], &hello].concat(), behind] {
+            for piece in [1, 7, octets.len()] {
+                let mut server = Handshake::new(&world.plain());
+                let mut step = Ok(Step::NeedInput);
+                for piece in octets.chunks(piece) {
+                    server.incoming().extend_from_slice(piece);
+                    step = server.advance(NOW);
+                }
+                assert_eq!(step, Err(Refusal::NotTls));
+                assert_eq!(server.outgoing().as_slice(), [21, 3, 3, 0, 2, 2, 50]);
+            }
+        }
+    }
 }
 
 #[test]
