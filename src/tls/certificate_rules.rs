@@ -252,4 +252,4 @@ pub fn broken_by_chain(chain: &[X509Certificate<'_>], purpose: Purpose) -> RuleS
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -408,4 +408,4 @@ impl Crl {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

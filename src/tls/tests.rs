@@ -30,6 +30,7 @@ mod in_place;
 mod partners;
 mod profiles;
 mod records;
+mod refusals;
 mod revocation;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);

@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use rcgen::{KeyPair, SubjectPublicKeyInfo};
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
+use t8gate::tls::RULES;
 
 use crate::harness::admin::Admin;
 use crate::harness::odd_certificates::{
     ANY_PURPOSE, AUTHORITY_INFO_ACCESS, BASIC_CONSTRAINTS, CRL_DISTRIBUTION_POINTS,
-    EXTENDED_KEY_USAGE, ISSUER_ALT_NAME, KEY_USAGE, Odd, Recipe, SUBJECT_ALT_NAME,
-    SUBJECT_KEY_IDENTIFIER, UNKNOWN, der, subject, version_1, weak_hash,
+    EXTENDED_KEY_USAGE, ISSUER_ALT_NAME, KEY_USAGE, NAME_CONSTRAINTS, Odd, Recipe,
+    SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER, UNKNOWN, der, subject, version_1, weak_hash,
 };
 use crate::harness::pki::Identity;
-use crate::harness::stage::House;
+use crate::harness::stage::{House, Stage};
 use crate::harness::{WAIT, command, gateway, peers, run, run_well, wait_until};
 
 const NAME: &str = "scs.acme.example";
@@ -123,6 +124,12 @@ fn client() -> Recipe {
 
 /// Rules of the entity's certificate that a client's can break by its content alone.
 pub fn broken_leaves() -> Vec<(&'static str, &'static str, Recipe)> {
+    broken_leaves_of(NAME)
+}
+
+/// The same for a client of another name.
+fn broken_leaves_of(name: &str) -> Vec<(&'static str, &'static str, Recipe)> {
+    let client = || Recipe::client(name);
     let bad = "bad certificate";
     let unsupported = "unsupported certificate";
     let unknown = "certificate unknown";
@@ -257,8 +264,7 @@ fn client_of_another_version_or_with_weak_keys_is_refused_by_the_rules_name() {
 /// Between a root and clients, where the group takes CAs between.
 #[test]
 fn client_below_a_ca_that_breaks_one_rule_is_refused_by_its_name() {
-    let deep = [0x30, 3, 1, 1, 0xff];
-    let root = Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &deep);
+    let root = Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &DEEP);
     let profiled = Profiled::open(&root, &["direct_issuer"]);
     let between = || Recipe::ca("Partner TLS CA");
     let bad = "bad certificate";
@@ -269,7 +275,7 @@ fn client_below_a_ca_that_breaks_one_rule_is_refused_by_its_name() {
         ),
         (
             "ca_path_length",
-            between().with(&BASIC_CONSTRAINTS, true, &deep),
+            between().with(&BASIC_CONSTRAINTS, true, &DEEP),
         ),
         ("ca_key_usage", between().without(&KEY_USAGE)),
         ("ca_key_usage_critical", between().marked(&KEY_USAGE, false)),
@@ -290,10 +296,30 @@ fn client_below_a_ca_that_breaks_one_rule_is_refused_by_its_name() {
     }
 }
 
+/// No client can sign the handshake with such a key here, but a CA of its may have one.
+#[test]
+fn client_below_a_ca_whose_key_is_not_of_the_profile_is_refused_by_the_rules_name() {
+    let root = Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &DEEP);
+    let profiled = Profiled::open(&root, &["direct_issuer", "signer_strength"]);
+    let between = Recipe::ca("Partner TLS CA");
+    let key = |kind| KeyPair::generate_for(kind).expect("a key");
+    let unsupported = "unsupported certificate";
+    let long = between.signed_by(&profiled.ca, key(&rcgen::PKCS_ECDSA_P521_SHA512));
+    let made = client().signed_by(&long, p256());
+    let chain = [made.der().clone(), long.der().clone()];
+    profiled.refuses("curve", unsupported, &chain, &made.key.serialize_pem());
+    // What an Ed25519 key signs breaks another rule: so another key of the CA has signed.
+    let edwards = between.signed_by(&profiled.ca, key(&rcgen::PKCS_ED25519));
+    let signer = between.signed_by(&profiled.ca, p256());
+    let made = client().signed_by(&signer, p256());
+    let chain = [made.der().clone(), edwards.der().clone()];
+    let key = made.key.serialize_pem();
+    profiled.refuses("key_algorithm", unsupported, &chain, &key);
+}
+
 #[test]
 fn client_below_a_ca_that_is_no_anchor_is_refused_by_direct_issuer() {
-    let deep = [0x30, 3, 1, 1, 0xff];
-    let root = Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &deep);
+    let root = Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &DEEP);
     let profiled = Profiled::open(&root, &["ca_path_length"]);
     let ca = Recipe::ca("Partner TLS CA").signed_by(&profiled.ca, p256());
     let made = client().signed_by(&ca, p256());
@@ -334,8 +360,170 @@ fn anchor_that_breaks_a_rule_is_a_fault_until_it_is_waived() {
     assert!(strict.contains("cannot be waived"), "{strict}");
 }
 
-/// Keys that no client can show here: it would have to sign with an algorithm that is not offered.
-const NEVER_SHOWN: [&str; 2] = ["key_algorithm", "curve"];
+const DEEP: [u8; 5] = [0x30, 3, 1, 1, 0xff];
+
+/// A group's CA, the chain of its client without the anchor, and that client's key.
+struct Chained {
+    anchor: Odd,
+    /// It is the anchor that breaks the rule.
+    by_anchor: bool,
+    chain: Vec<CertificateDer<'static>>,
+    key: String,
+}
+
+/// A chain that breaks this rule alone, for a client of this name; none where there is none here.
+fn breaking(rule: &str, name: &str) -> Option<Chained> {
+    let ca = || Recipe::ca("Partner TLS CA");
+    // Of the optional extensions this is the one that path validation takes where it is critical.
+    let names = der(0x30, &der(0xa0, &der(0x30, &der(0x82, b"example"))));
+    let anchor = match rule {
+        "optional_extension_critical" => ca().with(&NAME_CONSTRAINTS, true, &names),
+        "ca_basic_constraints_critical" => ca().marked(&BASIC_CONSTRAINTS, false),
+        "ca_path_length" => ca().with(&BASIC_CONSTRAINTS, true, &DEEP),
+        "ca_key_usage" => ca().without(&KEY_USAGE),
+        "ca_key_usage_critical" => ca().marked(&KEY_USAGE, false),
+        "ca_crl_sign" => ca().with(&KEY_USAGE, true, &[3, 2, 2, 4]),
+        "direct_issuer" => Recipe::ca("Root CA").with(&BASIC_CONSTRAINTS, true, &DEEP),
+        _ => ca(),
+    };
+    let by_anchor = rule.starts_with("ca_") || rule == "optional_extension_critical";
+    let anchor = anchor.self_signed(p256());
+    let good = || Recipe::client(name);
+    let (made, above) = match rule {
+        "direct_issuer" => {
+            let between = ca().signed_by(&anchor, p256());
+            let made = good().signed_by(&between, p256());
+            (made, Some(between.der().clone()))
+        }
+        "signer_strength" => {
+            let strong = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
+            (good().signed_by(&anchor, strong), None)
+        }
+        _ if by_anchor => (good().signed_by(&anchor, p256()), None),
+        _ => {
+            let mut leaves = broken_leaves_of(name).into_iter();
+            let (.., recipe) = leaves.find(|(other, ..)| *other == rule)?;
+            (recipe.signed_by(&anchor, p256()), None)
+        }
+    };
+    let chain = std::iter::once(made.der().clone()).chain(above).collect();
+    let key = made.key.serialize_pem();
+    Some(Chained {
+        anchor,
+        by_anchor,
+        chain,
+        key,
+    })
+}
+
+fn host(rule: &str) -> String {
+    format!("{}.example", rule.replace('_', "-"))
+}
+
+/// A group for each chain, with one client, and what is waived for it.
+fn groups(
+    stage: &mut Stage,
+    chains: &[&(&'static str, Chained)],
+    waived: impl Fn(&str) -> Vec<&'static str>,
+) {
+    for (rule, chained) in chains {
+        let anchor = pem(chained.anchor.der());
+        let file = stage.scratch.write(&format!("{rule}.pem"), anchor);
+        let (file, waived) = (file.display().to_string(), waived(rule));
+        let group = format!("name = {rule:?}\nclient_ca = {file:?}\nwaive = {waived:?}");
+        stage.config.table("partner", &group);
+        let san = format!("dns:{}", host(rule));
+        let client = format!(
+            "name = {rule:?}\nclient_id = {rule:?}\nsans = [{san:?}]\n\
+             scs_as_ids = [{rule:?}]\npartner = {rule:?}"
+        );
+        stage.config.table("client", &client);
+    }
+}
+
+/// What openssl hears with this chain when it sends a request.
+fn answered(house: &House, (rule, chained): &(&str, Chained)) -> String {
+    let stage = &house.stage;
+    let write = |name: &str, text: String| stage.scratch.write(&format!("{rule}-{name}"), text);
+    let certificate = write("leaf.pem", pem(&chained.chain[0]));
+    let above = write(
+        "above.pem",
+        chained.chain[1..].iter().map(|der| pem(der)).collect(),
+    );
+    let key = write("leaf.key", chained.key.clone());
+    let identity = Identity::of_files(certificate, key, chained.chain[0].clone());
+    let above = above.display().to_string();
+    let mut arguments = vec!["-tls1_3"];
+    if chained.chain.len() > 1 {
+        arguments.extend(["-cert_chain", &above]);
+    }
+    let request = b"GET / HTTP/1.1\r\nHost: t8.example\r\nConnection: close\r\n\r\n";
+    let (address, ca) = (house.gateway.address, &stage.operator_ca.certificate);
+    let outcome = peers::s_client(address, ca, Some(&identity), &arguments, request);
+    outcome.stdout + &outcome.stderr
+}
+
+/// For each rule that can be waived a chain that breaks it alone: its group waives that rule and
+/// nothing else, and its client is served. Where the same group waives all rules but that one, the
+/// client is refused, and a CA is a fault of the configuration, by its name.
+#[test]
+fn chain_that_breaks_one_rule_is_served_where_that_rule_alone_is_waived() {
+    let waivable = RULES.iter().filter(|row| row.waivable);
+    let waivable: Vec<&'static str> = waivable.map(|row| row.name).collect();
+    let chains = waivable.iter().map(|rule| {
+        let chained = breaking(rule, &host(rule));
+        (
+            *rule,
+            chained.unwrap_or_else(|| panic!("no chain for {rule}")),
+        )
+    });
+    let chains: Vec<(&'static str, Chained)> = chains.collect();
+    let all: Vec<_> = chains.iter().collect();
+    let house = House::open_staged(|stage| {
+        groups(stage, &all, |rule| {
+            let this = waivable.iter().copied().filter(|other| *other == rule);
+            this.collect()
+        });
+    });
+    for chain in &chains {
+        let said = answered(&house, chain);
+        assert!(said.contains("HTTP/1.1 "), "{}: {said}", chain.0);
+    }
+
+    // With direct_issuer waived anchors need no pathLenConstraint, which is another rule.
+    let others = |rule: &str| -> Vec<&'static str> {
+        let others = waivable.iter().copied();
+        let others = others.filter(|other| ![rule, "direct_issuer"].contains(other));
+        others.collect()
+    };
+    let (of_ca, of_leaf): (Vec<_>, Vec<_>) =
+        chains.iter().partition(|(_, chained)| chained.by_anchor);
+    for chain in of_ca {
+        let mut stage = Stage::new(house.origin.address);
+        stage.config.set_text("listen.address", "127.0.0.1:1");
+        groups(&mut stage, &[chain], others);
+        let file = gateway::write(stage.scratch.path(), &stage.config);
+        let outcome = gateway::check(&file, &[]);
+        let said = outcome.stdout + &outcome.stderr;
+        let fault = format!("breaks the rule {}:", chain.0);
+        assert!(said.contains(&fault), "{said}");
+    }
+    let house = House::open_staged(|stage| {
+        stage.watch();
+        groups(stage, &of_leaf, others);
+    });
+    for chain in of_leaf {
+        let count = || {
+            let admin = Admin(house.gateway.admin.expect("an admin listener"));
+            let name = "t8gate_certificate_rules_broken_total";
+            admin.metrics().count(name, &[("rule", chain.0)])
+        };
+        let before = count();
+        let said = answered(&house, chain);
+        assert!(said.contains("alert"), "{}: {said}", chain.0);
+        assert_eq!(count(), before + 1, "{}", chain.0);
+    }
+}
 
 /// What `check --conformance` says of the house's configuration, and the file it was asked of.
 pub fn report(house: &House, format: &str) -> (PathBuf, String) {
@@ -369,6 +557,8 @@ fn conformance_report_says_of_rules_what_handshakes_do() {
         "signature_algorithm",
         "signer_strength",
         "rsa_length",
+        "key_algorithm",
+        "curve",
         "direct_issuer",
         "ca_basic_constraints",
         "ca_basic_constraints_critical",
@@ -377,7 +567,7 @@ fn conformance_report_says_of_rules_what_handshakes_do() {
         "ca_key_usage_critical",
         "ca_crl_sign",
     ]);
-    assert_eq!(met, shown.chain(NEVER_SHOWN).collect());
+    assert_eq!(met, shown.collect());
 
     // What it says of TLS, openssl finds.
     let offered = |kind: &str| -> BTreeSet<String> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::tls::leaf::parsed;
 
 #[path = "../../../tests/live/harness/odd_certificates.rs"]
-mod odd_certificates;
+pub(in crate::tls) mod odd_certificates;
 
 use odd_certificates::{
     ANY_PURPOSE, AUTHORITY_INFO_ACCESS, BASIC_CONSTRAINTS, CRL_DISTRIBUTION_POINTS,
@@ -63,6 +63,7 @@ fn rules_stand_at_their_places_and_have_names_and_cures_of_their_own() {
     for (place, row) in RULES.iter().enumerate() {
         assert_eq!(row.rule.place(), place, "{}", row.name);
         assert_eq!(Rule::of_name(row.name), Some(row.rule));
+        assert_eq!(row.rule.name(), row.name);
         assert_eq!(
             row.cure.contains(&format!("waive {}", row.name)),
             row.waivable
@@ -73,6 +74,35 @@ fn rules_stand_at_their_places_and_have_names_and_cures_of_their_own() {
     let all: RuleSet = RULES.iter().map(|row| row.rule).collect();
     assert_eq!(all.iter().count(), RULES.len());
     assert_eq!(all.without(all), RuleSet::EMPTY);
+}
+
+#[test]
+fn set_of_rules_holds_each_of_them_once() {
+    let one = RuleSet::EMPTY.with(Rule::Curve);
+    let both = one.with(Rule::KeyUsage);
+    assert_eq!(both.with(Rule::Curve), both);
+    assert_eq!(both.and(one), both);
+    assert_eq!(both.without(one), RuleSet::EMPTY.with(Rule::KeyUsage));
+    assert_eq!(RuleSet::of_bits(both.bits()), both);
+}
+
+#[test]
+fn what_a_rule_applies_to_and_its_alert_are_said_in_words() {
+    let applies = [Applies::Every, Applies::Entity, Applies::Ca].map(Applies::word);
+    assert_eq!(applies, ["every certificate", "TLS entity", "TLS CA"]);
+    let alerts = [
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateUnknown,
+        Alert::UnknownCa,
+    ];
+    let words = [
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_unknown",
+        "unknown_ca",
+    ];
+    assert_eq!(alerts.map(Alert::word), words);
 }
 
 //= TS 33.310 clause 6.1 type=test
@@ -123,6 +153,47 @@ fn version_and_signature_are_judged() {
     assert_eq!(judged(signed.der(), edwards.der(), CLIENT), expected);
 }
 
+/// The same under another AlgorithmIdentifier than ecdsa-with-SHA256: in what is signed, and beside
+/// the signature, which does not hold any more.
+fn signed_with(certificate: &[u8], algorithm: &[u8]) -> Vec<u8> {
+    let sequence = |content: &[u8]| {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[0x30, 0x82, length[0], length[1]][..], content].concat()
+    };
+    let ecdsa = der(0x30, &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]);
+    let replaced = |from: &[u8]| {
+        let at = from.windows(ecdsa.len()).position(|found| found == ecdsa);
+        let (before, after) = from.split_at(at.unwrap());
+        [before, algorithm, &after[ecdsa.len()..]].concat()
+    };
+    let (_, read) = x509_parser::parse_x509_certificate(certificate).unwrap();
+    let signed = read.tbs_certificate.as_ref();
+    let header = signed.len() - usize::from(u16::from_be_bytes([signed[2], signed[3]]));
+    let behind = &certificate[header + signed.len()..];
+    sequence(&[sequence(&replaced(&signed[header..])), replaced(behind)].concat())
+}
+
+#[test]
+fn rsa_pss_is_judged_by_the_hash_in_its_parameters() {
+    let ca = ca();
+    let made = client().signed_by(&ca, p256());
+    let hash = |arc| der(0x30, &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, arc]);
+    let pss = |parameters: &[u8]| {
+        let id = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+        der(0x30, &[&id[..], &der(0x30, parameters)].concat())
+    };
+    let of = |algorithm: &[u8]| {
+        let certificate = signed_with(made.der(), algorithm);
+        judged(&certificate, ca.der(), CLIENT)
+    };
+    for arc in [1, 2, 3] {
+        assert_eq!(of(&pss(&der(0xa0, &hash(arc)))), []);
+    }
+    // SHA-224, and SHA-1, which is meant where nothing is said.
+    assert_eq!(of(&pss(&der(0xa0, &hash(4)))), [Rule::SignatureHash]);
+    assert_eq!(of(&pss(&[])), [Rule::SignatureHash]);
+}
+
 /// A public key that nobody has the other half of.
 struct Modulus(Vec<u8>);
 
@@ -132,6 +203,26 @@ impl PublicKeyData for Modulus {
     }
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+impl Modulus {
+    /// An RSA key of so many bits.
+    fn of_bits(bits: usize) -> Self {
+        let mut modulus = vec![0xc3; bits.div_ceil(8)];
+        match bits % 8 {
+            // A first bit that is set would make it negative.
+            0 => modulus.insert(0, 0),
+            high => modulus[0] = 1 << (high - 1),
+        }
+        let long = |tag: u8, content: &[u8]| {
+            let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[tag, 0x82, length[0], length[1]][..], content].concat()
+        };
+        Self(long(
+            0x30,
+            &[long(2, &modulus), vec![2, 3, 1, 0, 1]].concat(),
+        ))
     }
 }
 
@@ -150,22 +241,32 @@ fn keys_are_judged_by_kind_and_length() {
     for (kind, expected) in kinds {
         assert_eq!(of(KeyPair::generate_for(kind).unwrap()), expected);
     }
-    // A modulus of 1024 bits, and one of 2047.
-    let mut long = vec![0xc3; 128];
-    long.insert(0, 0);
-    let number = |content: &[u8]| {
-        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-        [&[2, 0x82, length[0], length[1]][..], content].concat()
+    let of = |bits| {
+        let made = client().certificate(&ca, &Modulus::of_bits(bits));
+        judged(made.der(), ca.der(), CLIENT)
     };
-    let key = |modulus: &[u8]| {
-        let both = [number(modulus), vec![2, 3, 1, 0, 1]].concat();
-        let length = u16::try_from(both.len()).unwrap().to_be_bytes();
-        Modulus([&[0x30, 0x82, length[0], length[1]][..], &both].concat())
+    assert_eq!(of(1024), [Rule::RsaLength]);
+    assert_eq!(of(2047), [Rule::RsaLength]);
+    assert_eq!(of(2048), []);
+    assert_eq!(of(2052), []);
+}
+
+#[test]
+fn rsa_keys_are_as_strong_as_their_length_says() {
+    let ca = ca();
+    let certified = |bits| client().certificate(&ca, &Modulus::of_bits(bits));
+    // Whether a key of the first length may sign one of the second.
+    let may = |signer, subject| {
+        let (signer, subject) = (certified(signer), certified(subject));
+        let broken = judged(subject.der(), signer.der(), CLIENT);
+        !broken.contains(&Rule::SignerStrength)
     };
-    for modulus in [long, vec![0x43; 256]] {
-        let made = client().certificate(&ca, &key(&modulus));
-        assert_eq!(judged(made.der(), ca.der(), CLIENT), [Rule::RsaLength]);
+    let steps = [1024, 2048, 3072, 7680];
+    for pair in steps.windows(2) {
+        assert!(may(pair[1], pair[0]) && !may(pair[0], pair[1]), "{pair:?}");
+        assert!(may(pair[0], pair[1] - 1), "just below the next: {pair:?}");
     }
+    assert!(may(512, 1024) && may(7680, 15_360));
 }
 
 #[test]
@@ -198,6 +299,21 @@ fn names_are_judged_by_form_strings_and_order() {
         names
     }));
     assert_eq!(locality, [Rule::NameForm]);
+    for kinds in [
+        &["DC", "C", "O", "CN"][..],
+        &["DC", "O", "CN"],
+        &["C", "DC", "CN"],
+        &["O", "OU", "CN"],
+        &["DC", "O", "OU", "CN"],
+        &["OU", "CN"],
+        &["CN"],
+        &["DC", "OU"],
+    ] {
+        let recipe = client().named(kinds.iter().map(|kind| part(kind)).collect());
+        assert_eq!(leaf(&recipe), [Rule::NameForm], "{kinds:?}");
+    }
+    let by_domain = ["DC", "OU", "CN"].map(part).to_vec();
+    assert_eq!(leaf(&client().named(by_domain)), []);
     let printable = named(|names| {
         names[1].1 = DnValue::PrintableString("Example".try_into().unwrap());
     });
@@ -210,6 +326,32 @@ fn names_are_judged_by_form_strings_and_order() {
     assert_eq!(long, [Rule::NameStrings]);
     assert_eq!(named(|names| names.reverse()), [Rule::NameOrder]);
     assert_eq!(named(|names| names.swap(0, 1)), [Rule::NameOrder]);
+    // Both names the other way round are in one order again.
+    let turned = |recipe: Recipe| {
+        let back = recipe.subject.iter().rev().cloned().collect();
+        recipe.named(back)
+    };
+    let ca = turned(Recipe::ca("Partner TLS CA")).self_signed(p256());
+    let made = turned(client()).signed_by(&ca, p256());
+    assert_eq!(judged(made.der(), ca.der(), CLIENT), []);
+    let mixed = client().signed_by(&ca, p256());
+    assert_eq!(judged(mixed.der(), ca.der(), CLIENT), [Rule::NameOrder]);
+}
+
+/// One part of a name, with a value of the right kind.
+fn part(kind: &str) -> (DnType, DnValue) {
+    let utf8 = || DnValue::Utf8String("Example".into());
+    match kind {
+        "C" => subject("x").swap_remove(0),
+        "O" => (DnType::OrganizationName, utf8()),
+        "OU" => (DnType::OrganizationalUnitName, utf8()),
+        "CN" => (DnType::CommonName, utf8()),
+        _ => {
+            let value = DnValue::Ia5String("example".try_into().unwrap());
+            let arcs = vec![0, 9, 2342, 19_200_300, 100, 1, 25];
+            (DnType::CustomDnType(arcs), value)
+        }
+    }
 }
 
 #[test]
@@ -345,4 +487,13 @@ fn chain_is_judged_from_its_leaf_upwards() {
     assert_eq!(of(&chain), [Rule::DirectIssuer]);
     assert_eq!(of(&chain[..2]), []);
     assert_eq!(of(&chain[..1]), []);
+    // Each is held against the one that has signed it.
+    let weak = client().certificate(&root, &Modulus::of_bits(2048));
+    let weak = parsed(weak.der()).unwrap();
+    assert_eq!(
+        of(&[chain[0].clone(), weak.clone()])[..1],
+        [Rule::SignerStrength]
+    );
+    let above = of(&[chain[0].clone(), chain[1].clone(), weak]);
+    assert!(above.contains(&Rule::SignerStrength));
 }

@@ -136,12 +136,13 @@ fn pass<S: Read + Seek>(
 ) -> Result<Frame, CrlFault> {
     let unreadable = |_| CrlFault::Unreadable;
     source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    let mut first = [0];
-    let read = source.read(&mut first).map_err(unreadable)?;
+    let mut first = Vec::new();
+    let one = source.by_ref().take(1).read_to_end(&mut first);
+    one.map_err(unreadable)?;
     source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    match (read, first) {
-        (0, _) => Err(CrlFault::Encoding),
-        (_, [der::SEQUENCE]) => frame(&mut Window::new(source), hashing, &mut enter),
+    match first[..] {
+        [] => Err(CrlFault::Encoding),
+        [der::SEQUENCE] => frame(&mut Window::new(source), hashing, &mut enter),
         _ => {
             let mut window = Window::new(Pem::new(BufReader::new(source)));
             frame(&mut window, hashing, &mut enter)

@@ -263,6 +263,16 @@ mod tests {
         assert_eq!(set.find(&[0x80]), None);
         assert_eq!(set.find(&[0xff, 0x7f]), None);
         assert_eq!(set.find(&[]), None);
+        // More octets than are kept for so small a number.
+        assert_eq!(set.find(&[&[0; 24][..], &[5]].concat()), Some(FATE));
+        let negative = set_of(&[&[&[0xff; 24][..], &[0x80]].concat()]);
+        assert_eq!(negative.find(&[0x80]), Some(FATE));
+        assert_eq!(negative.find(&[&[0xff; 24][..], &[5]].concat()), None);
+        assert_eq!(negative.find(&[&[0; 24][..], &[0x80]].concat()), None);
+        // One octet short of the width it is kept in, beside a negative one of the whole width.
+        let (short, whole) = ([5, 1, 1, 1, 1, 1, 1], [0xff, 5, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(set_of(&[&short]).find(&whole), None);
+        assert_eq!(set_of(&[&whole]).find(&short), None);
     }
 
     #[test]
@@ -282,6 +292,26 @@ mod tests {
         assert!(!Counts::default().add(&too_long));
         assert!(!Serials::default().add(&too_long, FATE));
         assert!(!Serials::default().add(&[], FATE));
+    }
+
+    #[test]
+    fn reasons_have_the_words_of_rfc_5280() {
+        let words: Vec<&str> = (0..12).map(|code| Reason(code).word()).collect();
+        let expected = [
+            "unspecified",
+            "keyCompromise",
+            "cACompromise",
+            "affiliationChanged",
+            "superseded",
+            "cessationOfOperation",
+            "certificateHold",
+            "unspecified",
+            "removeFromCRL",
+            "privilegeWithdrawn",
+            "aACompromise",
+            "unspecified",
+        ];
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Lists that are taken, lists that are not, and what is said of certificates by them.
 
+use std::collections::HashSet;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use base64::Engine as _;
 use proptest::prelude::*;
 use rcgen::KeyUsagePurpose::{self, CrlSign, KeyCertSign};
+use rcgen::{KeyPair, RsaKeySize};
 
 use super::*;
+use crate::limits::CRL_ELEMENT_BYTES_MAX;
 use made::{Ca, Made, ca, delta_since, entry, entry_with, extension, number, sequence, tlv};
 
-mod made;
+pub(in crate::tls) mod made;
 
 /// 2030-01-15, in the middle of what [`Made::default`] is valid for.
 const NOW: UnixSeconds = UnixSeconds(1_894_665_600);
@@ -160,9 +163,98 @@ fn delta_adds_and_removes_until_a_complete_list_holds_it() {
     .unwrap();
     assert!(is_revoked(of(&later, 5)));
     assert_eq!(of(&later, 7), Verdict::Good);
-    // And an earlier delta is no news.
-    let stale = set(&[&numbered(9, vec![]), &change], &ca).unwrap();
-    assert_eq!(of(&stale, 7), Verdict::Good);
+    // And an earlier delta is no news, nor is one that is as old.
+    for held in [9, 4] {
+        let stale = set(&[&numbered(held, vec![]), &change], &ca).unwrap();
+        assert_eq!(of(&stale, 7), Verdict::Good);
+    }
+}
+
+#[test]
+fn set_counts_its_issuers_and_what_their_lists_and_deltas_name() {
+    let (one, other) = (ca("One", BOTH), ca("Other", BOTH));
+    let crl = |made: Made, ca: &Ca| read(made.signed_by(ca), ca).unwrap();
+    let base = crl(
+        numbered(1, vec![entry(&[5], None), entry(&[6], None)]),
+        &one,
+    );
+    let change = crl(delta(2, 1, vec![entry(&[7], None)]), &one);
+    assert!(change.is_delta() && !base.is_delta());
+    let set = CrlSet::default().with(base).unwrap();
+    assert_eq!((set.issuers(), set.entries()), (1, 2));
+    let set = set.with(change).unwrap();
+    assert_eq!((set.issuers(), set.entries()), (1, 3));
+    let set = set
+        .with(crl(numbered(1, vec![entry(&[8], None)]), &other))
+        .unwrap();
+    assert_eq!((set.issuers(), set.entries()), (2, 4));
+}
+
+#[test]
+fn lists_go_with_the_issuer_that_is_not_wanted_any_more() {
+    let (one, other) = (ca("One", BOTH), ca("Other", BOTH));
+    let revocation = Revocation::default();
+    revocation.take_lists_of(vec![issuer(&one), issuer(&other)]);
+    for ca in [&one, &other] {
+        let made = numbered(1, vec![entry(&[5], None)]);
+        let crl = revocation
+            .read(&mut Cursor::new(made.signed_by(ca)))
+            .unwrap();
+        revocation.adopt(crl).unwrap();
+    }
+    let of = |ca| {
+        revocation
+            .lists()
+            .look_up(issuer(ca).id(), &[5], NO_GRACE, NOW)
+    };
+    let before = revocation.generation();
+    let ids: Vec<_> = revocation.issuers().iter().map(CrlIssuer::id).collect();
+    assert_eq!(ids, [issuer(&one).id(), issuer(&other).id()]);
+    revocation.take_lists_of(vec![issuer(&one), issuer(&other)]);
+    assert_eq!(revocation.generation(), before, "the same issuers");
+    revocation.take_lists_of(vec![issuer(&other)]);
+    assert_ne!(revocation.generation(), before);
+    assert_eq!(of(&one), Verdict::Unknown(Unknown::NoCrl));
+    assert!(is_revoked(of(&other)));
+    let made = numbered(2, vec![]).signed_by(&one);
+    let fault = revocation.read(&mut Cursor::new(made)).err();
+    assert_eq!(fault, Some(CrlFault::UnknownIssuer));
+}
+
+#[test]
+fn faults_have_words_and_explanations_of_their_own() {
+    let all = [
+        CrlFault::Unreadable,
+        CrlFault::Encoding,
+        CrlFault::TooLong,
+        CrlFault::Version,
+        CrlFault::Algorithm,
+        CrlFault::UnknownIssuer,
+        CrlFault::Signature,
+        CrlFault::NoCrlSign,
+        CrlFault::NoNextUpdate,
+        CrlFault::NoNumber,
+        CrlFault::CriticalExtension,
+        CrlFault::Indirect,
+        CrlFault::Partial,
+        CrlFault::Serial,
+        CrlFault::RemovesFromComplete,
+        CrlFault::NumberWentBack,
+        CrlFault::DeltaWithoutBase,
+    ];
+    for fault in all {
+        // `NumberWentBack` is `number_went_back`.
+        let mut name = String::new();
+        for letter in format!("{fault:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        assert_eq!(fault.word(), name);
+    }
+    let explained: HashSet<_> = all.map(CrlFault::explained).into_iter().collect();
+    assert_eq!(explained.len(), all.len());
 }
 
 #[test]
@@ -220,6 +312,17 @@ fn list_that_breaks_one_rule_is_refused_for_it() {
             CrlFault::Encoding,
         ),
         (but(|m| m.extensions.clear()), CrlFault::NoNumber),
+        (
+            but(|m| {
+                m.entries.clear();
+                m.extensions.clear();
+            }),
+            CrlFault::NoNumber,
+        ),
+        (
+            but(|m| m.extensions = vec![number(0x80)]),
+            CrlFault::Encoding,
+        ),
         (but(|m| m.extensions.push(number(2))), CrlFault::Encoding),
         (
             but(|m| m.extensions.push(unknown(true))),
@@ -272,6 +375,62 @@ fn list_that_breaks_one_rule_is_refused_for_it() {
         m.entries.push(entry_with(&[6], unknown(false)));
     });
     assert_eq!(fault(&harmless, &ca), None);
+    // A scope that repeats the defaults restricts nothing.
+    let defaults = [0x81, 0x82, 0x84, 0x85].map(|tag| tlv(tag, &[0]));
+    let all = but(|m| m.extensions.push(scope(&defaults)));
+    assert_eq!(fault(&all, &ca), None);
+}
+
+#[test]
+fn list_is_taken_under_every_algorithm_of_the_profile() {
+    let key = |kind| KeyPair::generate_for(kind).unwrap();
+    let rsa = |kind| KeyPair::generate_rsa_for(kind, RsaKeySize::_2048).unwrap();
+    let pkcs1 = |arc| {
+        let id = made::oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, arc]);
+        sequence(&[id, tlv(0x05, &[])])
+    };
+    let ecdsa = |arc| sequence(&[made::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, arc])]);
+    let cases = [
+        (key(&rcgen::PKCS_ECDSA_P256_SHA256), ecdsa(2)),
+        (key(&rcgen::PKCS_ECDSA_P384_SHA384), ecdsa(3)),
+        (rsa(&rcgen::PKCS_RSA_SHA256), pkcs1(11)),
+        (rsa(&rcgen::PKCS_RSA_SHA384), pkcs1(12)),
+        (rsa(&rcgen::PKCS_RSA_SHA512), pkcs1(13)),
+    ];
+    let algorithms: Vec<_> = cases.iter().map(|(_, name)| name.clone()).collect();
+    for (key, algorithm) in cases {
+        let ca = made::ca_with_key("One", BOTH, key);
+        let under = |algorithm| fault(&but(|m| m.algorithm = algorithm), &ca);
+        for other in &algorithms {
+            let expected = (*other != algorithm).then_some(CrlFault::Signature);
+            assert_eq!(under(other.clone()), expected, "{algorithm:x?} {other:x?}");
+        }
+    }
+}
+
+#[test]
+fn numbers_of_lists_are_compared_as_numbers() {
+    let ca = ca("One", BOTH);
+    let of = |octets: &[u8]| {
+        let number = extension(&[0x55, 0x1d, 20], false, &tlv(0x02, octets));
+        but(|m| m.extensions = vec![number])
+    };
+    let numbers = [
+        &[0x7f][..],
+        &[0, 0x80],
+        &[1, 0],
+        &[0x7f; 20],
+        &[&[0][..], &[0x80; 20]].concat(),
+    ];
+    for pair in numbers.windows(2) {
+        let (low, high) = (of(pair[0]), of(pair[1]));
+        assert!(set(&[&low, &high], &ca).is_ok(), "{pair:x?}");
+        let back = set(&[&high, &low], &ca).err();
+        assert_eq!(back, Some(CrlFault::NumberWentBack), "{pair:x?}");
+    }
+    for bad in [&[][..], &[0x80], &[1; 21]] {
+        assert_eq!(fault(&of(bad), &ca), Some(CrlFault::Encoding), "{bad:x?}");
+    }
 }
 
 #[test]
@@ -300,6 +459,7 @@ fn every_octet_of_a_list_is_covered() {
         assert!(read(changed, &ca).is_err(), "octet {at}");
         assert!(read(der[..at].to_vec(), &ca).is_err(), "cut at {at}");
     }
+    assert_eq!(read(Vec::new(), &ca).err(), Some(CrlFault::Encoding));
     let longer = [der.as_slice(), &[0]].concat();
     assert_eq!(read(longer, &ca).err(), Some(CrlFault::Encoding));
 }
@@ -336,11 +496,38 @@ fn pem_is_read_as_the_der_it_stands_for() {
     );
 }
 
-/// Gives an octet at a time.
-struct Slow(Cursor<Vec<u8>>);
+/// An entry of so many octets in all, by an extension that says nothing.
+fn entry_of(octets: usize) -> Vec<u8> {
+    let made = |padding| {
+        let padding = extension(&[0x55, 0x1d, 99], false, &vec![0; padding]);
+        entry_with(&[5], padding)
+    };
+    let around = made(octets / 2).len() - octets / 2;
+    let made = made(octets - around);
+    assert!(made.len().abs_diff(octets) < 20);
+    made
+}
+
+#[test]
+fn entry_is_read_up_to_its_bound_and_not_beyond() {
+    let ca = ca("One", BOTH);
+    for octets in CRL_ELEMENT_BYTES_MAX - 20..CRL_ELEMENT_BYTES_MAX + 20 {
+        let long = entry_of(octets);
+        let expected = (long.len() > CRL_ELEMENT_BYTES_MAX).then_some(CrlFault::TooLong);
+        let made = numbered(1, vec![entry(&[4], None), long, entry(&[6], None)]);
+        assert_eq!(fault(&made, &ca), expected, "{octets}");
+    }
+}
+
+/// Gives an octet at a time, and is interrupted before each.
+struct Slow(Cursor<Vec<u8>>, bool);
 
 impl Read for Slow {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
         let one = into.len().min(1);
         self.0.read(&mut into[..one])
     }
@@ -356,7 +543,7 @@ impl Seek for Slow {
 fn list_that_comes_octet_by_octet_is_the_same_list() {
     let ca = ca("One", BOTH);
     let made = numbered(1, (1..100).map(|serial| entry(&[serial], HOLD)).collect());
-    let mut slow = Slow(Cursor::new(made.signed_by(&ca)));
+    let mut slow = Slow(Cursor::new(made.signed_by(&ca)), false);
     let crl = Crl::read(&mut slow, &[issuer(&ca)]).unwrap();
     assert_eq!(crl.entries(), 99);
 }

@@ -136,3 +136,51 @@ impl<R: Read> Window<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Elements of [`WINDOW_BYTES`], one after another.
+    struct Elements {
+        whole: Vec<u8>,
+        at: usize,
+    }
+
+    impl Read for Elements {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let left = &self.whole[self.at..];
+            let count = left.len().min(into.len());
+            into[..count].copy_from_slice(&left[..count]);
+            self.at = (self.at + count) % self.whole.len();
+            Ok(count)
+        }
+    }
+
+    /// How many elements are taken from the first `octets` of them, and what comes then.
+    fn taken(octets: usize) -> (usize, Result<bool, CrlFault>) {
+        let mut whole = vec![0; WINDOW_BYTES];
+        whole[..4].copy_from_slice(&[4, 0x82, 0xff, 0xfc]);
+        let endless = Elements { whole, at: 0 };
+        let mut window = Window::new(endless.take(octets as u64));
+        let mut taken = 0;
+        loop {
+            match window.is_at_end() {
+                Ok(false) => {}
+                end => return (taken, end),
+            }
+            match window.element() {
+                Ok(_) => taken += 1,
+                Err(fault) => return (taken, Err(fault)),
+            }
+        }
+    }
+
+    #[test]
+    fn list_is_read_up_to_its_bound_and_not_beyond() {
+        let all = CRL_BYTES_MAX / WINDOW_BYTES;
+        assert_eq!(taken(CRL_BYTES_MAX), (all, Ok(true)));
+        let beyond = taken(CRL_BYTES_MAX + 1);
+        assert_eq!(beyond, (all, Err(CrlFault::TooLong)));
+    }
+}

@@ -205,3 +205,31 @@ fn peer_is_judged_again_by_what_holds_now() {
     let ended = Err(Refusal::CertificateExpired);
     assert_eq!(trust(two.groups()).still_trusts(&peer, LATER), ended);
 }
+
+#[test]
+fn first_group_that_knows_the_ca_says_what_is_wrong_with_a_client_of_nobody() {
+    let two = Two::new();
+    let mut params = leaf_params(&["nobody.example"], ExtendedKeyUsagePurpose::ClientAuth);
+    params.crl_distribution_points = Vec::new();
+    params.key_usages = Vec::new();
+    let key = KeyPair::generate().unwrap();
+    let der = params
+        .signed_by(&key, &two.own.issuer)
+        .unwrap()
+        .der()
+        .clone();
+    let who = Identity { der, key };
+    let no_lists = RuleSet::EMPTY.with(Rule::CrlDistributionPoints);
+    let no_usage = RuleSet::EMPTY.with(Rule::KeyUsage);
+    for (first, second, expected) in [
+        (no_lists, no_usage, Rule::KeyUsage),
+        (no_usage, no_lists, Rule::CrlDistributionPoints),
+    ] {
+        let auth = trust(vec![
+            Two::group("other", &[&two.other], RuleSet::EMPTY),
+            Two::group("own", &[&two.own], first),
+            Two::group("third", &[&two.own], second),
+        ]);
+        assert_eq!(judged(&auth, &who), Err(Refusal::Profile(expected)));
+    }
+}

@@ -4,7 +4,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, SigningKey,
 };
 
-/// A CA with a key of P-256.
+/// A CA, with a key of P-256 by default.
 pub struct Ca {
     pub der: Vec<u8>,
     name: Vec<u8>,
@@ -38,7 +38,10 @@ impl Default for Made {
 }
 
 pub fn ca(name: &str, usages: &[KeyUsagePurpose]) -> Ca {
-    let key = KeyPair::generate().unwrap();
+    ca_with_key(name, usages, KeyPair::generate().unwrap())
+}
+
+pub fn ca_with_key(name: &str, usages: &[KeyUsagePurpose], key: KeyPair) -> Ca {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
