@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo help lint setup test test-fault test-scale test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo help lint mutants setup test test-fault test-scale test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 test-scale: ## what a list of a million revoked certificates costs: memory, time, what clients notice
 	cargo test --release --test scale -- --ignored --nocapture million_revoked
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
+
+mutants: ## changes the rules of trust one place at a time: a test must notice (half an hour; SHARD=k/n)
+	tests/mutants/run
 
 lint: ## formatting, clippy and documentation, warnings refused
 	cargo fmt --all --check
