@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo help lint mutants setup test test-fault test-scale test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-scale test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -56,6 +56,9 @@ test-scale: ## what a list of a million revoked certificates costs: memory, time
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (half an hour; SHARD=k/n)
 	tests/mutants/run
+
+fuzz: ## throws octets at each parser of TLS and certificates (FUZZ_SECONDS=600 for each)
+	fuzz/run
 
 lint: ## formatting, clippy and documentation, warnings refused
 	cargo fmt --all --check

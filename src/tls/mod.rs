@@ -11,6 +11,8 @@ mod client_auth;
 mod dhe_allowance;
 mod epoch;
 mod ffdhe;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod handshake;
 mod hello;
 mod leaf;
