@@ -349,6 +349,65 @@ fn each_row_of_a_configuration_without_lists_or_tls_1_2_says_what_clients_find()
     says(&rows, "extended_master_secret", "met");
 }
 
+/// With an EC and an RSA certificate, so that each suite has its key.
+#[test]
+fn each_row_of_the_strict_profile_says_what_clients_find() {
+    let scene = Scene::open(|stage, lists| {
+        name_lists(stage, lists);
+        stage.config.set_text("tls.profile", "3gpp-strict");
+        let leaf = Leaf {
+            key: Key::Rsa2048,
+            ..Leaf::server(HOST)
+        };
+        let rsa = stage.operator_ca.issue("rsa", &leaf);
+        let (certificate, key) = (rsa.certificate.display(), rsa.key.display());
+        let also = format!(
+            "names = []\ncertificate = {:?}\nkey = {{ file = {:?} }}",
+            certificate.to_string(),
+            key.to_string()
+        );
+        stage.config.table("tls.also", &also);
+    });
+    let rows = hold(&scene);
+    says(&rows, "tls_1_2_dhe_suite", "met");
+}
+
+/// One group is lenient, all others are not: the report names that one.
+#[test]
+fn report_says_which_group_is_lenient_about_revocation_and_in_what() {
+    let house = House::open_staged(|stage| {
+        let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+        let list = ca.list("ca.crl", MONTH_S);
+        let file = format!("file = {:?}", list.display().to_string());
+        stage.config.table("crl", &file);
+        let ca = format!("{:?}", ca.certificate.display().to_string());
+        for (name, lenient) in [
+            ("strict", ""),
+            ("soft", "revocation = \"soft-fail\""),
+            ("patient", "crl_grace = \"1h\""),
+        ] {
+            let group = format!("name = {name:?}\nclient_ca = {ca}\n{lenient}");
+            stage.config.table("partner", &group);
+        }
+    });
+    let (_, told) = report(&house, "json");
+    let report: Value = serde_json::from_str(&told).expect("JSON");
+    let rows = report["clauses"].as_array().expect("rows");
+    let places = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name).expect("a row");
+        let places = row["places"].as_array().map(Vec::as_slice);
+        let places = places.unwrap_or_default().iter();
+        let words: Vec<&str> = places.filter_map(Value::as_str).collect();
+        words.join("; ")
+    };
+    assert_eq!(places("revocation"), "");
+    assert_eq!(places("revocation_hard_fail"), "partner[2].revocation");
+    assert_eq!(
+        places("next_update"),
+        "partner[2].revocation; partner[3].crl_grace"
+    );
+}
+
 /// A client for each rule that its certificate's content can break alone, against a group that
 /// waives nothing, and against one that waives all it may.
 #[test]

@@ -1,4 +1,5 @@
-//! What becomes of the clauses about revocation, by the policy of each group of partners.
+//! What becomes of the clauses about revocation, by the policy and the grace of each group of
+//! partners.
 
 use std::time::Duration;
 
@@ -7,66 +8,62 @@ use crate::config::{Config, Partner, RevocationPolicy};
 
 /// Whom a list names is refused under every policy but `off`.
 pub(super) fn looked_up(config: &Config) -> Status {
-    let off = places(config, |partner| {
-        policy(config, partner) == RevocationPolicy::Off
-    });
+    let off = policy_places(config, RevocationPolicy::Off);
     if off.is_empty() {
         return Status::Met;
     }
-    not_looked_up(config, &off)
+    let why = match config.revocation.lists.is_empty() {
+        true => "there is no [[crl]]: nothing is looked up".to_owned(),
+        false => format!("nothing is looked up: off by {}", off.join("; ")),
+    };
+    Status::NotMet { why }
 }
 
 /// Of whom nothing is known is refused under `hard-fail`, and let in under `soft-fail`.
 pub(super) fn fails_hard(config: &Config) -> Status {
-    lenient_at(config, |partner| {
-        policy(config, partner) == RevocationPolicy::SoftFail
-    })
+    match looked_up(config) {
+        Status::Met => waived_at(policy_places(config, RevocationPolicy::SoftFail)),
+        not_met => not_met,
+    }
 }
 
 /// A list that has ended counts for nothing, unless a grace says otherwise; and then who is not in
 /// it is refused.
 pub(super) fn ends_with_next_update(config: &Config) -> Status {
-    lenient_at(config, |partner| {
-        let grace = partner.crl_grace.unwrap_or(config.revocation.grace);
-        grace > Duration::ZERO || policy(config, partner) == RevocationPolicy::SoftFail
-    })
+    let mut places = policy_places(config, RevocationPolicy::SoftFail);
+    places.extend(said_at(config, |partner| {
+        let own = partner.crl_grace;
+        let place = own.map(|_| format!("{}.crl_grace", partner.section));
+        let place = place.unwrap_or_else(|| "revocation.grace".to_owned());
+        (own.unwrap_or(config.revocation.grace) > Duration::ZERO).then_some(place)
+    }));
+    match looked_up(config) {
+        Status::Met => waived_at(places),
+        not_met => not_met,
+    }
 }
 
-fn lenient_at(config: &Config, lenient: impl Fn(&Partner) -> bool) -> Status {
-    let off = places(config, |partner| {
-        policy(config, partner) == RevocationPolicy::Off
-    });
-    if !off.is_empty() {
-        return not_looked_up(config, &off);
-    }
-    let places = places(config, lenient);
+fn waived_at(places: Vec<String>) -> Status {
     match places.is_empty() {
         true => Status::Met,
         false => Status::Waived { places },
     }
 }
 
-fn not_looked_up(config: &Config, places: &[String]) -> Status {
-    let why = match config.revocation.lists.is_empty() {
-        true => "there is no [[crl]]: nothing is looked up".to_owned(),
-        false => format!("nothing is looked up: off by {}", places.join("; ")),
-    };
-    Status::NotMet { why }
+/// Where groups are given this policy.
+fn policy_places(config: &Config, wanted: RevocationPolicy) -> Vec<String> {
+    said_at(config, |partner| {
+        let own = partner.revocation;
+        let place = own.map(|_| format!("{}.revocation", partner.section));
+        let place = place.unwrap_or_else(|| "revocation.policy".to_owned());
+        (own.unwrap_or(config.revocation.policy) == wanted).then_some(place)
+    })
 }
 
-fn policy(config: &Config, partner: &Partner) -> RevocationPolicy {
-    partner.revocation.unwrap_or(config.revocation.policy)
-}
-
-/// The groups of which something holds, each by where that is said.
-fn places(config: &Config, holds: impl Fn(&Partner) -> bool) -> Vec<String> {
-    let groups = config.partners.iter().filter(|partner| holds(partner));
-    let mut places: Vec<String> = groups
-        .map(|partner| match (partner.revocation, partner.crl_grace) {
-            (None, None) => "[revocation]".to_owned(),
-            _ => partner.section.clone(),
-        })
-        .collect();
+/// The places that groups have something from, each once.
+fn said_at(config: &Config, place: impl Fn(&Partner) -> Option<String>) -> Vec<String> {
+    let mut places: Vec<String> = config.partners.iter().filter_map(place).collect();
+    places.sort();
     places.dedup();
     places
 }
