@@ -12,7 +12,7 @@ use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{WAIT, mint, peers, run, wait_until};
 
-const TAKEN: &str = "a new revocation list is in use";
+pub const TAKEN: &str = "a new revocation list is in use";
 const HOUR_S: i64 = 3_600;
 const MONTH_S: i64 = 30 * 24 * HOUR_S;
 

@@ -16,12 +16,17 @@ use time::format_description::well_known::Rfc3339;
 use crate::harness::client::{Client, Dialer};
 use crate::harness::gateway::ConfigText;
 use crate::harness::mint;
+use crate::harness::openssl_ca::OpensslCa;
+use crate::harness::origin::Origin;
 use crate::harness::pki::{Authority, Key, Leaf, San};
-use crate::harness::stage::{API, House, PATH};
+use crate::harness::stage::{API, House, PATH, Stage};
 use crate::reload::{APPLIED, ON_SIGNAL, reload, rewrite};
 use crate::resumption::visit;
+use crate::revocation::{TAKEN, replace};
 
 const TRIALS: usize = 36;
+/// Each takes the second or two after which a list is looked at.
+const LISTS: usize = 8;
 /// What is promised, held by the median: a trial in which the machine gave its CPUs to others says
 /// nothing.
 const LOST_MS_MAX: i128 = 100;
@@ -38,12 +43,12 @@ fn now_us() -> i128 {
     i128::try_from(now.expect("after 1970").as_micros()).expect("before the sun dies")
 }
 
-/// When the last reload was in force, as the log has it.
-fn applied_us(house: &House) -> i128 {
+/// When something was last said, as the log has it.
+fn said_us(house: &House, what: &str) -> i128 {
     let log = house.gateway.log();
-    let line = log.lines().rfind(|line| line.contains(APPLIED));
+    let line = log.lines().rfind(|line| line.contains(what));
     let stamp = line.and_then(|line| line.split_whitespace().next());
-    let at = OffsetDateTime::parse(stamp.expect("a reload"), &Rfc3339).expect("a time first");
+    let at = OffsetDateTime::parse(stamp.expect("said"), &Rfc3339).expect("a time first");
     at.unix_timestamp_nanos() / 1_000
 }
 
@@ -116,7 +121,7 @@ fn spread(name: &str, mut all: Vec<i128>) -> (i128, i128) {
     all.sort_unstable();
     let at = |share: usize| all[(all.len() - 1) * share / 100];
     println!(
-        "{name}: {} trials, us after the reload: min {}, p25 {}, median {}, p75 {}, p90 {}, max {}",
+        "{name}: {} trials, us after it was in force: min {}, p25 {}, median {}, p75 {}, p90 {}, max {}",
         all.len(),
         at(0),
         at(25),
@@ -166,7 +171,7 @@ fn trust_that_a_reload_takes_away_ends_connections_and_sessions_within_100_ms_of
         let sessions = come_until_refused(dialer, address);
         rewrite(&mut house, |config| (loss.lose)(config, &other_ca));
         reload(&house);
-        let applied = applied_us(&house);
+        let applied = said_us(&house, APPLIED);
         let since = |at: i128| (at - applied).max(0);
         let ends = ends.map(|end| since(end.join().expect("closed")));
         let last = since(sessions.join().expect("refused"));
@@ -185,4 +190,45 @@ fn trust_that_a_reload_takes_away_ends_connections_and_sessions_within_100_ms_of
         assert!(median_ms < LOST_MS_MAX, "{name}: median of {median_ms} ms");
         assert!(max_ms < LOST_MS_EVER, "{name}: {max_ms} ms");
     }
+}
+
+/// The same of a list that has come into use: each trial revokes one client more.
+#[test]
+fn connections_of_clients_that_a_new_list_names_are_closed_within_100_ms_of_it() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+    let certificate = ca.certificate.display();
+    stage.config.set_text("tls.client_ca", certificate);
+    let list = ca.list("partner.crl", 86_400);
+    let file = format!("file = {:?}", list.display().to_string());
+    stage.config.table("crl", &file);
+    let house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    let address = house.gateway.address;
+    let stay = ca.issue("stay", &San::Uri("urn:scs:globex"));
+    let mut stays = house.stage.dialer(&stay).connect(address).expect("good");
+    let mut closed = Vec::new();
+    for trial in 0..LISTS {
+        let who = ca.issue(&format!("client-{trial}"), &San::Dns("scs.acme.example"));
+        let ends = [0; 3].map(|_| {
+            let client = house.stage.dialer(&who).connect(address);
+            await_end(client.expect("good, as yet"))
+        });
+        ca.revoke(&who, "keyCompromise");
+        let next = ca.list("next.crl", 86_400);
+        replace(&list, &next, &[&house.gateway]);
+        let taken = said_us(&house, TAKEN);
+        closed.extend(ends.map(|end| (end.join().expect("closed") - taken).max(0)));
+    }
+    let (median_ms, max_ms) = spread("connections closed by a list", closed);
+    assert!(median_ms < LOST_MS_MAX, "median of {median_ms} ms");
+    assert!(max_ms < LOST_MS_EVER, "{max_ms} ms");
+    let claims = mint::claims("globex-app", API, &stay.thumbprint());
+    let token = house.stage.mint.good(&claims);
+    let path = PATH.replace("/acme/", "/globex/");
+    assert_eq!(stays.get(&path, &token).status, 200);
 }
