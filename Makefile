@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-scale test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-fips test-scale test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,14 @@ test-fault: setup ## breaks a remote token under load, in a minute (T8GATE_FAULT
 	cargo build --package t8load
 	cargo test --test fault -- --ignored --nocapture --test-threads=1 \
 		$(if $(T8GATE_FAULT_PAIRS),,--skip latency::)
+
+# In a directory of its own: with the feature all that uses cryptography is built anew.
+FIPS = CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-target}/fips" cargo test --features fips
+
+test-fips: ## builds with the FIPS module (minutes, the first time), and shows that it is what serves
+	tests/setup fips
+	$(FIPS) --lib -- tls::
+	$(FIPS) --test live -- --ignored fips::
 
 test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds their findings
 	tests/setup tls

@@ -314,7 +314,8 @@ impl Handshake {
         let peer = auth.peer(&leaf, now)?;
         let doubt = auth.unrevoked(peer.client(), leaf.lineage(), now)?;
         let awaited = self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3);
-        let session = Session::new(self.connection, self.early);
+        let in_place = self.terminator.auth.profile().in_place();
+        let session = Session::new(self.connection, self.early, in_place);
         Ok(Established {
             session: session.map_err(|_| Refusal::Protocol)?,
             peer,

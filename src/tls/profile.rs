@@ -78,6 +78,9 @@ pub struct Profile {
     groups: &'static [&'static dyn SupportedKxGroup],
     /// Only with a module that is in FIPS mode.
     needs_fips: bool,
+    /// Records of TLS 1.3 are opened and sealed by the session itself, with nonces that it counts.
+    /// A FIPS module must count them for itself, which it does for rustls.
+    in_place: bool,
 }
 
 /// All of them; the first is the default.
@@ -116,6 +119,7 @@ pub static THREE_GPP: Profile = Profile {
     ],
     groups: &GROUPS,
     needs_fips: false,
+    in_place: true,
 };
 
 /// The same with the suite that a finite field makes dear, for those who must have all of it.
@@ -145,6 +149,7 @@ pub static THREE_GPP_STRICT: Profile = Profile {
         &ffdhe::FFDHE3072,
     ],
     needs_fips: false,
+    in_place: true,
 };
 
 /// TLS 1.3 alone, where no SCS/AS needs TLS 1.2.
@@ -155,6 +160,7 @@ pub static MODERN: Profile = Profile {
     suites: &SUITES_1_3,
     groups: &GROUPS,
     needs_fips: false,
+    in_place: true,
 };
 
 /// What a FIPS 140-3 module does: neither X25519, and so no hybrid with it, nor ChaCha20.
@@ -172,6 +178,19 @@ pub static FIPS: Profile = Profile {
     ],
     groups: &[kx_group::SECP256R1, kx_group::SECP384R1],
     needs_fips: true,
+    in_place: false,
+};
+
+/// As `3gpp`, with rustls' own records.
+#[cfg(test)]
+pub(super) static BY_LIBRARY: Profile = Profile {
+    name: "by-library",
+    clauses: "",
+    versions: &[&TLS13],
+    suites: &SUITES_1_3,
+    groups: &GROUPS,
+    needs_fips: false,
+    in_place: false,
 };
 
 /// The suite by name; rustls prints a number for the one that it does not have itself.
@@ -263,6 +282,11 @@ impl Profile {
         self.groups.iter().any(|known| known.name() == group)
     }
 
+    /// Whether records of TLS 1.3 are the session's own matter.
+    pub(super) fn in_place(&self) -> bool {
+        self.in_place
+    }
+
     /// The configuration of one listener. `Err` says what rustls does not like about it.
     pub(super) fn server_config(
         &self,
@@ -290,8 +314,7 @@ impl Profile {
         // The default cache sits behind a mutex and resumes TLS 1.2 past the ticketer's checks.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = ticketer;
-        // The records after a handshake are opened and sealed by the session itself.
-        config.enable_secret_extraction = true;
+        config.enable_secret_extraction = self.in_place;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if self.needs_fips && !config.fips() {
             return Err("what TLS is done with is not all in the FIPS module".to_owned());

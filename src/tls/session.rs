@@ -1,4 +1,5 @@
-//! Records after the handshake: in place for TLS 1.3, by rustls for TLS 1.2.
+//! Records after the handshake: in place for TLS 1.3, by rustls for TLS 1.2 and wherever a FIPS
+//! module has to count the nonces.
 
 mod library;
 mod records;
@@ -65,21 +66,24 @@ pub struct Session {
 }
 
 enum Keys {
-    Tls13(Box<Records>),
-    Tls12(Box<UnbufferedServerConnection>),
+    /// Of TLS 1.3.
+    InPlace(Box<Records>),
+    Library(Box<UnbufferedServerConnection>),
 }
 
 impl Session {
     /// Of a handshake that is over, all of whose flight has been taken out of `connection`.
+    /// `in_place` lets records of TLS 1.3 be opened and sealed here.
     pub(super) fn new(
         connection: UnbufferedServerConnection,
         early: Vec<u8>,
+        in_place: bool,
     ) -> Result<Self, TlsFault> {
         let keys = match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => {
-                Keys::Tls13(Box::new(Records::take_over(connection)?))
+            Some(ProtocolVersion::TLSv1_3) if in_place => {
+                Keys::InPlace(Box::new(Records::take_over(connection)?))
             }
-            _ => Keys::Tls12(Box::new(connection)),
+            _ => Keys::Library(Box::new(connection)),
         };
         Ok(Self {
             keys,
@@ -111,10 +115,10 @@ impl Session {
         plain.append(&mut self.early);
         let closed = &mut self.closed;
         let opened = match &mut self.keys {
-            Keys::Tls13(records) => records
+            Keys::InPlace(records) => records
                 .open(incoming, plain, plain_bytes_max, outgoing, closed)
                 .map(|used| remove(incoming, used)),
-            Keys::Tls12(connection) => library::open(
+            Keys::Library(connection) => library::open(
                 connection,
                 incoming,
                 plain,
@@ -143,8 +147,10 @@ impl Session {
             return Err(fault);
         }
         let sealed = match &mut self.keys {
-            Keys::Tls13(records) => records.seal(plain, outgoing),
-            Keys::Tls12(connection) => library::seal(connection, plain, outgoing, &mut self.closed),
+            Keys::InPlace(records) => records.seal(plain, outgoing),
+            Keys::Library(connection) => {
+                library::seal(connection, plain, outgoing, &mut self.closed)
+            }
         };
         sealed.map_err(|fault| self.fail(fault))
     }
@@ -156,18 +162,18 @@ impl Session {
         }
         // A session that cannot say goodbye is closed all the same.
         let _ = match &mut self.keys {
-            Keys::Tls13(records) => records.close_notify(outgoing),
-            Keys::Tls12(connection) => {
+            Keys::InPlace(records) => records.close_notify(outgoing),
+            Keys::Library(connection) => {
                 library::close_notify(connection, outgoing, &mut self.closed)
             }
         };
     }
 
     /// Ends the session because the client's certificate is no longer trusted: appends the alert
-    /// to `outgoing`. TLS 1.2 has its library say close_notify, which is all that it can say.
+    /// to `outgoing`. The library says close_notify, which is all that it can be told to say.
     pub fn distrust(&mut self, refusal: Refusal, outgoing: &mut Vec<u8>) {
         match &mut self.keys {
-            Keys::Tls13(records) if self.fault.is_none() => {
+            Keys::InPlace(records) if self.fault.is_none() => {
                 records.fatal(alert_of(refusal), outgoing);
             }
             _ => self.close_notify(outgoing),
@@ -182,7 +188,7 @@ impl Session {
     /// Lets tests come to the bound on what one key may seal; TLS 1.3 only.
     #[cfg(test)]
     pub(super) fn seals_at_most(&mut self, records: u64) {
-        if let Keys::Tls13(keys) = &mut self.keys {
+        if let Keys::InPlace(keys) = &mut self.keys {
             keys.seals_at_most(records);
         }
     }

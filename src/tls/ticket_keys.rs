@@ -2,14 +2,14 @@
 //! the slot of time it is sealed in.
 //!
 //! ```text
-//!   ticket = name of the secret (8) | slot (8) | salt (32) | sealed session | tag (16)
+//!   ticket = name of secret (8) | slot (8) | salt (32) | nonce (12) | session, sealed | tag (16)
 //!   slot secret = HKDF-Expand(secret, slot)        key = HKDF-Expand(slot secret, salt)
 //! ```
-//! Nodes that share the secret may share the slots' too, at a million tickets a second, so no
-//! nonce is drawn under a common key: of 96 bits, two would be the same after 2^48 tickets at even
-//! odds. The key of a ticket comes of 256 random bits instead. That two of q tickets have the same
-//! one has a probability below q^2 / 2^257: for 2^64 tickets in one slot, 2^-129. Each key seals
-//! once, so its nonce is zero.
+//! Nodes that share the secret may share the slots' too, at a million tickets a second, so all does
+//! not hang on nonces under a common key: of 96 bits, two would be the same after 2^48 tickets at
+//! even odds. The key of a ticket comes of 256 random bits instead. That two of q tickets have the
+//! same one has a probability below q^2 / 2^257: for 2^64 tickets in one slot, 2^-129. Each key
+//! seals once; the library draws a nonce all the same, because FIPS has GCM seal with no other.
 //!
 //! A slot's tickets open in the slot before (of nodes whose clock is behind), in their own and in
 //! the one after. All shards use the same secrets, and find them without a lock; one that nobody
@@ -18,7 +18,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
@@ -36,6 +36,7 @@ pub use secret::TicketSecret;
 pub const NAME_BYTES: usize = 8;
 const SALT_BYTES: usize = 32;
 const HEAD_BYTES: usize = NAME_BYTES + 8 + SALT_BYTES;
+const SEALED_AT: usize = HEAD_BYTES + NONCE_LEN;
 const KEY_LABEL: &[u8] = b"ticket";
 
 type SlotSecret = Zeroizing<[u8; 32]>;
@@ -188,14 +189,16 @@ impl SealsTickets for TicketKeys {
         let secret = keyring.to_seal(self.slot_s, slot)?;
         let mut salt = [0; SALT_BYTES];
         rand::fill(&mut salt).ok()?;
-        let mut ticket = Vec::with_capacity(HEAD_BYTES + session.len() + AES_256_GCM.tag_len());
+        let mut ticket = Vec::with_capacity(SEALED_AT + session.len() + AES_256_GCM.tag_len());
         ticket.extend_from_slice(&keyring.name);
         ticket.extend_from_slice(&slot.to_be_bytes());
         ticket.extend_from_slice(&salt);
+        ticket.extend_from_slice(&[0; NONCE_LEN]);
         ticket.extend_from_slice(session);
-        let tag = key(&secret, &salt)?
-            .seal_in_place_separate_tag(nonce(), Aad::from(binding), &mut ticket[HEAD_BYTES..])
+        let (nonce, tag) = key(&secret, &salt)?
+            .seal_in_place_separate_tag(Aad::from(binding), &mut ticket[SEALED_AT..])
             .ok()?;
+        ticket[HEAD_BYTES..SEALED_AT].copy_from_slice(nonce.as_ref());
         ticket.extend_from_slice(tag.as_ref());
         Some(ticket)
     }
@@ -203,7 +206,8 @@ impl SealsTickets for TicketKeys {
     fn open(&self, ticket: &[u8], binding: &[u8], now: UnixSeconds) -> Option<Vec<u8>> {
         let (name, rest) = ticket.split_first_chunk::<NAME_BYTES>()?;
         let (sealed_in, rest) = rest.split_first_chunk()?;
-        let (salt, sealed) = rest.split_first_chunk::<SALT_BYTES>()?;
+        let (salt, rest) = rest.split_first_chunk::<SALT_BYTES>()?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         let sealed_in = u64::from_be_bytes(*sealed_in);
         let keyring = self.keyrings.iter().find(|keys| keys.name == *name)?;
         let current = self.slot(now);
@@ -213,7 +217,7 @@ impl SealsTickets for TicketKeys {
         let secret = keyring.to_open(self.slot_s, sealed_in, current)?;
         let mut opened = sealed.to_vec();
         let length = key(&secret, salt)?
-            .open_in_place(nonce(), Aad::from(binding), &mut opened)
+            .open_in_place(Nonce::from(nonce), Aad::from(binding), &mut opened)
             .ok()?
             .len();
         opened.truncate(length);
@@ -258,16 +262,13 @@ impl Keyring {
     }
 }
 
-fn key(secret: &SlotSecret, salt: &[u8; SALT_BYTES]) -> Option<LessSafeKey> {
+fn key(secret: &SlotSecret, salt: &[u8; SALT_BYTES]) -> Option<RandomizedNonceKey> {
     let secret = Prk::new_less_safe(HKDF_SHA256, secret.as_slice());
     let info = [KEY_LABEL, salt];
+    let mut key = Zeroizing::new([0; 32]);
     let material = secret.expand(&info, &AES_256_GCM).ok()?;
-    Some(LessSafeKey::new(UnboundKey::from(material)))
-}
-
-/// Each key seals once.
-fn nonce() -> Nonce {
-    Nonce::assume_unique_for_key([0; NONCE_LEN])
+    material.fill(key.as_mut_slice()).ok()?;
+    RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).ok()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod config_cli;
 mod conformance;
 mod demo;
 mod dhe;
+mod fips;
 mod forwarding;
 mod hsm;
 mod hsm_lost;

@@ -1,4 +1,5 @@
-//! Records by rustls itself: for TLS 1.2, whose keys it does not hand out with a way to go on.
+//! Records by rustls itself: for TLS 1.2, whose keys it does not hand out with a way to go on, and
+//! where the nonces of TLS 1.3 are a FIPS module's own.
 //! It makes one `Vec` for each record opened; sealing goes straight into the caller's buffer.
 
 use rustls::Error;

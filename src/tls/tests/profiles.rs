@@ -37,10 +37,34 @@ fn profiles_are_found_by_name_and_fips_asks_for_its_module() {
     assert!(profile::THREE_GPP_STRICT.has_dhe() && !profile::THREE_GPP.has_dhe());
     let fips = Profile::of_name("fips").unwrap();
     assert_eq!(fips.groups(), ["secp256r1", "secp384r1"]);
-    if !cfg!(feature = "fips") {
+    if cfg!(feature = "fips") {
+        assert_eq!(fips.prove(), Ok(()));
+    } else {
         let (what, cure) = fips.prove().unwrap_err();
         assert!(what.contains("fips") && cure.contains("--features fips"));
     }
+}
+
+/// Made at all, a terminator under it is one that rustls calls FIPS: that is looked at in its
+/// configuration.
+#[cfg(feature = "fips")]
+#[test]
+fn all_that_a_fips_session_is_made_of_is_in_the_module() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let fips = terminator_under(&world, &profile::FIPS, false);
+    for version in BOTH {
+        let config = Arc::new(world.config(version, &[&who]));
+        for resumed in [false, true] {
+            let (_, client) = established(&fips, &config);
+            let kind = client.handshake_kind();
+            assert_eq!(kind == Some(HandshakeKind::Resumed), resumed);
+        }
+    }
+    // Even what the module itself would not do is refused when it is asked for.
+    let mut provider = profile::FIPS.provider();
+    provider.kx_groups = vec![kx_group::X25519];
+    assert!(!provider.fips());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Records after the handshake, and totality of the whole room.
 
+use super::profiles::terminator_under;
 use super::*;
 
 /// Everything `session` makes of `incoming`, at most `step` octets of plaintext at a time.
@@ -17,6 +18,12 @@ fn open_all(done: &mut Established, step: usize) -> Vec<u8> {
             return all;
         }
     }
+}
+
+/// One that opens and seals records of TLS 1.3 itself, and one that leaves them to rustls.
+fn in_place_and_not(world: &World) -> [Arc<Terminator>; 2] {
+    let by_library = terminator_under(world, &profile::BY_LIBRARY, false);
+    [world.plain(), by_library]
 }
 
 #[test]
@@ -56,10 +63,11 @@ fn data_crosses_both_ways_whatever_the_splits() {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
     let sent: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[1] ^ 0x5a).collect();
-    for version in BOTH {
+    let [plain, by_library] = in_place_and_not(&world);
+    for (terminator, version) in [(&plain, &TLS13), (&plain, &TLS12), (&by_library, &TLS13)] {
         let config = Arc::new(world.config(version, &[&who]));
         for split in [1, 3, 4, 5, 6, 7, 1_461, 16_383, 16_385, 65_537] {
-            let (mut done, mut client) = established(&world.plain(), &config);
+            let (mut done, mut client) = established(terminator, &config);
             let mut wire = Vec::new();
             for part in sent.chunks(20_000) {
                 client.writer().write_all(part).unwrap();
@@ -96,34 +104,40 @@ fn key_update_is_answered() {
     use std::io::{Read, Write};
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
-    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
-    client.refresh_traffic_keys().unwrap();
-    client.writer().write_all(b"after").unwrap();
-    take(&mut client, &mut done.incoming);
-    assert_eq!(open_all(&mut done, 4096), b"after");
-    done.session.seal(b"answer", &mut done.outgoing).unwrap();
-    give(&mut client, &done.outgoing).unwrap();
-    let mut answer = [0; 6];
-    client.reader().read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"answer");
+    for terminator in in_place_and_not(&world) {
+        let config = Arc::new(world.config(&TLS13, &[&who]));
+        let (mut done, mut client) = established(&terminator, &config);
+        client.refresh_traffic_keys().unwrap();
+        client.writer().write_all(b"after").unwrap();
+        take(&mut client, &mut done.incoming);
+        assert_eq!(open_all(&mut done, 4096), b"after");
+        done.session.seal(b"answer", &mut done.outgoing).unwrap();
+        give(&mut client, &done.outgoing).unwrap();
+        let mut answer = [0; 6];
+        client.reader().read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"answer");
+    }
 }
 
 #[test]
 fn close_notify_is_said_and_heard() {
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
-    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
-    done.session.close_notify(&mut done.outgoing);
-    give(&mut client, &done.outgoing).unwrap();
-    assert!(client.process_new_packets().unwrap().peer_has_closed());
-    client.send_close_notify();
-    take(&mut client, &mut done.incoming);
-    let mut plain = Vec::new();
-    for _ in 0..2 {
-        let opened = done
-            .session
-            .open(&mut done.incoming, &mut plain, 99, &mut Vec::new());
-        assert_eq!(opened, Ok(Opened::Closed));
+    for terminator in in_place_and_not(&world) {
+        let config = Arc::new(world.config(&TLS13, &[&who]));
+        let (mut done, mut client) = established(&terminator, &config);
+        done.session.close_notify(&mut done.outgoing);
+        give(&mut client, &done.outgoing).unwrap();
+        assert!(client.process_new_packets().unwrap().peer_has_closed());
+        client.send_close_notify();
+        take(&mut client, &mut done.incoming);
+        let mut plain = Vec::new();
+        for _ in 0..2 {
+            let opened = done
+                .session
+                .open(&mut done.incoming, &mut plain, 99, &mut Vec::new());
+            assert_eq!(opened, Ok(Opened::Closed));
+        }
     }
 }
 

@@ -62,7 +62,7 @@ fn ticket_lives_as_long_as_it_says_at_least() {
 fn altered_ticket_or_binding_does_not_open() {
     let keys = TicketKeys::random().unwrap();
     let ticket = keys.seal(SESSION, BINDING, NOW).unwrap();
-    assert_eq!(ticket.len(), HEAD_BYTES + SESSION.len() + 16);
+    assert_eq!(ticket.len(), SEALED_AT + SESSION.len() + 16);
     for place in 0..ticket.len() {
         let mut other = ticket.clone();
         other[place] ^= 1;
