@@ -121,7 +121,7 @@ fn spread(name: &str, mut all: Vec<i128>) -> (i128, i128) {
     all.sort_unstable();
     let at = |share: usize| all[(all.len() - 1) * share / 100];
     println!(
-        "{name}: {} trials, us after it was in force: min {}, p25 {}, median {}, p75 {}, p90 {}, max {}",
+        "{name}: {} trials, us after it came: min {}, p25 {}, median {}, p75 {}, p90 {}, max {}",
         all.len(),
         at(0),
         at(25),

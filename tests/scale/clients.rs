@@ -1,5 +1,5 @@
-//! What clients of a gateway notice of a list of a million serial numbers: while it is read, on open
-//! connections, and once it is in use, in handshakes.
+//! What clients of a gateway notice of a list of a million serial numbers: while it is read, on
+//! open connections, and once it is in use, in handshakes.
 
 use std::path::Path;
 use std::sync::Arc;
