@@ -386,12 +386,14 @@ proptest! {
             (done, Forger::new(client.dangerous_extract_secrets().unwrap().tx))
         });
         let mut expected = Vec::new();
-        let mut good = true;
+        let (mut good, mut warnings_left) = (true, 4);
         let mut wire = Vec::new();
         for (content, content_type, padding) in &inners {
-            good &= *content_type == 23;
-            if good {
-                expected.extend_from_slice(content);
+            match (*content_type, &content[..]) {
+                (23, content) if good => expected.extend_from_slice(content),
+                // What user_canceled says is nothing, so many times.
+                (21, [_, 90]) if warnings_left > 0 => warnings_left -= 1,
+                _ => good = false,
             }
             wire.extend(sends.seal(&[content, &[*content_type][..], &vec![0; *padding]].concat()));
         }
