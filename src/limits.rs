@@ -52,6 +52,28 @@ pub const CRL_ELEMENT_BYTES_MAX: usize = 64 * 1024;
 pub const CRL_EARLY_S_MAX: u64 = 300;
 /// Between two fetches of a list.
 pub const CRL_REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
+/// An OCSP response, some 2 KB with its responder's certificate. Longer ones are not read.
+pub const OCSP_RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// Certificates in a response that are looked at for its responder's.
+pub const OCSP_RESPONDERS_MAX: usize = 4;
+/// A response that says it begins later than that from now is not believed yet; sooner, two clocks
+/// differ.
+pub const OCSP_EARLY_S_MAX: u64 = 300;
+/// Certificates of clients of which a responder's answer is remembered, some 300 octets each.
+pub const OCSP_STATUSES_MAX: usize = 65_536;
+/// Parts in which they are remembered; entering one copies its part.
+pub const OCSP_STATUS_BUCKETS: usize = 256;
+const _: () = assert!(OCSP_STATUS_BUCKETS <= u16::MAX as usize);
+/// Questions that may wait to be looked at by who asks responders.
+pub const OCSP_QUESTIONS_QUEUED_MAX: usize = 1_024;
+/// Handshakes that may wait for answers at a time; over it clients are judged without.
+pub const OCSP_WAITING_MAX: usize = 4_096;
+/// Questions to one responder under way at a time: the next waits for one of them to end.
+pub const OCSP_ASKED_AT_ONCE_MAX: usize = 16;
+/// How long an answer that names no end is believed.
+pub const OCSP_UNDATED_S: u64 = 300;
+/// Between two questions about a client's certificate (`ocsp.refresh`), where not said.
+pub const OCSP_REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred

@@ -9,7 +9,6 @@
 //! partners or before and after a change of keys, never speak for one another.
 
 mod crl;
-mod der;
 mod judge;
 mod pem;
 mod serials;
@@ -27,7 +26,7 @@ pub use crl::Crl;
 pub use judge::{Policy, Revocation, Rules};
 pub use serials::Reason;
 
-use super::leaf;
+use super::{der, leaf};
 use crate::clock::UnixSeconds;
 use crate::limits::CRL_EARLY_S_MAX;
 

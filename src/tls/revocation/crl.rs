@@ -5,18 +5,8 @@
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    UnparsedPublicKey, VerificationAlgorithm,
-};
-use rustls::pki_types::AlgorithmIdentifier;
-use rustls::pki_types::alg_id::{
-    ECDSA_P256, ECDSA_P384, ECDSA_SHA256, ECDSA_SHA384, RSA_ENCRYPTION, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-};
+use aws_lc_rs::digest::Digest;
+use aws_lc_rs::signature::UnparsedPublicKey;
 
 use super::der::{self, element, expect, only};
 use super::pem::Pem;
@@ -24,6 +14,7 @@ use super::serials::{Counts, Fate, Reason, Serials};
 use super::window::Window;
 use super::{CrlFault, CrlIssuer, IssuerId};
 use crate::clock::UnixSeconds;
+use crate::tls::signatures::{digest_of, verification};
 
 const OID_CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
 const OID_REASON_CODE: &[u8] = &[0x55, 0x1d, 21];
@@ -249,7 +240,8 @@ fn entry(whole: &[u8]) -> Result<Entry<'_>, CrlFault> {
     let mut reason = Reason::UNSPECIFIED;
     if !rest.is_empty() {
         let mut extensions = content(rest, der::SEQUENCE)?;
-        while let Some(extension) = Extension::next(&mut extensions)? {
+        while !extensions.is_empty() {
+            let extension = der::extension(&mut extensions).ok_or(encoding)?;
             match extension.id {
                 OID_REASON_CODE => match only(extension.value, der::ENUMERATED) {
                     Some(&[code]) => reason = Reason(code),
@@ -265,34 +257,6 @@ fn entry(whole: &[u8]) -> Result<Entry<'_>, CrlFault> {
     Ok(Entry { serial, fate })
 }
 
-struct Extension<'c> {
-    id: &'c [u8],
-    critical: bool,
-    value: &'c [u8],
-}
-
-impl<'c> Extension<'c> {
-    fn next(rest: &mut &'c [u8]) -> Result<Option<Self>, CrlFault> {
-        let encoding = CrlFault::Encoding;
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let mut fields = expect(rest, der::SEQUENCE).ok_or(encoding)?;
-        let id = expect(&mut fields, der::OBJECT_IDENTIFIER).ok_or(encoding)?;
-        let critical = match expect(&mut fields, der::BOOLEAN) {
-            None | Some([0]) => false,
-            Some([0xff]) => true,
-            Some(_) => return Err(encoding),
-        };
-        let value = only(fields, der::OCTET_STRING).ok_or(encoding)?;
-        Ok(Some(Self {
-            id,
-            critical,
-            value,
-        }))
-    }
-}
-
 /// What the extensions of a CRL say that matters here.
 #[derive(Default)]
 struct Extensions {
@@ -303,7 +267,8 @@ struct Extensions {
 impl Extensions {
     fn read(mut rest: &[u8]) -> Result<Self, CrlFault> {
         let mut read = Self::default();
-        while let Some(extension) = Extension::next(&mut rest)? {
+        while !rest.is_empty() {
+            let extension = der::extension(&mut rest).ok_or(CrlFault::Encoding)?;
             let again = match extension.id {
                 OID_CRL_NUMBER => read.number.replace(Number::read(extension.value)?),
                 OID_DELTA_CRL_INDICATOR => read.since.replace(Number::read(extension.value)?),
@@ -354,73 +319,4 @@ impl Number {
         }
         Ok(Self(number))
     }
-}
-
-/// A signature algorithm, what it hashes with, the kind of key it goes with, and what verifies it.
-type Method = (
-    AlgorithmIdentifier,
-    &'static Algorithm,
-    AlgorithmIdentifier,
-    &'static dyn VerificationAlgorithm,
-);
-
-//= TS 33.310 clause 6.1.1
-//# SHA-256 and better with RSA from 2,048 bits, P-256 or P-384; SHA-1 and MD5 not at all.
-static METHODS: [Method; 10] = [
-    (ECDSA_SHA256, &SHA256, ECDSA_P256, &ECDSA_P256_SHA256_ASN1),
-    (ECDSA_SHA384, &SHA384, ECDSA_P256, &ECDSA_P256_SHA384_ASN1),
-    (ECDSA_SHA256, &SHA256, ECDSA_P384, &ECDSA_P384_SHA256_ASN1),
-    (ECDSA_SHA384, &SHA384, ECDSA_P384, &ECDSA_P384_SHA384_ASN1),
-    (
-        RSA_PKCS1_SHA256,
-        &SHA256,
-        RSA_ENCRYPTION,
-        &RSA_PKCS1_2048_8192_SHA256,
-    ),
-    (
-        RSA_PKCS1_SHA384,
-        &SHA384,
-        RSA_ENCRYPTION,
-        &RSA_PKCS1_2048_8192_SHA384,
-    ),
-    (
-        RSA_PKCS1_SHA512,
-        &SHA512,
-        RSA_ENCRYPTION,
-        &RSA_PKCS1_2048_8192_SHA512,
-    ),
-    (
-        RSA_PSS_SHA256,
-        &SHA256,
-        RSA_ENCRYPTION,
-        &RSA_PSS_2048_8192_SHA256,
-    ),
-    (
-        RSA_PSS_SHA384,
-        &SHA384,
-        RSA_ENCRYPTION,
-        &RSA_PSS_2048_8192_SHA384,
-    ),
-    (
-        RSA_PSS_SHA512,
-        &SHA512,
-        RSA_ENCRYPTION,
-        &RSA_PSS_2048_8192_SHA512,
-    ),
-];
-
-fn digest_of(algorithm: &[u8]) -> Option<&'static Algorithm> {
-    let method = METHODS.iter().find(|(id, ..)| id.as_ref() == algorithm);
-    method.map(|(_, digest, ..)| *digest)
-}
-
-/// How a signature by this key is verified; none where the two do not go together.
-fn verification(algorithm: &[u8], spki: &[u8]) -> Option<&'static dyn VerificationAlgorithm> {
-    let mut key = only(spki, der::SEQUENCE)?;
-    let kind = expect(&mut key, der::SEQUENCE)?;
-    let fits = |(id, _, of, _): &&Method| id.as_ref() == algorithm && of.as_ref() == kind;
-    METHODS
-        .iter()
-        .find(fits)
-        .map(|(.., verification)| *verification)
 }

@@ -1,4 +1,6 @@
-//! The little DER that a CRL needs: elements one after another, definite and shortest lengths.
+//! The little DER that revocation needs: elements one after another, definite and shortest lengths.
+//! A decoder of whole types would build values where octets are compared and signatures are over
+//! octets as they came.
 
 use crate::clock::UnixSeconds;
 
@@ -11,8 +13,11 @@ pub(super) const ENUMERATED: u8 = 0x0a;
 pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
-/// `[0]`, constructed.
+pub(super) const NULL: u8 = 0x05;
+/// `[0]`, constructed, and those behind it.
 pub(super) const CONTEXT_0: u8 = 0xa0;
+pub(super) const CONTEXT_1: u8 = 0xa1;
+pub(super) const CONTEXT_2: u8 = 0xa2;
 
 /// Tag, length octets and length: as much as a header can take.
 pub(super) const HEADER_BYTES_MAX: usize = 6;
@@ -62,6 +67,13 @@ pub(super) fn element<'b>(bytes: &mut &'b [u8]) -> Option<(u8, &'b [u8])> {
     Some((header.tag, content))
 }
 
+/// Takes one element of this tag off the front, and gives all its octets: what signatures are over.
+pub(super) fn whole<'b>(bytes: &mut &'b [u8], tag: u8) -> Option<&'b [u8]> {
+    let before = *bytes;
+    expect(bytes, tag)?;
+    before.get(..before.len() - bytes.len())
+}
+
 /// Takes an element of this tag off the front; without it nothing is taken.
 pub(super) fn expect<'b>(bytes: &mut &'b [u8], tag: u8) -> Option<&'b [u8]> {
     let mut rest = *bytes;
@@ -76,6 +88,52 @@ pub(super) fn expect<'b>(bytes: &mut &'b [u8], tag: u8) -> Option<&'b [u8]> {
 pub(super) fn only(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let content = expect(&mut bytes, tag)?;
     bytes.is_empty().then_some(content)
+}
+
+/// An element of this tag with these contents, one behind the other.
+pub(super) fn made(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
+    let length: usize = contents.iter().map(|content| content.len()).sum();
+    let octets = length.to_be_bytes();
+    let skipped = octets.iter().take_while(|octet| **octet == 0).count();
+    let shortest = octets.get(skipped..).unwrap_or_default();
+    let mut element = vec![tag];
+    match length {
+        0 => element.push(0),
+        1..0x80 => element.extend_from_slice(shortest),
+        _ => {
+            // At most eight octets.
+            element.push(0x80 | u8::try_from(shortest.len()).unwrap_or(0));
+            element.extend_from_slice(shortest);
+        }
+    }
+    contents
+        .iter()
+        .for_each(|content| element.extend_from_slice(content));
+    element
+}
+
+/// An extension (RFC 5280 section 4.1).
+pub(super) struct Extension<'b> {
+    pub(super) id: &'b [u8],
+    pub(super) critical: bool,
+    pub(super) value: &'b [u8],
+}
+
+/// Takes an extension off the front.
+pub(super) fn extension<'b>(bytes: &mut &'b [u8]) -> Option<Extension<'b>> {
+    let mut fields = expect(bytes, SEQUENCE)?;
+    let id = expect(&mut fields, OBJECT_IDENTIFIER)?;
+    let critical = match expect(&mut fields, BOOLEAN) {
+        None | Some([0]) => false,
+        Some([0xff]) => true,
+        Some(_) => return None,
+    };
+    let value = only(fields, OCTET_STRING)?;
+    Some(Extension {
+        id,
+        critical,
+        value,
+    })
 }
 
 /// UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 writes them: with seconds, in UTC,
@@ -141,6 +199,19 @@ mod tests {
             &[],
         ] {
             assert_eq!(header(bad), None, "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_read_again() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x1_0000] {
+            let content = vec![7; length];
+            let (one, other) = content.split_at(length / 2);
+            let element = made(OCTET_STRING, &[one, other]);
+            assert_eq!(only(&element, OCTET_STRING), Some(content.as_slice()));
+            let mut rest = element.as_slice();
+            assert_eq!(whole(&mut rest, OCTET_STRING), Some(element.as_slice()));
+            assert!(rest.is_empty());
         }
     }
 
