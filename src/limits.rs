@@ -139,6 +139,9 @@ impl Default for Limits {
 pub struct Deadlines {
     /// From accept to a finished TLS handshake; over it the connection is closed.
     pub handshake: Duration,
+    /// The answer of an OCSP responder, for a handshake that waits for it; over it the client is
+    /// judged without.
+    pub ocsp: Duration,
     /// One signature by a token; over it its signer process counts as hanging and is replaced.
     pub signature: Duration,
     /// From the first byte of a head to its last; over it 408.
@@ -169,6 +172,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            ocsp: Duration::from_secs(3),
             signature: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),

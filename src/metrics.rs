@@ -56,7 +56,7 @@ pub struct Counters {
     pub accepts_failed: Counter,
     pub handshakes_full: Counter,
     pub handshakes_resumed: Counter,
-    /// Clients of whose certificates no revocation list spoke, taken by soft-fail.
+    /// Clients of whose certificates no list or responder spoke, taken by soft-fail.
     pub clients_unchecked: Counter,
     /// Requests that have come, at the T8 APIs or at the embedded issuer.
     pub requests: Counter,

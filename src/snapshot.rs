@@ -4,15 +4,18 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hsm::PrivateKey;
 
 use crate::authz::keys::Issuers;
 use crate::clock::UnixSeconds;
+use crate::config::{HttpUrl, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
+use crate::tls::ocsp::{OcspIssuer, Staple};
 use crate::tls::revocation::Revocation;
 use crate::tls::{Terminator, TicketKeys};
 
@@ -36,12 +39,36 @@ pub struct Snapshot {
     pub clients: Vec<Client>,
     /// The lists that clients' certificates are looked up in.
     pub revocation: Arc<Revocation>,
+    /// Where the statuses of the server's certificates come from.
+    pub staples: Vec<Arc<StapleFrom>>,
+    /// Who is asked about clients' certificates.
+    pub responders: Vec<Arc<Responder>>,
     /// By the `client_id` their tokens carry.
     pub clients_by_id: HashMap<String, ClientIndex>,
     pub upstream: SocketAddr,
     pub upstream_connections_idle_max: usize,
     pub limits: Limits,
     pub deadlines: Deadlines,
+}
+
+/// Where the status of one of the server's certificates comes from.
+pub struct StapleFrom {
+    /// The certificate, for the log.
+    pub name: String,
+    pub place: StatusPlace,
+    /// How the server of an https URL is known.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub staple: Arc<Staple>,
+}
+
+/// Who is asked about the certificates of an issuer.
+pub struct Responder {
+    pub issuer: OcspIssuer,
+    pub url: HttpUrl,
+    /// How the server of an https URL is known.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Between two questions about a certificate.
+    pub refresh: Duration,
 }
 
 impl Snapshot {

@@ -145,6 +145,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         chain: vec![server.der.clone()],
         key: Arc::new(key),
         names: Vec::new(),
+        staple: None,
     };
     let tickets = Tickets {
         keys: TicketKeys::of_process().expect("random octets"),

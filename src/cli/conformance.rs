@@ -138,7 +138,6 @@ fn report(config: &Config, profile: &'static Profile) -> Conformance {
                 lacking => lacking,
             },
             Demand::Groups(wanted) => offers(wanted, &groups),
-            Demand::NotKept(why) => Status::unless(false, why),
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
             Demand::ServerNames(why) => Status::unless(!config.listen.server_names.is_empty(), why),
             Demand::Revocation(status) => status(config),

@@ -20,6 +20,7 @@ use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{CrlCounts, CrlKeeper};
 use crate::control::load::{self, Report};
+use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{Reloader, Reloads};
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
@@ -471,6 +472,9 @@ fn start_shards(
     let certificate_not_after = Arc::new(AtomicU64::new(snapshot.certificate_not_after.0));
     let reloads = Arc::new(Reloads::default());
     let crl_counts = Arc::new(CrlCounts::default());
+    let ocsp_counts = Arc::new(OcspCounts::default());
+    let mut ocsp_keeper = OcspKeeper::new(Arc::clone(&current), Arc::clone(&ocsp_counts));
+    ocsp_keeper.start_where_needed()?;
     let parts = Parts {
         control: control.beat(),
         shards: views.collect(),
@@ -483,10 +487,12 @@ fn start_shards(
         reloads: Arc::clone(&reloads),
         revocation: Arc::clone(&snapshot.revocation),
         crl_counts: Arc::clone(&crl_counts),
+        ocsp_counts,
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
     let now = Millis::now();
-    let reloader = Reloader::new(config.clone(), current, reloads, certificate_not_after, now);
+    let reloader = Reloader::new(config.clone(), current, reloads, certificate_not_after, now)
+        .starting(ocsp_keeper);
     let reload = Arc::new(AtomicBool::new(false));
     reloader.start(Arc::clone(&reload), Arc::clone(draining))?;
     Ok(Gateway {

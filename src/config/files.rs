@@ -26,6 +26,8 @@ pub(super) enum FileKind {
     TicketSecret,
     /// A revocation list; what is in it is judged by whoever verifies it.
     Crl,
+    /// A certificate's status, likewise.
+    Ocsp,
     /// Files are made in it.
     Folder,
     /// Written to, and made where it is not there.
@@ -42,12 +44,12 @@ pub(super) struct NamedFile {
 }
 
 impl NamedFile {
-    /// Whether a change of it has the configuration read again: revocation lists have a keeper of
-    /// their own.
+    /// Whether a change of it has the configuration read again: revocation lists and
+    /// statuses have keepers of their own.
     pub(super) fn is_read(&self) -> bool {
         !matches!(
             self.kind,
-            FileKind::Appended | FileKind::Module | FileKind::Crl
+            FileKind::Appended | FileKind::Module | FileKind::Crl | FileKind::Ocsp
         )
     }
 
@@ -100,7 +102,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         ));
     }
     match kind {
-        FileKind::Module | FileKind::Crl => return Ok(()),
+        FileKind::Module | FileKind::Crl | FileKind::Ocsp => return Ok(()),
         // What is in it is read by the room that needs it, and by nobody else.
         FileKind::Pin => return closed(&metadata, &name, "PIN"),
         FileKind::TicketSecret => return closed(&metadata, &name, "secret"),

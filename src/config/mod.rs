@@ -167,6 +167,8 @@ pub struct Tls {
     pub waive: Vec<Located<String>>,
     /// Session tickets that other nodes take as well; of this process alone where not said.
     pub tickets: Option<Tickets>,
+    /// Where the status of the first certificate comes from; none is stapled where not said.
+    pub ocsp: Option<Stapling>,
     /// Further certificates, in the order of preference.
     pub also: Vec<OwnCertificate>,
 }
@@ -186,6 +188,26 @@ pub struct OwnCertificate {
     pub names: Vec<Located<String>>,
     pub certificate: Located<PathBuf>,
     pub key: Located<KeySource>,
+    pub ocsp: Option<Stapling>,
+}
+
+/// `[tls.ocsp]`: the status that is stapled to a certificate of the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stapling {
+    pub place: Located<StatusPlace>,
+    /// PEM file: the certificate's issuer, where the chain lacks it.
+    pub issuer: Option<Located<PathBuf>>,
+    /// PEM file: the CAs of a responder that is asked by https.
+    pub ca: Option<Located<PathBuf>>,
+}
+
+/// Where a status comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusPlace {
+    /// A response in DER, which somebody else keeps.
+    File(PathBuf),
+    /// A responder.
+    Url(HttpUrl),
 }
 
 /// `[tls.tickets]`.
@@ -218,6 +240,7 @@ pub struct Partner {
     /// In place of what `[revocation]` says for all.
     pub revocation: Option<RevocationPolicy>,
     pub crl_grace: Option<Duration>,
+    pub ocsp: Option<RevocationPolicy>,
 }
 
 /// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
@@ -268,6 +291,21 @@ pub struct Revocation {
     /// Folder in which fetched lists are kept over a restart.
     pub state: Option<Located<PathBuf>>,
     pub lists: Vec<CrlSource>,
+    /// What becomes of a client's certificate of which no responder speaks.
+    pub ocsp: RevocationPolicy,
+    pub responders: Vec<OcspResponder>,
+}
+
+/// `[[ocsp]]`: who is asked about the clients' certificates of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OcspResponder {
+    /// PEM file: the CAs that issue them.
+    pub issuer: Located<PathBuf>,
+    pub url: Located<HttpUrl>,
+    /// Between two questions about a certificate.
+    pub refresh: Duration,
+    /// PEM file: the CAs of the responder that is asked by https.
+    pub ca: Option<Located<PathBuf>>,
 }
 
 /// What becomes of a certificate of which no list in force speaks.
@@ -313,14 +351,27 @@ pub struct HttpUrl {
     pub target: String,
 }
 
+impl std::fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.target)
+    }
+}
+
 impl std::fmt::Display for CrlPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(file) => write!(f, "{}", file.display()),
-            Self::Url(url) => {
-                let scheme = if url.tls { "https" } else { "http" };
-                write!(f, "{scheme}://{}{}", url.authority, url.target)
-            }
+            Self::Url(url) => url.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for StatusPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Url(url) => url.fmt(f),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::limits::{
 
 mod clients;
 mod issuers;
+mod ocsp;
 mod partners;
 mod private_key;
 mod revocation;
@@ -251,11 +252,13 @@ fn tls(
     refuse_repeats(&section, "waive", &waive);
     let key = private_key::key(section.section("key"));
     let tickets = tickets::tickets(section.optional_section("tickets"), listen);
+    let ocsp = ocsp::stapling(section.optional_section("ocsp"));
     let also = section.sections("also").into_iter().map(also);
     let also: Option<Vec<_>> = also.collect::<Vec<_>>().into_iter().collect();
     let own = certificate.zip(key).zip(also);
     let tls = own.map(|((certificate, key), also)| Tls {
         also,
+        ocsp,
         certificate,
         key,
         profile,
@@ -273,8 +276,10 @@ fn also(mut section: Section<'_, '_>) -> Option<OwnCertificate> {
     let cure = "name the PEM file of this certificate and its intermediates";
     let certificate = section.required_file("certificate", FileKind::Certificates, cure);
     let key = private_key::key(section.section("key"));
+    let ocsp = ocsp::stapling(section.optional_section("ocsp"));
     Some(OwnCertificate {
         names,
+        ocsp,
         certificate: certificate?,
         key: key?,
     })
@@ -418,6 +423,7 @@ fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
     let mut time = |key, default| section.or(key, duration(SWEEP_MS..=24 * HOUR_MS), default);
     let mut deadlines = Deadlines {
         handshake: time("handshake", d.handshake),
+        ocsp: time("ocsp", d.ocsp),
         signature: time("signature", d.signature),
         head: time("head", d.head),
         body: time("body", d.body),

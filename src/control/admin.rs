@@ -20,7 +20,8 @@ use tokio::task::AbortHandle;
 
 use super::audit_file::AuditState;
 use super::crl_keeper::CrlCounts;
-use super::exposition::{self, AuditSample, CrlSample, Sample, ShardSample};
+use super::exposition::{self, AuditSample, CrlSample, OcspSample, Sample, ShardSample};
+use super::ocsp_keeper::OcspCounts;
 use super::process::Process;
 use super::reload::Reloads;
 use crate::clock::{Millis, UnixSeconds};
@@ -70,6 +71,7 @@ pub struct Parts {
     pub reloads: Arc<Reloads>,
     pub revocation: Arc<Revocation>,
     pub crl_counts: Arc<CrlCounts>,
+    pub ocsp_counts: Arc<OcspCounts>,
 }
 
 /// The answers to who asks.
@@ -132,6 +134,7 @@ impl Admin {
             certificate_not_after: self.parts.certificate_not_after.load(Ordering::Relaxed),
             reloads: &self.parts.reloads,
             crls: self.crls(),
+            ocsp: self.ocsp(),
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -145,6 +148,19 @@ impl Admin {
             taken: counts.taken(),
             refused: counts.refused(),
             fetches_failed: counts.fetches_failed(),
+        }
+    }
+
+    fn ocsp(&self) -> OcspSample {
+        let ends = self.parts.ocsp_counts.staples_end();
+        let (held, missing): (Vec<_>, Vec<_>) = ends.into_iter().partition(Option::is_some);
+        OcspSample {
+            stapled: held.len(),
+            not_stapled: missing.len(),
+            next_update: held.into_iter().flatten().min().map(|end| end.0),
+            statuses: self.parts.revocation.statuses().len(),
+            clients: self.parts.ocsp_counts.clients.all(),
+            own: self.parts.ocsp_counts.own.all(),
         }
     }
 

@@ -49,12 +49,13 @@ pub enum FetchFault {
     Connection(std::io::Error),
     /// Not an HTTP answer.
     Http(hyper::Error),
-    /// An answer without a list. Redirects are among them: where they lead nobody has configured.
+    /// An answer without what was asked for. Redirects are among them: where they lead nobody has
+    /// configured.
     Status(StatusCode),
     /// Longer than is read.
-    TooLong,
+    TooLong { bytes_max: usize },
     /// Not within the time it may take.
-    Deadline,
+    Deadline(Duration),
 }
 
 impl fmt::Display for FetchFault {
@@ -69,8 +70,8 @@ impl fmt::Display for FetchFault {
                 )
             }
             Self::Status(status) => write!(f, "the server answers {status}"),
-            Self::TooLong => write!(f, "the list is longer than {} MiB", CRL_BYTES_MAX >> 20),
-            Self::Deadline => write!(f, "it has not come within {} s", FETCH_WAIT.as_secs()),
+            Self::TooLong { bytes_max } => write!(f, "it is longer than {} KiB", bytes_max >> 10),
+            Self::Deadline(wait) => write!(f, "it has not come within {} s", wait.as_secs()),
         }
     }
 }
@@ -115,29 +116,41 @@ pub async fn fetch(
     folder: &Path,
 ) -> Result<Fetched, FetchFault> {
     let fetched = tokio::time::timeout(FETCH_WAIT, async {
-        let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
-        match tls.filter(|_| url.tls) {
-            Some(config) => {
-                let name = ServerName::try_from(url.host.clone()).map_err(std::io::Error::other)?;
-                let connector = TlsConnector::from(Arc::clone(config));
-                let stream = connector.connect(name, stream).await?;
-                ask(TokioIo::new(stream), url, known, folder).await
-            }
-            None => ask(TokioIo::new(stream), url, known, folder).await,
-        }
+        let stream = connect(url, tls).await?;
+        ask(stream, url, known, folder).await
     });
-    fetched.await.unwrap_or(Err(FetchFault::Deadline))
+    fetched
+        .await
+        .unwrap_or(Err(FetchFault::Deadline(FETCH_WAIT)))
 }
 
-async fn ask<S>(
-    stream: S,
+/// A connection to a server, in TLS or not.
+pub(super) trait Wire: hyper::rt::Read + hyper::rt::Write + Unpin + Send {}
+
+impl<W: hyper::rt::Read + hyper::rt::Write + Unpin + Send> Wire for W {}
+
+/// Connects to where a URL says, in TLS where it says so.
+pub(super) async fn connect(
+    url: &HttpUrl,
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<Box<dyn Wire>, FetchFault> {
+    let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+    Ok(match tls.filter(|_| url.tls) {
+        Some(config) => {
+            let name = ServerName::try_from(url.host.clone()).map_err(std::io::Error::other)?;
+            let connector = TlsConnector::from(Arc::clone(config));
+            Box::new(TokioIo::new(connector.connect(name, stream).await?))
+        }
+        None => Box::new(TokioIo::new(stream)),
+    })
+}
+
+async fn ask(
+    stream: Box<dyn Wire>,
     url: &HttpUrl,
     known: &Validators,
     folder: &Path,
-) -> Result<Fetched, FetchFault>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
+) -> Result<Fetched, FetchFault> {
     let (mut sender, connection) = http1::handshake(stream).await?;
     let mut request = Request::get(&url.target)
         .header(HOST, &url.authority)
@@ -183,7 +196,8 @@ async fn received(response: Response<Incoming>, folder: &Path) -> Result<Fetched
         };
         received += data.len();
         if received > CRL_BYTES_MAX {
-            return Err(FetchFault::TooLong);
+            let bytes_max = CRL_BYTES_MAX;
+            return Err(FetchFault::TooLong { bytes_max });
         }
         file.write_all(&data)?;
     }

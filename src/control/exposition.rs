@@ -42,6 +42,7 @@ pub struct Sample<'a> {
     pub certificate_not_after: u64,
     pub reloads: &'a Reloads,
     pub crls: CrlSample,
+    pub ocsp: OcspSample,
     pub draining: bool,
     pub version: &'a str,
 }
@@ -59,6 +60,22 @@ pub struct CrlSample {
     pub refused: u64,
     /// Lists that could not be fetched.
     pub fetches_failed: u64,
+}
+
+/// What is known by OCSP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OcspSample {
+    /// Certificates of the gateway's own whose status is stapled now, and for which there is none
+    /// though there should be.
+    pub stapled: usize,
+    pub not_stapled: usize,
+    /// When the first of them ends, seconds since 1970; none where there is none.
+    pub next_update: Option<u64>,
+    /// Clients' certificates of which something is known.
+    pub statuses: usize,
+    /// What became of questions, each with its word.
+    pub clients: [(&'static str, u64); 5],
+    pub own: [(&'static str, u64); 5],
 }
 
 /// The audit file, as it was found.
@@ -133,6 +150,29 @@ impl Page {
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.series(name, &[], value);
+    }
+
+    fn ocsp(&mut self, ocsp: OcspSample) {
+        let name = "t8gate_ocsp_staples";
+        let help = "Certificates of the gateway's own with a status to staple, and without.";
+        self.family(name, "gauge", help);
+        self.series(name, &[("state", "stapled")], ocsp.stapled);
+        self.series(name, &[("state", "missing")], ocsp.not_stapled);
+        if let Some(end) = ocsp.next_update {
+            let name = "t8gate_ocsp_staple_next_update_timestamp_seconds";
+            let help = "When the first of the stapled statuses ends, in seconds since 1970.";
+            self.single(name, "gauge", help, end);
+        }
+        let help = "Clients' certificates of which an OCSP responder's answer is remembered.";
+        self.single("t8gate_ocsp_statuses", "gauge", help, ocsp.statuses);
+        let name = "t8gate_ocsp_questions_total";
+        let help = "Questions to OCSP responders, by whose certificate it was and what came of it.";
+        self.family(name, "counter", help);
+        for (about, outcomes) in [("client", ocsp.clients), ("own", ocsp.own)] {
+            for (outcome, count) in outcomes {
+                self.series(name, &[("about", about), ("outcome", outcome)], count);
+            }
+        }
     }
 
     fn crls(&mut self, crls: CrlSample) {
@@ -228,6 +268,7 @@ impl Page {
             u8::from(sample.reloads.last_applied()),
         );
         self.crls(sample.crls);
+        self.ocsp(sample.ocsp);
         if let Some(queued) = sample.signer_queued {
             let help = "Pieces of work that wait for the token.";
             self.single("t8gate_signer_queue_length", "gauge", help, queued);
@@ -308,7 +349,7 @@ impl Page {
             ]
         });
         let name = "t8gate_clients_unchecked_total";
-        let help = "Clients taken by soft-fail, of whose certificates no revocation list spoke.";
+        let help = "Clients taken by soft-fail, of whose certificates no list or responder spoke.";
         self.per_shard(name, "counter", help, shards, |shard| {
             shard.counters.clients_unchecked.read()
         });

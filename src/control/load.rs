@@ -23,7 +23,11 @@ use crate::tls::{
 };
 
 mod own;
+mod staples;
 mod tickets;
+
+pub use staples::take as take_status;
+pub(super) use staples::tls as tls_to_responder;
 
 /// What was looked at, and what was found.
 #[derive(Debug, Default)]
@@ -116,13 +120,16 @@ pub fn load(
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let (own_issuer, issuers) = issuers(config, own, &mut report);
+    let responders = revocation::responders(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
-    let built = terminator.zip(issuers).zip(shown);
-    let snapshot = built.map(|((terminator, issuers), shown)| Snapshot {
+    let built = terminator.zip(issuers).zip(shown).zip(responders);
+    let snapshot = built.map(|(((terminator, issuers), shown), responders)| Snapshot {
         terminator: Arc::new(terminator),
+        staples: shown.staples,
+        responders,
         keys: keys(shown.certificates),
         certificate_not_after: shown.not_after,
         ticket_keys: shown.tickets.keys,

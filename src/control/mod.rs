@@ -8,6 +8,8 @@ pub mod crl_fetch;
 pub mod crl_keeper;
 pub mod exposition;
 pub mod load;
+pub mod ocsp_fetch;
+pub mod ocsp_keeper;
 pub mod process;
 pub mod reload;
 pub mod reporter;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::load::{self, Report, Running};
+use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
@@ -66,6 +67,8 @@ pub struct Reloader {
     current: Arc<Current>,
     reloads: Arc<Reloads>,
     certificate_not_after: Arc<AtomicU64>,
+    /// To be started once there is something to ask.
+    ocsp_keeper: Option<OcspKeeper>,
     /// As of the last reload.
     stamps: Vec<Stamp>,
     /// As of the last look, where that differed.
@@ -88,6 +91,7 @@ impl Reloader {
     ) -> Self {
         let mut reloader = Self {
             certificate_not_after,
+            ocsp_keeper: None,
             stamps: Vec::new(),
             changed: None,
             look_at: now,
@@ -97,6 +101,15 @@ impl Reloader {
         };
         reloader.stamps = reloader.stamps_now();
         reloader
+    }
+
+    /// Has who asks OCSP responders started once a configuration asks for it. It ends with this.
+    #[must_use]
+    pub fn starting(self, keeper: OcspKeeper) -> Self {
+        Self {
+            ocsp_keeper: Some(keeper),
+            ..self
+        }
     }
 
     /// Starts a thread that reloads when `told`, and when files have changed, until `ending`. It is
@@ -197,6 +210,10 @@ impl Reloader {
         let issuers = revocation::issuers(&config, &mut Report::default());
         snapshot.revocation.take_lists_of(issuers);
         self.current.store(Arc::new(snapshot));
+        let started = self.ocsp_keeper.as_mut();
+        if let Some(Err(error)) = started.map(OcspKeeper::start_where_needed) {
+            tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");
+        }
         self.config = config;
         Ok(())
     }

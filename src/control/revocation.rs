@@ -3,23 +3,81 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
+
 use super::crl_fetch;
 use super::crl_keeper::{CrlFrom, Stamp, kept_as, take};
-use super::load::{Report, certificates, client_ca_key, fault};
+use super::load::{Report, certificates, client_ca_key, fault, tls_to_responder};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, CrlPlace, CrlSource, Fault, Partner, RevocationPolicy};
+use crate::config::{Config, CrlPlace, CrlSource, Fault, OcspResponder, Partner, RevocationPolicy};
+use crate::snapshot::Responder;
+use crate::tls::ocsp::OcspIssuer;
 use crate::tls::revocation::{CrlIssuer, Policy, Revocation, Rules};
 
 /// How a group's certificates are judged: as it says itself, else as all are.
 pub fn rules(config: &Config, partner: &Partner) -> Rules {
     Rules {
-        policy: match partner.revocation.unwrap_or(config.revocation.policy) {
-            RevocationPolicy::HardFail => Policy::HardFail,
-            RevocationPolicy::SoftFail => Policy::SoftFail,
-            RevocationPolicy::Off => Policy::Off,
-        },
+        policy: policy(partner.revocation.unwrap_or(config.revocation.policy)),
         grace: partner.crl_grace.unwrap_or(config.revocation.grace),
+        ocsp: policy(partner.ocsp.unwrap_or(config.revocation.ocsp)),
     }
+}
+
+fn policy(said: RevocationPolicy) -> Policy {
+    match said {
+        RevocationPolicy::HardFail => Policy::HardFail,
+        RevocationPolicy::SoftFail => Policy::SoftFail,
+        RevocationPolicy::Off => Policy::Off,
+    }
+}
+
+/// Who is asked about clients' certificates, issuer by issuer; none where one of them is at fault.
+pub fn responders(config: &Config, report: &mut Report) -> Option<Vec<Arc<Responder>>> {
+    let configured = &config.revocation.responders;
+    let mut all = Some(Vec::new());
+    for responder in configured {
+        let found = of_responder(responder);
+        let found = report.note(format!("responder {}", responder.url.value), found);
+        all = all.zip(found).map(|(mut all, found)| {
+            all.extend(found);
+            all
+        });
+    }
+    if !configured.is_empty() {
+        let groups = config.partners.iter();
+        let groups = groups.map(|partner| {
+            let said = match rules(config, partner).ocsp {
+                Policy::HardFail => "hard-fail",
+                Policy::SoftFail => "soft-fail",
+                Policy::Off => "off",
+            };
+            format!("{}: {said}", partner.name)
+        });
+        let groups: Vec<String> = groups.collect();
+        report.note("OCSP of clients", Ok(((), groups.join(", "))));
+    }
+    all
+}
+
+fn of_responder(responder: &OcspResponder) -> Result<(Vec<Arc<Responder>>, String), Fault> {
+    let key = "ocsp.issuer";
+    let tls = tls_to_responder(responder.ca.as_ref(), "ocsp.ca")?;
+    let read = certificates(&responder.issuer, key)?;
+    let made = |der: &CertificateDer<'_>| {
+        let issuer = OcspIssuer::read(der).ok_or_else(|| {
+            let what = "holds what is no certificate";
+            fault(&responder.issuer, key, what, "put CA certificates there")
+        })?;
+        Ok(Arc::new(Responder {
+            issuer,
+            url: responder.url.value.clone(),
+            tls: tls.clone(),
+            refresh: responder.refresh,
+        }))
+    };
+    let made = read.iter().map(made).collect::<Result<Vec<_>, _>>()?;
+    let detail = format!("for certificates of {} CAs", made.len());
+    Ok((made, detail))
 }
 
 /// The lists that are there: those of files, and those that were fetched and kept. A file without
@@ -45,6 +103,14 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
 
 /// In one line, how clients' certificates are looked up.
 pub fn in_force(config: &Config, revocation: &Revocation, now: UnixSeconds) -> String {
+    let lists = in_lists(config, revocation, now);
+    match config.revocation.responders.len() {
+        0 => lists,
+        asked => format!("{lists}; asked about by OCSP: responders of {asked} [[ocsp]]"),
+    }
+}
+
+fn in_lists(config: &Config, revocation: &Revocation, now: UnixSeconds) -> String {
     let lists = revocation.lists();
     let policy = match config.revocation.policy {
         RevocationPolicy::Off if config.revocation.lists.is_empty() => {

@@ -69,7 +69,8 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             }
             let (session, peer) = (established.session, established.peer);
             let socket = Rc::clone(stream.socket());
-            let standing = local.standings.enter(peer, address, socket);
+            let entered = local.standings.enter(peer, address, socket);
+            let standing = entered.holding(established.status);
             // Begun under what is no longer in force: judged as if it had stood then.
             if !Rc::ptr_eq(&began_under, &local.snapshot()) {
                 let lost = standing.judge(&local.snapshot().terminator, local.seconds());
@@ -138,7 +139,7 @@ async fn shake_hands(
     let mut advanced = handshake.advance(local.seconds());
     loop {
         // What there is to say at the end may wait: see `last_flight`.
-        let over = matches!(advanced, Ok(Step::Done));
+        let over = matches!(advanced, Ok(Step::Done | Step::AwaitStatus));
         if !over && !handshake.outgoing().is_empty() {
             flushed(stream, watch).await?;
             stream.outbox.clear();
@@ -183,6 +184,16 @@ async fn shake_hands(
                 } else {
                     advanced = Err(handshake.refuse_dhe());
                 }
+            }
+            Step::AwaitStatus => {
+                if let Some(mut answered) = handshake.ask() {
+                    let wait = local.snapshot().deadlines.ocsp;
+                    watch.set(by.min(watch.now().after(wait)));
+                    // Where none has come in time, the client is judged without.
+                    let _ = watch.wait(|cx| Pin::new(&mut answered).poll(cx)).await;
+                    watch.set(by);
+                }
+                advanced = handshake.advance(local.seconds());
             }
             Step::SignElsewhere => {
                 (handshake, advanced) = signed(handshake, stream, watch, by, local).await?;
@@ -287,9 +298,9 @@ fn note_unchecked(local: &Local) {
         tracing::warn!(
             shard = local.shard,
             count,
-            hint = "see t8gate_crl_next_update_timestamp_seconds and the log: a list has ended, \
-                    or there is none of a client's CA",
-            "clients are taken unchecked, as soft-fail has it: no revocation list speaks of them"
+            hint = "see the log and t8gate_crl_next_update_timestamp_seconds: a list has ended, \
+                    there is none of a client's CA, or its responder does not answer",
+            "clients are taken unchecked, as soft-fail has it: no list or responder speaks of them"
         );
     }
 }

@@ -5,12 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use slab::Slab;
 use socket2::Socket;
 
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientIndex, Peer};
+use crate::tls::ocsp::Known;
 use crate::tls::{Refusal, Terminator};
 
 /// All connections of a shard that have shown a certificate.
@@ -24,6 +26,8 @@ pub struct Standing {
     place: usize,
     judged: Rc<Judged>,
     standings: Rc<Standings>,
+    /// What responders say of its certificate: they are asked again while somebody holds it.
+    _status: Option<Arc<Known>>,
 }
 
 /// A connection that has just been ended.
@@ -62,6 +66,7 @@ impl Standings {
             place,
             judged,
             standings: Rc::clone(self),
+            _status: None,
         }
     }
 
@@ -107,6 +112,13 @@ impl Judged {
 }
 
 impl Standing {
+    /// Holds what responders say of its certificate, for as long as it stands.
+    #[must_use]
+    pub fn holding(mut self, status: Option<Arc<Known>>) -> Self {
+        self._status = status;
+        self
+    }
+
     /// Judges this one connection, which came while what is trusted was replaced.
     pub fn judge(&self, terminator: &Terminator, now: UnixSeconds) -> Option<Lost> {
         let refusal = terminator.still_trusts(self.peer(), now).err()?;

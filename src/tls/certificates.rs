@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use hsm::PrivateKey;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -11,7 +12,9 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey as _};
 use rustls::{CipherSuite, SignatureAlgorithm, SupportedCipherSuite};
 
+use super::ocsp::{Staple, Stapled};
 use super::server_key::ServerKey;
+use super::turn;
 
 /// One certificate of the gateway's own.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct ServerCertificate {
     pub key: Arc<PrivateKey>,
     /// Names, in lower case, for which it is shown; none: for all that no other is for.
     pub names: Vec<String>,
+    /// Its status, where that is to be stapled.
+    pub staple: Option<Arc<Staple>>,
 }
 
 /// The same with the key as rustls wants it.
@@ -30,6 +35,7 @@ pub(super) struct Shown {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: ServerKey,
     pub(super) names: Vec<String>,
+    pub(super) staple: Option<Arc<Staple>>,
 }
 
 impl Shown {
@@ -39,6 +45,7 @@ impl Shown {
             chain: certificate.chain,
             key: ServerKey::new(certificate.key, in_token),
             names: certificate.names,
+            staple: certificate.staple,
         }
     }
 
@@ -71,6 +78,45 @@ struct Choice {
     names: Vec<String>,
     /// Suites that a client must offer one of.
     suites: Vec<CipherSuite>,
+    staple: Option<Arc<Staple>>,
+    /// The certificate with the status that was stapled last, for this shard alone as the other.
+    with_status: ArcSwapOption<WithStatus>,
+}
+
+struct WithStatus {
+    status: Arc<Stapled>,
+    certified: Arc<CertifiedKey>,
+}
+
+impl Choice {
+    /// The certificate, with its status where there is one that holds now.
+    //= TS 33.210 clause 6.2.2
+    //# The status of the server's certificate is stapled for clients that ask for it.
+    fn certified(&self) -> Arc<CertifiedKey> {
+        let bare = || Arc::clone(&self.certified);
+        let Some(staple) = &self.staple else {
+            return bare();
+        };
+        let held = staple.held();
+        let Some(status) = held.as_ref().filter(|held| held.holds_at(turn::now())) else {
+            return bare();
+        };
+        let made = self.with_status.load();
+        let made = made
+            .as_ref()
+            .filter(|made| Arc::ptr_eq(&made.status, status));
+        if let Some(made) = made {
+            return Arc::clone(&made.certified);
+        }
+        let mut certified = (*self.certified).clone();
+        certified.ocsp = Some(status.response.clone());
+        let certified = Arc::new(certified);
+        self.with_status.store(Some(Arc::new(WithStatus {
+            status: Arc::clone(status),
+            certified: Arc::clone(&certified),
+        })));
+        certified
+    }
 }
 
 impl Chooser {
@@ -90,6 +136,8 @@ impl Chooser {
                 algorithm,
                 names: shown.names.clone(),
                 suites: fitting.map(SupportedCipherSuite::suite).collect(),
+                staple: shown.staple.clone(),
+                with_status: ArcSwapOption::empty(),
             }
         };
         Self {
@@ -126,6 +174,6 @@ impl ResolvesServerCert for Chooser {
         // Where none fits, rustls finds the word and the alert for it with any.
         let first = candidates.clone().next();
         let chosen = candidates.find(fits).or(first)?;
-        Some(Arc::clone(&chosen.certified))
+        Some(chosen.certified())
     }
 }

@@ -10,13 +10,15 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use tokio::sync::oneshot;
 
 use super::certificate_rules::{Alert, Rule, RuleSet};
 use super::chains::{self, ChainHash};
 use super::epoch::TrustEpoch;
 use super::leaf::Leaf;
+use super::ocsp::{Known, Verdict};
 use super::path::{Believed, Group};
-use super::revocation::{IssuerId, Revocation, Rules, Unknown};
+use super::revocation::{IssuerId, Policy, Revocation, Rules, Unknown};
 use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, Lineage, Peer, San};
@@ -182,7 +184,12 @@ impl ClientAuth {
     /// in the handshake that a ticket continues.
     pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
         let client = self.client(leaf.names_at(now)?)?;
-        self.unrevoked(client, leaf.lineage(), now)?;
+        let lineage = leaf.lineage();
+        match self.to_be_asked(client, lineage, now) {
+            // Judged by that when there is an answer.
+            Some(_) => self.unlisted(lineage, self.rules(client)?, now)?,
+            None => self.unrevoked(client, lineage, now)?,
+        };
         let not_after = u64::try_from(leaf.validity().until).unwrap_or(0);
         Ok(Peer::new(
             client,
@@ -219,8 +226,8 @@ impl ClientAuth {
         Ok(client)
     }
 
-    /// Looks a path up in the revocation lists, as the client's group has it: what is not known of
-    /// it, where that is let pass.
+    /// Looks a path up in the revocation lists, and its leaf among what responders have said, as
+    /// the client's group has it: what is not known of it, where that is let pass.
     ///
     /// # Errors
     /// It is revoked, or that is not known and not let pass.
@@ -230,11 +237,72 @@ impl ClientAuth {
         lineage: &Lineage,
         now: UnixSeconds,
     ) -> Result<Option<Unknown>, Refusal> {
-        let member = self.member(client).ok_or(Refusal::NotMapped)?;
-        let group = self.groups.get(member.group).ok_or(Refusal::NotMapped)?;
+        let rules = self.rules(client)?;
+        let doubt = self.unlisted(lineage, rules, now)?;
+        let Some(leaf) = lineage.certificates.first() else {
+            return Ok(doubt);
+        };
+        let leaf = (IssuerId::of_octets(leaf.issuer), &*leaf.serial);
+        let unasked = self.revocation.judge_status(leaf, rules, now)?;
+        Ok(doubt.or(unasked))
+    }
+
+    fn unlisted(
+        &self,
+        lineage: &Lineage,
+        rules: Rules,
+        now: UnixSeconds,
+    ) -> Result<Option<Unknown>, Refusal> {
         let path = lineage.certificates.iter();
         let path = path.map(|id| (IssuerId::of_octets(id.issuer), &*id.serial));
-        self.revocation.judge(path, group.revocation(), now)
+        self.revocation.judge(path, rules, now)
+    }
+
+    fn rules(&self, client: ClientIndex) -> Result<Rules, Refusal> {
+        let member = self.member(client).ok_or(Refusal::NotMapped)?;
+        let group = self.groups.get(member.group).ok_or(Refusal::NotMapped)?;
+        Ok(group.revocation())
+    }
+
+    /// The certificate that a responder is to be asked about before this client is judged; none
+    /// where enough is known, or nobody can be asked, or its group has nobody asked.
+    fn to_be_asked<'l>(
+        &self,
+        client: ClientIndex,
+        lineage: &'l Lineage,
+        now: UnixSeconds,
+    ) -> Option<(IssuerId, &'l [u8])> {
+        let rules = self.rules(client).ok()?;
+        let leaf = lineage.certificates.first()?;
+        let (issuer, serial) = (IssuerId::of_octets(leaf.issuer), &*leaf.serial);
+        let asked = rules.ocsp != Policy::Off
+            && self.revocation.statuses().verdict(issuer, serial, now) == Verdict::ToBeAsked;
+        asked.then_some((issuer, serial))
+    }
+
+    /// Whether a responder is to be asked about this leaf before it is judged.
+    pub(super) fn must_ask(&self, leaf: &Leaf, now: UnixSeconds) -> bool {
+        let client = leaf.names_at(now).and_then(|names| self.client(names));
+        client.is_ok_and(|client| self.to_be_asked(client, leaf.lineage(), now).is_some())
+    }
+
+    /// Has a responder asked about this leaf: what comes back yields when there is an answer, or
+    /// will be none.
+    pub(super) fn ask(&self, leaf: &Leaf) -> Option<oneshot::Receiver<()>> {
+        let id = leaf.lineage().certificates.first()?;
+        let issuer = IssuerId::of_octets(id.issuer);
+        self.revocation.statuses().ask(issuer, &id.serial)
+    }
+
+    /// What responders have said of a client's certificate, where its group has them asked: for as
+    /// long as it is held, they are asked again.
+    pub(super) fn status(&self, client: ClientIndex, leaf: &Leaf) -> Option<Arc<Known>> {
+        if self.rules(client).ok()?.ocsp == Policy::Off {
+            return None;
+        }
+        let id = leaf.lineage().certificates.first()?;
+        let issuer = IssuerId::of_octets(id.issuer);
+        self.revocation.statuses().known(issuer, &id.serial)
     }
 
     fn member(&self, client: ClientIndex) -> Option<&Member> {
@@ -330,7 +398,12 @@ impl ClientAuth {
             chains::remember(leaf.der());
         };
         let leaf = self.believed_leaf(chain, now, keep);
-        leaf.map_err(|(refusal, _)| refusal)
+        let leaf = leaf.map_err(|(refusal, _)| refusal)?;
+        // A session goes on at once, or not: a full handshake can wait for an answer.
+        if self.must_ask(&leaf, now) {
+            return Err(Refusal::RevocationUnknown);
+        }
+        Ok(leaf)
     }
 }
 
@@ -415,6 +488,7 @@ impl ClientCertVerifier for ClientAuth {
         let algorithms = &profile::VERIFIED;
         let valid = rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)?;
         chains::remember(cert);
+        turn::note_key_shown();
         Ok(valid)
     }
 

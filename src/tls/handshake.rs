@@ -7,22 +7,28 @@
 //!                                        └─HelloRetryRequest─▶ Retried ─┘
 //! ```
 //! In `Hello` and `Retried` the next message may make the server sign; in `Settled` none can.
+//! There, once the client has shown its key, it may have to wait until a responder has said
+//! whether its certificate is revoked: in TLS 1.2 before this end finishes, so that the alert for
+//! it goes out in the clear as any other; in TLS 1.3, whose client says all in one flight, at the
+//! end.
 
 use std::sync::Arc;
 
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::ConnectionState;
 use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
+use tokio::sync::oneshot;
 
 use super::certificates::{Chooser, ServerCertificate, Shown};
 use super::hello::{
     CONTENT_HANDSHAKE, HYBRID, Hello, HelloScan, offers_session, record_end, wants_hybrid,
 };
 use super::leaf::Leaf;
+use super::ocsp::Known;
 use super::resumption::{BoundTickets, Tickets};
 use super::session::{self, Session};
-use super::turn::Turn;
-use super::{ClientAuth, Refusal};
+use super::turn::{self, Turn};
+use super::{ClientAuth, Refusal, alert_of};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
@@ -160,6 +166,9 @@ pub enum Step {
     /// The next message may make the token sign: call `advance_signing` on a thread that may wait,
     /// once, then go on with `advance` at home.
     SignElsewhere,
+    /// Whether the client's certificate is revoked has to be asked: wait for what `ask` gives, if
+    /// anything, then go on with `advance`. Nothing is to be sent before.
+    AwaitStatus,
     /// The client is to be served by DHE or not at all: call `admit_dhe` and then `advance`, or
     /// `refuse_dhe`.
     DheWanted,
@@ -186,6 +195,9 @@ pub struct Established {
     pub peer: Peer,
     /// Nothing was known of whether the certificate is revoked, and it was taken all the same.
     pub unchecked: bool,
+    /// What responders have said of the certificate, where they are asked: to be held for as long
+    /// as the connection stands.
+    pub status: Option<Arc<Known>>,
     /// Received beyond the handshake, for [`Session::open`].
     pub incoming: Vec<u8>,
     /// To be sent still: the handshake's last flight.
@@ -200,6 +212,15 @@ enum Phase {
     Hello,
     Retried,
     Settled,
+}
+
+/// Where a handshake waits for the client's status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    Nothing,
+    /// In TLS 1.2: this end has not finished yet.
+    InTheMiddle,
+    AtTheEnd,
 }
 
 /// A handshake under way.
@@ -221,6 +242,9 @@ pub struct Handshake {
     signed_ns: Option<u64>,
     /// The client's certificate, as read when it was verified or its ticket opened.
     leaf: Option<Arc<Leaf>>,
+    awaits: Awaits,
+    /// It has waited for the client's status already.
+    asked: bool,
     outcome: Option<Result<(), Refusal>>,
 }
 
@@ -243,6 +267,8 @@ impl Handshake {
             unshown: 0,
             signed_ns: None,
             leaf: None,
+            awaits: Awaits::Nothing,
+            asked: false,
             outcome: None,
         }
     }
@@ -296,6 +322,12 @@ impl Handshake {
         Refusal::DheOverLimit
     }
 
+    /// Has a responder asked about the client's certificate: what comes back yields when there is
+    /// an answer, or will be none. None where it cannot be asked now.
+    pub fn ask(&self) -> Option<oneshot::Receiver<()>> {
+        self.terminator.auth.ask(self.leaf.as_ref()?)
+    }
+
     /// The session and who it is with. The leaf is looked at again: a resumed handshake has shown
     /// none.
     ///
@@ -313,13 +345,15 @@ impl Handshake {
         let auth = &self.terminator.auth;
         let peer = auth.peer(&leaf, now)?;
         let doubt = auth.unrevoked(peer.client(), leaf.lineage(), now)?;
+        let status = auth.status(peer.client(), &leaf);
         let awaited = self.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3);
         let in_place = self.terminator.auth.profile().in_place();
         let session = Session::new(self.connection, self.early, in_place);
         Ok(Established {
             session: session.map_err(|_| Refusal::Protocol)?,
-            peer,
             unchecked: doubt.is_some(),
+            status,
+            peer,
             incoming: self.incoming,
             outgoing: self.outgoing,
             awaited,
@@ -365,6 +399,16 @@ impl Handshake {
     }
 
     fn step(&mut self, now: UnixSeconds, may_wait: bool) -> Result<Step, Refusal> {
+        match std::mem::replace(&mut self.awaits, Awaits::Nothing) {
+            Awaits::Nothing => {}
+            awaited => {
+                self.asked = true;
+                self.judge(awaited, now)?;
+                if awaited == Awaits::AtTheEnd {
+                    return Ok(Step::Done);
+                }
+            }
+        }
         if self.processed + self.incoming.len() > HANDSHAKE_BYTES_MAX {
             return Err(Refusal::TooLong);
         }
@@ -397,10 +441,52 @@ impl Handshake {
         let hello = may_want.then(|| self.incoming.clone());
         let turn = Turn::enter(now, may_wait, self.dhe);
         let first = self.incoming.first().copied();
-        match (self.process(&turn), hello) {
-            (Err(_), Some(hello)) if turn.dhe_wanted() => self.begin_again(hello),
-            (outcome, _) => outcome.map_err(|error| self.refuse(&error, &turn, first)),
+        let step = match (self.process(&turn), hello) {
+            (Err(_), Some(hello)) if turn.dhe_wanted() => return self.begin_again(hello),
+            (outcome, _) => outcome.map_err(|error| self.refuse(&error, &turn, first))?,
+        };
+        self.awaits = match step {
+            Step::AwaitStatus => Awaits::InTheMiddle,
+            Step::Done if self.must_ask(now) => Awaits::AtTheEnd,
+            _ => return Ok(step),
+        };
+        Ok(Step::AwaitStatus)
+    }
+
+    /// Whether the client's status has to be asked, and has not been.
+    fn must_ask(&self, now: UnixSeconds) -> bool {
+        let leaf = self.leaf.as_ref().filter(|_| !self.asked);
+        leaf.is_some_and(|leaf| self.terminator.auth.must_ask(leaf, now))
+    }
+
+    /// Judges the client by what is known now; a refusal leaves its alert.
+    //= RFC 8446 section 4.4.2.4
+    //# A certificate that is revoked ends the handshake with an alert that says so.
+    fn judge(&mut self, awaited: Awaits, now: UnixSeconds) -> Result<(), Refusal> {
+        let auth = &self.terminator.auth;
+        let judged = self.leaf.as_ref().map_or(Ok(()), |leaf| {
+            let peer = auth.peer(leaf, now)?;
+            auth.unrevoked(peer.client(), leaf.lineage(), now)?;
+            Ok(())
+        });
+        let refusal = match judged {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        if awaited == Awaits::InTheMiddle {
+            self.plain_alert(alert_of(refusal));
+            return Err(refusal);
         }
+        // What is left of the handshake is its keys, which seal the alert; where they stay with
+        // the library, it says close_notify.
+        let in_place = auth.profile().in_place();
+        if let Ok(fresh) = UnbufferedServerConnection::new(Arc::clone(self.config())) {
+            let done = std::mem::replace(&mut self.connection, fresh);
+            if let Ok(mut session) = Session::new(done, Vec::new(), in_place) {
+                session.distrust(refusal, &mut self.outgoing);
+            }
+        }
+        Err(refusal)
     }
 
     /// As if the hello had not been looked at. rustls stopped before it had made any key.
@@ -466,6 +552,12 @@ impl Handshake {
                 _ => break Step::Done,
             }
             if blocked {
+                if turn.key_shown() {
+                    self.leaf = turn.take_leaf().or(self.leaf.take());
+                    if self.must_ask(turn::now()) {
+                        break Step::AwaitStatus;
+                    }
+                }
                 if shown == self.incoming.len() {
                     break Step::NeedInput;
                 }

@@ -66,9 +66,11 @@ pub enum Refusal {
     OtherPartner,
     /// The chain breaks a rule of the certificate profile.
     Profile(Rule),
-    /// A revocation list names a certificate of the client's chain.
+    /// A revocation list names a certificate of the client's chain, or a responder says it of the
+    /// client's own.
     CertificateRevoked,
-    /// No revocation list speaks of a certificate of the client's chain.
+    /// No revocation list speaks of a certificate of the client's chain, or no responder of the
+    /// client's own.
     RevocationUnknown,
     /// The revocation list that speaks of it has ended.
     RevocationListExpired,

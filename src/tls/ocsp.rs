@@ -17,6 +17,7 @@ pub use question::question;
 pub use staple::Staple;
 pub use statuses::{Known, Question, Statuses, Told, Verdict};
 
+pub(super) use staple::Stapled;
 
 use super::revocation::IssuerId;
 use super::{der, leaf};

@@ -249,6 +249,8 @@ pub enum Unknown {
     Expired,
     /// The list, or the delta to it, has not begun.
     NotYetValid,
+    /// No responder has said anything.
+    NoStatus,
 }
 
 /// The lists of one issuer.

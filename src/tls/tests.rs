@@ -27,6 +27,7 @@ mod certificates;
 mod chains;
 mod dhe;
 mod in_place;
+mod ocsp;
 mod partners;
 mod profiles;
 mod records;
@@ -680,5 +681,6 @@ fn shown(chain: Vec<CertificateDer<'static>>, key: ServerKey) -> Vec<Shown> {
         chain,
         key,
         names: Vec::new(),
+        staple: None,
     }]
 }

@@ -25,6 +25,7 @@ struct Situation {
     dhe_wanted: bool,
     signed_ns: Option<u64>,
     refusal: Option<Refusal>,
+    key_shown: bool,
 }
 
 thread_local! {
@@ -48,6 +49,7 @@ impl Turn {
             dhe_wanted: false,
             signed_ns: None,
             refusal: None,
+            key_shown: false,
         };
         SITUATION.set(Some(situation));
         Self {
@@ -70,6 +72,12 @@ impl Turn {
         SITUATION
             .get()
             .is_some_and(|situation| situation.dhe_wanted)
+    }
+
+    /// Whether the client has shown during this turn to have its certificate's key, in TLS 1.2:
+    /// with a message before its last.
+    pub(super) fn key_shown(&self) -> bool {
+        SITUATION.get().is_some_and(|situation| situation.key_shown)
     }
 
     /// Why a callback refused during this turn.
@@ -126,6 +134,13 @@ pub(super) fn note_refusal(refusal: Refusal) {
         ..situation
     });
     SITUATION.set(noted);
+}
+
+pub(super) fn note_key_shown() {
+    SITUATION.set(SITUATION.get().map(|situation| Situation {
+        key_shown: true,
+        ..situation
+    }));
 }
 
 /// A certificate that is good, by its chain or by a ticket.

@@ -116,7 +116,7 @@ impl Scene {
 type Probe = fn(&Scene) -> bool;
 
 /// One for each row that is no rule of certificates.
-const PROBES: [(&str, Probe); 27] = [
+const PROBES: [(&str, Probe); 28] = [
     ("certificates_checked", |scene| {
         let leaf = Leaf {
             crl_distribution_point: false,
@@ -130,6 +130,10 @@ const PROBES: [(&str, Probe); 27] = [
         !scene.lets_in(&scene.unlisted)
     }),
     ("next_update", |scene| !scene.lets_in(&scene.ended)),
+    // What is asked is shown beside the tests of responders.
+    ("ocsp_clients", |scene| {
+        scene.house.gateway.log().contains("asked about by OCSP")
+    }),
     ("mutual_authentication", |scene| {
         let ca = &scene.house.stage.operator_ca.certificate;
         let nobody = peers::s_client(scene.house.gateway.address, ca, None, &[], b"x");

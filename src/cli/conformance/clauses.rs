@@ -24,8 +24,6 @@ pub(super) enum Demand {
     /// The same with a signature by RSA, which takes an own certificate for it.
     SuiteOfRsa(&'static str),
     Groups(&'static [&'static str]),
-    /// It is not, for this reason.
-    NotKept(&'static str),
     /// Where the embedded issuer is configured; else for this reason not.
     KeptWithOauth(&'static str),
     /// Where the names are configured that clients may ask for; else for this reason not.
@@ -58,7 +56,7 @@ const PATHS: &str = "RFC 5280";
 const TLS: &str = "TS 33.210";
 const MTLS: &str = "RFC 8705";
 
-pub(super) const CLAUSES: [Row; 27] = [
+pub(super) const CLAUSES: [Row; 28] = [
     row(
         "certificates_checked",
         CERTIFICATES,
@@ -90,6 +88,15 @@ pub(super) const CLAUSES: [Row; 27] = [
         true,
         "a CRL is believed until its nextUpdate and no longer",
         Demand::Revocation(revocation::ends_with_next_update),
+    ),
+    row(
+        "ocsp_clients",
+        CERTIFICATES,
+        "F.2",
+        true,
+        "OCSP may be used beside CRLs, or instead: a client that its responder calls revoked is \
+         refused",
+        Demand::Revocation(revocation::asked_about),
     ),
     row(
         "mutual_authentication",
@@ -185,7 +192,7 @@ pub(super) const CLAUSES: [Row; 27] = [
         "6.2.2",
         false,
         "OCSP status of the server's certificate should be stapled",
-        Demand::NotKept("no status is stapled"),
+        Demand::Revocation(revocation::stapled),
     ),
     row(
         "tls_1_2_suites",

@@ -43,6 +43,43 @@ pub(super) fn ends_with_next_update(config: &Config) -> Status {
     }
 }
 
+/// A client that is revoked is refused under every policy but `off`.
+pub(super) fn asked_about(config: &Config) -> Status {
+    let asked = |partner: &Partner| partner.ocsp.unwrap_or(config.revocation.ocsp);
+    let off = config.partners.iter();
+    let off = off.filter(|partner| asked(partner) == RevocationPolicy::Off);
+    let places: Vec<String> = off
+        .map(|partner| match partner.ocsp {
+            None => "revocation.ocsp".to_owned(),
+            Some(_) => format!("{}.ocsp", partner.section),
+        })
+        .collect();
+    if places.is_empty() {
+        return Status::Met;
+    }
+    let why = match config.revocation.responders.is_empty() {
+        true => "there is no [[ocsp]]: no responder is asked".to_owned(),
+        false => format!("no responder is asked: off by {}", places.join("; ")),
+    };
+    Status::NotMet { why }
+}
+
+/// The status of each of the gateway's own certificates is.
+pub(super) fn stapled(config: &Config) -> Status {
+    let first = ("tls".to_owned(), &config.tls.ocsp);
+    let also = config.tls.also.iter().enumerate();
+    let also = also.map(|(place, also)| (format!("tls.also[{}]", place + 1), &also.ocsp));
+    let all = std::iter::once(first).chain(also);
+    let bare = all.filter(|(_, ocsp)| ocsp.is_none());
+    let bare: Vec<String> = bare.map(|(section, _)| format!("{section}.ocsp")).collect();
+    match bare.is_empty() {
+        true => Status::Met,
+        false => Status::NotMet {
+            why: format!("no status is stapled: {} not set", bare.join(", ")),
+        },
+    }
+}
+
 fn waived_at(places: Vec<String>) -> Status {
     match places.is_empty() {
         true => Status::Met,

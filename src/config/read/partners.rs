@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::refuse_repeats;
-use super::revocation::{GRACE_MS, no_list};
+use super::revocation::{GRACE_MS, no_list, no_responder};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{
@@ -29,14 +29,15 @@ pub(super) fn partners(
             identity: Identity::Any,
             revocation: None,
             crl_grace: None,
+            ocsp: None,
         }
     });
-    let has_lists = root.has("crl");
+    let (has_lists, has_responders) = (root.has("crl"), root.has("ocsp"));
     let sections = root.sections("partner");
     let read: Vec<_> = sections
         .into_iter()
         .enumerate()
-        .map(|(at, section)| partner(section, at, has_lists, &mut owned))
+        .map(|(at, section)| partner(section, at, (has_lists, has_responders), &mut owned))
         .collect();
     let read: Option<Vec<_>> = read.into_iter().collect();
     let all: Vec<Partner> = default.into_iter().chain(read?).collect();
@@ -47,7 +48,7 @@ pub(super) fn partners(
 fn partner(
     mut section: Section<'_, '_>,
     at: usize,
-    has_lists: bool,
+    (has_lists, has_responders): (bool, bool),
     owned: &mut HashMap<String, usize>,
 ) -> Option<Partner> {
     let cure = "write the word by which clients name the group";
@@ -65,6 +66,12 @@ fn partner(
     {
         section.fault(said.line, "revocation", no_list());
     }
+    let ocsp = section.optional("ocsp", revocation_policy);
+    if let Some(said) = ocsp.as_ref().filter(|_| !has_responders)
+        && said.value != RevocationPolicy::Off
+    {
+        section.fault(said.line, "ocsp", no_responder());
+    }
     let name = name?;
     if let Some(first) = owned.insert(name.value.clone(), name.line) {
         let what = format!("{:?}", name.value);
@@ -78,6 +85,7 @@ fn partner(
         identity,
         revocation: revocation.map(|said| said.value),
         crl_grace: crl_grace.map(|said| said.value),
+        ocsp: ocsp.map(|said| said.value),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::limits::CRL_REFRESH_DEFAULT;
 
 /// A month: who needs more for a list to be renewed has no list.
 pub(super) const GRACE_MS: std::ops::RangeInclusive<u64> = 0..=720 * 3_600_000;
-const REFRESH_MS: std::ops::RangeInclusive<u64> = 1_000..=24 * 3_600_000;
+pub(super) const REFRESH_MS: std::ops::RangeInclusive<u64> = 1_000..=24 * 3_600_000;
 
 /// `[revocation]` and `[[crl]]`, which the file may lack.
 pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
@@ -25,6 +25,17 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
     {
         section.fault(said.line, "policy", no_list());
     }
+    let asked = section.optional("ocsp", revocation_policy);
+    let sections = root.sections("ocsp");
+    let has_responders = !sections.is_empty();
+    if let Some(said) = asked
+        .as_ref()
+        .filter(|said| said.value != RevocationPolicy::Off)
+        && !has_responders
+    {
+        section.fault(said.line, "ocsp", no_responder());
+    }
+    let responders = super::ocsp::responders(sections);
     let mut read = Vec::with_capacity(sources.len());
     for source in sources {
         read.push(crl(source, state.is_some()));
@@ -39,16 +50,23 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
             root.fault(list.place.line, "crl", twice("this list", first.place.line));
         }
     }
-    let default = match has_lists {
+    let default = |has_some| match has_some {
         true => RevocationPolicy::HardFail,
         false => RevocationPolicy::Off,
     };
     Some(Revocation {
-        policy: said.map_or(default, |said| said.value),
+        policy: said.map_or(default(has_lists), |said| said.value),
         grace,
         state,
         lists,
+        ocsp: asked.map_or(default(has_responders), |said| said.value),
+        responders: responders?,
     })
+}
+
+pub(super) fn no_responder() -> Wrong {
+    let cure = "add [[ocsp]] for each CA of client certificates, or write \"off\"";
+    Wrong::new("there is no responder to ask", cure)
 }
 
 pub(super) fn no_list() -> Wrong {

@@ -31,6 +31,7 @@ fn parts() -> Parts {
         reloads: Arc::default(),
         revocation: Arc::default(),
         crl_counts: Arc::default(),
+        ocsp_counts: Arc::default(),
     }
 }
 

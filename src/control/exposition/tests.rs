@@ -32,6 +32,14 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
             refused: 2,
             fetches_failed: 3,
         },
+        ocsp: OcspSample {
+            stapled: 1,
+            not_stapled: 2,
+            next_update: Some(1_797_000_000),
+            statuses: 4,
+            clients: [("good", 5), ("revoked", 6), ("a", 0), ("b", 0), ("c", 0)],
+            own: [("good", 7), ("a", 0), ("b", 0), ("c", 0), ("d", 0)],
+        },
         draining: false,
         version: "1.2.3",
     })
@@ -62,6 +70,12 @@ fn counts_stand_with_their_shard_reason_and_client() {
     let page = page(&[shard(0, &zero), shard(1, &one)], &names());
     for line in [
         "t8gate_build_info{version=\"1.2.3\"} 1",
+        "t8gate_ocsp_staples{state=\"stapled\"} 1",
+        "t8gate_ocsp_staples{state=\"missing\"} 2",
+        "t8gate_ocsp_staple_next_update_timestamp_seconds 1797000000",
+        "t8gate_ocsp_statuses 4",
+        "t8gate_ocsp_questions_total{about=\"client\",outcome=\"revoked\"} 6",
+        "t8gate_ocsp_questions_total{about=\"own\",outcome=\"good\"} 7",
         "t8gate_connections_accepted_total{shard=\"0\"} 7",
         "t8gate_connections_open{shard=\"0\"} 4",
         "t8gate_requests_total{shard=\"1\"} 40",

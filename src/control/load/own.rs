@@ -11,7 +11,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Report, Running, certificates, fault, private_key, waived};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, KeySource, Located};
+use crate::config::{Config, Fault, KeySource, Located, Stapling};
+use crate::snapshot::StapleFrom;
 use crate::tls::{self, Purpose, Rule, ServerCertificate, broken_by_chain};
 
 /// Certificates with their keys, the preferred first.
@@ -20,14 +21,17 @@ pub(super) struct Own {
     /// The end of the first to end.
     pub(super) not_after: UnixSeconds,
     pub(super) tickets: tls::Tickets,
+    /// Where the statuses of those come from that have one.
+    pub(super) staples: Vec<Arc<StapleFrom>>,
 }
 
 /// One certificate as configured.
-struct Written<'c> {
-    section: String,
+pub(super) struct Written<'c> {
+    pub(super) section: String,
     names: &'c [Located<String>],
     certificate: &'c Located<PathBuf>,
     key: &'c Located<KeySource>,
+    pub(super) ocsp: Option<&'c Stapling>,
 }
 
 impl Written<'_> {
@@ -37,7 +41,7 @@ impl Written<'_> {
     }
 
     /// What it is called in a report: the first is the one that most gateways have.
-    fn called(&self, noun: &str) -> String {
+    pub(super) fn called(&self, noun: &str) -> String {
         match self.section.strip_prefix("tls.") {
             Some(place) => format!("{noun} ({place})"),
             None => noun.to_owned(),
@@ -57,6 +61,7 @@ pub(super) fn load(
         names: &[],
         certificate: &config.tls.certificate,
         key: &config.tls.key,
+        ocsp: config.tls.ocsp.as_ref(),
     };
     let also = config.tls.also.iter().enumerate();
     let also = also.map(|(place, also)| Written {
@@ -64,6 +69,7 @@ pub(super) fn load(
         names: &also.names,
         certificate: &also.certificate,
         key: &also.key,
+        ocsp: also.ocsp.as_ref(),
     });
     let mut found = Vec::new();
     let mut all = true;
@@ -71,8 +77,18 @@ pub(super) fn load(
         let chain = server_chain(config, &written, now);
         let chain = report.note(written.called("server certificate"), chain);
         let key = server_key(&written, chain.as_ref(), running, report);
+        let staple = match (written.ocsp, &chain) {
+            (Some(ocsp), Some(chain)) => {
+                let certificates = &chain.certificates;
+                let found = super::staples::load(&written, ocsp, certificates, now, running);
+                let staple = report.note(written.called("status to staple"), found);
+                all &= staple.is_some();
+                staple
+            }
+            _ => None,
+        };
         match chain.zip(key) {
-            Some(pair) => found.push((written, pair)),
+            Some((chain, key)) => found.push((written, (chain, key, staple))),
             None => all = false,
         }
     }
@@ -80,14 +96,17 @@ pub(super) fn load(
         "session tickets",
         super::tickets::load(config, now, running),
     );
-    let ends = found.iter().map(|(_, (chain, _))| chain.not_after);
+    let ends = found.iter().map(|(_, (chain, ..))| chain.not_after);
     let not_after = ends.min()?;
-    let certificates = found.into_iter().map(|(written, (chain, key))| {
+    let staples = found.iter().filter_map(|(_, (.., staple))| staple.clone());
+    let staples = staples.collect();
+    let certificates = found.into_iter().map(|(written, (chain, key, staple))| {
         let names = written.names.iter().map(|name| name.value.clone());
         ServerCertificate {
             chain: chain.certificates,
             key,
             names: names.collect(),
+            staple: staple.map(|from| Arc::clone(&from.staple)),
         }
     });
     let certificates = certificates.collect();
@@ -95,6 +114,7 @@ pub(super) fn load(
         certificates,
         not_after,
         tickets: tickets?,
+        staples,
     })
 }
 

@@ -218,8 +218,9 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     row(
         "revocation_unknown",
         "unknown_ca",
-        "no revocation list in use speaks of the client's CA: add [[crl]], or see in the log why \
-         a list was not taken",
+        "no revocation list in use, or no OCSP responder, speaks of the client's certificate: add \
+         [[crl]] or [[ocsp]] for its CA, or see in the log why a list was not taken or a responder \
+         has not answered",
     ),
     row(
         "revocation_list_expired",

@@ -99,6 +99,7 @@ impl Scene {
                 chain: vec![server.0.clone()],
                 key: ServerKey::new(Arc::clone(&server_key), in_token),
                 names: Vec::new(),
+                staple: None,
             };
             let names = vec![SERVER.to_owned()];
             let made = Terminator::build(vec![shown], Arc::clone(auth), names, tickets);

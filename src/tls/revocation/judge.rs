@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use super::{Crl, CrlFault, CrlIssuer, CrlSet, IssuerId, Unknown, Verdict};
 use crate::clock::UnixSeconds;
 use crate::tls::Refusal;
+use crate::tls::ocsp::{self, Statuses};
 
 /// What becomes of a certificate of which nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Rules {
     pub policy: Policy,
     /// How long a list is believed beyond its end.
     pub grace: Duration,
+    /// What becomes of a client of whose certificate no responder speaks.
+    pub ocsp: Policy,
 }
 
 /// The lists in use and who may have signed new ones. One thread brings lists; any may look up, and
@@ -38,6 +41,7 @@ pub struct Rules {
 pub struct Revocation {
     issuers: ArcSwap<Vec<CrlIssuer>>,
     lists: ArcSwap<CrlSet>,
+    statuses: Statuses,
     generation: AtomicU64,
 }
 
@@ -90,6 +94,16 @@ impl Revocation {
         Ok(())
     }
 
+    /// What responders have said of clients' certificates.
+    pub fn statuses(&self) -> &Statuses {
+        &self.statuses
+    }
+
+    /// To be told when a responder says other things of a certificate than it did.
+    pub fn note_other_status(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     /// Changes whenever what is said of certificates may have changed.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -131,6 +145,28 @@ impl Revocation {
             (doubt, Policy::SoftFail) => Ok(doubt),
             (Some(Unknown::Expired), _) => Err(Refusal::RevocationListExpired),
             (Some(_), _) => Err(Refusal::RevocationUnknown),
+        }
+    }
+
+    /// Judges a client's own certificate by what a responder has said of it: what is not known,
+    /// where that is let pass.
+    ///
+    /// # Errors
+    /// It is revoked, or nothing is known of it and that is not let pass.
+    pub fn judge_status(
+        &self,
+        (issuer, serial): (IssuerId, &[u8]),
+        rules: Rules,
+        now: UnixSeconds,
+    ) -> Result<Option<Unknown>, Refusal> {
+        if rules.ocsp == Policy::Off {
+            return Ok(None);
+        }
+        match (self.statuses.verdict(issuer, serial, now), rules.ocsp) {
+            (ocsp::Verdict::Good, _) => Ok(None),
+            (ocsp::Verdict::Revoked, _) => Err(Refusal::CertificateRevoked),
+            (_, Policy::SoftFail) => Ok(Some(Unknown::NoStatus)),
+            (_, _) => Err(Refusal::RevocationUnknown),
         }
     }
 }

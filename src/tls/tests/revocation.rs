@@ -13,10 +13,12 @@ use crate::tls::revocation::{CrlIssuer, Policy, Revocation, Rules};
 const HARD: Rules = Rules {
     policy: Policy::HardFail,
     grace: Duration::ZERO,
+    ocsp: Policy::Off,
 };
 const SOFT: Rules = Rules {
     policy: Policy::SoftFail,
     grace: Duration::ZERO,
+    ocsp: Policy::Off,
 };
 const DAY_S: u64 = 86_400;
 

@@ -143,6 +143,13 @@ impl Authority {
         }
     }
 
+    /// Writes its key to a PEM file: for a responder that signs with it.
+    pub fn key_file(&self) -> PathBuf {
+        let path = self.certificate.with_extension("key");
+        std::fs::write(&path, self.issuer.key().serialize_pem()).expect("a writable directory");
+        path
+    }
+
     /// Issues a certificate with a key of its own; both are written as `stem.pem`, `stem.key`.
     pub fn issue(&self, stem: &str, leaf: &Leaf) -> Identity {
         let key = leaf.key.generate();

@@ -83,6 +83,10 @@ fn sections_called_optional_may_be_left_out() {
         .collect();
     assert_eq!(good(&text.join("\n")).oauth, None);
     assert_eq!(good(&without(&["[tls.tickets]"])).tls.tickets, None);
+    let bare = good(&without(&["[tls.ocsp]", "[tls.also.ocsp]"])).tls;
+    assert!(bare.ocsp.is_none() && bare.also[0].ocsp.is_none());
+    let unasked = good(&without(&["[[ocsp]]", "[[partner]]"])).revocation;
+    assert_eq!(unasked.ocsp, RevocationPolicy::Off);
     let lists = good(&without(&["[[crl]]", "[[partner]]"])).revocation;
     assert_eq!(lists.policy, RevocationPolicy::Off);
     for head in [
@@ -92,6 +96,9 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.key.also]]",
         "[[partner]]",
         "[[crl]]",
+        "[tls.ocsp]",
+        "[tls.also.ocsp]",
+        "[[ocsp]]",
         "[admin]",
         "[audit]",
     ] {
@@ -120,7 +127,9 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
             ![
                 "tls.also",
                 "tls.also.key",
+                "tls.also.ocsp",
                 "tls.key",
+                "tls.ocsp",
                 "tls.tickets",
                 "oauth.key",
             ]
@@ -149,6 +158,12 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "oauth.key.file",
         "client[1].tls_client_auth_san_uri",
         "client[1].tls_client_auth_subject_dn",
+        "tls.ocsp.url",
+        "tls.also[1].ocsp.url",
+        // With https only.
+        "tls.ocsp.ca",
+        "tls.also[1].ocsp.ca",
+        "ocsp[1].ca",
     ];
     let pins = pins.iter().flatten().map(String::as_str);
     assert_eq!(keys, twice.into_iter().chain(pins).collect());
@@ -187,6 +202,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[[client]]",
         "[revocation]",
         "[[crl]]",
+        "[[ocsp]]",
         "[upstream]",
         "[admin]",
         "[audit]",

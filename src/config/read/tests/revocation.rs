@@ -1,7 +1,7 @@
 //! Where revocation lists are, and how they are gone by.
 
 use super::*;
-use crate::config::{CrlPlace, RevocationPolicy};
+use crate::config::{CrlPlace, RevocationPolicy, StatusPlace};
 
 /// The small configuration, 16 lines, and more behind it.
 fn small_and(more: &str) -> String {
@@ -99,4 +99,65 @@ fn list_is_named_once_and_in_one_way() {
     refused(&small_and(refresh), 19, "crl[1].refresh", "url only");
     let homeless = "[[crl]]\nurl = \"http://a.example/\"\n";
     refused(&small_and(homeless), 18, "crl[1].url", "folder");
+}
+
+const RESPONDER: &str = "[[ocsp]]\nissuer = \"ca.pem\"\nurl = \"http://o.example/\"\n";
+
+#[test]
+fn responders_make_hard_fail_the_rule_and_their_absence_makes_it_off() {
+    let none = good(SMALL).revocation;
+    assert_eq!(none.ocsp, RevocationPolicy::Off);
+    let one = good(&small_and(RESPONDER)).revocation;
+    assert_eq!(one.ocsp, RevocationPolicy::HardFail);
+    assert_eq!(
+        one.policy,
+        RevocationPolicy::Off,
+        "lists are another matter"
+    );
+    assert_eq!(one.responders[0].url.value.to_string(), "http://o.example/");
+    assert_eq!(one.responders[0].refresh, Duration::from_secs(3_600));
+    let said = format!("[revocation]\nocsp = \"soft-fail\"\n{RESPONDER}refresh = \"5s\"\n");
+    let said = good(&small_and(&said)).revocation;
+    assert_eq!(said.ocsp, RevocationPolicy::SoftFail);
+    assert_eq!(said.responders[0].refresh, Duration::from_secs(5));
+    let policy = "[revocation]\nocsp = \"hard-fail\"\n";
+    refused(&small_and(policy), 18, "revocation.ocsp", "no responder");
+    let group = "[[partner]]\nname = \"a\"\nclient_ca = \"ca.pem\"\nocsp = \"hard-fail\"\n";
+    refused(&small_and(group), 20, "partner[1].ocsp", "no responder");
+    let group = format!("{}{RESPONDER}", group.replace("hard-fail", "off"));
+    let off = good(&small_and(&group)).partners.remove(1);
+    assert_eq!(off.ocsp, Some(RevocationPolicy::Off));
+}
+
+#[test]
+fn responder_has_an_issuer_of_its_own_and_https_has_its_cas() {
+    let twice = format!("{RESPONDER}{RESPONDER}");
+    refused(&small_and(&twice), 21, "ocsp[2].issuer", "line 18");
+    let secure = RESPONDER.replace("http:", "https:");
+    refused(&small_and(&secure), 19, "ocsp[1].ca", "missing");
+    let with_ca = format!("{RESPONDER}ca = \"ca.pem\"\n");
+    refused(&small_and(&with_ca), 20, "ocsp[1].ca", "https only");
+    let homeless = "[[ocsp]]\nurl = \"http://o.example/\"\n";
+    refused(&small_and(homeless), 17, "ocsp[1].issuer", "missing");
+}
+
+#[test]
+fn status_to_staple_is_a_file_or_a_responders() {
+    let staple = |keys: &str| small_and(&format!("[tls.ocsp]\n{keys}"));
+    let file = good(&staple("file = \"s.ocsp\"\n")).tls.ocsp.unwrap();
+    let path = StatusPlace::File("/etc/t8gate/s.ocsp".into());
+    assert_eq!((file.place.value, file.issuer), (path, None));
+    let url = good(&staple("url = \"http://o.example/\"\n")).tls.ocsp;
+    assert_eq!(url.unwrap().place.value.to_string(), "http://o.example/");
+    assert_eq!(good(SMALL).tls.ocsp, None);
+    let both = "file = \"s.ocsp\"\nurl = \"http://o.example/\"\n";
+    refused(&staple(both), 19, "tls.ocsp.url", "line 18");
+    refused(
+        &staple("issuer = \"ca.pem\"\n"),
+        17,
+        "tls.ocsp.file",
+        "no status",
+    );
+    let ca = "file = \"s.ocsp\"\nca = \"ca.pem\"\n";
+    refused(&staple(ca), 19, "tls.ocsp.ca", "url only");
 }

@@ -1,0 +1,380 @@
+//! Asks responders: for the statuses that are stapled to the gateway's own certificates, and for
+//! those of clients' certificates. A thread of its own; no shard ever waits for a responder.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::rand;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::spawn_local;
+
+use super::crl_fetch::FetchFault;
+use super::ocsp_fetch::{ANSWER_WAIT, ask};
+use crate::clock::UnixSeconds;
+use crate::io::cpu;
+use crate::limits::{
+    OCSP_ASKED_AT_ONCE_MAX, OCSP_QUESTIONS_QUEUED_MAX, OCSP_UNDATED_S, OCSP_WAITING_MAX,
+};
+use crate::snapshot::{Current, Responder};
+use crate::tls::ocsp::{self, Answer, Known, OcspFault, Question, Staple, Status, Told, Verdict};
+use crate::tls::revocation::{IssuerId, Revocation};
+
+mod own;
+
+/// Between two looks whether somebody is to be asked about again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// After the first question in vain; twice that after the next, and so on. Until then clients are
+/// judged without, and nobody waits.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(40);
+
+/// What became of questions so far.
+#[derive(Debug, Default)]
+pub struct OcspCounts {
+    pub clients: Outcomes,
+    pub own: Outcomes,
+    /// Of the gateway's own certificates that are to have one.
+    staples: ArcSwap<Vec<Arc<Staple>>>,
+}
+
+impl OcspCounts {
+    /// When the status of each of the gateway's own certificates ends that is to have one; none
+    /// where there is none to staple.
+    pub fn staples_end(&self) -> Vec<Option<UnixSeconds>> {
+        let staples = self.staples.load();
+        staples.iter().map(|staple| staple.next_update()).collect()
+    }
+}
+
+/// By what was said.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    good: AtomicU64,
+    revoked: AtomicU64,
+    unknown: AtomicU64,
+    /// Answers that were read and not used.
+    refused: AtomicU64,
+    /// Questions without an answer.
+    not_answered: AtomicU64,
+}
+
+impl Outcomes {
+    /// Each with its word for metrics.
+    pub fn all(&self) -> [(&'static str, u64); 5] {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [
+            ("good", read(&self.good)),
+            ("revoked", read(&self.revoked)),
+            ("unknown", read(&self.unknown)),
+            ("refused", read(&self.refused)),
+            ("not_answered", read(&self.not_answered)),
+        ]
+    }
+
+    fn note<T>(&self, outcome: &Result<T, NoStatus>, status: impl Fn(&T) -> Status) {
+        let count = match outcome {
+            Ok(said) => match status(said) {
+                Status::Good => &self.good,
+                Status::Revoked { .. } => &self.revoked,
+                Status::Unknown => &self.unknown,
+            },
+            Err(NoStatus::Refused(OcspFault::OwnRevoked)) => &self.revoked,
+            Err(NoStatus::Refused(OcspFault::OwnUnknown)) => &self.unknown,
+            Err(NoStatus::Refused(_)) => &self.refused,
+            Err(NoStatus::NoResponder | NoStatus::NotAnswered(_)) => &self.not_answered,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Why nothing is known.
+enum NoStatus {
+    /// None is configured for this issuer.
+    NoResponder,
+    NotAnswered(FetchFault),
+    Refused(OcspFault),
+}
+
+impl NoStatus {
+    /// What is wrong, and what to do about it.
+    fn explained(&self) -> (String, &'static str) {
+        match self {
+            Self::NoResponder => (
+                "there is no responder for the CA of a client".to_owned(),
+                "add [[ocsp]] with the certificate of the CA that issued the client's",
+            ),
+            Self::NotAnswered(fault) => (
+                fault.to_string(),
+                "see whether the responder is up, and whether this machine may reach it",
+            ),
+            Self::Refused(fault) => {
+                let (what, cure) = fault.explained();
+                (format!("its answer is not used: {what}"), cure)
+            }
+        }
+    }
+}
+
+/// Starts the thread where there is something to ask, and ends it when it is dropped.
+pub struct OcspKeeper {
+    current: Arc<Current>,
+    counts: Arc<OcspCounts>,
+    until: Option<oneshot::Sender<()>>,
+}
+
+impl OcspKeeper {
+    /// For what is in force, and what will be.
+    pub fn new(current: Arc<Current>, counts: Arc<OcspCounts>) -> Self {
+        Self {
+            current,
+            counts,
+            until: None,
+        }
+    }
+
+    /// Starts the thread if what is in force asks for it and it does not run yet.
+    ///
+    /// # Errors
+    /// The kernel's, where the thread cannot be had.
+    pub fn start_where_needed(&mut self) -> io::Result<()> {
+        let snapshot = self.current.load();
+        let idle = snapshot.staples.is_empty() && snapshot.responders.is_empty();
+        if idle || self.until.is_some() {
+            return Ok(());
+        }
+        let (until, told) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (questions, letters) = mpsc::channel(OCSP_QUESTIONS_QUEUED_MAX);
+        let (current, counts) = (Arc::clone(&self.current), Arc::clone(&self.counts));
+        let revocation = Arc::clone(&snapshot.revocation);
+        let thread = std::thread::Builder::new().name("t8gate-ocsp".to_owned());
+        thread.spawn(move || {
+            if let Err(error) = cpu::step_back() {
+                tracing::warn!(%error, "who asks OCSP responders competes with shards");
+            }
+            let tasks = tokio::task::LocalSet::new();
+            tasks.spawn_local(own::keep(Arc::clone(&current), Arc::clone(&counts)));
+            let asker = Rc::new(Asker {
+                current,
+                counts,
+                revocation,
+                under_way: RefCell::default(),
+                waiting: Cell::new(0),
+                responders: RefCell::default(),
+            });
+            tasks.spawn_local(Rc::clone(&asker).ask_again());
+            tasks.spawn_local(asker.receive(letters));
+            // Dropped at the end, whatever they are at.
+            let _ = tasks.block_on(&runtime, told);
+        })?;
+        snapshot.revocation.statuses().answered_by(questions);
+        self.until = Some(until);
+        Ok(())
+    }
+}
+
+type Certificate = (IssuerId, Box<[u8]>);
+
+/// Asks about clients' certificates.
+struct Asker {
+    current: Arc<Current>,
+    counts: Arc<OcspCounts>,
+    revocation: Arc<Revocation>,
+    /// What is being asked, once, and who waits for it.
+    under_way: RefCell<HashMap<Certificate, Vec<oneshot::Sender<()>>>>,
+    /// All of those.
+    waiting: Cell<usize>,
+    responders: RefCell<HashMap<IssuerId, Rc<Manners>>>,
+}
+
+/// How a responder is treated.
+struct Manners {
+    turns: Semaphore,
+    /// Questions in vain since it answered last.
+    failures: Cell<u64>,
+}
+
+impl Asker {
+    async fn receive(self: Rc<Self>, mut letters: mpsc::Receiver<Question>) {
+        while let Some(letter) = letters.recv().await {
+            self.take(letter);
+        }
+    }
+
+    /// Asks, unless that is being asked already or has been answered since it was written. Who
+    /// waits is told by the letter's end in any case.
+    fn take(self: &Rc<Self>, letter: Question) {
+        let statuses = self.revocation.statuses();
+        let verdict = statuses.verdict(letter.issuer, &letter.serial, UnixSeconds::now());
+        if verdict != Verdict::ToBeAsked || self.waiting.get() >= OCSP_WAITING_MAX {
+            return;
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        let certificate = (letter.issuer, letter.serial.clone());
+        if let Some(waiting) = self.under_way.borrow_mut().get_mut(&certificate) {
+            waiting.push(letter.answered);
+            return;
+        }
+        let known = statuses.enter(letter.issuer, &letter.serial);
+        self.begin(known, vec![letter.answered]);
+    }
+
+    /// Asks in good time about certificates that somebody is connected with.
+    async fn ask_again(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            for known in self.revocation.statuses().sweep(UnixSeconds::now()) {
+                let certificate = (known.issuer, known.serial.clone());
+                if !self.under_way.borrow().contains_key(&certificate) {
+                    self.begin(known, Vec::new());
+                }
+            }
+        }
+    }
+
+    fn begin(self: &Rc<Self>, known: Arc<Known>, waiting: Vec<oneshot::Sender<()>>) {
+        let certificate = (known.issuer, known.serial.clone());
+        self.under_way.borrow_mut().insert(certificate, waiting);
+        let asker = Rc::clone(self);
+        spawn_local(async move {
+            let outcome = asker.ask(&known).await;
+            asker.learn(&known, outcome);
+            let certificate = (known.issuer, known.serial.clone());
+            let told = asker.under_way.borrow_mut().remove(&certificate);
+            let told = told.unwrap_or_default();
+            asker.waiting.set(asker.waiting.get() - told.len());
+            for waiting in told {
+                // A handshake may have given up meanwhile.
+                let _ = waiting.send(());
+            }
+        });
+    }
+
+    async fn ask(&self, known: &Known) -> Result<(Answer, Duration), NoStatus> {
+        let responder = self.responder(known.issuer).ok_or(NoStatus::NoResponder)?;
+        let manners = self.manners(known.issuer);
+        let question = ocsp::question(&responder.issuer, &known.serial);
+        let asked = async {
+            // Never closed.
+            let _turn = manners.turns.acquire().await;
+            ask(&responder.url, responder.tls.as_ref(), question).await
+        };
+        let answered = tokio::time::timeout(ANSWER_WAIT, asked).await;
+        let answered = answered.unwrap_or(Err(FetchFault::Deadline(ANSWER_WAIT)));
+        let response = answered.map_err(NoStatus::NotAnswered)?;
+        let now = UnixSeconds::now();
+        let answer = ocsp::read(&response, &responder.issuer, &known.serial, now);
+        let answer = answer.map_err(NoStatus::Refused)?;
+        let undated_until = answer.this_update.0 + OCSP_UNDATED_S;
+        if answer.next_update.is_none() && undated_until < now.0 {
+            return Err(NoStatus::Refused(OcspFault::Ended));
+        }
+        Ok((answer, responder.refresh))
+    }
+
+    fn responder(&self, issuer: IssuerId) -> Option<Arc<Responder>> {
+        let snapshot = self.current.load();
+        let mut responders = snapshot.responders.iter();
+        responders
+            .find(|known| known.issuer.id() == issuer)
+            .cloned()
+    }
+
+    fn manners(&self, issuer: IssuerId) -> Rc<Manners> {
+        let mut responders = self.responders.borrow_mut();
+        let made = || {
+            Rc::new(Manners {
+                turns: Semaphore::new(OCSP_ASKED_AT_ONCE_MAX),
+                failures: Cell::new(0),
+            })
+        };
+        Rc::clone(responders.entry(issuer).or_insert_with(made))
+    }
+
+    /// Notes what was said, and has all connections judged anew where it is something else.
+    fn learn(&self, known: &Known, outcome: Result<(Answer, Duration), NoStatus>) {
+        let (now, before) = (UnixSeconds::now(), known.told());
+        self.counts
+            .clients
+            .note(&outcome, |(answer, _)| answer.status);
+        self.say(known.issuer, &outcome);
+        let failures = known.note_outcome(outcome.is_ok());
+        match outcome {
+            Ok((answer, refresh)) => {
+                let told = match answer.status {
+                    Status::Good => Told::Good,
+                    Status::Revoked { .. } => Told::Revoked,
+                    Status::Unknown => Told::Unknown,
+                };
+                let undated = UnixSeconds(answer.this_update.0 + OCSP_UNDATED_S);
+                let end = answer.next_update.unwrap_or(undated).0;
+                let end = end.min(now.0 + 2 * refresh.as_secs()).max(now.0);
+                let half = Duration::from_secs((end - now.0).div_ceil(2));
+                known.note(told, UnixSeconds(end), later(now, half.max(LOOK_EVERY)));
+            }
+            Err(_) => {
+                let wait = RETRY_AFTER.saturating_mul(1 << (failures.max(1) - 1).min(8));
+                let again = later(now, wait.min(RETRY_AFTER_MAX));
+                match before {
+                    // Believed until it ends, and beyond it where it was bad.
+                    (Told::Revoked, _) => known.put_off(again),
+                    (Told::Good, until) if now <= until => known.put_off(again),
+                    _ => known.note(Told::Nothing, again, again),
+                }
+            }
+        }
+        if known.told().0 != before.0 && before.0 != Told::Nothing
+            || known.told().0 == Told::Revoked && before.0 != Told::Revoked
+        {
+            self.revocation.note_other_status();
+        }
+    }
+
+    /// Says that a responder does not answer, at the first, second, fourth time, and that it does
+    /// again.
+    fn say<T>(&self, issuer: IssuerId, outcome: &Result<T, NoStatus>) {
+        let url = self.responder(issuer).map(|known| known.url.to_string());
+        let responder = url.unwrap_or_default();
+        let manners = self.manners(issuer);
+        let failures = manners.failures.get();
+        match outcome {
+            Ok(_) => {
+                manners.failures.set(0);
+                if failures > 0 {
+                    tracing::info!(responder, "the OCSP responder answers again");
+                }
+            }
+            Err(wrong) => {
+                manners.failures.set(failures + 1);
+                if (failures + 1).is_power_of_two() {
+                    let (what, hint) = wrong.explained();
+                    tracing::error!(
+                        responder,
+                        failures = failures + 1,
+                        hint,
+                        "a client's certificate cannot be asked about: {what}; clients of which \
+                         nothing is known are judged by the ocsp policy of their group"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A time in the future, within a tenth of the way by chance: what was asked together is not asked
+/// together for ever.
+fn later(now: UnixSeconds, wait: Duration) -> UnixSeconds {
+    let mut chance = [0];
+    // Without chance all ask together, which does no harm to this one.
+    let _ = rand::fill(&mut chance);
+    let wait = wait - wait * u32::from(chance[0]) / 2_560;
+    UnixSeconds(now.0 + wait.as_secs().max(1))
+}
