@@ -33,6 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// judged without, and nobody waits.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(40);
+/// How long it is believed that a responder does not know a certificate: it may have been issued a
+/// moment ago.
+const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
 /// What became of questions so far.
 #[derive(Debug, Default)]
@@ -214,7 +217,7 @@ impl Asker {
     fn take(self: &Rc<Self>, letter: Question) {
         let statuses = self.revocation.statuses();
         let verdict = statuses.verdict(letter.issuer, &letter.serial, UnixSeconds::now());
-        if verdict != Verdict::ToBeAsked || self.waiting.get() >= OCSP_WAITING_MAX {
+        if !matches!(verdict, Verdict::ToBeAsked { .. }) || self.waiting.get() >= OCSP_WAITING_MAX {
             return;
         }
         self.waiting.set(self.waiting.get() + 1);
@@ -316,7 +319,11 @@ impl Asker {
                 };
                 let undated = UnixSeconds(answer.this_update.0 + OCSP_UNDATED_S);
                 let end = answer.next_update.unwrap_or(undated).0;
-                let end = end.min(now.0 + 2 * refresh.as_secs()).max(now.0);
+                let believed = match told {
+                    Told::Unknown => refresh.min(UNKNOWN_FOR),
+                    _ => 2 * refresh,
+                };
+                let end = end.min(now.0 + believed.as_secs()).max(now.0);
                 let half = Duration::from_secs((end - now.0).div_ceil(2));
                 known.note(told, UnixSeconds(end), later(now, half.max(LOOK_EVERY)));
             }
@@ -325,7 +332,7 @@ impl Asker {
                 let again = later(now, wait.min(RETRY_AFTER_MAX));
                 match before {
                     // Believed until it ends, and beyond it where it was bad.
-                    (Told::Revoked, _) => known.put_off(again),
+                    (Told::Revoked, _) => known.note(Told::Revoked, again, again),
                     (Told::Good, until) if now <= until => known.put_off(again),
                     _ => known.note(Told::Nothing, again, again),
                 }

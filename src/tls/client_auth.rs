@@ -275,8 +275,8 @@ impl ClientAuth {
         let rules = self.rules(client).ok()?;
         let leaf = lineage.certificates.first()?;
         let (issuer, serial) = (IssuerId::of_octets(leaf.issuer), &*leaf.serial);
-        let asked = rules.ocsp != Policy::Off
-            && self.revocation.statuses().verdict(issuer, serial, now) == Verdict::ToBeAsked;
+        let verdict = || self.revocation.statuses().verdict(issuer, serial, now);
+        let asked = rules.ocsp != Policy::Off && matches!(verdict(), Verdict::ToBeAsked { .. });
         asked.then_some((issuer, serial))
     }
 

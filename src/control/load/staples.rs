@@ -34,8 +34,11 @@ pub(super) fn load(
         let mut held = running.snapshot.staples.iter();
         held.find(|held| held.staple.is_of_same_as(&staple))
     });
+    let before = held.is_some_and(|held| held.place == ocsp.place.value);
     let staple = held.map_or_else(|| Arc::new(staple), |held| Arc::clone(&held.staple));
     let found = match &ocsp.place.value {
+        // Looked after already: a file that is wrong now is in nobody else's way.
+        place if before => format!("from {place}, as before"),
         StatusPlace::File(file) => match take(file, &staple, now) {
             Ok((_, end)) => format!("in {}, until {} s since 1970", file.display(), end.0),
             Err(OcspFault::Ended) => format!("{} has ended: none is stapled", file.display()),

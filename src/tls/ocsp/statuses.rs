@@ -58,8 +58,10 @@ pub enum Verdict {
     Revoked,
     /// Asked in vain a moment ago, or the responder does not know it, or nobody asks.
     Doubt,
-    /// It can be asked about.
-    ToBeAsked,
+    /// It can be asked about. Where it was revoked before and nobody answers, it is so still.
+    ToBeAsked {
+        revoked_before: bool,
+    },
 }
 
 /// One certificate and what is known of it.
@@ -115,12 +117,15 @@ impl Statuses {
         let bucket = self.bucket(&key).map(ArcSwap::load);
         let known = bucket.as_ref().and_then(|bucket| bucket.get(&key));
         match known.map_or((Told::Nothing, UnixSeconds(0)), |known| known.told()) {
-            // Who was revoked when an answer ended is not trusted again because it ended.
-            (Told::Revoked, _) => Verdict::Revoked,
+            (Told::Revoked, until) if now <= until => Verdict::Revoked,
             (Told::Good, until) if now <= until => Verdict::Good,
             (_, until) if now <= until => Verdict::Doubt,
+            // Who was revoked when an answer ended is not trusted again because it ended.
+            (Told::Revoked, _) if self.asking.load().is_none() => Verdict::Revoked,
             _ if self.asking.load().is_none() => Verdict::Doubt,
-            _ => Verdict::ToBeAsked,
+            (told, _) => Verdict::ToBeAsked {
+                revoked_before: told == Told::Revoked,
+            },
         }
     }
 
@@ -138,7 +143,8 @@ impl Statuses {
     }
 
     /// The place for what is known of a certificate, made where there is none. For the one thread
-    /// that asks. Where there are too many, what ends first goes, and before it what nobody holds.
+    /// that asks. Where there are too many, what ends first goes, and before it what nobody holds
+    /// and is not revoked.
     pub fn enter(&self, issuer: IssuerId, serial: &[u8]) -> Arc<Known> {
         let key = key(issuer, serial);
         let made = || {
@@ -163,7 +169,7 @@ impl Statuses {
             true => None,
             false => held
                 .values()
-                .min_by_key(|known| (is_held(known), known.told().1))
+                .min_by_key(|known| (stays(known), known.told().1))
                 .map(|known| known.key),
         };
         let mut next = (**held).clone();
@@ -174,13 +180,13 @@ impl Statuses {
         known
     }
 
-    /// Forgets what has ended and nobody holds, and gives what somebody holds and is to be asked
-    /// about again. For the one thread that asks.
+    /// Forgets what has ended, is not revoked and nobody holds, and gives what somebody holds and
+    /// is to be asked about again. For the one thread that asks.
     pub fn sweep(&self, now: UnixSeconds) -> Vec<Arc<Known>> {
         let mut due = Vec::new();
         for bucket in &self.buckets {
             let held = bucket.load();
-            let over = |known: &Arc<Known>| !is_held(known) && known.told().1 < now;
+            let over = |known: &Arc<Known>| !stays(known) && known.told().1 < now;
             let again = held
                 .values()
                 .filter(|known| is_held(known) && known.is_due(now));
@@ -262,6 +268,10 @@ fn is_held(known: &Arc<Known>) -> bool {
     Arc::strong_count(known) > 1
 }
 
+fn stays(known: &Arc<Known>) -> bool {
+    is_held(known) || known.told().0 == Told::Revoked
+}
+
 fn key(issuer: IssuerId, serial: &[u8]) -> Key {
     let mut hash = Context::new(&SHA256);
     // The first is of one length, so that the two never run into one another.
@@ -290,7 +300,10 @@ mod tests {
         assert_eq!(verdict(0), Verdict::Doubt, "nobody asks");
         let (sender, _receiver) = mpsc::channel(1);
         statuses.answered_by(sender);
-        assert_eq!(verdict(1), Verdict::ToBeAsked);
+        let asked = Verdict::ToBeAsked {
+            revoked_before: false,
+        };
+        assert_eq!(verdict(1), asked);
         let known = statuses.enter(issuer(1), &[5]);
         for (told, before) in [
             (Told::Good, Verdict::Good),
@@ -299,19 +312,19 @@ mod tests {
         ] {
             known.note(told, at(100), at(50));
             assert_eq!(known.told(), (told, at(100)));
-            assert_eq!((verdict(100), verdict(101)), (before, Verdict::ToBeAsked));
+            assert_eq!((verdict(100), verdict(101)), (before, asked));
         }
         known.note(Told::Revoked, at(100), at(50));
-        assert_eq!(
-            (verdict(100), verdict(101)),
-            (Verdict::Revoked, Verdict::Revoked)
-        );
+        let again = Verdict::ToBeAsked {
+            revoked_before: true,
+        };
+        assert_eq!((verdict(100), verdict(101)), (Verdict::Revoked, again));
+        drop(known);
+        statuses.sweep(at(200));
+        assert_eq!(verdict(201), again, "not forgotten");
         // Of another issuer, or another serial number, nothing is known.
-        assert_eq!(statuses.verdict(issuer(2), &[5], at(1)), Verdict::ToBeAsked);
-        assert_eq!(
-            statuses.verdict(issuer(1), &[5, 0], at(1)),
-            Verdict::ToBeAsked
-        );
+        assert_eq!(statuses.verdict(issuer(2), &[5], at(1)), asked);
+        assert_eq!(statuses.verdict(issuer(1), &[5, 0], at(1)), asked);
     }
 
     #[test]

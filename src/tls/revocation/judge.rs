@@ -164,7 +164,13 @@ impl Revocation {
         }
         match (self.statuses.verdict(issuer, serial, now), rules.ocsp) {
             (ocsp::Verdict::Good, _) => Ok(None),
-            (ocsp::Verdict::Revoked, _) => Err(Refusal::CertificateRevoked),
+            (
+                ocsp::Verdict::Revoked
+                | ocsp::Verdict::ToBeAsked {
+                    revoked_before: true,
+                },
+                _,
+            ) => Err(Refusal::CertificateRevoked),
             (_, Policy::SoftFail) => Ok(Some(Unknown::NoStatus)),
             (_, _) => Err(Refusal::RevocationUnknown),
         }

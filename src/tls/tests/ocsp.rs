@@ -138,6 +138,11 @@ fn revoked_client_hears_it_in_both_versions_whether_asked_now_or_before() {
                     "{version:?} {told:?}"
                 );
             }
+            // The answer has ended, and there is no other: that makes it no better.
+            let late = UnixSeconds(NOW.0 + DAY_S + 1);
+            let (outcome, ..) = asking.shake(&config, None, late);
+            let refusal = outcome.map(|_| ()).unwrap_err();
+            assert_eq!(refusal, Refusal::CertificateRevoked);
         }
     }
 }
