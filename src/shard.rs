@@ -209,7 +209,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
         dhe: RefCell::new(DheAllowance::new(plan.shards)),
         standings: Rc::default(),
-        lists_seen: Cell::new(0),
+        judged_by: Cell::new(0),
         counters,
         latencies: RefCell::new(Latencies::default()),
         journal,

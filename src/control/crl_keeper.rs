@@ -28,6 +28,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
 /// Between two words about a list that has ended.
 const REMIND_EVERY_S: u64 = 3_600;
+/// How often connections are judged again while a list has ended.
+const JUDGE_EVERY_S: u64 = 5;
 
 #[cfg(test)]
 mod tests;
@@ -267,7 +269,7 @@ fn take_noting(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &Cr
 
 /// Says it, again and again, where a list has ended.
 async fn remind(revocation: &Revocation) {
-    let mut said = 0;
+    let (mut said, mut judged) = (0, 0);
     loop {
         let now = UnixSeconds::now();
         let ended = revocation
@@ -283,6 +285,11 @@ async fn remind(revocation: &Revocation) {
             );
         } else if !ended {
             said = 0;
+        }
+        // The grace of a group may have gone by: whoever would not be let in now is not kept.
+        if ended && now.0 >= judged + JUDGE_EVERY_S {
+            judged = now.0;
+            revocation.judge_again();
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -341,7 +341,7 @@ impl Asker {
         if known.told().0 != before.0 && before.0 != Told::Nothing
             || known.told().0 == Told::Revoked && before.0 != Told::Revoked
         {
-            self.revocation.note_other_status();
+            self.revocation.judge_again();
         }
     }
 

@@ -59,8 +59,8 @@ pub struct Local {
     pub in_force: RefCell<Rc<InForce>>,
     /// The connections that have shown a certificate.
     pub standings: Rc<Standings>,
-    /// The generation of revocation lists that connections were last judged by.
-    pub lists_seen: Cell<u64>,
+    /// What connections were last judged by, as `Revocation::judgement` counts it.
+    pub judged_by: Cell<u64>,
     pub counters: Arc<Counters>,
     pub latencies: RefCell<Latencies>,
     pub journal: Journal,
@@ -109,10 +109,10 @@ impl Local {
         Ok(())
     }
 
-    /// Judges all connections anew where a revocation list has come since the last look.
+    /// Judges all connections anew where what is known of revocation is not what it was.
     pub fn look_for_lists(&self) {
-        let generation = self.snapshot().revocation.generation();
-        if self.lists_seen.replace(generation) != generation {
+        let judgement = self.snapshot().revocation.judgement();
+        if self.judged_by.replace(judgement) != judgement {
             self.judge_all();
         }
     }

@@ -237,6 +237,21 @@ fn list_that_has_ended_refuses_all_clients_of_its_ca_when_its_grace_is_over() {
 }
 
 #[test]
+fn list_that_ends_takes_the_connections_of_its_ca_with_it_when_its_grace_is_over() {
+    let mut listed = Listed::new();
+    let list = listed.ca.list("short.crl", 6);
+    listed.name_list(&list);
+    listed.stage.config.set_text("revocation.grace", "1s");
+    let served = listed.open();
+    let mut client = served.connect(&served.acme);
+    assert_eq!(client.get(PATH, &served.acme_token()).status, 200);
+    // Its end, its grace, and the time between two looks.
+    assert!(client.closed_within(3 * WAIT), "kept beyond its list");
+    assert!(served.acme_comes().is_err());
+    assert_eq!(served.refused("revocation_list_expired"), 1);
+}
+
+#[test]
 fn list_that_has_ended_is_believed_within_its_grace() {
     let mut listed = Listed::new();
     listed.ca.revoke(&listed.globex, "superseded");

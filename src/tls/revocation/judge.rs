@@ -43,6 +43,7 @@ pub struct Revocation {
     lists: ArcSwap<CrlSet>,
     statuses: Statuses,
     generation: AtomicU64,
+    again: AtomicU64,
 }
 
 impl std::fmt::Debug for Revocation {
@@ -99,12 +100,19 @@ impl Revocation {
         &self.statuses
     }
 
-    /// To be told when a responder says other things of a certificate than it did.
-    pub fn note_other_status(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
+    /// Has connections judged again: to be called when a responder says other things of a
+    /// certificate than it did, or a list may have ended.
+    pub fn judge_again(&self) {
+        self.again.fetch_add(1, Ordering::Release);
     }
 
-    /// Changes whenever what is said of certificates may have changed.
+    /// Changes whenever connections are to be judged again.
+    pub fn judgement(&self) -> u64 {
+        self.generation()
+            .wrapping_add(self.again.load(Ordering::Acquire))
+    }
+
+    /// Changes whenever there are other lists, or other CAs whose lists are taken.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
