@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{command, run_well};
+use crate::harness::{command, run_well, wait_until};
 use crate::load::Load;
 use crate::scene::Scene;
 
@@ -26,7 +26,10 @@ const REQUESTS_PER_S: u32 = 2_000;
 const RATIO_MAX: f64 = 1.3;
 
 fn p99(scene: &mut Scene, meanwhile: impl FnOnce(&mut Scene)) -> f64 {
-    let load = Load::of_requests(&scene.house, REQUESTS_PER_S, RUN);
+    let served = scene.house.origin.requests();
+    let load = Load::of_requests_first_of_all(&scene.house, REQUESTS_PER_S, RUN);
+    // Its handshakes are behind it.
+    wait_until("load", || scene.house.origin.requests() > served + 200);
     meanwhile(scene);
     let report = load.faultless();
     report["latency_us"]["p99"].as_f64().expect("a number")
@@ -64,7 +67,14 @@ fn requests_are_as_fast_while_the_token_fails() {
     scene.is_back();
     let mut ratios: Vec<f64> = (0..pairs)
         .map(|pair| {
-            let quiet = p99(&mut scene, |_| {});
+            // As many full handshakes as are tried while the token fails.
+            let quiet = p99(&mut scene, |scene| {
+                let end = Instant::now() + RUN;
+                while Instant::now() + Duration::from_secs(1) < end {
+                    assert!(scene.serves());
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
             let faulty = p99(&mut scene, |scene| {
                 let end = Instant::now() + RUN;
                 while Instant::now() + Duration::from_secs(1) < end {
