@@ -305,22 +305,21 @@ impl Asker {
     /// Notes what was said, and has all connections judged anew where it is something else.
     fn learn(&self, known: &Known, outcome: Result<(Answer, Duration), NoStatus>) {
         let (now, before) = (UnixSeconds::now(), known.told());
+        let outcome = outcome.and_then(|(answer, refresh)| {
+            let told = known.hear(&answer).map_err(NoStatus::Refused)?;
+            Ok((answer, told, refresh))
+        });
         self.counts
             .clients
-            .note(&outcome, |(answer, _)| answer.status);
+            .note(&outcome, |(answer, ..)| answer.status);
         self.say(known.issuer, &outcome);
         let failures = known.note_outcome(outcome.is_ok());
         match outcome {
-            Ok((answer, refresh)) => {
-                let told = match answer.status {
-                    Status::Good => Told::Good,
-                    Status::Revoked { .. } => Told::Revoked,
-                    Status::Unknown => Told::Unknown,
-                };
+            Ok((answer, told, refresh)) => {
                 let undated = UnixSeconds(answer.this_update.0 + OCSP_UNDATED_S);
                 let end = answer.next_update.unwrap_or(undated).0;
-                let believed = match told {
-                    Told::Unknown => refresh.min(UNKNOWN_FOR),
+                let believed = match answer.status {
+                    Status::Unknown => refresh.min(UNKNOWN_FOR),
                     _ => 2 * refresh,
                 };
                 let end = end.min(now.0 + believed.as_secs()).max(now.0);

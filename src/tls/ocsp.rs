@@ -133,6 +133,8 @@ pub enum OcspFault {
     Ended,
     /// It has not begun.
     NotYetValid,
+    /// It is older than one that was taken already.
+    WentBack,
     /// It says that the gateway's own certificate is revoked.
     OwnRevoked,
     /// It says that the responder does not know the gateway's own certificate.
@@ -156,6 +158,7 @@ impl OcspFault {
             Self::NoNextUpdate => "no_next_update",
             Self::Ended => "ended",
             Self::NotYetValid => "not_yet_valid",
+            Self::WentBack => "went_back",
             Self::OwnRevoked => "own_revoked",
             Self::OwnUnknown => "own_unknown",
         }
@@ -217,6 +220,10 @@ impl OcspFault {
             Self::NotYetValid => (
                 "it has not begun",
                 "see whether this machine's clock and the responder's are right",
+            ),
+            Self::WentBack => (
+                "it is older (thisUpdate) than one that was taken already",
+                "see whether an old answer is replayed, or a cache before the responder is stale",
             ),
             Self::OwnRevoked => (
                 "the certificate is revoked",

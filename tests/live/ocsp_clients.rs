@@ -7,7 +7,7 @@ use rustls::HandshakeKind;
 
 use crate::harness::client::{Client, HOST};
 use crate::harness::pki::Identity;
-use crate::harness::responder::{Database, Responder};
+use crate::harness::responder::{Database, Responder, replay_on};
 use crate::harness::stage::{House, PATH};
 use crate::harness::{peers, wait_until};
 
@@ -218,6 +218,41 @@ fn client_that_is_revoked_while_it_is_connected_is_closed_and_comes_back_no_more
     // The other one is asked about as well, and stays.
     let response = other.get(PATH, &stage.token());
     assert_eq!(response.status, 403, "{}", response.text());
+}
+
+//= RFC 6960 section 2.4 type=test
+#[test]
+fn neither_an_older_answer_nor_forgetting_it_makes_a_revoked_client_welcome() {
+    let mut scene = scene("soft-fail", "refresh = \"1s\"");
+    let stage = &scene.house.stage;
+    let older = stage.scratch.path().join("older.der");
+    let (who, ca) = (&stage.acme.certificate, &stage.partner_ca.certificate);
+    scene.database.answer(who, ca, "-30m", &older);
+    let older = std::fs::read(older).unwrap();
+    let stranger = Database::new(stage.scratch.path(), "forgotten", &stage.partner_ca, &[]);
+    scene.database.revoke(&stage.acme.der);
+    let port = scene.responder.take().expect("started above").port;
+    let knowing = scene.database.start_on(port, 60);
+    let refusal = || match &mut scene.connect(&stage.acme) {
+        Ok(client) => client.refusal(),
+        Err(error) => error.to_string(),
+    };
+    let is_revoked = || refusal().contains("CertificateRevoked");
+    assert!(is_revoked() && scene.questions("revoked") == 1);
+    drop(knowing);
+    let forgetful = stranger.start_on(port, 60);
+    wait_until("an answer that it is not known", || {
+        assert!(is_revoked(), "it is revoked still");
+        scene.questions("unknown") > 0
+    });
+    drop(forgetful);
+    replay_on(port, older);
+    wait_until("an answer from before the revocation", || {
+        assert!(is_revoked(), "it is revoked still");
+        scene.questions("refused") > 0
+    });
+    assert!(is_revoked() && scene.questions("good") == 0);
+    scene.house.gateway.await_log("older (thisUpdate)");
 }
 
 #[test]

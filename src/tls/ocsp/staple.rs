@@ -2,6 +2,7 @@
 //! thread, looked at in every handshake.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -12,6 +13,8 @@ use crate::clock::UnixSeconds;
 pub struct Staple {
     issuer: OcspIssuer,
     serial: Vec<u8>,
+    /// When the newest answer so far says that it began, in seconds since 1970.
+    newest: AtomicU64,
     held: ArcSwapOption<Stapled>,
 }
 
@@ -36,6 +39,7 @@ impl Staple {
         Self {
             issuer,
             serial,
+            newest: AtomicU64::new(0),
             held: ArcSwapOption::empty(),
         }
     }
@@ -54,7 +58,7 @@ impl Staple {
     /// the certificate is not good takes what was stapled away.
     ///
     /// # Errors
-    /// Why it is not stapled.
+    /// Why it is not stapled. One that is older than another before it changes nothing.
     pub fn take(
         &self,
         response: Vec<u8>,
@@ -62,6 +66,9 @@ impl Staple {
     ) -> Result<(UnixSeconds, UnixSeconds), OcspFault> {
         let answer = read(&response, &self.issuer, &self.serial, now)?;
         let Answer { this_update, .. } = answer;
+        if this_update.0 < self.newest.fetch_max(this_update.0, Ordering::Relaxed) {
+            return Err(OcspFault::WentBack);
+        }
         let bad = match answer.status {
             Status::Good => None,
             Status::Revoked { .. } => Some(OcspFault::OwnRevoked),

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::sync::{mpsc, oneshot};
 
-use super::IssuerId;
+use super::{Answer, IssuerId, OcspFault, Status};
 use crate::clock::UnixSeconds;
 use crate::limits::{OCSP_STATUS_BUCKETS, OCSP_STATUSES_MAX};
 
@@ -74,6 +74,8 @@ pub struct Known {
     word: AtomicU64,
     /// When to ask again, in seconds since 1970.
     again_at: AtomicU64,
+    /// When the newest answer so far says that it began, in seconds since 1970.
+    newest: AtomicU64,
     /// Questions that went unanswered since the last answer.
     failures: AtomicU64,
 }
@@ -154,6 +156,7 @@ impl Statuses {
                 key,
                 word: AtomicU64::new(0),
                 again_at: AtomicU64::new(0),
+                newest: AtomicU64::new(0),
                 failures: AtomicU64::new(0),
             })
         };
@@ -242,6 +245,31 @@ impl Known {
         self.again_at.store(again_at.0, Ordering::Relaxed);
     }
 
+    /// What an answer comes to after all that was told before; to be noted. For the one thread that
+    /// asks.
+    ///
+    /// # Errors
+    /// It is older than what was told, and whoever replays it would undo a revocation.
+    //= RFC 6960 section 2.4
+    //# thisUpdate is when what is said was known to be right: an earlier one is older news.
+    pub fn hear(&self, answer: &Answer) -> Result<Told, OcspFault> {
+        let (newest, begin) = (self.newest.load(Ordering::Relaxed), answer.this_update.0);
+        let revoked = self.told().0 == Told::Revoked;
+        let told = match answer.status {
+            Status::Revoked { .. } => Told::Revoked,
+            // Not to know a certificate any more is not to have made it good.
+            Status::Unknown if revoked => Told::Revoked,
+            Status::Unknown => Told::Unknown,
+            Status::Good => Told::Good,
+        };
+        // Where both were said in one second, what is worse holds.
+        if begin < newest || begin == newest && revoked && told == Told::Good {
+            return Err(OcspFault::WentBack);
+        }
+        self.newest.store(begin, Ordering::Relaxed);
+        Ok(told)
+    }
+
     /// Puts the next question off. For the one thread that asks.
     pub fn put_off(&self, again_at: UnixSeconds) {
         self.again_at.store(again_at.0, Ordering::Relaxed);
@@ -282,103 +310,4 @@ fn key(issuer: IssuerId, serial: &[u8]) -> Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn issuer(octet: u8) -> IssuerId {
-        IssuerId::of_octets([octet; 32])
-    }
-
-    fn at(seconds: u64) -> UnixSeconds {
-        UnixSeconds(seconds)
-    }
-
-    #[test]
-    fn what_was_told_holds_until_its_end_and_revoked_beyond_it() {
-        let statuses = Statuses::default();
-        let verdict = |now| statuses.verdict(issuer(1), &[5], at(now));
-        assert_eq!(verdict(0), Verdict::Doubt, "nobody asks");
-        let (sender, _receiver) = mpsc::channel(1);
-        statuses.answered_by(sender);
-        let asked = Verdict::ToBeAsked {
-            revoked_before: false,
-        };
-        assert_eq!(verdict(1), asked);
-        let known = statuses.enter(issuer(1), &[5]);
-        for (told, before) in [
-            (Told::Good, Verdict::Good),
-            (Told::Unknown, Verdict::Doubt),
-            (Told::Nothing, Verdict::Doubt),
-        ] {
-            known.note(told, at(100), at(50));
-            assert_eq!(known.told(), (told, at(100)));
-            assert_eq!((verdict(100), verdict(101)), (before, asked));
-        }
-        known.note(Told::Revoked, at(100), at(50));
-        let again = Verdict::ToBeAsked {
-            revoked_before: true,
-        };
-        assert_eq!((verdict(100), verdict(101)), (Verdict::Revoked, again));
-        drop(known);
-        statuses.sweep(at(200));
-        assert_eq!(verdict(201), again, "not forgotten");
-        // Of another issuer, or another serial number, nothing is known.
-        assert_eq!(statuses.verdict(issuer(2), &[5], at(1)), asked);
-        assert_eq!(statuses.verdict(issuer(1), &[5, 0], at(1)), asked);
-    }
-
-    #[test]
-    fn questions_are_bounded_and_yield_when_they_are_dropped() {
-        let statuses = Statuses::default();
-        assert!(statuses.ask(issuer(1), &[5]).is_none());
-        let (sender, mut questions) = mpsc::channel(1);
-        statuses.answered_by(sender);
-        let mut told = statuses.ask(issuer(1), &[5]).unwrap();
-        assert!(statuses.ask(issuer(1), &[6]).is_none());
-        assert!(
-            told.try_recv()
-                .is_err_and(|e| e == oneshot::error::TryRecvError::Empty)
-        );
-        let question = questions.try_recv().unwrap();
-        assert_eq!((question.issuer, &*question.serial), (issuer(1), &[5][..]));
-        drop(question);
-        assert!(
-            told.try_recv()
-                .is_err_and(|e| e == oneshot::error::TryRecvError::Closed)
-        );
-    }
-
-    #[test]
-    fn memory_is_bounded_and_keeps_what_is_held() {
-        let statuses = Statuses::default();
-        let held = statuses.enter(issuer(1), b"held");
-        held.note(Told::Good, at(1), at(1));
-        for serial in 0..2 * u32::try_from(OCSP_STATUSES_MAX).unwrap() {
-            let known = statuses.enter(issuer(1), &serial.to_be_bytes());
-            known.note(Told::Good, at(10), at(5));
-        }
-        assert!(statuses.len() <= OCSP_STATUSES_MAX, "{}", statuses.len());
-        let found = statuses.known(issuer(1), b"held").unwrap();
-        assert!(Arc::ptr_eq(&found, &held));
-    }
-
-    #[test]
-    fn what_somebody_holds_is_asked_about_again_and_the_rest_is_forgotten() {
-        let statuses = Statuses::default();
-        let held = statuses.enter(issuer(1), b"held");
-        held.note(Told::Good, at(10), at(5));
-        statuses
-            .enter(issuer(1), b"alone")
-            .note(Told::Good, at(10), at(5));
-        assert!(statuses.sweep(at(4)).is_empty());
-        let due = statuses.sweep(at(5));
-        assert_eq!(due.len(), 1);
-        assert!(Arc::ptr_eq(&due[0], &held));
-        assert_eq!(statuses.len(), 2);
-        assert_eq!(statuses.sweep(at(11)).len(), 1);
-        assert_eq!(statuses.len(), 1);
-        drop((held, due));
-        assert!(statuses.sweep(at(11)).is_empty());
-        assert!(statuses.is_empty());
-    }
-}
+mod tests;

@@ -231,6 +231,35 @@ fn good_answer_is_stapled_until_it_ends_and_a_bad_one_takes_it_away() {
     }
 }
 
+#[test]
+fn status_that_is_older_than_the_last_one_changes_nothing() {
+    let scene = Scene::new();
+    let staple = Staple::new(issuer(&scene), SERIAL.to_vec());
+    let made = |entry| {
+        let second = UnixSeconds::now();
+        while UnixSeconds::now() == second {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        answered(&scene, entry, &scene.itself(), A_DAY)
+    };
+    let made = [Entry::Valid, Entry::Valid, Entry::Revoked, Entry::Valid].map(made);
+    let [first, second, revoked, last] = &made;
+    let take = |response: &Vec<u8>| {
+        staple
+            .take(response.clone(), UnixSeconds::now())
+            .map(|_| ())
+    };
+    assert_eq!(take(second), Ok(()));
+    let times = staple.times();
+    assert_eq!(take(first), Err(OcspFault::WentBack));
+    assert_eq!((staple.times(), take(second)), (times, Ok(())));
+    assert_eq!(take(revoked), Err(OcspFault::OwnRevoked));
+    // An answer from before it was revoked is not shown again.
+    assert_eq!(take(second), Err(OcspFault::WentBack));
+    assert_eq!(staple.times(), None);
+    assert_eq!(take(last), Ok(()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 

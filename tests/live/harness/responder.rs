@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -138,6 +140,40 @@ impl Responder {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
+}
+
+/// Gives the same answer to every question on this port, for as long as the test runs.
+pub fn replay_on(port: u16, answer: Vec<u8>) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port of who has ended");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // Who has gone needs no answer.
+            let _ = replay(stream, &answer);
+        }
+    });
+}
+
+fn replay(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    reader.read_exact(&mut vec![0; length])?;
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        answer.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(answer)
 }
 
 impl Drop for Responder {
