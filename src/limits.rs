@@ -202,7 +202,12 @@ pub const TICKET_SLOT_DEFAULT: Duration = Duration::from_secs(6 * 60 * 60);
 /// seven days of RFC 8446 section 4.6.1.
 pub const TICKET_SLOT_S_MIN: u64 = 10 * 60;
 pub const TICKET_SLOT_S_MAX: u64 = 72 * 60 * 60;
-const _: () = assert!(2 * TICKET_SLOT_S_MAX + TICKET_CLOCKS_APART_S_MAX <= 7 * 86_400);
+/// How old the handshake may be in which a client showed its certificate, in slots, for its session
+/// to be continued: as long as one ticket may open. A ticket that is renewed carries the master
+/// secret of TLS 1.2 on, and with it the moment from which stolen keys would still serve.
+pub const SESSION_SLOTS_MAX: u64 = 2;
+const _: () =
+    assert!(SESSION_SLOTS_MAX * TICKET_SLOT_S_MAX + TICKET_CLOCKS_APART_S_MAX <= 7 * 86_400);
 /// What the clocks of nodes that share ticket keys may be apart without a ticket ending before
 /// the client was told it would.
 pub const TICKET_CLOCKS_APART_S_MAX: u64 = 60;

@@ -474,6 +474,7 @@ impl ClientCertVerifier for ClientAuth {
             error
         })?;
         turn::note_leaf(leaf);
+        turn::note_session_begun(UnixSeconds(now.as_secs()));
         Ok(ClientCertVerified::assertion())
     }
 

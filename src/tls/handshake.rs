@@ -242,6 +242,8 @@ pub struct Handshake {
     signed_ns: Option<u64>,
     /// The client's certificate, as read when it was verified or its ticket opened.
     leaf: Option<Arc<Leaf>>,
+    /// When the session began that it begins or continues.
+    session_begun: Option<UnixSeconds>,
     awaits: Awaits,
     /// It has waited for the client's status already.
     asked: bool,
@@ -267,6 +269,7 @@ impl Handshake {
             unshown: 0,
             signed_ns: None,
             leaf: None,
+            session_begun: None,
             awaits: Awaits::Nothing,
             asked: false,
             outcome: None,
@@ -439,7 +442,7 @@ impl Handshake {
         let has_dhe = self.terminator.auth.profile().has_dhe();
         let may_want = self.phase == Phase::Hello && has_dhe && !self.dhe;
         let hello = may_want.then(|| self.incoming.clone());
-        let turn = Turn::enter(now, may_wait, self.dhe);
+        let turn = Turn::enter(now, may_wait, self.dhe).of_session_begun(self.session_begun);
         let first = self.incoming.first().copied();
         let step = match (self.process(&turn), hello) {
             (Err(_), Some(hello)) if turn.dhe_wanted() => return self.begin_again(hello),
@@ -570,6 +573,7 @@ impl Handshake {
         session::remove(&mut self.incoming, at);
         self.unshown = end.unwrap_or(self.unshown).saturating_sub(at);
         self.processed += at;
+        self.session_begun = turn.session_begun();
         self.leaf = turn.take_leaf().or(self.leaf.take());
         if self.phase != Phase::Settled {
             self.signed_ns = turn.signed_ns();

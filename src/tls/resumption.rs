@@ -4,6 +4,14 @@
 //! ticketer does: a ticket of another trust epoch or listener, or one whose chain would not be
 //! taken in a full handshake now, is as good as none. The full handshake that follows has its
 //! verifier send the right alert.
+//!
+//! Whoever continues a session gets a new ticket for it, in TLS 1.2 with the same master secret:
+//! it is the session's age that ends it, not the ticket's. When it began stands in front of it,
+//! sealed:
+//!
+//! ```text
+//!   sealed = time of the full handshake, in seconds since 1970 (8) | session, as rustls writes it
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +19,17 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::CertificateDer;
 use rustls::server::ProducesTickets;
+use zeroize::Zeroizing;
 
 use super::ticket_keys::{SealsTickets, TicketKeys};
 use super::{ClientAuth, chains, turn};
+use crate::clock::UnixSeconds;
 
 const BINDING_BYTES: usize = 32;
+/// When the session began.
+pub(super) const BEGUN_BYTES: usize = 8;
+/// What is sealed, as it is laid out: tickets of a process that lays it out otherwise do not open.
+const LAYOUT: &[u8] = b"begun, session";
 
 /// What sessions of a listener are continued by.
 #[derive(Clone)]
@@ -30,7 +44,7 @@ pub struct Tickets {
 #[derive(Clone)]
 pub(super) struct BoundTickets {
     sealing: Arc<dyn SealsTickets>,
-    /// Hash of trust epoch and listener: authenticated with the ticket, and not in it.
+    /// Hash of trust epoch, layout and listener: authenticated with the ticket, and not in it.
     binding: [u8; BINDING_BYTES],
     auth: Arc<ClientAuth>,
 }
@@ -47,6 +61,7 @@ impl BoundTickets {
     ) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(&auth.epoch());
+        hash.update(LAYOUT);
         hash.update(listener.as_bytes());
         let binding = hash
             .finish()
@@ -58,6 +73,15 @@ impl BoundTickets {
             binding,
             auth,
         }
+    }
+
+    /// How long the session of this turn may go on still, in seconds.
+    //= RFC 8446 section 4.6.1
+    //# Sessions that are renewed again and again end some time after the handshake in which the
+    //# client showed its certificate.
+    fn left_s(&self, begun: UnixSeconds, now: UnixSeconds) -> u64 {
+        let age_s = now.0.abs_diff(begun.0);
+        self.sealing.session_s_max().saturating_sub(age_s)
     }
 }
 
@@ -75,20 +99,36 @@ impl ProducesTickets for BoundTickets {
     //= RFC 8446 section 4.6.1
     //# A ticket is said to live for seven days at most.
     fn lifetime(&self) -> u32 {
-        self.sealing.lifetime_s()
+        let now = turn::now();
+        let left_s = self.left_s(turn::session_begun().unwrap_or(now), now);
+        let left_s = u32::try_from(left_s).unwrap_or(u32::MAX);
+        self.sealing.lifetime_s().min(left_s)
     }
 
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
-        self.sealing.seal(session, &self.binding, turn::now())
+        let now = turn::now();
+        let begun = turn::session_begun().unwrap_or(now);
+        // One that is over in this second: a lifetime of none would be one without a bound.
+        if self.left_s(begun, now) == 0 {
+            return None;
+        }
+        let sealed = Zeroizing::new([&begun.0.to_be_bytes(), session].concat());
+        self.sealing.seal(&sealed, &self.binding, now)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let now = turn::now();
-        let session = self.sealing.open(ticket, &self.binding, now)?;
+        let mut session = self.sealing.open(ticket, &self.binding, now)?;
+        let begun = UnixSeconds(u64::from_be_bytes(*session.first_chunk::<BEGUN_BYTES>()?));
+        if self.left_s(begun, now) == 0 {
+            return None;
+        }
+        session.drain(..BEGUN_BYTES);
         let chain: Vec<_> = chains::certificates(chain(&session)?)
             .map(CertificateDer::from)
             .collect();
         turn::note_leaf(self.auth.continued(&chain, now).ok()?);
+        turn::note_session_begun(begun);
         Some(session)
     }
 }

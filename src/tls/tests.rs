@@ -16,7 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, Error, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 
 use super::certificates::Shown;
-use super::resumption::{BoundTickets, chain};
+use super::resumption::{BEGUN_BYTES, BoundTickets, chain};
 use super::server_key::ServerKey;
 use super::ticket_keys::{SealsTickets, TicketKeys};
 use super::*;
@@ -32,6 +32,7 @@ mod partners;
 mod profiles;
 mod records;
 mod refusals;
+mod renewal;
 mod revocation;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
@@ -444,6 +445,9 @@ impl SealsTickets for Plainly {
     fn lifetime_s(&self) -> u32 {
         60
     }
+    fn session_s_max(&self) -> u64 {
+        60
+    }
 }
 
 #[test]
@@ -463,7 +467,9 @@ fn leaf_is_found_in_every_session_rustls_writes() {
             };
             established(&world.plain(), &Arc::new(config));
             let session = seen.0.lock().unwrap().pop().expect("a ticket");
-            let shown = chain(&session).and_then(|chain| chain.get(3..));
+            let (begun, session) = session.split_at(BEGUN_BYTES);
+            assert_eq!(begun, NOW.0.to_be_bytes());
+            let shown = chain(session).and_then(|chain| chain.get(3..));
             assert_eq!(shown, Some(who.der.as_ref()));
             for end in 0..session.len() {
                 chain(&session[..end]);

@@ -24,7 +24,7 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixSeconds;
-use crate::limits::{TICKET_CLOCKS_APART_S_MAX, TICKET_SLOT_DEFAULT};
+use crate::limits::{SESSION_SLOTS_MAX, TICKET_CLOCKS_APART_S_MAX, TICKET_SLOT_DEFAULT};
 
 mod ring;
 mod secret;
@@ -51,6 +51,10 @@ pub(super) trait SealsTickets: Send + Sync {
 
     /// How long a ticket opens for certain, in seconds.
     fn lifetime_s(&self) -> u32;
+
+    /// How old the full handshake of a session may be that is continued, however often its tickets
+    /// have been renewed, in seconds.
+    fn session_s_max(&self) -> u64;
 }
 
 /// The keys of one process, or of all nodes that share a secret.
@@ -228,6 +232,11 @@ impl SealsTickets for TicketKeys {
     fn lifetime_s(&self) -> u32 {
         let certain = self.slot_s.saturating_sub(TICKET_CLOCKS_APART_S_MAX);
         u32::try_from(certain).unwrap_or(u32::MAX)
+    }
+
+    /// What the longest-lived ticket has.
+    fn session_s_max(&self) -> u64 {
+        SESSION_SLOTS_MAX.saturating_mul(self.slot_s)
     }
 }
 

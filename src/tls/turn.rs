@@ -26,6 +26,7 @@ struct Situation {
     signed_ns: Option<u64>,
     refusal: Option<Refusal>,
     key_shown: bool,
+    session_begun: Option<UnixSeconds>,
 }
 
 thread_local! {
@@ -50,6 +51,7 @@ impl Turn {
             signed_ns: None,
             refusal: None,
             key_shown: false,
+            session_begun: None,
         };
         SITUATION.set(Some(situation));
         Self {
@@ -78,6 +80,19 @@ impl Turn {
     /// with a message before its last.
     pub(super) fn key_shown(&self) -> bool {
         SITUATION.get().is_some_and(|situation| situation.key_shown)
+    }
+
+    /// The same, of a session whose client has shown its certificate in an earlier turn: when.
+    pub(super) fn of_session_begun(self, at: Option<UnixSeconds>) -> Self {
+        if let Some(at) = at {
+            note_session_begun(at);
+        }
+        self
+    }
+
+    /// When the session began that this handshake begins or continues, as far as that is known.
+    pub(super) fn session_begun(&self) -> Option<UnixSeconds> {
+        session_begun()
     }
 
     /// Why a callback refused during this turn.
@@ -141,6 +156,23 @@ pub(super) fn note_key_shown() {
         key_shown: true,
         ..situation
     }));
+}
+
+/// When the session of this handshake began: with the full handshake in which the client showed
+/// its certificate, now or before its ticket was sealed. What is noted last counts: rustls opens
+/// the ticket that it goes on with last, and has a certificate verified after all tickets.
+pub(super) fn note_session_begun(at: UnixSeconds) {
+    SITUATION.set(SITUATION.get().map(|situation| Situation {
+        session_begun: Some(at),
+        ..situation
+    }));
+}
+
+/// What was noted of it.
+pub(super) fn session_begun() -> Option<UnixSeconds> {
+    SITUATION
+        .get()
+        .and_then(|situation| situation.session_begun)
 }
 
 /// A certificate that is good, by its chain or by a ticket.

@@ -272,6 +272,9 @@ impl SealsTickets for NoTickets {
     fn lifetime_s(&self) -> u32 {
         0
     }
+    fn session_s_max(&self) -> u64 {
+        60
+    }
 }
 
 /// A server that is done, to which the client has sent in one piece its last flight and what
