@@ -21,7 +21,8 @@ use tokio::sync::oneshot;
 
 use super::certificates::{Chooser, ServerCertificate, Shown};
 use super::hello::{
-    CONTENT_HANDSHAKE, HYBRID, Hello, HelloScan, offers_session, record_end, wants_hybrid,
+    self, CONTENT_HANDSHAKE, HYBRID, Hello, HelloScan, message, offers_session, record_end,
+    wants_hybrid,
 };
 use super::leaf::Leaf;
 use super::ocsp::Known;
@@ -506,7 +507,7 @@ impl Handshake {
     /// hello is processed again where the token may be waited for.
     fn resume_here(&mut self, now: UnixSeconds) -> Option<Result<Step, Refusal>> {
         // Who was admitted to DHE has offered no session that goes on.
-        if self.phase != Phase::Hello || self.dhe || !offers_session(&self.incoming) {
+        if self.phase != Phase::Hello || self.dhe || !offers_session(&message(&self.incoming)) {
             return None;
         }
         let fresh = UnbufferedServerConnection::new(Arc::clone(self.config())).ok()?;
@@ -611,7 +612,7 @@ impl Handshake {
     /// rustls takes the group that the client names first; a hybrid that the client has sent a
     /// share for comes before whatever that is.
     fn prefer_hybrid(&mut self) {
-        let preferred = wants_hybrid(&self.incoming, self.terminator.auth.profile());
+        let preferred = wants_hybrid(&message(&self.incoming), self.terminator.auth.profile());
         if self.hybrid || !preferred {
             return;
         }
@@ -626,9 +627,7 @@ impl Handshake {
     //= TS 33.210 clause 6.2.1
     //# TLS 1.1 and older are refused, as what they are.
     fn check_version(&mut self) -> Result<(), Refusal> {
-        let record = record_end(&self.incoming, 0).and_then(|end| self.incoming.get(..end));
-        // Behind the record's header and the message's: the version the client asks for.
-        match record.and_then(|record| record.get(9..11)) {
+        match hello::version(&message(&self.incoming)) {
             Some(version) if *version < [3, 3][..] => {
                 self.plain_alert(ALERT_PROTOCOL_VERSION);
                 Err(Refusal::NoCommonProfile)

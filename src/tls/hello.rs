@@ -1,6 +1,8 @@
 //! What is looked for in a ClientHello before rustls is shown it: its end, and hints of what it
 //! will come to. rustls reads it again, and its reading counts.
 
+use std::borrow::Cow;
+
 use rustls::NamedGroup;
 
 use super::Profile;
@@ -19,6 +21,36 @@ pub(super) fn record_end(bytes: &[u8], from: usize) -> Option<usize> {
     let &[_, _, _, high, low] = bytes.get(from..)?.first_chunk()?;
     let end = from + 5 + usize::from(u16::from_be_bytes([high, low]));
     (end <= bytes.len()).then_some(end)
+}
+
+/// The handshake message that the records begin with, without their headers, as far as it has
+/// come: what is looked for in a hello may lie in any of them.
+//= RFC 8446 section 5.1
+//# A handshake message may be spread over several records.
+pub(super) fn message(records: &[u8]) -> Cow<'_, [u8]> {
+    let mut message = Cow::Borrowed(&[][..]);
+    let mut at = 0;
+    while let Some(end) = record_end(records, at) {
+        let (content, body) = (records[at], &records[at + 5..end]);
+        at = end;
+        match content {
+            CONTENT_CHANGE_CIPHER_SPEC => continue,
+            CONTENT_HANDSHAKE if message.is_empty() => message = Cow::Borrowed(body),
+            CONTENT_HANDSHAKE => message.to_mut().extend_from_slice(body),
+            _ => break,
+        }
+        if let Some(&[_, a, b, c]) = message.first_chunk() {
+            let end = 4 + (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c));
+            if end <= message.len() {
+                match &mut message {
+                    Cow::Borrowed(message) => *message = &message[..end],
+                    Cow::Owned(message) => message.truncate(end),
+                }
+                break;
+            }
+        }
+    }
+    message
 }
 
 /// What has come of a ClientHello.
@@ -82,7 +114,12 @@ fn expected(content: u8) -> bool {
     matches!(content, CONTENT_HANDSHAKE | CONTENT_CHANGE_CIPHER_SPEC)
 }
 
-/// Whether a ClientHello, whole in its first record, offers to continue a session: by a
+/// The version that a ClientHello asks for where it has no extension for that.
+pub(super) fn version(hello: &[u8]) -> Option<&[u8]> {
+    hello.get(4..6)
+}
+
+/// Whether a ClientHello offers to continue a session: by a
 /// pre_shared_key (RFC 8446 section 4.2.11) or by a ticket (RFC 5077 section 3.2). What it says is
 /// only taken as a hint.
 pub(super) fn offers_session(hello: &[u8]) -> bool {
@@ -93,7 +130,7 @@ pub(super) fn offers_session(hello: &[u8]) -> bool {
     })
 }
 
-/// Whether a ClientHello, whole in its first record, has a share for the hybrid group and names
+/// Whether a ClientHello has a share for the hybrid group and names
 /// another one before that this profile has as well. As a hint: rustls reads it again.
 pub(super) fn wants_hybrid(hello: &[u8], profile: &Profile) -> bool {
     let content = |wanted| {
@@ -127,8 +164,8 @@ fn extensions(hello: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         Some(length_bytes + length)
     };
     let found = || {
-        // Record header, message header, version and random; then three vectors, then their own.
-        let mut rest = hello.get(5 + 4 + 2 + 32..)?;
+        // Message header, version and random; then three vectors, then their own.
+        let mut rest = hello.get(4 + 2 + 32..)?;
         for length_bytes in [1, 2, 1] {
             rest = rest.get(skip(rest, length_bytes)?..)?;
         }

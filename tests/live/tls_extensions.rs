@@ -316,6 +316,10 @@ fn hybrid_is_taken_wherever_a_share_for_it_stands() {
                 (HYBRID, hybrid.pub_key()),
             ]),
         );
+    for of in [100, 600, 1_200, 1_500] {
+        let answer = hello.ask_in_records(of, house.gateway.address).hello();
+        assert_eq!(answer.group(), Some(HYBRID), "in records of {of}");
+    }
     let answer = hello.ask(house.gateway.address).hello();
     assert_eq!(answer.group(), Some(HYBRID));
     let share = &answer.extension(KEY_SHARE).expect("a share")[4..];

@@ -137,10 +137,62 @@ fn hello(groups: &[u16], shares: &[u16]) -> Vec<u8> {
     let shares = list(shares.iter().flat_map(share).collect());
     let extension = |kind: u16, content| [&kind.to_be_bytes()[..], &list(content)].concat();
     let both = [extension(10, names), extension(51, shares)].concat();
-    let mut hello = vec![0; 5 + 4 + 2 + 32];
+    let mut hello = vec![0; 4 + 2 + 32];
     hello.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0]);
     hello.extend(list(both));
     hello
+}
+
+/// A hello cut into records of so many octets, its header's length set.
+fn in_records(mut message: Vec<u8>, of: usize) -> Vec<u8> {
+    let length = u32::try_from(message.len() - 4).unwrap().to_be_bytes();
+    message[..4].copy_from_slice(&[1, length[1], length[2], length[3]]);
+    let record = |part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&[22, 3, 1][..], &length, part].concat()
+    };
+    message.chunks(of).flat_map(record).collect()
+}
+
+//= RFC 8446 section 5.1 type=test
+//# A handshake message may be spread over several records.
+#[test]
+fn hello_is_looked_into_over_the_headers_of_its_records() {
+    const HYBRID: u16 = 0x11ec;
+    let second = hello(&[29, HYBRID], &[29, HYBRID]);
+    for of in [1, 2, 5, 40, 60, 16_384] {
+        let records = in_records(second.clone(), of);
+        let behind = [&records[..], &[22, 3, 1, 0, 1, 7]].concat();
+        let late = [&[20, 3, 3, 0, 1, 1][..], &records].concat();
+        for octets in [&records, &behind, &late] {
+            let message = hello::message(octets);
+            assert_eq!(message[4..], second[4..], "records of {of}");
+            assert!(wants_hybrid(&message, &profile::THREE_GPP));
+        }
+        for end in 0..records.len() {
+            let message = hello::message(&records[..end]);
+            assert!(message.len() < second.len() && !wants_hybrid(&message, &profile::THREE_GPP));
+        }
+    }
+    assert!(hello::message(&[21, 3, 3, 0, 2, 1, 90]).is_empty());
+}
+
+#[test]
+fn session_is_continued_on_the_shard_whatever_records_its_hello_lies_in() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    for record in [None, Some(32), Some(100), Some(1_000)] {
+        let mut config = world.config(&TLS13, &[&who]);
+        config.max_fragment_size = record;
+        let config = Arc::new(config);
+        let terminator = world.terminator(&clients(), "a", true);
+        let (mut server, mut first) = (Handshake::new(&terminator), client(&config));
+        assert_eq!(shake(&mut server, &mut first, NOW), (Ok(1), Ok(())));
+        let (mut server, mut second) = (Handshake::new(&terminator), client(&config));
+        let (outcome, heard) = shake(&mut server, &mut second, NOW);
+        assert_eq!((outcome, heard), (Ok(0), Ok(())), "records of {record:?}");
+        assert_eq!(server.resumed(), Some(true));
+    }
 }
 
 #[test]

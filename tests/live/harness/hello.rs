@@ -147,6 +147,14 @@ impl Hello {
     pub fn ask(&self, address: SocketAddr) -> Reply {
         say(address, &self.record())
     }
+
+    /// As [`Self::ask`], in records of so many octets.
+    pub fn ask_in_records(&self, of: usize, address: SocketAddr) -> Reply {
+        let record = |part: &[u8]| [&[22, 3, 1][..], &vector(part)].concat();
+        let message = &self.record()[5..];
+        let records: Vec<u8> = message.chunks(of).flat_map(record).collect();
+        say(address, &records)
+    }
 }
 
 /// Says octets on a connection of its own, and hears the first record of the answer.
