@@ -2,7 +2,7 @@
 //! is as good as none where it must be there.
 
 use x509_parser::asn1_rs::Oid;
-use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::extensions::{CRLDistributionPoint, GeneralName, ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_HASH_SHA256,
     OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_RSASSAPSS,
@@ -196,10 +196,17 @@ pub(super) fn extended_key_usage_critical(seen: &Seen<'_>) -> bool {
     non_critical(seen, &OID_X509_EXT_EXTENDED_KEY_USAGE)
 }
 
+//= RFC 5280 section 4.2.1.13
+//# A distribution point says where the list is or who issues it: reasons alone lead nowhere.
 pub(super) fn crl_distribution_points(seen: &Seen<'_>) -> bool {
+    let leads = |point: &CRLDistributionPoint<'_>| {
+        let issuer = point.crl_issuer.as_ref();
+        point.distribution_point.is_some() || issuer.is_some_and(|names| !names.is_empty())
+    };
     extension(seen, &OID_X509_EXT_CRL_DISTRIBUTION_POINTS).is_some_and(|extension| {
         matches!(extension.parsed_extension(),
-            ParsedExtension::CRLDistributionPoints(points) if !points.points.is_empty())
+            ParsedExtension::CRLDistributionPoints(points)
+                if !points.points.is_empty() && points.points.iter().all(leads))
     })
 }
 

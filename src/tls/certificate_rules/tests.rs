@@ -371,10 +371,24 @@ fn critical_extensions_are_those_of_the_profile() {
     assert_eq!(authority(&identified), expected);
 }
 
+/// cRLDistributionPoints of these contents.
+fn points(points: &[&[u8]]) -> Recipe {
+    let points: Vec<u8> = points.iter().flat_map(|point| der(0x30, point)).collect();
+    client().with(&CRL_DISTRIBUTION_POINTS, false, &der(0x30, &points))
+}
+
+/// keyCompromise and cACompromise, of a distribution point.
+const REASONS: [u8; 4] = [0x81, 2, 1, 0x60];
+
 //= TS 33.310 clause 6.1.3a type=test
 //# What holds for the certificate of a TLS client or server.
+//= RFC 5280 section 4.2.1.13 type=test
+//# A distribution point says where the list is or who issues it: reasons alone lead nowhere.
 #[test]
 fn entity_certificates_are_judged() {
+    let somewhere = der(0xa0, &der(0xa0, &der(0x86, b"http://crl.example/t8.crl")));
+    let issuer = der(0xa2, &der(0x82, b"crl.example"));
+    assert_eq!(leaf(&points(&[&somewhere, &issuer])), []);
     let cases = [
         (client().without(&KEY_USAGE), Rule::KeyUsage),
         (
@@ -398,6 +412,9 @@ fn entity_certificates_are_judged() {
             client().without(&CRL_DISTRIBUTION_POINTS),
             Rule::CrlDistributionPoints,
         ),
+        (points(&[&[]]), Rule::CrlDistributionPoints),
+        (points(&[&REASONS]), Rule::CrlDistributionPoints),
+        (points(&[&somewhere, &REASONS]), Rule::CrlDistributionPoints),
         (
             client().marked(&CRL_DISTRIBUTION_POINTS, true),
             Rule::CrlDistributionPointsCritical,
