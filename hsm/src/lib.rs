@@ -269,6 +269,17 @@ impl PrivateKey {
         })
     }
 
+    /// Whether this key is in a token and known to be that of `certificate_spki`, so that nothing
+    /// else it signed would be let out. Asks no token: of a key that has been proved before it says
+    /// what [`PrivateKey::prove`] would, also while its token is away.
+    pub fn is_known_to_be(&self, certificate_spki: &[u8]) -> bool {
+        match &self.keeper {
+            Keeper::Slots(key) => key.is_known_to_be(certificate_spki),
+            _ => PublicKey::from_spki(certificate_spki)
+                .is_ok_and(|public| self.identity() == Some(&public)),
+        }
+    }
+
     /// Proves the key where there is no certificate to prove it against: by the public key that
     /// belongs to it, which is given back as DER of SubjectPublicKeyInfo. In a token that is the
     /// public key object beside the private key; for a file it is derived.

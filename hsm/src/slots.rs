@@ -80,6 +80,11 @@ impl Slots {
         Ok(spki)
     }
 
+    /// Whether each of them is known to be the key of this certificate.
+    pub fn is_known_to_be(&self, spki: &[u8]) -> bool {
+        self.slots.iter().all(|slot| slot.key.is_known_to_be(spki))
+    }
+
     pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
         first_that_can(self.slots.iter().map(|slot| &slot.queued), |at| {
             self.slots[at].key.sign(job)

@@ -33,6 +33,8 @@ pub(super) use staples::tls as tls_to_responder;
 #[derive(Debug, Default)]
 pub struct Report {
     pub rows: Vec<Row>,
+    /// How many of the faults are of tokens: they may go away by themselves.
+    of_tokens: usize,
 }
 
 /// One thing looked at.
@@ -50,6 +52,24 @@ impl Report {
             .iter()
             .filter_map(|row| row.found.as_ref().err().cloned())
             .collect()
+    }
+
+    /// Whether something is wrong, and all of that with tokens.
+    pub fn is_of_tokens_only(&self) -> bool {
+        self.of_tokens > 0 && self.of_tokens == self.faults().len()
+    }
+
+    /// The same as [`Self::note`] of a key, which may be in a token.
+    fn note_key<T>(
+        &mut self,
+        key: &KeySource,
+        what: impl Into<String>,
+        found: Result<(T, String), Fault>,
+    ) -> Option<T> {
+        if found.is_err() && matches!(key, KeySource::Pkcs11 { .. }) {
+            self.of_tokens += 1;
+        }
+        self.note(what, found)
     }
 
     /// Notes a finding and hands on what it was about.
@@ -292,20 +312,20 @@ fn own_issuer(
             before.is_some_and(|before| before.key.value == oauth.key.value)
         })
         .and_then(|running| running.snapshot.issuer.as_ref())
-        .map(|issuer| issuer.signing_key())
-        .filter(|key| key.in_token() && key.prove_alone().is_ok());
-    let found = match open {
-        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
-        None => private_key(&oauth.key, "oauth.key"),
+        .filter(|issuer| issuer.signing_key().in_token());
+    let (name, audience) = (oauth.issuer.value.clone(), oauth.audience.clone());
+    let lifetime = oauth.token_lifetime;
+    let made = match open {
+        Some(issuer) => {
+            report.note("issuer key", Ok(((), "in token, as before".to_owned())));
+            issuer.again(name, audience, lifetime, &config.clients)
+        }
+        None => {
+            let found = private_key(&oauth.key, "oauth.key");
+            let key = report.note_key(&oauth.key.value, "issuer key", found)?;
+            Issuer::new(name, audience, lifetime, key, &config.clients)
+        }
     };
-    let key = report.note("issuer key", found)?;
-    let made = Issuer::new(
-        oauth.issuer.value.clone(),
-        oauth.audience.clone(),
-        oauth.token_lifetime,
-        key,
-        &config.clients,
-    );
     let made = made.map_err(|wrong| {
         let client = wrong.client.and_then(|client| {
             let place = usize::try_from(client.0).ok()?;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::load::{self, Report, Running};
+use super::load::{self, Running};
 use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
@@ -18,6 +18,8 @@ use crate::config::{self, Config, Fault, KeySource};
 use crate::peer::Client;
 use crate::snapshot::Current;
 
+/// Between two attempts at a configuration that tokens alone stood in the way of.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// Between two looks whether there is something to do.
 const TURN_EVERY: Duration = Duration::from_millis(20);
 
@@ -74,6 +76,15 @@ pub struct Reloader {
     /// As of the last look, where that differed.
     changed: Option<Vec<Stamp>>,
     look_at: Millis,
+    /// When a reload is tried again that was refused for faults of tokens only.
+    retry_at: Option<Millis>,
+}
+
+/// Why a reload is refused.
+struct Refused {
+    faults: Vec<Fault>,
+    /// The same may be right in a moment, with no file changed.
+    of_tokens_only: bool,
 }
 
 /// What tells one content of a file from another; none where it is not there.
@@ -95,6 +106,7 @@ impl Reloader {
             stamps: Vec::new(),
             changed: None,
             look_at: now,
+            retry_at: None,
             config,
             current,
             reloads,
@@ -131,8 +143,12 @@ impl Reloader {
         thread.map(drop)
     }
 
-    /// Looks at the files if that is due, and reloads where they have changed. To be called often.
+    /// Looks at the files if that is due, and reloads where they have changed, or where only tokens
+    /// were in the way. To be called often.
     pub fn turn(&mut self, now: Millis) {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.attempt("a token may be back", true);
+        }
         let Some(every) = self.config.reload.watch else {
             return;
         };
@@ -152,14 +168,27 @@ impl Reloader {
 
     /// Reads everything again and puts it into force, or says what is wrong with it.
     pub fn reload(&mut self, why: &str) {
+        self.attempt(why, false);
+    }
+
+    /// Faults that were said at the first attempt and are of tokens still are not said again.
+    fn attempt(&mut self, why: &str, again: bool) {
         // Before the files are read: one that changes meanwhile is read again.
         self.stamps = self.stamps_now();
         self.changed = None;
         let applied = self.replace();
+        let of_tokens_only = applied
+            .as_ref()
+            .err()
+            .is_some_and(|refused| refused.of_tokens_only);
+        self.retry_at = of_tokens_only.then(|| Millis::now().after(RETRY_EVERY));
+        if of_tokens_only && again {
+            return;
+        }
         self.reloads.note(applied.is_ok());
         match applied {
             Ok(()) => tracing::info!(why, "the configuration was read again and is in force"),
-            Err(faults) => {
+            Err(Refused { faults, .. }) => {
                 for Fault {
                     line,
                     key,
@@ -173,6 +202,7 @@ impl Reloader {
                     why,
                     file = %self.config.file.display(),
                     faults = faults.len(),
+                    tried_again = of_tokens_only,
                     "the configuration was read again and is at fault: what was in force stays"
                 );
             }
@@ -184,18 +214,28 @@ impl Reloader {
         }
     }
 
-    fn replace(&mut self) -> Result<(), Vec<Fault>> {
-        let written = config::read(&self.config.file)?;
+    fn replace(&mut self) -> Result<(), Refused> {
+        let written = config::read(&self.config.file).map_err(|faults| Refused {
+            faults,
+            of_tokens_only: false,
+        })?;
         let (config, restart) = to_apply(&self.config, written);
         let before = self.current.load_full();
         let running = Running {
             config: &self.config,
             snapshot: &before,
         };
-        let (snapshot, report) = load::load(&config, UnixSeconds::now(), Some(running));
+        let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
+        // Lists of CAs that are named no more are not gone by: all must be read for that.
+        let issuers = revocation::issuers(&config, &mut report);
         let snapshot = match snapshot {
             Some(snapshot) if report.faults().is_empty() => snapshot,
-            _ => return Err(report.faults()),
+            _ => {
+                return Err(Refused {
+                    faults: report.faults(),
+                    of_tokens_only: report.is_of_tokens_only(),
+                });
+            }
         };
         for key in restart {
             tracing::warn!(
@@ -206,8 +246,6 @@ impl Reloader {
         }
         self.certificate_not_after
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
-        // Lists of CAs that are no anchors any more are not gone by.
-        let issuers = revocation::issuers(&config, &mut Report::default());
         snapshot.revocation.take_lists_of(issuers);
         self.current.store(Arc::new(snapshot));
         let started = self.ocsp_keeper.as_mut();

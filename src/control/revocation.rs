@@ -168,12 +168,17 @@ pub fn sources(config: &Config) -> Result<Vec<CrlFrom>, Fault> {
 
 /// The trust anchors, and what the lists name beside them.
 pub fn issuers(config: &Config, report: &mut Report) -> Vec<CrlIssuer> {
-    // What is wrong with an anchor was said already.
-    let anchors = config.partners.iter();
-    let anchors = anchors
-        .filter_map(|partner| certificates(&partner.client_ca, &client_ca_key(partner)).ok())
-        .flatten();
-    let mut issuers: Vec<_> = anchors.filter_map(|der| CrlIssuer::read(&der)).collect();
+    let mut issuers = Vec::new();
+    for partner in &config.partners {
+        match certificates(&partner.client_ca, &client_ca_key(partner)) {
+            Ok(read) => issuers.extend(read.iter().filter_map(|der| CrlIssuer::read(der))),
+            // It may have become wrong since the anchors were read.
+            Err(wrong) if !report.faults().contains(&wrong) => {
+                report.note::<()>("list issuers", Err(wrong));
+            }
+            Err(_) => {}
+        }
+    }
     for at in config
         .revocation
         .lists

@@ -151,6 +151,31 @@ impl Issuer {
         })
     }
 
+    /// The same issuer, with its key, as another configuration wants it. The key has been proved,
+    /// and is not asked again: its token may be away.
+    ///
+    /// # Errors
+    /// As [`Issuer::new`], of the name and the registrations.
+    pub fn again(
+        &self,
+        name: String,
+        audience: String,
+        lifetime: Duration,
+        clients: &[Client],
+    ) -> Result<Self, IssuerFault> {
+        check_name(&name)?;
+        Ok(Self {
+            header: self.header.clone(),
+            registered: registrations(clients)?,
+            jwks: self.jwks.clone(),
+            metadata: metadata::metadata(&name),
+            lifetime_s: lifetime.as_secs(),
+            name,
+            audience,
+            key: Arc::clone(&self.key),
+        })
+    }
+
     /// What of the issuer is at this path of the T8 listener; none: the path is not the issuer's.
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         match path {

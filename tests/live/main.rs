@@ -32,6 +32,8 @@ mod operation;
 mod own_certificates;
 mod privacy;
 mod reload;
+mod reload_lists;
+mod reload_tokens;
 mod resumption;
 mod resumption_refused;
 mod revocation;

@@ -14,7 +14,7 @@ use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
 
 pub const APPLIED: &str = "was read again and is in force";
-const REFUSED: &str = "was read again and is at fault";
+pub const REFUSED: &str = "was read again and is at fault";
 pub const ON_SIGNAL: &str = "\"off\"";
 
 /// A house whose files are looked at on SIGHUP only.
@@ -26,7 +26,7 @@ fn house() -> House {
 }
 
 /// How often something was said.
-fn said(house: &House, text: &str) -> usize {
+pub fn said(house: &House, text: &str) -> usize {
     house.gateway.log().matches(text).count()
 }
 
@@ -38,7 +38,7 @@ pub fn reload(house: &House) {
 }
 
 /// The same where something in it is wrong.
-fn reload_in_vain(house: &House) {
+pub fn reload_in_vain(house: &House) {
     let before = said(house, REFUSED);
     house.gateway.hang_up();
     wait_until("the refusal of the reload", || {

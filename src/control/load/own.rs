@@ -214,26 +214,30 @@ fn check_names(written: &Written<'_>, leaf: &X509Certificate<'_>) -> Result<(), 
     }
 }
 
-/// The certificate's key, proved to be that. A key in a token that was open already is used again,
-/// unless another stands in its place by now.
+/// The certificate's key, proved to be that. A key in a token that was open already, and proved to
+/// be this certificate's, is used again without being asked: a token that is away, or hangs, is not
+/// to stand in the way of another change. Whether another key stands in its place by now is found
+/// out by whoever opens its sessions again.
 fn server_key(
     written: &Written<'_>,
     chain: Option<&Chain>,
     running: Option<Running<'_>>,
     report: &mut Report,
 ) -> Option<Arc<PrivateKey>> {
-    let open = running.and_then(|running| running.key(&written.key.value));
-    let open =
-        open.filter(|key| key.in_token() && chain.is_some_and(|c| key.prove(&c.spki).is_ok()));
+    let source = &written.key.value;
     let key_name = format!("{}.key", written.section);
-    let found = match open {
-        Some(key) => Ok((Arc::clone(key), "in token, as before".to_owned())),
-        None => private_key(written.key, &key_name),
-    };
-    let key = report.note(written.called("server key"), found)?;
+    let open = running.and_then(|running| running.key(source));
+    if let Some(key) = open.filter(|key| chain.is_some_and(|c| key.is_known_to_be(&c.spki))) {
+        let found = Ok(((), "in token, as before".to_owned()));
+        report.note(written.called("server key"), found);
+        return Some(Arc::clone(key));
+    }
+    let found = private_key(written.key, &key_name);
+    let key = report.note_key(source, written.called("server key"), found)?;
     let proved = key.prove(&chain?.spki);
     let proved = proved.map_err(|open| fault(written.key, &key_name, open.what, open.cure));
     let said = "signed, and verified with the certificate".to_owned();
-    report.note(written.called("key proof"), proved.map(|()| ((), said)))?;
+    let proved = proved.map(|()| ((), said));
+    report.note_key(source, written.called("key proof"), proved)?;
     Some(key)
 }

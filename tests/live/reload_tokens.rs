@@ -1,0 +1,147 @@
+//! What changes while a token is away: trust is lost all the same, because nothing about the keys
+//! has changed; and what needs the token comes into force when it is back.
+
+use std::time::Duration;
+
+use crate::harness::client::{Client, HOST};
+use crate::harness::origin::Origin;
+use crate::harness::pki::{Key, Leaf};
+use crate::harness::softhsm::Token;
+use crate::harness::stage::{House, PATH, Stage};
+use crate::harness::{WAIT, signal, wait_until, within};
+use crate::hsm_lost::Store;
+use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload, reload_in_vain, rewrite, said};
+
+fn house(change: impl FnOnce(&mut Stage, &Token)) -> (House, Token) {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
+    stage.config.set("reload.watch", ON_SIGNAL);
+    stage.watch();
+    change(&mut stage, &token);
+    let gateway = stage.start();
+    let house = House {
+        gateway,
+        origin,
+        stage,
+    };
+    (house, token)
+}
+
+/// Takes the token away, and has the signer find out.
+fn lose(house: &House, store: &Store) {
+    store.lose();
+    let dialer = house.stage.dialer(&house.stage.acme);
+    let failed = || dialer.connect(house.gateway.address).is_err();
+    assert!(within(WAIT, failed), "nothing was lost");
+}
+
+fn globex(house: &House) -> Result<Client, String> {
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let connected = dialer.connect(house.gateway.address);
+    connected.map_err(|fault| fault.to_string())
+}
+
+fn take_globex_out(house: &mut House) {
+    rewrite(house, |config| {
+        let acme = config.table_body("client", 0);
+        config.without_tables("client").table("client", &acme);
+    });
+}
+
+/// The reload in force, and the connection closed, with the token away.
+fn taken_out_without_the_token(house: &mut House, store: &Store) {
+    let (mut acme, mut globex) = (house.client(), globex(house).expect("a handshake"));
+    assert_eq!(acme.get(PATH, &house.token()).status, 200);
+    lose(house, store);
+    take_globex_out(house);
+    reload(house);
+    assert!(globex.closed(), "kept");
+    assert_eq!(acme.get(PATH, &house.token()).status, 200);
+    assert_eq!(said(house, REFUSED), 0, "{}", house.gateway.log());
+}
+
+#[test]
+fn client_that_is_taken_out_while_the_token_is_away_is_cut_off_at_once() {
+    let (mut house, _token) = house(|_, _| {});
+    let store = Store::of(&house.stage);
+    taken_out_without_the_token(&mut house, &store);
+    // The key is that of before.
+    store.bring_back();
+    house.gateway.admin().await_readiness(200);
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// The issuer's key is in the same token, and no more asked for than the server's.
+#[test]
+fn client_of_an_issuer_in_a_token_is_cut_off_at_once_while_that_is_away() {
+    let (mut house, _token) = house(|stage, token| stage.issue_tokens_from(token));
+    let store = Store::of(&house.stage);
+    taken_out_without_the_token(&mut house, &store);
+}
+
+/// Nobody waits for a signature that nobody needs.
+#[test]
+fn client_that_is_taken_out_while_the_signer_hangs_is_cut_off_at_once() {
+    let wait_for_signature = 3 * WAIT;
+    let (mut house, _token) = house(|stage, _| {
+        let wait = format!("{}s", wait_for_signature.as_secs());
+        for key in ["signature", "handshake", "drain"] {
+            stage.config.set_text(&format!("deadlines.{key}"), &wait);
+        }
+    });
+    let mut globex = globex(&house).expect("a handshake");
+    let signer = house.gateway.signer_pid();
+    signal(signer, "STOP");
+    take_globex_out(&mut house);
+    house.gateway.hang_up();
+    let cut_off = globex.closed_within(WAIT);
+    signal(signer, "CONT");
+    assert!(cut_off, "{}", house.gateway.log());
+    assert_eq!(said(&house, APPLIED), 1);
+}
+
+#[test]
+fn what_a_token_that_is_away_stood_in_the_way_of_comes_into_force_when_it_is_back() {
+    let (mut house, token) = house(|_, _| {});
+    let spki = token.generate_another(Key::P256, "next", "22");
+    let leaf = Leaf::server(HOST);
+    let next = house.stage.operator_ca.issue_for("next", &leaf, &spki);
+    let store = Store::of(&house.stage);
+    lose(&house, &store);
+    rewrite(&mut house, |config| {
+        config.set_text(
+            "tls.key.uri",
+            token.uri.replace("object=server", "object=next"),
+        );
+        config.set_text("tls.certificate", next.path.display());
+    });
+    reload_in_vain(&house);
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(said(&house, APPLIED), 0);
+    assert_eq!(said(&house, REFUSED), 1, "{}", house.gateway.log());
+    store.bring_back();
+    wait_until("the reload, by itself", || said(&house, APPLIED) == 1);
+    let shown = || {
+        let dialer = house.stage.dialer(&house.stage.acme);
+        let client = dialer.connect(house.gateway.address).ok()?;
+        let shown = client.tls().peer_certificates()?.first()?.to_vec();
+        Some(shown)
+    };
+    wait_until("the new certificate", || shown() == Some(next.der.to_vec()));
+}
+
+/// A file that is wrong stays wrong until somebody changes it.
+#[test]
+fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {
+    let (mut house, _token) = house(|_, _| {});
+    rewrite(&mut house, |config| {
+        config.set("limits.no_such_key", "1");
+    });
+    reload_in_vain(&house);
+    rewrite(&mut house, |config| {
+        config.unset("limits.no_such_key");
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(said(&house, APPLIED), 0);
+    reload(&house);
+}
