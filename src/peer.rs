@@ -99,6 +99,8 @@ pub struct Lineage {
     pub certificates: Vec<CertificateId>,
     /// The rules that the chain breaks, waived or not, as `tls::RuleSet` numbers them.
     pub broken: u64,
+    /// When the first of these certificates ends, seconds since 1970.
+    pub not_after: u64,
 }
 
 /// What a revocation list knows a certificate by.
@@ -161,7 +163,7 @@ impl Peer {
         &self.lineage
     }
 
-    /// End of the leaf certificate's validity, seconds since 1970.
+    /// When the first certificate of its chain ends, seconds since 1970.
     pub fn not_after(&self) -> u64 {
         self.not_after
     }

@@ -21,6 +21,7 @@ use super::path::{Believed, Group};
 use super::revocation::{IssuerId, Policy, Revocation, Rules, Unknown};
 use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
+use crate::limits::CLIENT_CAS_MAX;
 use crate::peer::{Client, ClientIndex, Lineage, Peer, San};
 
 /// Partners whose certificates come from the same CAs and are judged alike.
@@ -190,12 +191,11 @@ impl ClientAuth {
             Some(_) => self.unlisted(lineage, self.rules(client)?, now)?,
             None => self.unrevoked(client, lineage, now)?,
         };
-        let not_after = u64::try_from(leaf.validity().until).unwrap_or(0);
         Ok(Peer::new(
             client,
             leaf.thumbprint(),
             Arc::clone(leaf.der()),
-            not_after,
+            lineage.not_after,
             Arc::clone(leaf.lineage()),
         ))
     }
@@ -208,6 +208,9 @@ impl ClientAuth {
     pub fn still_trusts(&self, peer: &Peer, now: UnixSeconds) -> Result<ClientIndex, Refusal> {
         let lineage = peer.lineage();
         let leaf = Leaf::read(peer.certificate()).ok_or(Refusal::BadCertificate)?;
+        if now.0 > peer.not_after() {
+            return Err(Refusal::CertificateExpired);
+        }
         let client = self.client(leaf.names_at(now)?)?;
         let member = self.member(client).ok_or(Refusal::NotMapped)?;
         if member.client_id != lineage.client_id {
@@ -358,6 +361,9 @@ impl ClientAuth {
     ) -> Result<(Leaf, Believed), Unfit> {
         #[cfg(test)]
         self.asked.chain();
+        if intermediates.len() > CLIENT_CAS_MAX {
+            return Err(unfit(Refusal::TooLong));
+        }
         let leaf = Leaf::read(end_entity).ok_or_else(|| unfit(Refusal::BadCertificate))?;
         let claimed = leaf.names().and_then(|names| self.client(names));
         let member = claimed.ok().and_then(|client| self.member(client));
@@ -426,7 +432,7 @@ fn kindest(outcomes: impl Iterator<Item = Result<Believed, Unfit>>) -> Result<()
 pub(super) fn unfit(refusal: Refusal) -> Unfit {
     let error = match refusal {
         Refusal::CertificateExpired => CertificateError::Expired,
-        Refusal::BadCertificate => CertificateError::BadEncoding,
+        Refusal::BadCertificate | Refusal::TooLong => CertificateError::BadEncoding,
         Refusal::UnknownCa => CertificateError::UnknownIssuer,
         Refusal::CertificateRevoked => CertificateError::Revoked,
         // Both become the alert unknown_ca.

@@ -58,10 +58,6 @@ impl Leaf {
         self.thumbprint
     }
 
-    pub(super) fn validity(&self) -> Validity {
-        self.validity
-    }
-
     /// The names that can identify an SCS/AS, host names in lower case.
     ///
     /// # Errors

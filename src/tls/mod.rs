@@ -82,7 +82,7 @@ pub enum Refusal {
     DheOverLimit,
     /// The server key did not sign.
     SignerFailed,
-    /// More bytes than a handshake may have.
+    /// More bytes than a handshake may have, or more certificates than a chain.
     TooLong,
     /// The client has ended the handshake by an alert.
     PeerAlert,

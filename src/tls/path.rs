@@ -60,6 +60,17 @@ impl Group {
                 );
                 return Err((what, row.cure.to_owned()));
             }
+            if !vouches_for_clients(&certificate) {
+                let what = format!(
+                    "trust anchor {} ({}): its extendedKeyUsage has no id-kp-clientAuth, so that it \
+                     vouches for no client",
+                    place + 1,
+                    certificate.subject(),
+                );
+                let cure = "name the CA that issues clients' certificates, or have this one issued \
+                            without extendedKeyUsage";
+                return Err((what, cure.to_owned()));
+            }
             let anchor = anchor_from_trusted_cert(anchor).map_err(|_| unreadable())?;
             trust.push(anchor.to_owned());
         }
@@ -142,9 +153,19 @@ impl Group {
         let chain = chain.ok_or_else(|| unfit(Refusal::BadCertificate))?;
         let broken = broken_by_chain(&chain, Purpose::Client);
         self.judge(broken).map_err(unfit)?;
+        // Whatever is waived: it is the CA that says how far down it is to be trusted, and path
+        // validation has not asked the anchor.
+        if chain
+            .last()
+            .is_some_and(|anchor| !reaches(anchor, between.len()))
+        {
+            return Err(unfit(Refusal::Profile(Rule::CaPathLength)));
+        }
         // The anchor is trusted because it is configured, for as long as it is.
         let below = chain.get(..=between.len()).unwrap_or_default();
         let unreadable = || unfit(Refusal::BadCertificate);
+        let validity = below.iter().map(Validity::of).reduce(Validity::and);
+        let validity = validity.ok_or_else(unreadable)?;
         let issuers = chain.iter().skip(1);
         let certificates = below.iter().zip(issuers).map(certificate_id);
         Ok(Believed {
@@ -153,12 +174,9 @@ impl Group {
                 anchor: self.thumbprints[at],
                 certificates: certificates.collect::<Option<_>>().ok_or_else(unreadable)?,
                 broken: broken.bits(),
+                not_after: u64::try_from(validity.until).unwrap_or(0),
             },
-            validity: below
-                .iter()
-                .map(Validity::of)
-                .reduce(Validity::and)
-                .ok_or_else(unreadable)?,
+            validity,
         })
     }
 
@@ -175,10 +193,7 @@ impl Group {
         if refusal != Refusal::BadCertificate {
             return (refusal, error);
         }
-        let chain: Option<Vec<_>> = std::iter::once(end_entity)
-            .chain(intermediates)
-            .map(|der| leaf::parsed(der))
-            .collect();
+        let chain = claimed_path(end_entity, intermediates);
         // That there are CAs between is no reason by itself: nobody knows yet whether they are.
         let waived = self.waived.with(Rule::DirectIssuer);
         let broken = chain.map(|chain| broken_by_chain(&chain, Purpose::Client).without(waived));
@@ -187,6 +202,44 @@ impl Group {
             None => (refusal, error),
         }
     }
+}
+
+/// The chain that a client's certificates claim to be, by names alone: none of those that stand in
+/// it for nobody. None where one that does cannot be read.
+fn claimed_path<'c>(
+    end_entity: &'c CertificateDer<'_>,
+    intermediates: &'c [CertificateDer<'_>],
+) -> Option<Vec<X509Certificate<'c>>> {
+    let mut path = vec![leaf::parsed(end_entity)?];
+    let mut left: Vec<_> = intermediates.iter().map(|der| leaf::parsed(der)).collect();
+    while let Some(last) = path.last() {
+        let issuer = last.issuer().as_raw();
+        let above = left.iter().position(|other| match other {
+            Some(other) => other.subject().as_raw() == issuer,
+            None => false,
+        });
+        let Some(above) = above else { break };
+        path.extend(left.swap_remove(above));
+    }
+    Some(path)
+}
+
+/// Whether what a CA's certificate may be used for, where it says so, has clients in it.
+fn vouches_for_clients(anchor: &X509Certificate<'_>) -> bool {
+    match anchor.extended_key_usage() {
+        Ok(None) => true,
+        Ok(Some(usage)) => usage.value.client_auth || usage.value.any,
+        Err(_) => false,
+    }
+}
+
+/// Whether a CA lets so many CAs stand between it and an entity.
+//= RFC 5280 section 4.2.1.9
+//# No more CAs stand below one than its pathLenConstraint says.
+fn reaches(anchor: &X509Certificate<'_>, between: usize) -> bool {
+    let constraints = anchor.basic_constraints().ok().flatten();
+    let longest = constraints.and_then(|found| found.value.path_len_constraint);
+    longest.is_none_or(|longest| usize::try_from(longest).is_ok_and(|longest| between <= longest))
 }
 
 /// The first rule that an anchor breaks. Where every anchor signs entities' certificates itself, it

@@ -160,7 +160,7 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     row(
         "too_long",
         "",
-        "the client's certificate chain is far too long",
+        "the client's certificate chain is far too long: four CAs at most, and 64 KiB",
     ),
     row(
         "peer_alert",

@@ -6,6 +6,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::*;
+use crate::limits::CLIENT_CAS_MAX;
 
 /// What counts how often chains were verified.
 fn trusted(world: &World, clients: &[Client]) -> ClientAuth {
@@ -265,13 +266,7 @@ fn ticket_is_not_taken_once_an_intermediate_has_expired() {
     let who = scs_as(&between, &["one.example"]);
     let terminator = world.plain();
     for version in BOTH {
-        let key = PrivatePkcs8KeyDer::from(who.key.serialize_der());
-        let key = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&key.into()).unwrap();
-        let chain = vec![who.der.clone(), between.der.clone()];
-        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-        let mut config = world.config(version, &[&who]);
-        config.client_auth_cert_resolver = Arc::new(shown);
-        let config = Arc::new(config);
+        let config = Arc::new(showing(&world, version, &who, &[&between]));
         let again_after = |seconds| {
             let (mut server, mut client) = (Handshake::new(&terminator), client(&config));
             let now = UnixSeconds(NOW.0 + seconds);
@@ -282,6 +277,146 @@ fn ticket_is_not_taken_once_an_intermediate_has_expired() {
         assert_eq!(again_after(50), (Ok(()), Some(true)));
         assert_eq!(again_after(101).0, Err(Refusal::CertificateExpired));
     }
+}
+
+/// A client with CAs behind its own certificate.
+fn showing(
+    world: &World,
+    version: &'static SupportedProtocolVersion,
+    who: &Identity,
+    behind: &[&Ca],
+) -> ClientConfig {
+    let key = PrivatePkcs8KeyDer::from(who.key.serialize_der());
+    let key = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&key.into()).unwrap();
+    let behind = behind.iter().map(|ca| ca.der.clone());
+    let chain = std::iter::once(who.der.clone()).chain(behind).collect();
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let mut config = world.config(version, &[who]);
+    config.client_auth_cert_resolver = Arc::new(shown);
+    config
+}
+
+/// Or else a connection outlives what it was believed by.
+#[test]
+fn peer_ends_with_the_first_certificate_of_its_chain() {
+    let world = World::with_root();
+    let between = intermediate(&world.ca, 2020..2031, BasicConstraints::Constrained(0));
+    let who = scs_as(&between, &["one.example"]);
+    let terminator = world.plain();
+    let end = rcgen::date_time_ymd(2031, 1, 1).unix_timestamp();
+    for version in BOTH {
+        let config = Arc::new(showing(&world, version, &who, &[&between]));
+        let mut client = client(&config);
+        let mut server = Handshake::new(&terminator);
+        let (outcome, _) = shake(&mut server, &mut client, at_year(2030));
+        assert!(outcome.is_ok(), "{outcome:?}");
+        let peer = server.finish(at_year(2030)).ok().expect("done").peer;
+        assert_eq!(i64::try_from(peer.not_after()), Ok(end));
+        assert_eq!(terminator.still_trusts(&peer, at_year(2030)), Ok(()));
+        let expired = Err(Refusal::CertificateExpired);
+        assert_eq!(terminator.still_trusts(&peer, at_year(2031)), expired);
+    }
+}
+
+/// Looking for a path among many of one name costs a shard more than all else that a stranger can
+/// ask of it.
+#[test]
+fn chain_of_more_cas_than_there_may_be_is_refused_before_a_path_is_looked_for() {
+    let world = World::with_root();
+    let auth = trusted(&world, &clients());
+    let mut above = vec![intermediate(
+        &world.ca,
+        2020..2060,
+        BasicConstraints::Unconstrained,
+    )];
+    while above.len() < CLIENT_CAS_MAX {
+        let last = above.last().unwrap();
+        above.push(intermediate(
+            last,
+            2020..2060,
+            BasicConstraints::Unconstrained,
+        ));
+    }
+    let issuing = intermediate(
+        &above[CLIENT_CAS_MAX - 2],
+        2020..2060,
+        BasicConstraints::Constrained(0),
+    );
+    above[CLIENT_CAS_MAX - 1] = issuing;
+    let who = scs_as(&above[CLIENT_CAS_MAX - 1], &["one.example"]);
+    let behind = above.iter().rev().map(|ca| ca.der.clone());
+    let mut chain: Vec<_> = std::iter::once(who.der).chain(behind).collect();
+    assert_eq!(verify(&auth, &chain, NOW), Ok(()));
+    chain.push(world.ca.der.clone());
+    let outcome = verify(&auth, &chain, NOW);
+    let encoding = Error::InvalidCertificate(CertificateError::BadEncoding);
+    assert_eq!(outcome, Err(encoding));
+}
+
+/// What the anchor says of itself holds, whatever is waived.
+#[test]
+fn anchor_reaches_no_further_than_it_says() {
+    let any_depth = RuleSet::EMPTY
+        .with(Rule::DirectIssuer)
+        .with(Rule::CaPathLength);
+    for (length, expected) in [(0, false), (1, true)] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params("Root");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        params.key_usages = CA_USAGES.to_vec();
+        let der = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        let world = World::of(Ca { issuer, der }, any_depth);
+        let auth = trusted(&world, &clients());
+        let between = intermediate(&world.ca, 2020..2060, BasicConstraints::Constrained(0));
+        let who = scs_as(&between, &["one.example"]);
+        let outcome = verify(&auth, &[who.der, between.der], NOW);
+        assert_eq!(outcome.is_ok(), expected, "{outcome:?}");
+        let direct = [scs_as(&world.ca, &["one.example"]).der];
+        assert_eq!(verify(&auth, &direct, NOW), Ok(()));
+    }
+}
+
+#[test]
+fn anchor_that_is_for_servers_alone_is_refused() {
+    use ExtendedKeyUsagePurpose::{ClientAuth as ForClients, ServerAuth as ForServers};
+    for (usages, fit) in [
+        (vec![ForServers, ForClients], true),
+        (vec![ForServers], false),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params("TLS CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = CA_USAGES.to_vec();
+        params.extended_key_usages = usages;
+        let der = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        let anchor = Ca { issuer, der };
+        let made = ClientAuth::new(trusting(&anchor, RuleSet::EMPTY), &clients());
+        match (made, fit) {
+            (Ok(_), true) => {}
+            (Err(unfit), false) => assert!(unfit.what.contains("vouches"), "{unfit:?}"),
+            (made, _) => panic!("{made:?}"),
+        }
+    }
+}
+
+/// Whoever shows a chain chooses what else to show: that is not what it is refused for.
+#[test]
+fn certificate_that_stands_in_no_chain_is_no_reason() {
+    let world = World::new();
+    let auth = trusted(&world, &clients());
+    // Of the anchor's name, by another key.
+    let forged = scs_as(&ca(), &["one.example"]).der;
+    let alone = verify(&auth, &[forged.clone()], NOW).unwrap_err();
+    let stray = identity(
+        &ca(),
+        &["stray.example"],
+        ExtendedKeyUsagePurpose::ServerAuth,
+    )
+    .der;
+    let beside = verify(&auth, &[forged, stray], NOW).unwrap_err();
+    assert_eq!(alone, beside);
 }
 
 /// Certificates are public: who shows somebody's chain without the key to it leaves nothing behind.
