@@ -62,8 +62,8 @@ impl Group {
             }
             if !vouches_for_clients(&certificate) {
                 let what = format!(
-                    "trust anchor {} ({}): its extendedKeyUsage has no id-kp-clientAuth, so that it \
-                     vouches for no client",
+                    "trust anchor {} ({}): its extendedKeyUsage has no id-kp-clientAuth, so that \
+                     it vouches for no client",
                     place + 1,
                     certificate.subject(),
                 );

@@ -354,6 +354,8 @@ fn chain_of_more_cas_than_there_may_be_is_refused_before_a_path_is_looked_for() 
 }
 
 /// What the anchor says of itself holds, whatever is waived.
+//= RFC 5280 section 4.2.1.9 type=test
+//# No more CAs stand below one than its pathLenConstraint says.
 #[test]
 fn anchor_reaches_no_further_than_it_says() {
     let any_depth = RuleSet::EMPTY
