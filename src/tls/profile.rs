@@ -20,8 +20,10 @@ pub(super) static VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithm
     all: &[
         algorithm::ECDSA_P256_SHA256,
         algorithm::ECDSA_P256_SHA384,
+        algorithm::ECDSA_P256_SHA512,
         algorithm::ECDSA_P384_SHA256,
         algorithm::ECDSA_P384_SHA384,
+        algorithm::ECDSA_P384_SHA512,
         algorithm::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
         algorithm::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
         algorithm::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,

@@ -17,9 +17,12 @@ use crate::harness::odd_certificates::{
     EXTENDED_KEY_USAGE, ISSUER_ALT_NAME, KEY_USAGE, NAME_CONSTRAINTS, Odd, Recipe,
     SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER, UNKNOWN, der, subject, version_1, weak_hash,
 };
-use crate::harness::pki::Identity;
+use crate::harness::openssl_ca::OpensslCa;
+use crate::harness::origin::Origin;
+use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{House, Stage};
 use crate::harness::{WAIT, command, gateway, peers, run, run_well, wait_until};
+use crate::tls_profile::said_by;
 
 const NAME: &str = "scs.acme.example";
 
@@ -522,6 +525,27 @@ fn chain_that_breaks_one_rule_is_served_where_that_rule_alone_is_waived() {
         let said = answered(&house, chain);
         assert!(said.contains("alert"), "{}: {said}", chain.0);
         assert_eq!(count(), before + 1, "{}", chain.0);
+    }
+}
+
+//= TS 33.310 clause 6.1.1 type=test
+//# ECDSA goes with each of the hashes from SHA-256 up.
+#[test]
+fn certificate_signed_by_ecdsa_over_sha_384_or_sha_512_is_taken() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+    let ca_file = ca.certificate.display();
+    stage.config.set_text("tls.client_ca", ca_file);
+    let house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    for hash in ["sha256", "sha384", "sha512"] {
+        let who = ca.issue_over(hash, &San::Dns("scs.acme.example"), 86_400, hash);
+        let told = said_by(&house, &who, &[]);
+        assert!(told.contains("HTTP/1.1 401"), "{hash}: {told}");
     }
 }
 

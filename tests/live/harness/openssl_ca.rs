@@ -125,6 +125,11 @@ impl OpensslCa {
 
     /// The same, good for so many seconds from now.
     pub fn issue_until(&self, stem: &str, san: &San, valid_s: i64) -> Identity {
+        self.issue_over(stem, san, valid_s, "sha256")
+    }
+
+    /// The same, signed over this hash.
+    pub fn issue_over(&self, stem: &str, san: &San, valid_s: i64, hash: &str) -> Identity {
         let key = Key::P256.generate();
         let [key_file, request, issued] =
             ["key", "csr", "pem"].map(|ending| format!("{stem}.{ending}"));
@@ -138,7 +143,7 @@ impl OpensslCa {
         run_well(self.req(&key_file, &request).args(arguments));
         let end = time(valid_s);
         let arguments = [
-            "-notext", "-enddate", &end, "-in", &request, "-out", &issued,
+            "-notext", "-md", hash, "-enddate", &end, "-in", &request, "-out", &issued,
         ];
         run_well(self.ca().args(arguments));
         let certificate = self.folder.join(issued);
