@@ -5,7 +5,7 @@ use crate::harness::client::HOST;
 use crate::harness::gateway::{check, write};
 use crate::harness::origin::Origin;
 use crate::harness::peers;
-use crate::harness::pki::{Key, Leaf};
+use crate::harness::pki::{Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 
 const PARTNER_HOST: &str = "t8.partner.example";
@@ -137,4 +137,86 @@ fn certificate_for_a_name_that_it_does_not_carry_is_a_fault_with_its_line() {
     let line = line.lines().position(|line| line.starts_with("names = "));
     let place = format!(":{}: tls.also[1].names", line.expect("our own table") + 1);
     assert!(said.contains(&place), "{place} is not in\n{said}");
+}
+
+/// What `check` says of the scene when it refuses it.
+#[track_caller]
+fn refused(stage: &mut Stage) -> String {
+    let address = crate::harness::free_address();
+    stage.config.set_text("listen.address", address);
+    let file = write(stage.scratch.path(), &stage.config);
+    let outcome = check(&file, &[]);
+    assert!(!outcome.status.success(), "{}", outcome.stdout);
+    outcome.stdout + &outcome.stderr
+}
+
+/// Each is one that clients would refuse: found here at the start, and not by them one by one.
+#[test]
+fn chain_that_clients_would_refuse_is_a_fault_that_names_the_file_and_what_is_wrong() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let text = |file: &std::path::Path| std::fs::read_to_string(file).unwrap();
+    let server = std::path::PathBuf::from(stage.config.value("tls.certificate").trim_matches('"'));
+    let (own, ca) = (text(&server), text(&stage.operator_ca.certificate));
+    // Its issuer behind it is as it should be.
+    stage.scratch.write("server.pem", own.clone() + &ca);
+    let address = crate::harness::free_address();
+    stage.config.set_text("listen.address", address);
+    let file = write(stage.scratch.path(), &stage.config);
+    let outcome = check(&file, &[]);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+    // Another's is not.
+    stage.scratch.write(
+        "server.pem",
+        own.clone() + &text(&stage.partner_ca.certificate),
+    );
+    let said = refused(&mut stage);
+    for word in [
+        "tls.certificate: ",
+        "server.pem: the certificate was issued by O=Example, CN=Operator TLS CA",
+        "behind it stands O=Example, CN=Partner TLS CA",
+        "put behind each certificate the one of its issuer",
+    ] {
+        assert!(said.contains(word), "{word} is not in\n{said}");
+    }
+    // One that has ended, with all else.
+    let uri = Leaf {
+        sans: vec![San::Uri("urn:t8:gateway")],
+        valid_until_s: -60,
+        ..Leaf::server(HOST)
+    };
+    let unfit = stage.operator_ca.issue("unfit", &uri);
+    stage
+        .config
+        .set_text("tls.certificate", unfit.certificate.display());
+    stage.config.set_text("tls.key.file", unfit.key.display());
+    let said = refused(&mut stage);
+    for word in [
+        "the rule subject_alt_name",
+        "unfit.pem: the certificate expired at",
+    ] {
+        assert!(said.contains(word), "{word} is not in\n{said}");
+    }
+}
+
+#[test]
+fn name_that_clients_may_ask_for_and_no_certificate_has_is_a_fault() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let names = format!("[{HOST:?}, {PARTNER_HOST:?}]");
+    stage.config.set("listen.server_names", &names);
+    let said = refused(&mut stage);
+    let told = format!("no certificate is for {PARTNER_HOST}, which listen.server_names has");
+    assert!(said.contains(&told), "{said}");
+    assert!(!said.contains(&format!("for {HOST},")), "{said}");
+    // With one that is shown for it, all is well.
+    also(
+        &mut stage,
+        "partner",
+        &Leaf::server(PARTNER_HOST),
+        &[PARTNER_HOST],
+    );
+    let file = write(stage.scratch.path(), &stage.config);
+    let outcome = check(&file, &[]);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
 }

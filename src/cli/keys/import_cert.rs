@@ -56,15 +56,13 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     let spki = key_of(&key, &given, config.as_ref())?;
     let chain = Chain::sort(given, &spki)?;
     key.prove(&spki)?;
-    let served = chain.served.iter().map(|certificate| parsed(certificate));
-    let served = served.collect::<Result<Vec<_>, _>>()?;
-    let leaf = &served[0];
+    let leaf = parsed(&chain.served[0])?;
     let names = config
         .as_ref()
         .map(|config| &config.listen.server_names[..]);
     let now = UnixSeconds::now();
     let waived = waived(options, config.as_ref());
-    let mut faults = fitness::faults(&served, now, names.unwrap_or_default(), waived);
+    let mut faults = fitness::faults(&chain.served, now, names.unwrap_or_default(), waived);
     faults.extend(chain.verify(&anchors, now).err());
     if !faults.is_empty() {
         return Err(Faults(faults));

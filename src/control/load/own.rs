@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use hsm::PrivateKey;
 use rustls_pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Report, Running, certificates, fault, private_key, waived};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Stapling};
 use crate::snapshot::StapleFrom;
-use crate::tls::{self, Purpose, Rule, ServerCertificate, broken_by_chain};
+use crate::tls::{self, ServerCertificate};
 
 /// Certificates with their keys, the preferred first.
 pub(super) struct Own {
@@ -74,8 +73,7 @@ pub(super) fn load(
     let mut found = Vec::new();
     let mut all = true;
     for written in std::iter::once(first).chain(also) {
-        let chain = server_chain(config, &written, now);
-        let chain = report.note(written.called("server certificate"), chain);
+        let chain = noted_chain(config, &written, now, report);
         let key = server_key(&written, chain.as_ref(), running, report);
         let staple = match (written.ocsp, &chain) {
             (Some(ocsp), Some(chain)) => {
@@ -90,6 +88,13 @@ pub(super) fn load(
         match chain.zip(key) {
             Some((chain, key)) => found.push((written, (chain, key, staple))),
             None => all = false,
+        }
+    }
+    if all {
+        let shown = found.iter().map(|(written, (chain, ..))| (written, chain));
+        for fault in check_server_names(config, &shown.collect::<Vec<_>>()) {
+            report.note::<()>("server names", Err(fault));
+            all = false;
         }
     }
     let tickets = report.note(
@@ -125,30 +130,31 @@ struct Chain {
     not_after: UnixSeconds,
 }
 
+/// All that is wrong with it comes back, as far as it can be read.
 fn server_chain(
     config: &Config,
     written: &Written<'_>,
     now: UnixSeconds,
-) -> Result<(Chain, String), Fault> {
+) -> Result<(Chain, String), Vec<Fault>> {
     let key = format!("{}.certificate", written.section);
-    let chain = certificates(written.certificate, &key)?;
+    let chain = certificates(written.certificate, &key).map_err(|fault| vec![fault])?;
+    let waived = waived(&config.tls.waive, "tls.waive").map_err(|fault| vec![fault])?;
+    let unfit = tls::unfit_to_serve(&chain, waived, now).into_iter();
+    let unfit = unfit.map(|unfit| {
+        let what = format!("{}: {}", written.certificate.value.display(), unfit.what);
+        written.at_certificate(what, unfit.cure)
+    });
+    let mut faults: Vec<Fault> = unfit.collect();
+    faults.extend(check_names(written, &chain[0]).err());
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let (_, leaf) = X509Certificate::from_der(&chain[0]).map_err(|error| {
         let what = format!("the first certificate does not parse: {error}");
         let cure = "put the server certificate first, its issuers behind it";
-        written.at_certificate(what, cure)
+        vec![written.at_certificate(what, cure)]
     })?;
-    own_profile(config, written, &chain)?;
-    check_names(written, &leaf)?;
-    let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
-    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
-    if now > until.timestamp() {
-        let cure = "renew the certificate: no client will accept this one";
-        return Err(written.at_certificate(format!("expired at {until}"), cure));
-    }
-    if now < from.timestamp() {
-        let cure = "see whether this machine's clock is right";
-        return Err(written.at_certificate(format!("not valid before {from}"), cure));
-    }
+    let until = leaf.validity().not_after;
     let detail = format!(
         "{}, {} in chain, valid until {until}",
         leaf.subject(),
@@ -162,48 +168,51 @@ fn server_chain(
     Ok((chain, detail))
 }
 
-/// That this gateway's own certificates keep the rules it holds others to.
-fn own_profile(
+/// The same with all of it in the report.
+fn noted_chain(
     config: &Config,
     written: &Written<'_>,
-    chain: &[CertificateDer<'_>],
-) -> Result<(), Fault> {
-    let mut parsed = Vec::with_capacity(chain.len());
-    for (place, der) in chain.iter().enumerate() {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {
-            let what = format!("certificate {} does not parse: {error}", place + 1);
-            written.at_certificate(what, "put X.509 certificates there")
-        })?;
-        parsed.push(certificate);
+    now: UnixSeconds,
+    report: &mut Report,
+) -> Option<Chain> {
+    let what = written.called("server certificate");
+    match server_chain(config, written, now) {
+        Ok(found) => report.note(what, Ok(found)),
+        Err(faults) => {
+            for fault in faults {
+                report.note::<()>(what.as_str(), Err(fault));
+            }
+            None
+        }
     }
-    let waived = waived(&config.tls.waive, "tls.waive")?;
-    // Which of its CAs clients trust, they know.
-    let waived = waived.with(Rule::DirectIssuer);
-    let broken = broken_by_chain(&parsed, Purpose::Server).without(waived);
-    broken.first().map_or(Ok(()), |rule| {
-        let row = rule.row();
-        let what = format!(
-            "breaks the rule {}: {} (TS 33.310 clause {})",
-            row.name, row.demand, row.clause
-        );
-        Err(written.at_certificate(what, row.cure))
-    })
+}
+
+/// That there is a certificate for each name that clients may ask for: one that is shown for it,
+/// by its own names or because no other is.
+fn check_server_names(config: &Config, shown: &[(&Written<'_>, &Chain)]) -> Vec<Fault> {
+    let served = |host: &str| {
+        shown.iter().any(|(written, chain)| {
+            let named = written.names.iter().any(|name| name.value == host);
+            named || written.names.is_empty() && tls::carries(&chain.certificates[0], host)
+        })
+    };
+    let unserved = config.listen.server_names.iter();
+    let unserved = unserved.filter(|host| !served(host));
+    let faults = unserved.map(|host| {
+        fault(
+            &config.tls.certificate,
+            "tls.certificate",
+            format!("no certificate is for {host}, which listen.server_names has"),
+            "have one issued with this name, or take it out of listen.server_names",
+        )
+    });
+    faults.collect()
 }
 
 /// That a certificate carries the names it is to be shown for: any client would refuse it else.
-fn check_names(written: &Written<'_>, leaf: &X509Certificate<'_>) -> Result<(), Fault> {
-    let carried = leaf.subject_alternative_name().ok().flatten();
-    let carried = carried.map(|extension| &extension.value.general_names);
-    let covers = |asked: &str| {
-        carried.into_iter().flatten().any(|name| match name {
-            GeneralName::DNSName(name) => match (name.strip_prefix("*."), asked.split_once('.')) {
-                (Some(parent), Some((_, rest))) => parent.eq_ignore_ascii_case(rest),
-                _ => name.eq_ignore_ascii_case(asked),
-            },
-            _ => false,
-        })
-    };
-    match written.names.iter().find(|name| !covers(&name.value)) {
+fn check_names(written: &Written<'_>, leaf: &[u8]) -> Result<(), Fault> {
+    let mut names = written.names.iter();
+    match names.find(|name| !tls::carries(leaf, &name.value)) {
         None => Ok(()),
         Some(name) => Err(fault(
             name,

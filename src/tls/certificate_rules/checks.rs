@@ -217,9 +217,19 @@ pub(super) fn crl_distribution_points_critical(seen: &Seen<'_>) -> bool {
 pub(super) fn subject_alt_name(seen: &Seen<'_>) -> bool {
     let names = seen.certificate.subject_alternative_name().ok().flatten();
     names.is_some_and(|names| {
-        let identifies =
-            |name: &GeneralName<'_>| matches!(name, GeneralName::DNSName(_) | GeneralName::URI(_));
-        names.value.general_names.iter().any(identifies)
+        let of_server = matches!(
+            seen.place,
+            Place::Entity {
+                purpose: Purpose::Server,
+                ..
+            }
+        );
+        names.value.general_names.iter().any(|name| match name {
+            GeneralName::DNSName(_) => true,
+            // A client looks for the host that it has connected to.
+            GeneralName::URI(_) => !of_server,
+            _ => false,
+        })
     })
 }
 

@@ -256,7 +256,7 @@ pub const RULES: [RuleRow; 28] = [
         alert: CertificateUnknown,
         waivable: false,
         verified: false,
-        demand: "subjectAltName with a dNSName or a URI",
+        demand: "subjectAltName with a dNSName or, of a client, a URI",
         cure: "have it issued with a name in subjectAltName: the common name is never \
                 looked at",
         check: checks::subject_alt_name,
