@@ -653,11 +653,14 @@ impl Handshake {
             };
             let Some(accepted) = accepted else { continue };
             let hello = accepted.client_hello();
-            let Some(asked) = hello.server_name() else {
-                return Ok(());
-            };
             let known = &self.terminator.server_names;
-            if known.iter().any(|name| name.eq_ignore_ascii_case(asked)) {
+            let is_known = match hello.server_name() {
+                Some(asked) => known.iter().any(|name| name.eq_ignore_ascii_case(asked)),
+                // rustls passes over what is no host name, such as an address: a client that asks
+                // for that asks for nothing that is served.
+                None => !hello::names_a_server(&message(&self.incoming)),
+            };
+            if is_known {
                 return Ok(());
             }
             self.plain_alert(ALERT_UNRECOGNIZED_NAME);

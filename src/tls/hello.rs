@@ -9,6 +9,7 @@ use super::Profile;
 
 const CONTENT_CHANGE_CIPHER_SPEC: u8 = 20;
 pub(super) const CONTENT_HANDSHAKE: u8 = 22;
+const EXTENSION_SERVER_NAME: u16 = 0;
 const EXTENSION_SESSION_TICKET: u16 = 35;
 const EXTENSION_PRE_SHARED_KEY: u16 = 41;
 const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
@@ -128,6 +129,11 @@ pub(super) fn offers_session(hello: &[u8]) -> bool {
         EXTENSION_SESSION_TICKET => !content.is_empty(),
         _ => false,
     })
+}
+
+/// Whether a ClientHello has a server_name extension, whatever is in it.
+pub(super) fn names_a_server(hello: &[u8]) -> bool {
+    extensions(hello).any(|(kind, _)| kind == EXTENSION_SERVER_NAME)
 }
 
 /// Whether a ClientHello has a share for the hybrid group and names

@@ -10,8 +10,8 @@ use rustls::{Error, NamedGroup};
 
 use crate::harness::client::{Dialer, HOST, get, head};
 use crate::harness::hello::{
-    HYBRID, Hello, KEY_SHARE, P256, RENEGOTIATION_INFO, Reply, SUPPORTED_GROUPS, TRUNCATED_HMAC,
-    X25519, numbers, shares,
+    self, HYBRID, Hello, KEY_SHARE, P256, RENEGOTIATION_INFO, Reply, SERVER_NAME, SUPPORTED_GROUPS,
+    TRUNCATED_HMAC, X25519, numbers, say, server_name, shares,
 };
 use crate::harness::stage::{House, PATH};
 use crate::harness::{WAIT, command, peers, run};
@@ -347,4 +347,29 @@ fn upgrade_to_tls_within_http_is_not_honoured() {
         matches!(reply, Reply::Alert(_) | Reply::Closed),
         "{reply:?}"
     );
+}
+
+/// rustls passes over such a name, and would serve as if none had been asked for.
+#[test]
+fn client_that_asks_for_an_address_by_name_asks_for_nothing_that_is_served() {
+    let house = House::open();
+    let address = house.gateway.address;
+    let refused = Reply::Alert(hello::UNRECOGNIZED_NAME);
+    for name in ["192.0.2.1", "2001:db8::1"] {
+        for hello in [Hello::tls12(), Hello::tls13()] {
+            let hello = hello.with(SERVER_NAME, &server_name(name));
+            assert_eq!(hello.ask(address), refused, "{name}");
+            // In two records, the name in the second of them.
+            let record = hello.record();
+            let (first, second) = record[5..].split_at(60);
+            let split = [first, second].map(|part| {
+                let length = u16::try_from(part.len()).expect("short").to_be_bytes();
+                [&[22, 3, 1][..], &length, part].concat()
+            });
+            assert_eq!(say(address, &split.concat()), refused, "{name}");
+        }
+    }
+    for hello in [Hello::tls12(), Hello::tls13()] {
+        hello.without(SERVER_NAME).ask(address).hello();
+    }
 }

@@ -25,6 +25,7 @@ pub const HYBRID: u16 = 0x11ec;
 /// Alerts by their numbers.
 pub const HANDSHAKE_FAILURE: u8 = 40;
 pub const PROTOCOL_VERSION: u8 = 70;
+pub const UNRECOGNIZED_NAME: u8 = 112;
 
 /// What a client says first. Begin with [`Hello::tls12`] or [`Hello::tls13`] and change it.
 #[derive(Clone)]
