@@ -7,19 +7,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use hsm::KeyKind;
 use serde::Serialize;
-use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::public_key::PublicKey;
 
+use crate::clock::UnixSeconds;
 use crate::config::{self, Config};
-use crate::tls::{PROFILES, Profile, RULES, RuleRow, STRENGTHS};
+use crate::control::load::{self, OwnSide};
+use crate::tls::{Profile, RULES, Rule, RuleRow, STRENGTHS};
 
 mod clauses;
 mod revocation;
 
-use clauses::{CLAUSES, Demand};
+use clauses::{CLAUSES, Demand, OwnKey};
 
 /// How the report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,7 +59,7 @@ struct Clause {
 #[serde(tag = "status", rename_all = "snake_case")]
 enum Status {
     Met,
-    /// By configuration, at these places.
+    /// By configuration, at these places, or by design.
     Waived {
         places: Vec<String>,
     },
@@ -90,18 +89,14 @@ pub fn main(file: &Path, format: Format) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let Some(profile) = Profile::of_name(&config.tls.profile.value) else {
-        let known: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
-        let fault = config::Fault {
-            line: config.tls.profile.line,
-            key: "tls.profile".to_owned(),
-            what: format!("there is no TLS profile {:?}", config.tls.profile.value),
-            cure: format!("one of {}", known.join(", ")),
-        };
-        super::complain(file, &[fault]);
+    let (side, loaded) = load::own_side(&config, UnixSeconds::now());
+    let faults = loaded.faults();
+    let profile = Profile::of_name(&config.tls.profile.value);
+    let Some((side, profile)) = side.zip(profile).filter(|_| faults.is_empty()) else {
+        super::complain(file, &faults);
         return ExitCode::FAILURE;
     };
-    let report = report(&config, profile);
+    let report = report(&config, profile, &side);
     match format {
         Format::Markdown => print!("{}", markdown(&report)),
         Format::Json => match serde_json::to_string_pretty(&report) {
@@ -115,8 +110,8 @@ pub fn main(file: &Path, format: Format) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn report(config: &Config, profile: &'static Profile) -> Conformance {
-    let rules = RULES.iter().map(|row| of_rule(row, config));
+fn report(config: &Config, profile: &'static Profile, side: &OwnSide) -> Conformance {
+    let rules = RULES.iter().map(|row| of_rule(row, config, side));
     let (versions, suites, groups) = (profile.versions(), profile.suites(), profile.groups());
     let offers = |wanted: &[&str], offered: &[String]| match lacking(wanted, offered) {
         None => Status::Met,
@@ -133,11 +128,15 @@ fn report(config: &Config, profile: &'static Profile) -> Conformance {
             Demand::Kept => Status::Met,
             Demand::Versions(wanted) => offers(wanted, &versions),
             Demand::Suites(wanted) => offers(wanted, &suites),
-            Demand::SuiteOfRsa(wanted) => match offers(&[wanted], &suites) {
-                Status::Met => Status::unless(has_rsa(config), NO_RSA),
+            Demand::SuiteOf(wanted, kind) => match offers(&[wanted], &suites) {
+                Status::Met => signs(side, &[kind]),
                 lacking => lacking,
             },
             Demand::Groups(wanted) => offers(wanted, &groups),
+            Demand::GroupsOf12(wanted) => match offers(&["TLSv1_2"], &versions) {
+                Status::Met => offers(wanted, &groups),
+                lacking => lacking,
+            },
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
             Demand::ServerNames(why) => Status::unless(!config.listen.server_names.is_empty(), why),
             Demand::Revocation(status) => status(config),
@@ -153,21 +152,26 @@ fn report(config: &Config, profile: &'static Profile) -> Conformance {
     }
 }
 
-const NO_RSA: &str = "no certificate of the gateway's own is for RSA";
+/// What is said where a suite or a signature has no key of the gateway's own.
+fn without_key(kind: &str) -> String {
+    format!(
+        "no certificate of the gateway's own is for {kind} and for any name: the first, and those \
+         of [[tls.also]] with names = []"
+    )
+}
 
-/// Whether one of the gateway's own certificates is for an RSA key. What cannot be read is none;
-/// `t8gate check` says more about it.
-fn has_rsa(config: &Config) -> bool {
-    let also = config.tls.also.iter().map(|also| &also.certificate.value);
-    let mut files = std::iter::once(&config.tls.certificate.value).chain(also);
-    files.any(|file| {
-        let leaf = CertificateDer::pem_file_iter(file)
-            .ok()
-            .and_then(|mut all| all.next());
-        let Some(Ok(leaf)) = leaf else { return false };
-        let parsed = X509Certificate::from_der(&leaf);
-        parsed.is_ok_and(|(_, leaf)| matches!(leaf.public_key().parsed(), Ok(PublicKey::RSA(_))))
-    })
+/// What a clause wants of the gateway's own keys.
+fn signs(side: &OwnSide, kinds: &[OwnKey]) -> Status {
+    let missing = kinds.iter().find(|kind| match kind {
+        OwnKey::Rsa => !side.unnamed.contains(&KeyKind::Rsa),
+        OwnKey::Ecdsa => !side.unnamed.iter().any(|kind| *kind != KeyKind::Rsa),
+    });
+    match missing {
+        None => Status::Met,
+        Some(kind) => Status::NotMet {
+            why: without_key(kind.word()),
+        },
+    }
 }
 
 fn lacking(wanted: &[&str], offered: &[String]) -> Option<String> {
@@ -177,17 +181,23 @@ fn lacking(wanted: &[&str], offered: &[String]) -> Option<String> {
     Some(format!("tls.profile does not offer {missing}"))
 }
 
-fn of_rule(row: &RuleRow, config: &Config) -> Clause {
+fn of_rule(row: &RuleRow, config: &Config, side: &OwnSide) -> Clause {
     let own = config.tls.waive.iter().map(|waived| ("tls.waive", waived));
     let groups = config.partners.iter().flat_map(|partner| {
         let section = partner.section.as_str();
         partner.waive.iter().map(move |waived| (section, waived))
     });
-    let places: Vec<String> = own
+    let mut places: Vec<String> = own
         .chain(groups)
         .filter(|(_, waived)| waived.value == row.name)
         .map(|(section, waived)| format!("{section}, line {}", waived.line))
         .collect();
+    if row.rule == Rule::DirectIssuer {
+        // Not asked of the gateway's own: no configuration says what is at its clients.
+        places.extend(side.indirect.iter().map(|section| {
+            format!("{section}, by design: which of its CAs clients trust, they know")
+        }));
+    }
     Clause {
         name: row.name,
         document: "TS 33.310",

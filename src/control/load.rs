@@ -26,6 +26,7 @@ mod own;
 mod staples;
 mod tickets;
 
+pub use own::OwnSide;
 pub use staples::take as take_status;
 pub(super) use staples::tls as tls_to_responder;
 
@@ -131,7 +132,8 @@ pub fn load(
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
-    let profile = report.note("TLS profile", profile(config, shown.as_ref()));
+    let unnamed = shown.as_ref().map(own::Own::unnamed);
+    let profile = report.note("TLS profile", profile(config, unnamed.as_deref()));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
     let lists = running.as_ref().map(|running| &running.snapshot.revocation);
     let revocation = match lists {
@@ -394,7 +396,23 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
     Ok((auth, detail))
 }
 
-fn profile(config: &Config, shown: Option<&own::Own>) -> Result<(&'static Profile, String), Fault> {
+/// Everything of [`load`] that is about certificates, waivers and the profile, without a key being
+/// opened. The certificates of the gateway's own side come back, where nothing is wrong with them.
+pub fn own_side(config: &Config, now: UnixSeconds) -> (Option<OwnSide>, Report) {
+    let mut report = Report::default();
+    let side = own::side(config, now, &mut report);
+    report.note("client trust anchors", client_auth(config));
+    let unnamed = side.as_ref().map(|side| side.unnamed.as_slice());
+    report.note("TLS profile", profile(config, unnamed));
+    (side, report)
+}
+
+/// `unnamed` are the keys of the certificates that clients are shown who ask for no name in
+/// particular.
+fn profile(
+    config: &Config,
+    unnamed: Option<&[KeyKind]>,
+) -> Result<(&'static Profile, String), Fault> {
     let at = &config.tls.profile;
     let Some(profile) = Profile::of_name(&at.value) else {
         let known: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
@@ -406,13 +424,14 @@ fn profile(config: &Config, shown: Option<&own::Own>) -> Result<(&'static Profil
     proved.map_err(|(what, cure)| fault(at, "tls.profile", what, cure))?;
     //= TS 33.210 clause 6.2.3
     //# Where the suite with DHE and RSA is asked for, it can be served.
-    let is_rsa = |own: &ServerCertificate| own.key.kind() == KeyKind::Rsa;
-    if profile.has_dhe() && shown.is_some_and(|own| !own.certificates.iter().any(is_rsa)) {
+    if profile.has_dhe() && unnamed.is_some_and(|unnamed| !unnamed.contains(&KeyKind::Rsa)) {
         let what = format!(
-            "{:?} has TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, and no certificate here is for RSA",
+            "{:?} has TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, and no certificate here is for RSA \
+             and for any name",
             profile.name
         );
-        let cure = "add an RSA certificate by [[tls.also]], or take the profile \"3gpp\"";
+        let cure = "add an RSA certificate by [[tls.also]] with names = [], or take the profile \
+                    \"3gpp\"";
         return Err(fault(at, "tls.profile", what, cure));
     }
     Ok((profile, format!("{}: {}", profile.name, profile.clauses)))

@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::certificate_profile::{Profiled, broken_leaves, report};
 use crate::harness::client::{HOST, get};
-use crate::harness::hello::{Hello, RENEGOTIATION_INFO, Reply, TRUNCATED_HMAC, say};
+use crate::harness::hello::{
+    Hello, P256, P384, RENEGOTIATION_INFO, Reply, SERVER_NAME, TRUNCATED_HMAC, UNRECOGNIZED_NAME,
+    say, server_name,
+};
 use crate::harness::odd_certificates::{NAME_CONSTRAINTS, Recipe, der};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
@@ -21,6 +24,8 @@ use crate::tls_extensions::renegotiating;
 use crate::tls_profile::{
     EXCLUDED, EXCLUDED_BY_OPENSSL, connects, old_hellos, said, said_by, with_master_secret,
 };
+
+mod served_by_nobody;
 
 const HOUR_S: i64 = 3_600;
 const MONTH_S: i64 = 30 * 24 * HOUR_S;
@@ -102,6 +107,32 @@ impl Scene {
         }
     }
 
+    fn said(&self, arguments: &[&str]) -> String {
+        said(&self.house, arguments)
+    }
+
+    /// Whether clients are asked for signatures by all of these schemes, and by none with SHA-1.
+    fn asks_for(&self, version: &str, schemes: &[&str]) -> bool {
+        let told = self.said(&[version]);
+        let asked = told
+            .lines()
+            .find_map(|line| line.strip_prefix("Requested Signature Algorithms: "));
+        let Some(asked) = asked.filter(|_| told.contains("HTTP/1.1 401")) else {
+            return false;
+        };
+        let asked: Vec<&str> = asked.split(':').collect();
+        schemes.iter().all(|scheme| asked.contains(scheme))
+            && !asked.iter().any(|scheme| scheme.ends_with("+SHA1"))
+    }
+
+    /// What openssl tells when it comes again with a session that it keeps.
+    fn continued(&self, version: &str, arguments: &[&str]) -> String {
+        let file = self.house.stage.scratch.path().join("continued.pem");
+        let file = file.display().to_string();
+        self.said(&[version, "-sess_out", &file]);
+        self.said(&[&[version, "-sess_in", &file], arguments].concat())
+    }
+
     fn status(&self, asked: &str) -> u16 {
         self.house.client().ask(asked).status
     }
@@ -116,7 +147,7 @@ impl Scene {
 type Probe = fn(&Scene) -> bool;
 
 /// One for each row that is no rule of certificates.
-const PROBES: [(&str, Probe); 28] = [
+const PROBES: [(&str, Probe); 40] = [
     ("certificates_checked", |scene| {
         let leaf = Leaf {
             crl_distribution_point: false,
@@ -162,6 +193,12 @@ const PROBES: [(&str, Probe); 28] = [
         let refused = |(_, hello): (_, Vec<u8>)| !matches!(say(address, &hello), Reply::Hello(_));
         old_hellos().into_iter().all(refused)
     }),
+    ("no_http_upgrade", |scene| {
+        let upgrade = "\r\nUpgrade: TLS/1.2\r\nConnection: Upgrade\r\n\r\n";
+        let asked = get(PATH, &scene.house.token()).replacen("\r\n\r\n", upgrade, 1);
+        let in_the_clear = say(scene.house.gateway.address, asked.as_bytes());
+        matches!(in_the_clear, Reply::Alert(_) | Reply::Closed) && scene.status(&asked) != 101
+    }),
     ("tls_1_3", |scene| scene.connects(&["-tls1_3"])),
     ("tls_1_2", |scene| scene.connects(&["-tls1_2"])),
     ("tls_1_3_suite", |scene| {
@@ -172,6 +209,12 @@ const PROBES: [(&str, Probe); 28] = [
             .iter()
             .all(|suite| scene.connects(&["-tls1_3", "-ciphersuites", suite]))
     }),
+    ("tls_1_3_signatures", |scene| {
+        scene.asks_for(
+            "-tls1_3",
+            &["RSA-PSS+SHA256", "ECDSA+SHA256", "ECDSA+SHA384"],
+        )
+    }),
     ("group_secp256r1", |scene| {
         scene.connects(&["-groups", "P-256"])
     }),
@@ -179,6 +222,10 @@ const PROBES: [(&str, Probe); 28] = [
         ["X25519", "P-384"]
             .iter()
             .all(|group| scene.connects(&["-tls1_3", "-groups", group]))
+    }),
+    ("psk_dhe_ke", |scene| {
+        let told = scene.continued("-tls1_3", &["-allow_no_dhe_kex"]);
+        told.contains("Reused, TLSv1.3") && told.contains("Temp Key: ")
     }),
     ("ocsp_stapled", |scene| {
         said(&scene.house, &["-status"]).contains("OCSP Response Status: successful")
@@ -196,9 +243,45 @@ const PROBES: [(&str, Probe); 28] = [
     ("tls_1_2_ecdhe_suite", |scene| {
         scene.connects(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"])
     }),
+    ("tls_1_2_ecdhe_rsa_suite", |scene| {
+        scene.connects(&["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"])
+    }),
+    ("tls_1_2_ecdsa_aes_256_suite", |scene| {
+        scene.connects(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"])
+    }),
+    ("tls_1_2_rsa_aes_256_suite", |scene| {
+        scene.connects(&["-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"])
+    }),
+    ("tls_1_2_dhe_aes_256_suite", |scene| {
+        let hello = Hello::tls12().offering(&[0x009f]).in_groups(&[0x0100]);
+        scene.tls12(&hello).is_some()
+    }),
     ("tls_1_2_dhe_suite", |scene| {
         let hello = Hello::tls12().offering(&[0x009e]).in_groups(&[0x0100]);
         scene.tls12(&hello).is_some()
+    }),
+    ("tls_1_2_group", |scene| {
+        scene.tls12(&Hello::tls12().in_groups(&[P256])).is_some()
+    }),
+    ("tls_1_2_more_groups", |scene| {
+        scene.tls12(&Hello::tls12().in_groups(&[P384])).is_some()
+    }),
+    ("no_weak_groups", |scene| {
+        // sect163k1, secp160k1, secp192r1 and secp224r1.
+        let weak = Hello::tls12().in_groups(&[1, 15, 19, 21]);
+        let told = scene.said(&["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"]);
+        let mut fields = told.lines().filter(|line| line.contains("Temp Key: DH"));
+        let enough = ["2048", "3072", "4096"];
+        scene.tls12(&weak).is_none()
+            && fields.all(|field| enough.iter().any(|bits| field.contains(bits)))
+    }),
+    ("tls_1_2_signatures", |scene| {
+        let schemes = ["RSA+SHA256", "RSA+SHA384", "ECDSA+SHA256", "ECDSA+SHA384"];
+        scene.asks_for("-tls1_2", &schemes)
+    }),
+    ("session_resumption", |scene| {
+        let told = scene.continued("-tls1_2", &[]);
+        told.contains("Reused, TLSv1.2")
     }),
     ("extended_master_secret", |scene| {
         !with_master_secret(&scene.house, false).contains("HTTP/1.1")
@@ -228,7 +311,9 @@ const PROBES: [(&str, Probe); 28] = [
             .is_none_or(|answer| answer.extension(TRUNCATED_HMAC).is_none())
     }),
     ("server_name", |scene| {
+        let address = Hello::tls13().with(SERVER_NAME, &server_name("192.0.2.1"));
         !scene.connects(&["-servername", "other.example"])
+            && address.ask(scene.house.gateway.address) == Reply::Alert(UNRECOGNIZED_NAME)
     }),
     ("token_of_its_certificate", |scene| {
         let own = scene.token_for(&scene.house.stage.acme.thumbprint());
@@ -359,21 +444,68 @@ fn each_row_of_the_strict_profile_says_what_clients_find() {
     let scene = Scene::open(|stage, lists| {
         name_lists(stage, lists);
         stage.config.set_text("tls.profile", "3gpp-strict");
+        also_rsa(stage, HOST, &[]);
+    });
+    let rows = hold(&scene);
+    for name in [
+        "tls_1_2_dhe_suite",
+        "tls_1_2_ecdhe_suite",
+        "tls_1_2_ecdhe_rsa_suite",
+    ] {
+        says(&rows, name, "met");
+    }
+}
+
+/// Adds an RSA certificate for this host, shown for these names.
+fn also_rsa(stage: &mut Stage, host: &'static str, names: &[&str]) {
+    let leaf = Leaf {
+        key: Key::Rsa2048,
+        ..Leaf::server(host)
+    };
+    let rsa = stage.operator_ca.issue("rsa", &leaf);
+    let (certificate, key) = (rsa.certificate.display(), rsa.key.display());
+    let also = format!(
+        "names = {names:?}\ncertificate = {:?}\nkey = {{ file = {:?} }}",
+        certificate.to_string(),
+        key.to_string()
+    );
+    stage.config.table("tls.also", &also);
+}
+
+/// The suites of the other kind of key go with no certificate that is here.
+#[test]
+fn each_row_with_an_rsa_certificate_alone_says_what_clients_find() {
+    let scene = Scene::open(|stage, lists| {
+        name_lists(stage, lists);
         let leaf = Leaf {
             key: Key::Rsa2048,
             ..Leaf::server(HOST)
         };
         let rsa = stage.operator_ca.issue("rsa", &leaf);
-        let (certificate, key) = (rsa.certificate.display(), rsa.key.display());
-        let also = format!(
-            "names = []\ncertificate = {:?}\nkey = {{ file = {:?} }}",
-            certificate.to_string(),
-            key.to_string()
-        );
-        stage.config.table("tls.also", &also);
+        stage
+            .config
+            .set_text("tls.certificate", rsa.certificate.display());
+        stage.config.set_text("tls.key.file", rsa.key.display());
     });
     let rows = hold(&scene);
-    says(&rows, "tls_1_2_dhe_suite", "met");
+    for name in ["tls_1_2_ecdhe_suite", "tls_1_2_ecdsa_aes_256_suite"] {
+        says(&rows, name, "not_met");
+    }
+    for name in ["tls_1_2_ecdhe_rsa_suite", "tls_1_2_rsa_aes_256_suite"] {
+        says(&rows, name, "met");
+    }
+}
+
+/// It is shown to clients that ask for its name, and to no others.
+#[test]
+fn each_row_with_an_rsa_certificate_for_one_name_says_what_clients_find() {
+    let scene = Scene::open(|stage, lists| {
+        name_lists(stage, lists);
+        also_rsa(stage, "rsa.example", &["rsa.example"]);
+    });
+    let rows = hold(&scene);
+    says(&rows, "tls_1_2_ecdhe_rsa_suite", "not_met");
+    says(&rows, "tls_1_2_ecdhe_suite", "met");
 }
 
 /// One group is lenient, all others are not: the report names that one.

@@ -21,15 +21,33 @@ pub(super) enum Demand {
     /// The TLS profile offers these.
     Versions(&'static [&'static str]),
     Suites(&'static [&'static str]),
-    /// The same with a signature by RSA, which takes an own certificate for it.
-    SuiteOfRsa(&'static str),
+    /// The same of a suite of TLS 1.2 that goes with one kind of own key.
+    SuiteOf(&'static str, OwnKey),
     Groups(&'static [&'static str]),
+    /// The same, and TLS 1.2.
+    GroupsOf12(&'static [&'static str]),
     /// Where the embedded issuer is configured; else for this reason not.
     KeptWithOauth(&'static str),
     /// Where the names are configured that clients may ask for; else for this reason not.
     ServerNames(&'static str),
     /// By how revocation is configured.
     Revocation(fn(&Config) -> Status),
+}
+
+/// A kind of key of the gateway's own.
+#[derive(Clone, Copy)]
+pub(super) enum OwnKey {
+    Rsa,
+    Ecdsa,
+}
+
+impl OwnKey {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::Ecdsa => "ECDSA",
+        }
+    }
 }
 
 const fn row(
@@ -56,7 +74,7 @@ const PATHS: &str = "RFC 5280";
 const TLS: &str = "TS 33.210";
 const MTLS: &str = "RFC 8705";
 
-pub(super) const CLAUSES: [Row; 28] = [
+pub(super) const CLAUSES: [Row; 40] = [
     row(
         "certificates_checked",
         CERTIFICATES,
@@ -139,6 +157,14 @@ pub(super) const CLAUSES: [Row; 28] = [
         Demand::Kept,
     ),
     row(
+        "no_http_upgrade",
+        TLS,
+        "6.2.1",
+        true,
+        "no upgrade to TLS within HTTP/1.1 (RFC 2817)",
+        Demand::Kept,
+    ),
+    row(
         "tls_1_3",
         TLS,
         "6.2.1",
@@ -171,6 +197,15 @@ pub(super) const CLAUSES: [Row; 28] = [
         Demand::Suites(&["TLS13_AES_256_GCM_SHA384", "TLS13_CHACHA20_POLY1305_SHA256"]),
     ),
     row(
+        "tls_1_3_signatures",
+        TLS,
+        "6.2.2",
+        true,
+        "clients' signatures by rsa_pss_rsae_sha256, ecdsa_secp256r1_sha256 \
+         and ecdsa_secp384r1_sha384 are taken",
+        Demand::Versions(&["TLSv1_3"]),
+    ),
+    row(
         "group_secp256r1",
         TLS,
         "6.2.2",
@@ -185,6 +220,14 @@ pub(super) const CLAUSES: [Row; 28] = [
         true,
         "X25519 and secp384r1 should be",
         Demand::Groups(&["X25519", "secp384r1"]),
+    ),
+    row(
+        "psk_dhe_ke",
+        TLS,
+        "6.2.2",
+        false,
+        "sessions of TLS 1.3 are continued with a new key exchange only (psk_dhe_ke)",
+        Demand::Versions(&["TLSv1_3"]),
     ),
     row(
         "ocsp_stapled",
@@ -208,7 +251,39 @@ pub(super) const CLAUSES: [Row; 28] = [
         "6.2.3",
         false,
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 is supported",
-        Demand::Suites(&["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]),
+        Demand::SuiteOf("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", OwnKey::Ecdsa),
+    ),
+    row(
+        "tls_1_2_ecdhe_rsa_suite",
+        TLS,
+        "6.2.3",
+        false,
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is supported",
+        Demand::SuiteOf("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", OwnKey::Rsa),
+    ),
+    row(
+        "tls_1_2_ecdsa_aes_256_suite",
+        TLS,
+        "6.2.3",
+        false,
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 is supported",
+        Demand::SuiteOf("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", OwnKey::Ecdsa),
+    ),
+    row(
+        "tls_1_2_rsa_aes_256_suite",
+        TLS,
+        "6.2.3",
+        false,
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 is supported",
+        Demand::SuiteOf("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", OwnKey::Rsa),
+    ),
+    row(
+        "tls_1_2_dhe_aes_256_suite",
+        TLS,
+        "6.2.3",
+        false,
+        "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384 is supported",
+        Demand::SuiteOf("TLS_DHE_RSA_WITH_AES_256_GCM_SHA384", OwnKey::Rsa),
     ),
     row(
         "tls_1_2_dhe_suite",
@@ -216,7 +291,47 @@ pub(super) const CLAUSES: [Row; 28] = [
         "6.2.3",
         false,
         "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256 is supported",
-        Demand::SuiteOfRsa("TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
+        Demand::SuiteOf("TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", OwnKey::Rsa),
+    ),
+    row(
+        "tls_1_2_group",
+        TLS,
+        "6.2.3",
+        false,
+        "secp256r1 is supported in TLS 1.2",
+        Demand::GroupsOf12(&["secp256r1"]),
+    ),
+    row(
+        "tls_1_2_more_groups",
+        TLS,
+        "6.2.3",
+        false,
+        "secp384r1 should be, in TLS 1.2",
+        Demand::GroupsOf12(&["secp384r1"]),
+    ),
+    row(
+        "no_weak_groups",
+        TLS,
+        "6.2.3",
+        false,
+        "no DH group below 2048 bits and no curve below 255",
+        Demand::Kept,
+    ),
+    row(
+        "tls_1_2_signatures",
+        TLS,
+        "6.2.3",
+        false,
+        "clients' signatures by ECDSA and RSA with SHA-256 and SHA-384 are taken",
+        Demand::Versions(&["TLSv1_2"]),
+    ),
+    row(
+        "session_resumption",
+        TLS,
+        "6.2.3",
+        false,
+        "sessions of TLS 1.2 should be continued",
+        Demand::Versions(&["TLSv1_2"]),
     ),
     row(
         "extended_master_secret",

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hsm::PrivateKey;
+use hsm::{KeyKind, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::{Report, Running, certificates, fault, private_key, waived};
 use crate::clock::UnixSeconds;
@@ -22,6 +23,15 @@ pub(super) struct Own {
     pub(super) tickets: tls::Tickets,
     /// Where the statuses of those come from that have one.
     pub(super) staples: Vec<Arc<StapleFrom>>,
+}
+
+impl Own {
+    /// Keys of the certificates that clients are shown who ask for no name in particular.
+    pub(super) fn unnamed(&self) -> Vec<KeyKind> {
+        let all = self.certificates.iter();
+        let unnamed = all.filter(|certificate| certificate.names.is_empty());
+        unnamed.map(|certificate| certificate.key.kind()).collect()
+    }
 }
 
 /// One certificate as configured.
@@ -48,13 +58,8 @@ impl Written<'_> {
     }
 }
 
-/// All that are configured, each with what was found in the report; none where one is at fault.
-pub(super) fn load(
-    config: &Config,
-    now: UnixSeconds,
-    running: Option<Running<'_>>,
-    report: &mut Report,
-) -> Option<Own> {
+/// All that are configured, the preferred first.
+fn all_written(config: &Config) -> impl Iterator<Item = Written<'_>> {
     let first = Written {
         section: "tls".to_owned(),
         names: &[],
@@ -70,9 +75,60 @@ pub(super) fn load(
         key: &also.key,
         ocsp: also.ocsp.as_ref(),
     });
+    std::iter::once(first).chain(also)
+}
+
+/// What the certificates alone say of the gateway's own side, keys left aside.
+pub struct OwnSide {
+    /// Keys of those that are shown to clients that ask for no name in particular.
+    pub unnamed: Vec<KeyKind>,
+    /// Where a CA stands between the certificate and the anchor.
+    pub indirect: Vec<String>,
+}
+
+/// The certificates as [`load`] looks at them; none where one is at fault.
+pub(super) fn side(config: &Config, now: UnixSeconds, report: &mut Report) -> Option<OwnSide> {
+    let mut side = OwnSide {
+        unnamed: Vec::new(),
+        indirect: Vec::new(),
+    };
+    let mut shown = Vec::new();
+    let mut all = true;
+    for written in all_written(config) {
+        match noted_chain(config, &written, now, report) {
+            Some(chain) => shown.push((written, chain)),
+            None => all = false,
+        }
+    }
+    for (written, chain) in &shown {
+        if written.names.is_empty() {
+            side.unnamed.extend(chain.kind);
+        }
+        if tls::has_ca_between(&chain.certificates) {
+            side.indirect
+                .push(format!("{}.certificate", written.section));
+        }
+    }
+    if all {
+        let shown = shown.iter().map(|(written, chain)| (written, chain));
+        for fault in check_server_names(config, &shown.collect::<Vec<_>>()) {
+            report.note::<()>("server names", Err(fault));
+            all = false;
+        }
+    }
+    all.then_some(side)
+}
+
+/// All that are configured, each with what was found in the report; none where one is at fault.
+pub(super) fn load(
+    config: &Config,
+    now: UnixSeconds,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Own> {
     let mut found = Vec::new();
     let mut all = true;
-    for written in std::iter::once(first).chain(also) {
+    for written in all_written(config) {
         let chain = noted_chain(config, &written, now, report);
         let key = server_key(&written, chain.as_ref(), running, report);
         let staple = match (written.ocsp, &chain) {
@@ -127,6 +183,8 @@ pub(super) fn load(
 struct Chain {
     certificates: Vec<CertificateDer<'static>>,
     spki: Vec<u8>,
+    /// None where no key of this gateway's is of that kind.
+    kind: Option<KeyKind>,
     not_after: UnixSeconds,
 }
 
@@ -162,10 +220,20 @@ fn server_chain(
     );
     let chain = Chain {
         spki: leaf.public_key().raw.to_vec(),
+        kind: kind(&leaf),
         not_after: UnixSeconds(u64::try_from(until.timestamp()).unwrap_or(0)),
         certificates: chain,
     };
     Ok((chain, detail))
+}
+
+fn kind(leaf: &X509Certificate<'_>) -> Option<KeyKind> {
+    match leaf.public_key().parsed() {
+        Ok(PublicKey::RSA(_)) => Some(KeyKind::Rsa),
+        Ok(PublicKey::EC(point)) if point.key_size() > 256 => Some(KeyKind::P384),
+        Ok(PublicKey::EC(_)) => Some(KeyKind::P256),
+        _ => None,
+    }
 }
 
 /// The same with all of it in the report.
