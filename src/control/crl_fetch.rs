@@ -17,7 +17,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -26,6 +26,9 @@ use crate::limits::CRL_BYTES_MAX;
 
 /// From the first packet to the last octet: 50 MB at 1 MB/s.
 const FETCH_WAIT: Duration = Duration::from_secs(60);
+
+/// How the names begin of files that are being received.
+const UNDER_WAY: &str = ".tmp";
 
 /// What the server said of the list it gave last, to be asked for a newer one only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub enum FetchFault {
     /// An answer without what was asked for. Redirects are among them: where they lead nobody has
     /// configured.
     Status(StatusCode),
+    /// That it has not changed, where nothing was known to have been there.
+    NotModifiedUnasked,
     /// Longer than is read.
     TooLong { bytes_max: usize },
     /// Not within the time it may take.
@@ -70,6 +75,10 @@ impl fmt::Display for FetchFault {
                 )
             }
             Self::Status(status) => write!(f, "the server answers {status}"),
+            Self::NotModifiedUnasked => write!(
+                f,
+                "the server answers 304, that it has not changed, to who has none yet"
+            ),
             Self::TooLong { bytes_max } => write!(f, "it is longer than {} KiB", bytes_max >> 10),
             Self::Deadline(wait) => write!(f, "it has not come within {} s", wait.as_secs()),
         }
@@ -124,6 +133,28 @@ pub async fn fetch(
         .unwrap_or(Err(FetchFault::Deadline(FETCH_WAIT)))
 }
 
+/// Removes what fetches have left in `folder` that did not live to their end: files that are older
+/// than a fetch may take, by whichever process. What cannot be removed stays, and is in nobody's
+/// way.
+pub fn remove_left_behind(folder: &Path) {
+    let Ok(found) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for file in found.flatten() {
+        let name = file.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(UNDER_WAY));
+        let old = file.metadata().is_ok_and(|found| {
+            let age = found.modified().ok().and_then(|at| at.elapsed().ok());
+            found.is_file() && age.is_some_and(|age| age > 2 * FETCH_WAIT)
+        });
+        if ours && old {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
 /// A connection to a server, in TLS or not.
 pub(super) trait Wire: hyper::rt::Read + hyper::rt::Write + Unpin + Send {}
 
@@ -169,6 +200,11 @@ async fn ask(
         let response = sender.send_request(request).await?;
         match response.status() {
             StatusCode::OK => received(response, folder).await,
+            //= RFC 9110 section 15.4.5
+            //# 304 answers a conditional request, and is no answer to any other.
+            StatusCode::NOT_MODIFIED if *known == Validators::default() => {
+                Err(FetchFault::NotModifiedUnasked)
+            }
             StatusCode::NOT_MODIFIED => Ok(Fetched::NotModified),
             status => Err(FetchFault::Status(status)),
         }
@@ -187,7 +223,7 @@ async fn received(response: Response<Incoming>, folder: &Path) -> Result<Fetched
         etag: response.headers().get(ETAG).cloned(),
         last_modified: response.headers().get(LAST_MODIFIED).cloned(),
     };
-    let mut file = NamedTempFile::new_in(folder)?;
+    let mut file = Builder::new().prefix(UNDER_WAY).tempfile_in(folder)?;
     let mut body = response.into_body();
     let mut received = 0;
     while let Some(frame) = body.frame().await {

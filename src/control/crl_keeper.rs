@@ -1,6 +1,7 @@
 //! Keeps the revocation lists in use: reads those of files again when they change, and fetches the
 //! others in time. A thread of its own, behind all others of its CPU: a long list takes a second.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +19,7 @@ use super::crl_fetch::{self, Fetched, Validators};
 use crate::clock::UnixSeconds;
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
-use crate::tls::revocation::{CrlFault, Revocation};
+use crate::tls::revocation::{Crl, CrlFault, Revocation};
 
 /// Between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A list that is about to end is not asked for more often.
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
+/// After which a file is read again that held a list which had not begun.
+const EARLY_AGAIN_S: u64 = 30;
 /// Between two words about a list that has ended.
 const REMIND_EVERY_S: u64 = 3_600;
 /// How often connections are judged again while a list has ended.
@@ -111,6 +114,13 @@ impl CrlKeeper {
         if from.is_empty() {
             return Ok(None);
         }
+        let folders: HashSet<_> = from
+            .iter()
+            .filter_map(|from| from.kept.as_ref()?.parent())
+            .collect();
+        for folder in folders {
+            crl_fetch::remove_left_behind(folder);
+        }
         let (until, told) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -144,16 +154,34 @@ pub fn kept_as(folder: &Path, place: &CrlPlace) -> PathBuf {
     folder.join(format!("{}.crl", &hex[..32]))
 }
 
-/// Reads a list from a file and takes it into use: how many serial numbers it has.
+/// Reads a list from a file at the start, and takes it into use: how many serial numbers it has.
 ///
 /// # Errors
 /// Why it is not used.
 pub fn take(file: &Path, revocation: &Revocation) -> Result<usize, CrlFault> {
-    let mut file = File::open(file).map_err(|_| CrlFault::Unreadable)?;
-    let crl = revocation.read(&mut file)?;
+    let crl = read(file, revocation)?;
     let entries = crl.entries();
     revocation.adopt(crl)?;
     Ok(entries)
+}
+
+fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
+    let mut file = File::open(file).map_err(|_| CrlFault::Unreadable)?;
+    revocation.read(&mut file)
+}
+
+/// Takes a list into use while the gateway serves.
+fn renew(file: &Path, revocation: &Revocation) -> Result<Taken, CrlFault> {
+    let crl = read(file, revocation)?;
+    let (entries, delta) = (crl.entries(), crl.is_delta());
+    revocation.renew(crl, UnixSeconds::now())?;
+    Ok(Taken { entries, delta })
+}
+
+/// A list that is in use now.
+struct Taken {
+    entries: usize,
+    delta: bool,
 }
 
 async fn keep(from: &CrlFrom, revocation: &Revocation, counts: &CrlCounts) {
@@ -168,19 +196,40 @@ async fn keep(from: &CrlFrom, revocation: &Revocation, counts: &CrlCounts) {
 async fn watch(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &CrlCounts) {
     let mut read = from.read;
     let mut seen = read;
-    let mut generation = revocation.generation();
+    let (mut issuers, mut generation) = (revocation.issuers(), revocation.generation());
+    // What the start has read may be a delta.
+    let mut delta = true;
+    let mut early_until = None;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = Stamp::of(file);
-        if now != read && now == seen && now.is_some() {
-            take_noting(from, file, revocation, counts);
-            (read, generation) = (now, revocation.generation());
-        }
+        let changed = now != read && now == seen && now.is_some();
         seen = now;
-        // Whose lists are taken may have changed, or the complete list that a delta goes with.
-        if generation != revocation.generation() {
-            let _ = take(file, revocation);
-            generation = revocation.generation();
+        // Whose lists are taken may have changed, or the complete list that a delta goes with. What
+        // another complete list says is nothing to this one.
+        let again = !Arc::ptr_eq(&issuers, &revocation.issuers())
+            || delta && generation != revocation.generation()
+            || early_until.is_some_and(|until| until <= UnixSeconds::now());
+        if !changed && !again {
+            continue;
+        }
+        issuers = revocation.issuers();
+        let taken = match changed {
+            true => take_noting(from, file, revocation, counts),
+            false => renew(file, revocation),
+        };
+        if changed {
+            read = now;
+        }
+        generation = revocation.generation();
+        early_until = None;
+        match taken {
+            Ok(taken) => delta = taken.delta,
+            Err(CrlFault::DeltaWithoutBase) => delta = true,
+            Err(CrlFault::NotYetValid) => {
+                early_until = Some(UnixSeconds(UnixSeconds::now().0 + EARLY_AGAIN_S));
+            }
+            Err(_) => {}
         }
     }
 }
@@ -194,14 +243,17 @@ async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, cou
     loop {
         match crl_fetch::fetch(url, from.tls.as_ref(), &known, folder).await {
             Ok(Fetched::List(file, validators)) => {
-                if take_noting(from, file.path(), revocation, counts) {
+                // Who serves what is no list is asked again as soon as who serves nothing.
+                if take_noting(from, file.path(), revocation, counts).is_err() {
+                    failures += 1;
+                } else {
                     known = validators;
+                    failures = 0;
                     // It is in use whether or not it is kept.
                     if let Err(error) = file.persist(kept) {
                         tracing::warn!(list = from.name, %error, "the list cannot be kept");
                     }
                 }
-                failures = 0;
             }
             Ok(Fetched::NotModified) => failures = 0,
             Err(fault) => {
@@ -246,25 +298,36 @@ fn pause(refresh: Duration, failures: u32, revocation: &Revocation) -> Duration 
     wait - wait * u32::from(chance[0]) / 2_560
 }
 
-fn take_noting(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &CrlCounts) -> bool {
-    match take(file, revocation) {
-        Ok(entries) => {
+fn take_noting(
+    from: &CrlFrom,
+    file: &Path,
+    revocation: &Revocation,
+    counts: &CrlCounts,
+) -> Result<Taken, CrlFault> {
+    let taken = renew(file, revocation);
+    match &taken {
+        Ok(Taken { entries, .. }) => {
             counts.taken.fetch_add(1, Ordering::Relaxed);
             tracing::info!(list = from.name, entries, "a new revocation list is in use");
-            true
         }
         Err(fault) => {
             counts.refused.fetch_add(1, Ordering::Relaxed);
-            let (what, cure) = fault.explained();
+            let (what, cure) = match (fault, &from.place) {
+                (CrlFault::Encoding, CrlPlace::Url(_)) => (
+                    "what was fetched is no CRL",
+                    "see what the server answers at this URL: a page of HTML, perhaps",
+                ),
+                _ => fault.explained(),
+            };
             tracing::error!(
                 list = from.name,
                 reason = fault.word(),
                 hint = cure,
                 "a revocation list is not used: {what}; what is in use stays until it ends"
             );
-            false
         }
     }
+    taken
 }
 
 /// Says it, again and again, where a list has ended.

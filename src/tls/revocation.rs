@@ -131,6 +131,10 @@ pub enum CrlFault {
     NumberWentBack,
     /// A delta to a complete list that is not the one in use.
     DeltaWithoutBase,
+    /// It has not begun, and the one in use has.
+    NotYetValid,
+    /// It has ended, and the one in use has not.
+    Ended,
 }
 
 impl CrlFault {
@@ -154,6 +158,8 @@ impl CrlFault {
             Self::RemovesFromComplete => "removes_from_complete",
             Self::NumberWentBack => "number_went_back",
             Self::DeltaWithoutBase => "delta_without_base",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Ended => "ended",
         }
     }
 
@@ -224,6 +230,14 @@ impl CrlFault {
             Self::DeltaWithoutBase => (
                 "it is a delta to a complete CRL that is not in use",
                 "name the complete CRL too, and fetch it as often",
+            ),
+            Self::NotYetValid => (
+                "it has not begun (thisUpdate), and the one in use has",
+                "see whether this machine's clock and the CA's are right",
+            ),
+            Self::Ended => (
+                "it has ended (nextUpdate), and the one in use has not",
+                "see how long the CA has its CRLs live, and whether an old one is served",
             ),
         }
     }
@@ -307,6 +321,40 @@ impl CrlSet {
             (Some(lists), Some(since)) => lists.adopt_delta(crl, since)?,
         }
         Ok(next)
+    }
+
+    /// That a list may take the place of what is in use: one that nobody would believe yet, or any
+    /// more, does not end what is believed. Where nothing is in use there is nothing to end.
+    ///
+    /// # Errors
+    /// It has not begun, or has ended, and what is in use has and has not.
+    pub fn admits(&self, crl: &Crl, now: UnixSeconds) -> Result<(), CrlFault> {
+        let Some(lists) = self.of.get(&crl.issuer) else {
+            return Ok(());
+        };
+        let in_use = match (crl.since, &lists.delta) {
+            (Some(_), Some(delta)) => delta,
+            // A delta is believed no longer than its base, whose word it would end.
+            _ => &lists.complete,
+        };
+        let doubt = |crl: &Crl| crl.doubt(Duration::ZERO, now);
+        match (doubt(crl), doubt(in_use)) {
+            (Some(Unknown::NotYetValid), held) if held != Some(Unknown::NotYetValid) => {
+                Err(CrlFault::NotYetValid)
+            }
+            (Some(_), None) => Err(CrlFault::Ended),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether both have the same lists of an issuer, by what the lists say of themselves.
+    fn has_same_of(&self, issuer: IssuerId, other: &Self) -> bool {
+        let editions = |set: &Self| {
+            let lists = set.of.get(&issuer)?;
+            let delta = lists.delta.as_ref().map(|delta| delta.edition());
+            Some((lists.complete.edition(), delta))
+        };
+        editions(self) == editions(other)
     }
 
     /// What is known at `now` of the certificate with this serial number (the content octets of
@@ -398,6 +446,12 @@ fn is_older(crl: &Crl, held: &Crl) -> bool {
 }
 
 impl Crl {
+    /// What tells one list of an issuer from another.
+    fn edition(&self) -> impl Eq + use<> {
+        let times = (self.this_update, self.next_update);
+        (self.number, self.since, times, self.entries())
+    }
+
     /// Why what it does not name is not known to be good.
     fn doubt(&self, grace: Duration, now: UnixSeconds) -> Option<Unknown> {
         if now.0 > self.next_update.0.saturating_add(grace.as_secs()) {
@@ -409,4 +463,4 @@ impl Crl {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -293,6 +293,10 @@ fn pem(der: &[u8]) -> String {
 
 /// Whole or not at all, whoever reads the file meanwhile.
 fn write(file: &Path, content: &[u8]) -> io::Result<()> {
+    // The rename would put a file in the place of a device or a socket, and of a symbolic link.
+    if std::fs::symlink_metadata(file).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other("what is there is no regular file"));
+    }
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -15,6 +15,7 @@ use time::{Duration as TimeSpan, OffsetDateTime};
 use super::*;
 use crate::clock::Millis;
 use crate::control::crl_fetch::{FetchFault, fetch};
+use crate::tls::revocation::tests::made::{self, Made};
 use crate::tls::revocation::{CrlIssuer, Unknown, Verdict};
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -234,6 +235,113 @@ fn list_is_fetched_asked_for_by_its_validators_and_kept_over_a_restart() {
     let later = super::tests::revocation(&ca);
     eventually("the second list is kept", || take(&kept, &later) == Ok(2));
     assert!(is_revoked(&later, &ca, 6));
+}
+
+fn from_file(file: &Path) -> CrlFrom {
+    CrlFrom {
+        name: file.display().to_string(),
+        place: CrlPlace::File(file.to_owned()),
+        refresh: WAIT,
+        tls: None,
+        kept: None,
+        read: Stamp::of(file),
+    }
+}
+
+#[test]
+fn change_of_one_list_has_the_deltas_read_again_and_nothing_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let cas = ["One", "Other"].map(|name| made::ca(name, &both));
+    let issuers: Vec<_> = cas
+        .iter()
+        .map(|ca| CrlIssuer::read(&ca.der).unwrap())
+        .collect();
+    let revocation = Arc::new(Revocation::default());
+    revocation.take_lists_of(issuers.clone());
+    let write = |name: &str, ca, serial, extensions| {
+        let made = Made {
+            this_update: "250101000000Z".into(),
+            next_update: Some("491231000000Z".into()),
+            entries: vec![made::entry(&[serial], None)],
+            extensions,
+            ..Made::default()
+        };
+        let file = folder.path().join(name);
+        fs::write(&file, made.signed_by(ca)).unwrap();
+        file
+    };
+    let [one, other] = &cas;
+    let base = write("base", one, 5, vec![made::number(1)]);
+    let second = write("other", other, 5, vec![made::number(1)]);
+    let delta = write("delta", one, 7, vec![made::number(4), made::delta_since(2)]);
+    take(&base, &revocation).unwrap();
+    take(&second, &revocation).unwrap();
+    let counts = Arc::new(CrlCounts::default());
+    let from = [&base, &second, &delta].map(|file| from_file(file)).into();
+    let kept = (Arc::clone(&revocation), from, Arc::clone(&counts));
+    let _keeper = CrlKeeper::start(kept.0, kept.1, kept.2).unwrap();
+    let is_revoked = |serial| {
+        let (lists, now) = (revocation.lists(), UnixSeconds::now());
+        let verdict = lists.look_up(issuers[0].id(), &[serial], Duration::ZERO, now);
+        matches!(verdict, Verdict::Revoked { .. })
+    };
+    assert!(is_revoked(5) && !is_revoked(7));
+    write("base", one, 6, vec![made::number(2)]);
+    eventually("the delta goes with its base", || {
+        is_revoked(6) && is_revoked(7)
+    });
+    let before = revocation.generation();
+    std::thread::sleep(4 * LOOK_EVERY);
+    assert_eq!(revocation.generation(), before, "read again and again");
+    assert_eq!((counts.taken(), counts.refused()), (1, 0));
+}
+
+#[test]
+fn server_that_answers_something_else_is_asked_again_soon_and_counted() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let answers = vec![
+        status("304 Not Modified"),
+        ok(b"<html>sign in</html>", "ETag: \"page\"\r\n"),
+        ok(&list(&ca, 1, &[5]), ""),
+    ];
+    let origin = origin(answers, None);
+    let revocation = revocation(&ca);
+    let counts = Arc::new(CrlCounts::default());
+    let from = CrlFrom {
+        refresh: Duration::from_secs(3_600),
+        ..from_url(&origin.url, folder.path())
+    };
+    let _keeper = start(&revocation, from, &counts).unwrap();
+    let heads: Vec<String> = (0..3)
+        .map(|_| origin.heads.recv_timeout(WAIT).unwrap())
+        .collect();
+    assert!(!heads[2].contains("if-none-match"), "{}", heads[2]);
+    eventually("the list is in use", || is_revoked(&revocation, &ca, 5));
+    assert_eq!((counts.fetches_failed(), counts.refused()), (1, 1));
+}
+
+#[test]
+fn what_a_fetch_has_left_behind_is_removed_and_nothing_else() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(600);
+    let make = |name: &str, at: Option<std::time::SystemTime>| {
+        let file = folder.path().join(name);
+        fs::write(&file, "half a list").unwrap();
+        let open = File::options().write(true).open(&file).unwrap();
+        if let Some(at) = at {
+            open.set_modified(at).unwrap();
+        }
+        file
+    };
+    let left = make(".tmpAbCdEf", Some(old));
+    let stays = [make(".tmpUvWxYz", None), make("kept.crl", Some(old))];
+    let origin = origin(Vec::new(), None);
+    let revocation = revocation(&ca);
+    let from = from_url(&origin.url, folder.path());
+    let _keeper = start(&revocation, from, &Arc::default()).unwrap();
+    assert!(!left.exists());
+    assert!(stays.iter().all(|file| file.exists()));
 }
 
 #[test]

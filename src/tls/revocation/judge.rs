@@ -84,15 +84,31 @@ impl Revocation {
         Crl::read(source, &self.issuers.load())
     }
 
-    /// Takes a list into use. For the one thread that brings lists.
+    /// Takes a list into use, whenever it begins and ends: for the start. For the one thread that
+    /// brings lists.
     ///
     /// # Errors
     /// It is older than what is in use, or a delta to something else.
     pub fn adopt(&self, crl: Crl) -> Result<(), CrlFault> {
-        let lists = self.lists.load().with(crl)?;
+        let (issuer, before) = (crl.issuer, self.lists.load());
+        let lists = before.with(crl)?;
+        let same = before.has_same_of(issuer, &lists);
         self.lists.store(Arc::new(lists));
-        self.generation.fetch_add(1, Ordering::Release);
+        // The same once more is no reason to judge anybody again, nor to look for its delta.
+        if !same {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
         Ok(())
+    }
+
+    /// Takes a list into use in the place of what is: as [`Self::adopt`] does, and not where that
+    /// would end what is believed now.
+    ///
+    /// # Errors
+    /// Those of [`Self::adopt`]; it has not begun, or has ended already.
+    pub fn renew(&self, crl: Crl, now: UnixSeconds) -> Result<(), CrlFault> {
+        self.lists.load().admits(&crl, now)?;
+        self.adopt(crl)
     }
 
     /// What responders have said of clients' certificates.
@@ -112,7 +128,7 @@ impl Revocation {
             .wrapping_add(self.again.load(Ordering::Acquire))
     }
 
-    /// Changes whenever there are other lists, or other CAs whose lists are taken.
+    /// Changes whenever there are other lists, by what they say of themselves, or other CAs whose lists are taken.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

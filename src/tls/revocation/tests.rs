@@ -12,7 +12,7 @@ use super::*;
 use crate::limits::CRL_ELEMENT_BYTES_MAX;
 use made::{Ca, Made, ca, delta_since, entry, entry_with, extension, number, sequence, tlv};
 
-pub(in crate::tls) mod made;
+pub(crate) mod made;
 
 /// 2030-01-15, in the middle of what [`Made::default`] is valid for.
 const NOW: UnixSeconds = UnixSeconds(1_894_665_600);
@@ -221,6 +221,90 @@ fn lists_go_with_the_issuer_that_is_not_wanted_any_more() {
     assert_eq!(fault, Some(CrlFault::UnknownIssuer));
 }
 
+/// A list that holds from the one time to the other.
+fn between(made: Made, this_update: &str, next_update: &str) -> Made {
+    Made {
+        this_update: this_update.into(),
+        next_update: Some(next_update.into()),
+        ..made
+    }
+}
+
+#[test]
+fn list_that_has_not_begun_or_has_ended_does_not_end_the_one_in_use() {
+    let ca = ca("One", BOTH);
+    let early = |made| between(made, "300120000000Z", "300201000000Z");
+    let ended = |made| between(made, "300102000000Z", "300110000000Z");
+    let renewed = |held: &[&Made], made: &Made, now| {
+        let revocation = Revocation::default();
+        revocation.take_lists_of(vec![issuer(&ca)]);
+        let read = |made: &Made| revocation.read(&mut Cursor::new(made.signed_by(&ca)));
+        for made in held {
+            revocation.adopt(read(made).unwrap()).unwrap();
+        }
+        let before = revocation.generation();
+        let fault = revocation
+            .renew(read(made).unwrap(), UnixSeconds(now))
+            .err();
+        assert_eq!(revocation.generation() == before, fault.is_some());
+        fault
+    };
+    let (base, change) = (numbered(1, vec![]), delta(3, 1, vec![]));
+    for new in [numbered(2, vec![]), delta(4, 1, vec![])] {
+        for held in [&[&base][..], &[&base, &change]] {
+            let now = NOW.0;
+            let fault = renewed(held, &early(new.clone()), now);
+            assert_eq!(fault, Some(CrlFault::NotYetValid));
+            assert_eq!(
+                renewed(held, &ended(new.clone()), now),
+                Some(CrlFault::Ended)
+            );
+            // Two clocks may differ.
+            let begin = 1_895_097_600;
+            let soon = begin - CRL_EARLY_S_MAX;
+            assert_eq!(renewed(held, &early(new.clone()), soon), None);
+            assert!(renewed(held, &early(new.clone()), soon - 1).is_some());
+            assert_eq!(renewed(held, &new, now), None);
+            // What is in use has ended as well: the newer one revokes more.
+            assert_eq!(renewed(held, &ended(new.clone()), END + 1), None);
+        }
+    }
+    // Where there is none in use, any is better, and is said to be what it is.
+    assert_eq!(renewed(&[], &early(base.clone()), NOW.0), None);
+    assert_eq!(renewed(&[], &ended(base.clone()), NOW.0), None);
+    // A delta that has ended makes way for the next.
+    let over = ended(delta(2, 1, vec![]));
+    assert_eq!(renewed(&[&base, &over], &delta(3, 1, vec![]), NOW.0), None);
+}
+
+#[test]
+fn same_list_once_more_is_no_other() {
+    let ca = ca("One", BOTH);
+    let revocation = Revocation::default();
+    revocation.take_lists_of(vec![issuer(&ca)]);
+    let take = |made: &Made| {
+        let crl = revocation
+            .read(&mut Cursor::new(made.signed_by(&ca)))
+            .unwrap();
+        let before = revocation.generation();
+        revocation.adopt(crl).unwrap();
+        revocation.generation() != before
+    };
+    let longer = between(numbered(1, vec![]), "300102000000Z", "300202000000Z");
+    for made in [
+        numbered(1, vec![]),
+        longer,
+        numbered(2, vec![]),
+        delta(3, 2, vec![]),
+        delta(4, 2, vec![entry(&[5], None)]),
+        numbered(4, vec![]),
+    ] {
+        assert!(take(&made) && !take(&made), "{:?}", made.extensions);
+    }
+    // The complete list holds it already.
+    assert!(!take(&delta(4, 2, vec![])));
+}
+
 #[test]
 fn faults_have_words_and_explanations_of_their_own() {
     let all = [
@@ -241,6 +325,8 @@ fn faults_have_words_and_explanations_of_their_own() {
         CrlFault::RemovesFromComplete,
         CrlFault::NumberWentBack,
         CrlFault::DeltaWithoutBase,
+        CrlFault::NotYetValid,
+        CrlFault::Ended,
     ];
     for fault in all {
         // `NumberWentBack` is `number_went_back`.

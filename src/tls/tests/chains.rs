@@ -310,7 +310,7 @@ fn peer_ends_with_the_first_certificate_of_its_chain() {
         let mut server = Handshake::new(&terminator);
         let (outcome, _) = shake(&mut server, &mut client, at_year(2030));
         assert!(outcome.is_ok(), "{outcome:?}");
-        let peer = server.finish(at_year(2030)).ok().expect("done").peer;
+        let peer = server.finish(at_year(2030)).expect("done").peer;
         assert_eq!(i64::try_from(peer.not_after()), Ok(end));
         assert_eq!(terminator.still_trusts(&peer, at_year(2030)), Ok(()));
         let expired = Err(Refusal::CertificateExpired);
@@ -410,7 +410,7 @@ fn certificate_that_stands_in_no_chain_is_no_reason() {
     let auth = trusted(&world, &clients());
     // Of the anchor's name, by another key.
     let forged = scs_as(&ca(), &["one.example"]).der;
-    let alone = verify(&auth, &[forged.clone()], NOW).unwrap_err();
+    let alone = verify(&auth, std::slice::from_ref(&forged), NOW).unwrap_err();
     let stray = identity(
         &ca(),
         &["stray.example"],

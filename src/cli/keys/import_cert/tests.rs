@@ -28,3 +28,22 @@ fn pem_is_read_back_as_it_was() {
         assert!(text.lines().all(|line| line.len() <= 64));
     }
 }
+
+#[test]
+fn what_is_no_regular_file_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (behind, link) = (folder.path().join("behind"), folder.path().join("link"));
+    std::fs::write(&behind, "before").unwrap();
+    std::os::unix::fs::symlink(&behind, &link).unwrap();
+    for there in [&socket, &link] {
+        let kind = || std::fs::symlink_metadata(there).unwrap().file_type();
+        let before = kind();
+        let fault = write(there, b"PEM").unwrap_err();
+        assert!(fault.to_string().contains("no regular file"), "{fault}");
+        assert_eq!(kind(), before);
+    }
+    write(&behind, b"PEM").unwrap();
+    assert_eq!(std::fs::read(&behind).unwrap(), b"PEM");
+}
