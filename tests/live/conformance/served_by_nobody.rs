@@ -19,10 +19,13 @@ fn asked(stage: &mut Stage, arguments: &[&str]) -> Outcome {
     run(t8gate(arguments).arg("--config").arg(file), b"", WAIT)
 }
 
+/// Of a configuration.
+type Change = fn(&mut Stage);
+
 /// There is no report on what would not serve: its faults are told as by `check` alone.
 #[test]
 fn configuration_that_check_refuses_for_its_certificates_gets_no_report() {
-    let cases: [(fn(&mut Stage), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (
             |stage| {
                 stage.config.set("tls.waive", "[\"version\"]");
