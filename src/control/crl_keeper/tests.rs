@@ -297,6 +297,8 @@ fn change_of_one_list_has_the_deltas_read_again_and_nothing_for_ever() {
     assert_eq!((counts.taken(), counts.refused()), (1, 0));
 }
 
+//= RFC 9110 section 15.4.5 type=test
+//# 304 answers a conditional request, and is no answer to any other.
 #[test]
 fn server_that_answers_something_else_is_asked_again_soon_and_counted() {
     let (folder, ca) = (tempfile::tempdir().unwrap(), ca());

@@ -128,7 +128,8 @@ impl Revocation {
             .wrapping_add(self.again.load(Ordering::Acquire))
     }
 
-    /// Changes whenever there are other lists, by what they say of themselves, or other CAs whose lists are taken.
+    /// Changes whenever there are other lists, by what they say of themselves, or other CAs whose
+    /// lists are taken.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
