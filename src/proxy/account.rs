@@ -135,9 +135,10 @@ impl Drop for Account {
     }
 }
 
-/// Tells of a connection that was refused or broken.
+/// Tells of a connection that was refused or broken, and by which alert.
 pub fn refused_connection(
     denial: ConnectionDenial,
+    alert: &'static str,
     client: Option<ClientIndex>,
     address: SocketAddr,
     local: &Local,
@@ -150,7 +151,7 @@ pub fn refused_connection(
         kind: Kind::Connection,
         outcome: Outcome::Refused,
         word: denial.row().word,
-        detail: denial.detail(),
+        detail: denial.detail(alert),
         cure: denial.cure(),
         ..blank(local, client, address)
     };
@@ -160,7 +161,7 @@ pub fn refused_connection(
 /// Tells of a connection that was ended because its certificate is no longer trusted.
 pub fn distrusted(lost: &Lost, local: &Local) {
     let denial = ConnectionDenial::Distrusted(lost.refusal);
-    refused_connection(denial, Some(lost.client), lost.address, local);
+    refused_connection(denial, "", Some(lost.client), lost.address, local);
 }
 
 fn blank(local: &Local, client: Option<ClientIndex>, address: SocketAddr) -> Record {

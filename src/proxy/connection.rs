@@ -366,6 +366,7 @@ impl Connection {
         let denial = ConnectionDenial::Session(fault);
         refused_connection(
             denial,
+            denial.row().alert,
             Some(self.standing.peer().client()),
             self.address,
             &self.local,
@@ -553,7 +554,9 @@ impl Connection {
         self.stream.outbox.append(&mut self.last_flight);
         self.stream.outbox.append(&mut self.replies);
         match lost {
-            Some(refusal) => self.session.distrust(refusal, &mut self.stream.outbox),
+            Some(refusal) => {
+                self.session.distrust(refusal, &mut self.stream.outbox);
+            }
             None => self.session.close_notify(&mut self.stream.outbox),
         }
         self.stream.start_send();

@@ -23,7 +23,8 @@ const INTERNAL_ERROR: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
 /// Why there is no connection to serve.
 enum Ended {
-    Refused(Refusal),
+    /// And the alert that was sent; empty where none was.
+    Refused(Refusal, &'static str),
     /// The signer had no room, or did not answer in time.
     NotSigned(ConnectionDenial),
     Deadline,
@@ -146,7 +147,8 @@ async fn shake_hands(
             stream.outbox.append(handshake.outgoing());
             stream.start_send();
         }
-        match advanced.map_err(Ended::Refused)? {
+        let refused = |refusal| Ended::Refused(refusal, handshake.alert());
+        match advanced.map_err(refused)? {
             Step::Done => {
                 let counters = &local.counters;
                 match handshake.resumed() {
@@ -156,7 +158,8 @@ async fn shake_hands(
                 if let Some(ns) = handshake.signed_ns() {
                     local.latencies.borrow_mut().record(Phase::Sign, ns);
                 }
-                return handshake.finish(local.seconds()).map_err(Ended::Refused);
+                let finished = handshake.finish(local.seconds());
+                return finished.map_err(|refusal| Ended::Refused(refusal, ""));
             }
             Step::NeedInput => {
                 stream.start_recv(RECV_BYTES);
@@ -306,11 +309,11 @@ fn note_unchecked(local: &Local) {
 }
 
 fn note(ended: &Ended, address: SocketAddr, local: &Local) {
-    let denial = match ended {
-        Ended::Refused(refusal) => ConnectionDenial::Handshake(*refusal),
-        Ended::NotSigned(denial) => *denial,
-        Ended::Deadline => ConnectionDenial::HandshakeDeadline,
+    let (denial, alert) = match ended {
+        Ended::Refused(refusal, alert) => (ConnectionDenial::Handshake(*refusal), *alert),
+        Ended::NotSigned(denial) => (*denial, denial.row().alert),
+        Ended::Deadline => (ConnectionDenial::HandshakeDeadline, ""),
         Ended::Gone => return,
     };
-    refused_connection(denial, None, address, local);
+    refused_connection(denial, alert, None, address, local);
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rustls::server::{Acceptor, ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::ConnectionState;
-use rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
+use rustls::{Error, HandshakeKind, ProtocolVersion, SignatureAlgorithm};
 use tokio::sync::oneshot;
 
 use super::certificates::{Chooser, ServerCertificate, Shown};
@@ -29,7 +29,7 @@ use super::ocsp::Known;
 use super::resumption::{BoundTickets, Tickets};
 use super::session::{self, Session};
 use super::turn::{self, Turn};
-use super::{ClientAuth, Refusal, alert_of};
+use super::{ClientAuth, Refusal, alert_of, alerts};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
@@ -249,6 +249,8 @@ pub struct Handshake {
     /// It has waited for the client's status already.
     asked: bool,
     outcome: Option<Result<(), Refusal>>,
+    /// That has ended it.
+    alert: Option<u8>,
 }
 
 impl Handshake {
@@ -274,6 +276,7 @@ impl Handshake {
             awaits: Awaits::Nothing,
             asked: false,
             outcome: None,
+            alert: None,
         }
     }
 
@@ -369,6 +372,12 @@ impl Handshake {
         self.connection
             .handshake_kind()
             .map(|kind| kind == HandshakeKind::Resumed)
+    }
+
+    /// The alert that was left in `outgoing` after a refusal, as RFC 8446 names it; empty where
+    /// there is none.
+    pub fn alert(&self) -> &'static str {
+        self.alert.map_or("", alerts::word)
     }
 
     /// How long the next message may take the CPU.
@@ -487,7 +496,7 @@ impl Handshake {
         if let Ok(fresh) = UnbufferedServerConnection::new(Arc::clone(self.config())) {
             let done = std::mem::replace(&mut self.connection, fresh);
             if let Ok(mut session) = Session::new(done, Vec::new(), in_place) {
-                session.distrust(refusal, &mut self.outgoing);
+                self.alert = Some(session.distrust(refusal, &mut self.outgoing));
             }
         }
         Err(refusal)
@@ -596,11 +605,19 @@ impl Handshake {
             self.plain_alert(ALERT_INTERNAL_ERROR);
             return Refusal::SignerFailed;
         }
+        let sent = self.outgoing.len();
         session::drain_alert(&mut self.connection, &mut self.outgoing);
+        self.alert = alerts::told(&self.outgoing[sent..], error);
+        // rustls has none for some that come before the keys: another name after a retry.
+        let silent = self.alert.is_none() && self.phase != Phase::Settled;
+        let closest = alerts::closest(error);
+        if let Some(alert) = closest.filter(|_| silent && !alerts::sealed(&self.outgoing)) {
+            self.plain_alert(alert);
+        }
         if self.phase == Phase::Hello && first != Some(CONTENT_HANDSHAKE) {
             return Refusal::NotTls;
         }
-        noted.unwrap_or_else(|| refusal_of(error))
+        noted.unwrap_or_else(|| alerts::refusal_of(error))
     }
 
     fn config(&self) -> &Arc<ServerConfig> {
@@ -673,22 +690,6 @@ impl Handshake {
     fn plain_alert(&mut self, description: u8) {
         self.outgoing
             .extend_from_slice(&[21, 3, 3, 0, 2, 2, description]);
-    }
-}
-
-pub(super) fn refusal_of(error: &Error) -> Refusal {
-    match error {
-        Error::NoCertificatesPresented => Refusal::NoClientCertificate,
-        Error::InvalidCertificate(fault) => match fault {
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
-            CertificateError::UnknownIssuer => Refusal::UnknownCa,
-            _ => Refusal::BadCertificate,
-        },
-        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Refusal::NoCommonProfile,
-        Error::AlertReceived(_) => Refusal::PeerAlert,
-        _ => Refusal::Protocol,
+        self.alert = Some(description);
     }
 }

@@ -4,6 +4,7 @@
 //! [`Step::SignElsewhere`] before anything is signed: the owner ships it to a thread that may wait
 //! for the token. What comes out of it is a [`Session`] and a `Peer`.
 
+mod alerts;
 mod certificate_rules;
 mod certificates;
 mod chains;

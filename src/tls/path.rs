@@ -6,9 +6,9 @@ use rustls::{CertificateError, DistinguishedName, Error};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::prelude::X509Certificate;
 
+use super::alerts::refusal_of;
 use super::certificate_rules::{Place, Purpose, Rule, RuleSet, Seen, broken, broken_by_chain};
 use super::client_auth::{PartnerGroup, unfit};
-use super::handshake::refusal_of;
 use super::leaf::{self, Validity};
 use super::revocation::{IssuerId, Rules};
 use super::{Refusal, profile};
@@ -271,13 +271,11 @@ fn certificate_id(
 fn certificate_error(error: webpki::Error) -> CertificateError {
     use webpki::Error as Fault;
     match error {
-        Fault::BadDer | Fault::BadDerTime | Fault::TrailingData(_) => CertificateError::BadEncoding,
         Fault::CertNotValidYet { .. } => CertificateError::NotValidYet,
         Fault::CertExpired { .. } | Fault::InvalidCertValidity => CertificateError::Expired,
         Fault::UnknownIssuer => CertificateError::UnknownIssuer,
-        Fault::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         Fault::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-        Fault::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
-        other => CertificateError::Other(rustls::OtherError(std::sync::Arc::new(other))),
+        // Corrupt, or with a signature that does not verify: the alert is bad_certificate.
+        _ => CertificateError::BadEncoding,
     }
 }

@@ -15,6 +15,8 @@ pub(super) use library::{drain_alert, encode, remove};
 
 /// Plaintext of one full record.
 const RECORD_BYTES: usize = 16 * 1024;
+/// The alert that says goodbye.
+const CLOSE_NOTIFY: u8 = 0;
 
 /// What [`Session::open`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,13 +172,19 @@ impl Session {
     }
 
     /// Ends the session because the client's certificate is no longer trusted: appends the alert
-    /// to `outgoing`. The library says close_notify, which is all that it can be told to say.
-    pub fn distrust(&mut self, refusal: Refusal, outgoing: &mut Vec<u8>) {
+    /// to `outgoing`, and says which. The library says close_notify, which is all that it can be
+    /// told to say.
+    pub fn distrust(&mut self, refusal: Refusal, outgoing: &mut Vec<u8>) -> u8 {
         match &mut self.keys {
             Keys::InPlace(records) if self.fault.is_none() => {
-                records.fatal(alert_of(refusal), outgoing);
+                let alert = alert_of(refusal);
+                records.fatal(alert, outgoing);
+                alert
             }
-            _ => self.close_notify(outgoing),
+            _ => {
+                self.close_notify(outgoing);
+                CLOSE_NOTIFY
+            }
         }
     }
 

@@ -23,6 +23,7 @@ use super::*;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, San};
 
+mod alerts_sent;
 mod certificates;
 mod chains;
 mod dhe;
@@ -270,7 +271,12 @@ fn shake(
         let heard = give(client, &sent);
         match step {
             Ok(Step::Done) => return (Ok(ships), heard),
-            Err(refusal) => return (Err(refusal), heard),
+            Err(refusal) => {
+                if let Err(Error::AlertReceived(alert)) = heard {
+                    assert_eq!(server.alert(), alerts::word(alert.into()));
+                }
+                return (Err(refusal), heard);
+            }
             Ok(_) if heard.is_err() => return (Err(Refusal::PeerAlert), heard),
             Ok(_) => {}
         }

@@ -11,7 +11,7 @@ use rustls::{Error, NamedGroup};
 use crate::harness::client::{Dialer, HOST, get, head};
 use crate::harness::hello::{
     self, HYBRID, Hello, KEY_SHARE, P256, RENEGOTIATION_INFO, Reply, SERVER_NAME, SUPPORTED_GROUPS,
-    TRUNCATED_HMAC, X25519, numbers, say, server_name, shares,
+    TRUNCATED_HMAC, X25519, numbers, say, say_all, server_name, shares,
 };
 use crate::harness::stage::{House, PATH};
 use crate::harness::{WAIT, command, peers, run};
@@ -324,6 +324,43 @@ fn hybrid_is_taken_wherever_a_share_for_it_stands() {
     assert_eq!(answer.group(), Some(HYBRID));
     let share = &answer.extension(KEY_SHARE).expect("a share")[4..];
     hybrid.complete(share).expect("a share of the hybrid");
+}
+
+#[test]
+fn alert_is_recorded_that_was_sent() {
+    let house = House::open();
+    let address = house.gateway.address;
+    let h2 = Hello::tls12().with(16, &[0, 3, 2, b'h', b'2']);
+    let mut twice = Hello::tls13();
+    twice.extensions.push((SERVER_NAME, server_name(HOST)));
+    let mut old = Hello::tls12();
+    old.version = [3, 2];
+    for (hello, alert, reason, word) in [
+        (h2, 120, "no_common_profile", "no_application_protocol"),
+        (twice, 47, "protocol", "illegal_parameter"),
+        (old, 70, "no_common_profile", "protocol_version"),
+    ] {
+        assert_eq!(hello.ask(address), Reply::Alert(alert), "{word}");
+        house
+            .gateway
+            .await_log(&format!("reason=\"{reason}\" detail=\"{word}\""));
+    }
+}
+
+/// The second hello asks for what the first did not, after the server has asked for another share.
+#[test]
+fn other_name_after_a_retry_is_refused_with_an_alert() {
+    let house = House::open();
+    let first = Hello::tls13().with(KEY_SHARE, &shares(&[]));
+    let p256 = kx_group::SECP256R1.start().expect("a key");
+    let second = Hello::tls13().with(KEY_SHARE, &shares(&[(P256, p256.pub_key())]));
+    let other = second.with(SERVER_NAME, &server_name("other.example"));
+    let octets = [first.record(), other.record()].concat();
+    let answer = say_all(house.gateway.address, &octets);
+    assert_eq!(answer.last(), Some(&(21, 2)), "{answer:?}");
+    house
+        .gateway
+        .await_log("reason=\"protocol\" detail=\"illegal_parameter\"");
 }
 
 //= TS 33.210 clause 6.2.1 type=test

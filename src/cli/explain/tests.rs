@@ -75,14 +75,14 @@ fn grant_is_said_with_its_scope() {
 fn refused_connection_is_said_with_its_alert() {
     let text = told(
         r#"{"time":"t","kind":"connection","outcome":"refused","reason":"unknown_ca",
-        "address":"192.0.2.7:1","shard":0}"#,
+        "detail":"unknown_ca","address":"192.0.2.7:1","shard":0}"#,
     );
     assert!(
         text.contains("who       a client that is not known by then"),
         "{text}"
     );
     assert!(
-        text.contains("decided   refused\nwhy       unknown_ca\n"),
+        text.contains("decided   refused\nwhy       unknown_ca, in particular unknown_ca\n"),
         "{text}"
     );
     assert!(
@@ -90,6 +90,22 @@ fn refused_connection_is_said_with_its_alert() {
         "{text}"
     );
     assert!(text.contains("look at   add the client's CA"), "{text}");
+    for (reason, detail, alert) in [
+        (
+            "no_common_profile",
+            "no_application_protocol",
+            "no_application_protocol",
+        ),
+        ("certificate_rule", "key_usage", "unsupported_certificate"),
+    ] {
+        let text = told(&format!(
+            r#"{{"kind":"connection","outcome":"refused","reason":"{reason}","detail":"{detail}"}}"#
+        ));
+        let said = format!("the client gets the TLS alert {alert}\n");
+        assert!(text.contains(&said), "{text}");
+    }
+    let text = told(r#"{"kind":"connection","outcome":"refused","reason":"too_long"}"#);
+    assert!(text.contains("gets nothing: the connection"), "{text}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::oauth::GrantFault;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
 use crate::proxy::denial::{ROWS, Row};
+use crate::tls::RULES;
 
 /// A record as the audit file has it. What it does not say is empty or 0.
 #[derive(Debug, Default, Deserialize)]
@@ -60,7 +61,14 @@ pub(super) fn tell(told: &Told) -> String {
             line("look at", row.cure_of(&told.detail));
         }
         (_, Some(row)) => {
-            let alert = match row.alert {
+            // The one that was sent; a rule has an alert of its own.
+            let rule = RULES.iter().find(|rule| rule.name == told.detail);
+            let sent = rule.map_or(told.detail.as_str(), |rule| rule.alert.word());
+            let sent = match told.reason.as_str() {
+                "trust_lost" => row.alert,
+                _ => sent,
+            };
+            let alert = match sent {
                 "" => "nothing: the connection was closed".to_owned(),
                 alert => format!("the TLS alert {alert}"),
             };

@@ -23,7 +23,7 @@ pub enum ConnectionDenial {
 pub struct ConnectionRow {
     /// In metrics, logs and the audit file.
     pub word: &'static str,
-    /// The TLS alert the client gets; empty where it gets none.
+    /// The TLS alert the client gets, as a rule; empty where it gets none.
     pub alert: &'static str,
     /// What the operator should look at.
     pub cure: &'static str,
@@ -46,12 +46,12 @@ impl ConnectionDenial {
     }
 
     /// What it was in particular: the rule, what the client would be refused for now, or the TLS
-    /// alert that it gets.
-    pub fn detail(self) -> &'static str {
+    /// alert that it was sent.
+    pub fn detail(self, alert: &'static str) -> &'static str {
         match (self, self.rule()) {
             (_, Some(rule)) => rule.name(),
             (Self::Distrusted(refusal), None) => refusal.word(),
-            _ => self.row().alert,
+            _ => alert,
         }
     }
 
@@ -144,12 +144,12 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "bad_certificate",
-        "bad_certificate",
+        "bad_certificate, unsupported_certificate, decrypt_error",
         "the client's certificate does not fit TS 33.310 clause 6.1.3a",
     ),
     row(
         "no_common_profile",
-        "handshake_failure",
+        "handshake_failure, protocol_version, no_application_protocol",
         "the client offers nothing of TS 33.210 clause 6.2",
     ),
     row(
@@ -169,7 +169,7 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "protocol",
-        "unexpected_message",
+        "unexpected_message, illegal_parameter, decode_error, bad_record_mac",
         "the client breaks the TLS protocol",
     ),
     row("signer_busy", "internal_error", SLOW_SIGNER),

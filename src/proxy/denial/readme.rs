@@ -38,14 +38,15 @@ fn markdown() -> String {
     }
     out.push_str(
         "\nConnections, refused or broken in TLS. `reason` is the label in\n\
-         `t8gate_connections_refused_total`.\n\n\
+         `t8gate_connections_refused_total`; where several alerts stand, `detail` in the audit\n\
+         file says which one it was.\n\n\
          | reason | TLS alert | what to check |\n\
          | --- | --- | --- |\n",
     );
     for row in &CONNECTION_ROWS {
         let alert = match row.alert {
             "" => "none".to_owned(),
-            alert => format!("`{alert}`"),
+            alert => format!("`{}`", alert.replace(", ", "`, `")),
         };
         let _ = writeln!(out, "| `{}` | {alert} | {} |", row.word, escaped(row.cure));
     }
