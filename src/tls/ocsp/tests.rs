@@ -303,3 +303,36 @@ fn fixed() -> &'static (OcspIssuer, Vec<u8>, UnixSeconds) {
         (issuer(&scene), response, UnixSeconds::now())
     })
 }
+
+/// By its word a fault is counted, and what it is called and cured by is its own.
+#[test]
+fn each_fault_has_a_word_and_an_explanation_of_its_own() {
+    use std::collections::BTreeSet;
+    let faults = [
+        OcspFault::Unreadable,
+        OcspFault::Encoding,
+        OcspFault::TooLong,
+        OcspFault::NoAnswer(1),
+        OcspFault::Algorithm,
+        OcspFault::Responder,
+        OcspFault::ResponderUnfit,
+        OcspFault::Signature,
+        OcspFault::OtherCertificate,
+        OcspFault::CriticalExtension,
+        OcspFault::NoNextUpdate,
+        OcspFault::Ended,
+        OcspFault::NotYetValid,
+        OcspFault::WentBack,
+        OcspFault::OwnRevoked,
+        OcspFault::OwnUnknown,
+    ];
+    let words: BTreeSet<_> = faults.iter().map(|fault| fault.word()).collect();
+    let said: BTreeSet<_> = faults.iter().map(|fault| fault.explained().0).collect();
+    assert_eq!((words.len(), said.len()), (faults.len(), faults.len()));
+    assert!(faults.iter().all(|fault| !fault.explained().1.is_empty()));
+    // A responder that is busy, one that wants signed requests, one that understands nothing.
+    let answers = [2, 3, 5, 6, 1].map(|code| OcspFault::NoAnswer(code).explained());
+    assert_eq!((answers[0], answers[2]), (answers[1], answers[3]));
+    let kinds: BTreeSet<_> = answers.into_iter().collect();
+    assert_eq!(kinds.len(), 3);
+}
