@@ -1,4 +1,4 @@
-//! That a client is told what is recorded: `shake` compares the two wherever a handshake is refused.
+//! The alert that is recorded is the one that the client hears, wherever it is sent in the clear.
 
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
