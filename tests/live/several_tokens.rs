@@ -63,12 +63,18 @@ fn token_that_is_lost_is_stood_in_for_by_the_other_without_a_refusal() {
     assert!(serves(&house));
     // The first token's was started first, and of equals the first is asked: that finds out that it
     // hangs. The other's end is seen by itself.
-    for (signer, how) in signers.into_iter().zip(["STOP", "KILL"]) {
+    for (signer, (how, object)) in signers.into_iter().zip([("STOP", "one"), ("KILL", "two")]) {
         signal(signer, how);
         assert!(serves(&house) && serves(&house) && serves(&house), "{how}");
         wait_until("another process in its place", || {
             let now = house.gateway.signer_pids();
             now.len() == 2 && !now.contains(&signer)
+        });
+        // Without its key proved the loss of the other would be that of both.
+        wait_until("its key to be proved", || {
+            let object = format!("object={object}");
+            let back = |line: &str| line.contains("is proved") && line.contains(&object);
+            house.gateway.log().lines().any(back)
         });
         assert!(serves(&house));
     }
