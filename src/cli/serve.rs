@@ -18,7 +18,7 @@ use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
-use crate::control::crl_keeper::{CrlCounts, CrlKeeper};
+use crate::control::crl_keeper::{CrlCounts, CrlFrom, CrlKeeper};
 use crate::control::load::{self, Report};
 use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{Reloader, Reloads};
@@ -152,8 +152,8 @@ pub struct Gateway {
     /// To have the configuration read again.
     reload: Arc<AtomicBool>,
     control: Option<Control>,
-    crl_counts: Arc<CrlCounts>,
-    crl_keeper: Option<CrlKeeper>,
+    /// Kept as long as connections are, also when nothing is reloaded any more.
+    crl_keeper: Option<Arc<CrlKeeper>>,
     admin: Option<AdminThread>,
 }
 
@@ -171,8 +171,8 @@ impl Gateway {
         let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let mut faults = obstacles(config, &report);
-        let from = from.unwrap_or_else(|fault| {
-            faults.push(fault);
+        let from = from.unwrap_or_else(|wrong| {
+            faults.extend(wrong);
             Vec::new()
         });
         let snapshot = match snapshot {
@@ -186,7 +186,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
-        let started = start_shards(config, &snapshot, &draining);
+        let started = start_shards(config, &snapshot, from, &draining);
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
@@ -195,10 +195,7 @@ impl Gateway {
             let what = format!("cannot start: {error}");
             vec![fault(0, "listen", what, "see the error itself")]
         };
-        let mut gateway = started.map_err(cannot_start)?;
-        let lists = Arc::clone(&snapshot.revocation);
-        let keeper = CrlKeeper::start(lists, from, Arc::clone(&gateway.crl_counts));
-        gateway.crl_keeper = keeper.map_err(cannot_start)?;
+        let gateway = started.map_err(cannot_start)?;
         tracing::info!(
             address = %config.listen.address.value,
             shards = gateway.shards.len(),
@@ -396,6 +393,7 @@ fn check_descriptors(config: &Config) {
 fn start_shards(
     config: &Config,
     snapshot: &Arc<Snapshot>,
+    lists: Vec<CrlFrom>,
     draining: &Arc<AtomicBool>,
 ) -> io::Result<Gateway> {
     let (signers, signer_threads) = start_signers(config, snapshot)?.unzip();
@@ -475,6 +473,9 @@ fn start_shards(
     let ocsp_counts = Arc::new(OcspCounts::default());
     let mut ocsp_keeper = OcspKeeper::new(Arc::clone(&current), Arc::clone(&ocsp_counts));
     ocsp_keeper.start_where_needed()?;
+    let revocation = Arc::clone(&snapshot.revocation);
+    let crl_keeper = CrlKeeper::start(revocation, lists, Arc::clone(&crl_counts))?;
+    let crl_keeper = Arc::new(crl_keeper);
     let parts = Parts {
         control: control.beat(),
         shards: views.collect(),
@@ -486,13 +487,18 @@ fn start_shards(
         certificate_not_after: Arc::clone(&certificate_not_after),
         reloads: Arc::clone(&reloads),
         revocation: Arc::clone(&snapshot.revocation),
-        crl_counts: Arc::clone(&crl_counts),
+        crl_counts,
         ocsp_counts,
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
-    let now = Millis::now();
-    let reloader = Reloader::new(config.clone(), current, reloads, certificate_not_after, now)
-        .starting(ocsp_keeper);
+    let reloader = Reloader::new(
+        config.clone(),
+        current,
+        reloads,
+        certificate_not_after,
+        (Arc::clone(&crl_keeper), ocsp_keeper),
+        Millis::now(),
+    );
     let reload = Arc::new(AtomicBool::new(false));
     reloader.start(Arc::clone(&reload), Arc::clone(draining))?;
     Ok(Gateway {
@@ -501,8 +507,7 @@ fn start_shards(
         signers: signer_threads.unwrap_or_default(),
         draining: Arc::clone(draining),
         control: Some(control),
-        crl_counts,
-        crl_keeper: None,
+        crl_keeper: Some(crl_keeper),
         admin: admin.transpose()?,
     })
 }

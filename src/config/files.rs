@@ -45,11 +45,15 @@ pub(super) struct NamedFile {
 
 impl NamedFile {
     /// Whether a change of it has the configuration read again: revocation lists and
-    /// statuses have keepers of their own.
+    /// statuses have keepers of their own, who also write into folders.
     pub(super) fn is_read(&self) -> bool {
         !matches!(
             self.kind,
-            FileKind::Appended | FileKind::Module | FileKind::Crl | FileKind::Ocsp
+            FileKind::Appended
+                | FileKind::Module
+                | FileKind::Crl
+                | FileKind::Ocsp
+                | FileKind::Folder
         )
     }
 

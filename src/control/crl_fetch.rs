@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,6 +131,41 @@ pub async fn fetch(
     fetched
         .await
         .unwrap_or(Err(FetchFault::Deadline(FETCH_WAIT)))
+}
+
+/// A list that is to be fetched now: from where, how its server is known, and into which folder.
+pub type Wanted = (HttpUrl, Option<Arc<ClientConfig>>, PathBuf);
+
+/// Fetches lists, all of them together, for whoever has no runtime and waits at most so long.
+///
+/// # Errors
+/// The kernel's, where there is nothing to wait with.
+pub fn fetch_all(
+    wanted: Vec<Wanted>,
+    wait: Duration,
+) -> std::io::Result<Vec<Result<Fetched, FetchFault>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let tasks = tokio::task::LocalSet::new();
+    let fetch_one = |(url, tls, folder): Wanted| async move {
+        let known = Validators::default();
+        let fetched = fetch(&url, tls.as_ref(), &known, &folder);
+        let fetched = tokio::time::timeout(wait, fetched).await;
+        fetched.unwrap_or(Err(FetchFault::Deadline(wait)))
+    };
+    let begun: Vec<_> = wanted
+        .into_iter()
+        .map(|wanted| tasks.spawn_local(fetch_one(wanted)))
+        .collect();
+    Ok(tasks.block_on(&runtime, async {
+        let mut all = Vec::with_capacity(begun.len());
+        for fetch in begun {
+            let fetched = fetch.await.map_err(std::io::Error::other);
+            all.push(fetched.map_err(FetchFault::from).flatten());
+        }
+        all
+    }))
 }
 
 /// Removes what fetches have left in `folder` that did not live to their end: files that are older

@@ -1,25 +1,29 @@
 //! Keeps the revocation lists in use: reads those of files again when they change, and fetches the
 //! others in time. A thread of its own, behind all others of its CPU: a long list takes a second.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use rustls::ClientConfig;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 
 use super::crl_fetch::{self, Fetched, Validators};
 use crate::clock::UnixSeconds;
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
-use crate::tls::revocation::{Crl, CrlFault, Revocation};
+use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, IssuerId, Revocation};
 
 /// Between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A list that is about to end is not asked for more often.
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
+/// How long whoever has files looked at waits for that: a list of a million takes two seconds.
+const DONE_WAIT: Duration = Duration::from_secs(10);
 /// After which a file is read again that held a list which had not begun.
 const EARLY_AGAIN_S: u64 = 30;
 /// Between two words about a list that has ended.
@@ -96,13 +102,46 @@ impl CrlCounts {
     }
 }
 
-/// The running thread; it ends when this is dropped.
+/// Who keeps lists, by a thread of its own once there is one to keep. It ends when this is dropped.
 pub struct CrlKeeper {
-    _until: oneshot::Sender<()>,
+    revocation: Arc<Revocation>,
+    counts: Arc<CrlCounts>,
+    letterbox: Arc<Letterbox>,
+    until: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+/// Between the thread and whoever tells it what to do.
+#[derive(Default)]
+struct Letterbox {
+    letter: Mutex<Option<Letter>>,
+    written: Notify,
+    /// What places have brought that are fetched from, by their names.
+    fetched: Mutex<HashMap<String, Brought>>,
+}
+
+/// Has files looked at now; one that has changed is read, whole or not.
+struct Letter {
+    keep: Option<Keep>,
+    /// Dropped when all that is done.
+    _done: SyncSender<()>,
+}
+
+/// What is to be kept from now on, in place of all else.
+struct Keep {
+    from: Vec<CrlFrom>,
+    /// What these have brought at first: the rest is to go.
+    read: Arc<Revocation>,
+}
+
+/// Which of an issuer's lists came from a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Brought {
+    pub issuer: IssuerId,
+    pub delta: bool,
 }
 
 impl CrlKeeper {
-    /// Starts it, where there is a list to keep.
+    /// Keeps what comes from there, from now on.
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had.
@@ -110,36 +149,168 @@ impl CrlKeeper {
         revocation: Arc<Revocation>,
         from: Vec<CrlFrom>,
         counts: Arc<CrlCounts>,
-    ) -> io::Result<Option<Self>> {
-        if from.is_empty() {
-            return Ok(None);
+    ) -> io::Result<Self> {
+        let keeper = Self {
+            revocation,
+            counts,
+            letterbox: Arc::default(),
+            until: Mutex::default(),
+        };
+        let read = Arc::clone(&keeper.revocation);
+        let mut until = keeper.until();
+        keeper.start_where_needed(&mut until, Keep { from, read })?;
+        drop(until);
+        Ok(keeper)
+    }
+
+    /// Keeps what comes from there in place of all it has kept, and drops the lists that `read`,
+    /// which holds what was read there, does not know of. What is fetched is fetched at once.
+    ///
+    /// # Errors
+    /// The kernel's, where the thread cannot be had: lists are in use then, and nobody keeps them.
+    pub fn keep(&self, from: Vec<CrlFrom>, read: Arc<Revocation>) -> io::Result<()> {
+        let mut until = self.until();
+        if until.is_none() {
+            self.revocation.leave(&read);
+            return self.start_where_needed(&mut until, Keep { from, read });
         }
-        let folders: HashSet<_> = from
-            .iter()
-            .filter_map(|from| from.kept.as_ref()?.parent())
-            .collect();
-        for folder in folders {
-            crl_fetch::remove_left_behind(folder);
+        remove_left_behind(&from);
+        // By the thread itself, which may be reading a list that is to go.
+        self.tell(Some(Keep { from, read }));
+        Ok(())
+    }
+
+    /// Has files looked at, and comes back when those that have changed are in use or refused, or
+    /// when that takes too long, which is said.
+    pub fn look_now(&self) {
+        if self.until().is_some() {
+            self.tell(None);
         }
+    }
+
+    /// What came last from a place that is fetched from.
+    pub fn brought(&self, name: &str) -> Option<Brought> {
+        held(&self.letterbox.fetched).get(name).copied()
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<oneshot::Sender<()>>> {
+        held(&self.until)
+    }
+
+    fn tell(&self, keep: Option<Keep>) {
+        let done = self.letterbox.put(keep);
+        if done.recv_timeout(DONE_WAIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                waited_s = DONE_WAIT.as_secs(),
+                "revocation lists are being read still: the log will say what became of them"
+            );
+        }
+    }
+
+    fn start_where_needed(
+        &self,
+        until: &mut Option<oneshot::Sender<()>>,
+        keep: Keep,
+    ) -> io::Result<()> {
+        if keep.from.is_empty() {
+            return Ok(());
+        }
+        remove_left_behind(&keep.from);
+        let _done = self.letterbox.put(Some(keep));
+        *until = Some(self.start_thread()?);
+        Ok(())
+    }
+
+    fn start_thread(&self) -> io::Result<oneshot::Sender<()>> {
         let (until, told) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let (revocation, counts) = (Arc::clone(&self.revocation), Arc::clone(&self.counts));
+        let letterbox = Arc::clone(&self.letterbox);
         let thread = std::thread::Builder::new().name("t8gate-crl".to_owned());
         thread.spawn(move || {
             if let Err(error) = cpu::step_back() {
                 tracing::warn!(%error, "the keeper of revocation lists competes with shards");
             }
             let tasks = tokio::task::LocalSet::new();
-            for from in from {
-                let (revocation, counts) = (Arc::clone(&revocation), Arc::clone(&counts));
-                tasks.spawn_local(async move { keep(&from, &revocation, &counts).await });
-            }
-            tasks.spawn_local(async move { remind(&revocation).await });
+            let reminded = Arc::clone(&revocation);
+            tasks.spawn_local(async move { keep_as_told(letterbox, revocation, counts).await });
+            tasks.spawn_local(async move { remind(&reminded).await });
             // Dropped at the end, whatever they are at.
             let _ = tasks.block_on(&runtime, told);
         })?;
-        Ok(Some(Self { _until: until }))
+        Ok(until)
+    }
+}
+
+/// Nothing panics that holds one of these and leaves anything half done.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove_left_behind(from: &[CrlFrom]) {
+    let folders: HashSet<_> = from
+        .iter()
+        .filter_map(|from| from.kept.as_ref()?.parent())
+        .collect();
+    for folder in folders {
+        crl_fetch::remove_left_behind(folder);
+    }
+}
+
+impl Letterbox {
+    /// Gives what hangs up when it is done. What was to be kept, and is not yet, still is.
+    fn put(&self, keep: Option<Keep>) -> Receiver<()> {
+        let (done, told) = sync_channel(0);
+        let mut letter = held(&self.letter);
+        let keep = keep.or_else(|| letter.take()?.keep);
+        *letter = Some(Letter { keep, _done: done });
+        self.written.notify_one();
+        told
+    }
+}
+
+/// Keeps what it is told to. Lists are read in one go, by one at a time: none of those that are
+/// ended here is in the middle of one.
+async fn keep_as_told(
+    letterbox: Arc<Letterbox>,
+    revocation: Arc<Revocation>,
+    counts: Arc<CrlCounts>,
+) {
+    let mut kept = JoinSet::new();
+    let mut watched = Vec::new();
+    loop {
+        let letter = held(&letterbox.letter).take();
+        if let Some(mut letter) = letter {
+            if let Some(Keep { from, read }) = letter.keep.take() {
+                kept.shutdown().await;
+                watched.clear();
+                let still = |name: &String| from.iter().any(|from| from.name == *name);
+                held(&letterbox.fetched).retain(|name, _| still(name));
+                if !Arc::ptr_eq(&read, &revocation) {
+                    revocation.leave(&read);
+                }
+                for from in from {
+                    let (revocation, counts) = (Arc::clone(&revocation), Arc::clone(&counts));
+                    match from.place.clone() {
+                        CrlPlace::File(file) => {
+                            let one = Rc::new(Watched::new(from, file, revocation, counts));
+                            watched.push(Rc::clone(&one));
+                            kept.spawn_local(async move { one.watch().await });
+                        }
+                        CrlPlace::Url(url) => {
+                            let letterbox = Arc::clone(&letterbox);
+                            kept.spawn_local(async move {
+                                fetch_again(&from, &url, &revocation, &counts, &letterbox).await;
+                            });
+                        }
+                    }
+                }
+            }
+            watched.iter().for_each(|one| one.look(true));
+        }
+        letterbox.written.notified().await;
     }
 }
 
@@ -165,7 +336,11 @@ pub fn take(file: &Path, revocation: &Revocation) -> Result<usize, CrlFault> {
     Ok(entries)
 }
 
-fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
+/// Reads a list from a file and verifies it. It is not in use yet.
+///
+/// # Errors
+/// Why it is not to be used.
+pub fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
     let mut file = File::open(file).map_err(|_| CrlFault::Unreadable)?;
     revocation.read(&mut file)
 }
@@ -173,68 +348,114 @@ fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
 /// Takes a list into use while the gateway serves.
 fn renew(file: &Path, revocation: &Revocation) -> Result<Taken, CrlFault> {
     let crl = read(file, revocation)?;
-    let (entries, delta) = (crl.entries(), crl.is_delta());
+    let (entries, issuer, delta) = (crl.entries(), crl.issuer(), crl.is_delta());
     revocation.renew(crl, UnixSeconds::now())?;
-    Ok(Taken { entries, delta })
+    let brought = Brought { issuer, delta };
+    Ok(Taken { entries, brought })
 }
 
 /// A list that is in use now.
 struct Taken {
     entries: usize,
+    brought: Brought,
+}
+
+/// A file, and what is known of it.
+struct Watched {
+    from: CrlFrom,
+    file: PathBuf,
+    revocation: Arc<Revocation>,
+    counts: Arc<CrlCounts>,
+    known: RefCell<Known>,
+}
+
+struct Known {
+    read: Option<Stamp>,
+    seen: Option<Stamp>,
+    issuers: Arc<Vec<CrlIssuer>>,
+    generation: u64,
     delta: bool,
+    /// When a list is looked at again that had not begun.
+    early_until: Option<UnixSeconds>,
 }
 
-async fn keep(from: &CrlFrom, revocation: &Revocation, counts: &CrlCounts) {
-    match &from.place {
-        CrlPlace::File(file) => watch(from, file, revocation, counts).await,
-        CrlPlace::Url(url) => fetch_again(from, url, revocation, counts).await,
+impl Watched {
+    fn new(
+        from: CrlFrom,
+        file: PathBuf,
+        revocation: Arc<Revocation>,
+        counts: Arc<CrlCounts>,
+    ) -> Self {
+        let known = RefCell::new(Known {
+            read: from.read,
+            seen: from.read,
+            issuers: revocation.issuers(),
+            generation: revocation.generation(),
+            // What has been read before may be one.
+            delta: true,
+            early_until: None,
+        });
+        Self {
+            from,
+            file,
+            revocation,
+            counts,
+            known,
+        }
     }
-}
 
-/// Reads a file again when it has changed, and is no longer being written: when two looks find the
-/// same.
-async fn watch(from: &CrlFrom, file: &Path, revocation: &Revocation, counts: &CrlCounts) {
-    let mut read = from.read;
-    let mut seen = read;
-    let (mut issuers, mut generation) = (revocation.issuers(), revocation.generation());
-    // What the start has read may be a delta.
-    let mut delta = true;
-    let mut early_until = None;
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = Stamp::of(file);
-        let changed = now != read && now == seen && now.is_some();
-        seen = now;
+    async fn watch(&self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look(false);
+        }
+    }
+
+    /// Reads the file again when it has changed, and is no longer being written: when two looks
+    /// find the same, or somebody says that it is `whole`.
+    fn look(&self, whole: bool) {
+        let mut known = self.known.borrow_mut();
+        let now = Stamp::of(&self.file);
+        let changed = now != known.read && (whole || now == known.seen) && now.is_some();
+        known.seen = now;
         // Whose lists are taken may have changed, or the complete list that a delta goes with. What
         // another complete list says is nothing to this one.
-        let again = !Arc::ptr_eq(&issuers, &revocation.issuers())
-            || delta && generation != revocation.generation()
-            || early_until.is_some_and(|until| until <= UnixSeconds::now());
+        let again = !Arc::ptr_eq(&known.issuers, &self.revocation.issuers())
+            || known.delta && known.generation != self.revocation.generation()
+            || known
+                .early_until
+                .is_some_and(|until| until <= UnixSeconds::now());
         if !changed && !again {
-            continue;
+            return;
         }
-        issuers = revocation.issuers();
+        known.issuers = self.revocation.issuers();
         let taken = match changed {
-            true => take_noting(from, file, revocation, counts),
-            false => renew(file, revocation),
+            true => take_noting(&self.from, &self.file, &self.revocation, &self.counts),
+            false => renew(&self.file, &self.revocation),
         };
         if changed {
-            read = now;
+            known.read = now;
         }
-        generation = revocation.generation();
-        early_until = None;
+        known.generation = self.revocation.generation();
+        known.early_until = None;
         match taken {
-            Ok(taken) => delta = taken.delta,
-            Err(CrlFault::DeltaWithoutBase) => delta = true,
+            Ok(taken) => known.delta = taken.brought.delta,
+            Err(CrlFault::DeltaWithoutBase) => known.delta = true,
             Err(CrlFault::NotYetValid) => {
-                early_until = Some(UnixSeconds(UnixSeconds::now().0 + EARLY_AGAIN_S));
+                known.early_until = Some(UnixSeconds(UnixSeconds::now().0 + EARLY_AGAIN_S));
             }
             Err(_) => {}
         }
     }
 }
 
-async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, counts: &CrlCounts) {
+async fn fetch_again(
+    from: &CrlFrom,
+    url: &HttpUrl,
+    revocation: &Revocation,
+    counts: &CrlCounts,
+    letterbox: &Letterbox,
+) {
     let Some(kept) = &from.kept else { return };
     let folder = kept.parent().unwrap_or(Path::new("."));
     let mut known = Validators::default();
@@ -244,14 +465,16 @@ async fn fetch_again(from: &CrlFrom, url: &HttpUrl, revocation: &Revocation, cou
         match crl_fetch::fetch(url, from.tls.as_ref(), &known, folder).await {
             Ok(Fetched::List(file, validators)) => {
                 // Who serves what is no list is asked again as soon as who serves nothing.
-                if take_noting(from, file.path(), revocation, counts).is_err() {
-                    failures += 1;
-                } else {
-                    known = validators;
-                    failures = 0;
-                    // It is in use whether or not it is kept.
-                    if let Err(error) = file.persist(kept) {
-                        tracing::warn!(list = from.name, %error, "the list cannot be kept");
+                match take_noting(from, file.path(), revocation, counts) {
+                    Err(_) => failures += 1,
+                    Ok(taken) => {
+                        known = validators;
+                        failures = 0;
+                        held(&letterbox.fetched).insert(from.name.clone(), taken.brought);
+                        // It is in use whether or not it is kept.
+                        if let Err(error) = file.persist(kept) {
+                            tracing::warn!(list = from.name, %error, "the list cannot be kept");
+                        }
                     }
                 }
             }

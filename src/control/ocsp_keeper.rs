@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::spawn_local;
 
 use super::crl_fetch::FetchFault;
@@ -129,6 +129,8 @@ pub struct OcspKeeper {
     current: Arc<Current>,
     counts: Arc<OcspCounts>,
     until: Option<oneshot::Sender<()>>,
+    /// Rung when files are to be looked at now.
+    bell: Arc<Notify>,
 }
 
 impl OcspKeeper {
@@ -138,7 +140,13 @@ impl OcspKeeper {
             current,
             counts,
             until: None,
+            bell: Arc::default(),
         }
+    }
+
+    /// Has files of statuses looked at now: one that has changed is read, whole or not.
+    pub fn look_now(&self) {
+        self.bell.notify_waiters();
     }
 
     /// Starts the thread if what is in force asks for it and it does not run yet.
@@ -157,6 +165,7 @@ impl OcspKeeper {
             .build()?;
         let (questions, letters) = mpsc::channel(OCSP_QUESTIONS_QUEUED_MAX);
         let (current, counts) = (Arc::clone(&self.current), Arc::clone(&self.counts));
+        let bell = Arc::clone(&self.bell);
         let revocation = Arc::clone(&snapshot.revocation);
         let thread = std::thread::Builder::new().name("t8gate-ocsp".to_owned());
         thread.spawn(move || {
@@ -164,7 +173,7 @@ impl OcspKeeper {
                 tracing::warn!(%error, "who asks OCSP responders competes with shards");
             }
             let tasks = tokio::task::LocalSet::new();
-            tasks.spawn_local(own::keep(Arc::clone(&current), Arc::clone(&counts)));
+            tasks.spawn_local(own::keep(Arc::clone(&current), Arc::clone(&counts), bell));
             let asker = Rc::new(Asker {
                 current,
                 counts,

@@ -10,19 +10,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use self::lists::Sources;
+use super::crl_keeper::CrlKeeper;
 use super::load::{self, Running};
 use super::ocsp_keeper::OcspKeeper;
-use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
 use crate::peer::Client;
-use crate::snapshot::Current;
+use crate::snapshot::{Current, Snapshot};
 
 /// Between two attempts at a configuration that tokens alone stood in the way of.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// Within which every shard has adopted a snapshot: they look every 25 ms.
+const SHARDS_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks whether there is something to do.
 const TURN_EVERY: Duration = Duration::from_millis(20);
 
+mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -69,8 +73,12 @@ pub struct Reloader {
     current: Arc<Current>,
     reloads: Arc<Reloads>,
     certificate_not_after: Arc<AtomicU64>,
+    /// Told when other lists are to be kept, or files are to be looked at.
+    crl_keeper: Arc<CrlKeeper>,
+    /// Where it has lists from.
+    sources: Sources,
     /// To be started once there is something to ask.
-    ocsp_keeper: Option<OcspKeeper>,
+    ocsp_keeper: OcspKeeper,
     /// As of the last reload.
     stamps: Vec<Stamp>,
     /// As of the last look, where that differed.
@@ -92,17 +100,20 @@ type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 impl Reloader {
     /// For what has been started with `config`. `certificate_not_after` is told when the server's
-    /// certificate ends, in seconds since 1970.
+    /// certificate ends, in seconds since 1970. The keeper of statuses ends with this.
     pub fn new(
         config: Config,
         current: Arc<Current>,
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
+        (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
         now: Millis,
     ) -> Self {
         let mut reloader = Self {
             certificate_not_after,
-            ocsp_keeper: None,
+            crl_keeper,
+            sources: Sources::of(&config),
+            ocsp_keeper,
             stamps: Vec::new(),
             changed: None,
             look_at: now,
@@ -113,15 +124,6 @@ impl Reloader {
         };
         reloader.stamps = reloader.stamps_now();
         reloader
-    }
-
-    /// Has who asks OCSP responders started once a configuration asks for it. It ends with this.
-    #[must_use]
-    pub fn starting(self, keeper: OcspKeeper) -> Self {
-        Self {
-            ocsp_keeper: Some(keeper),
-            ..self
-        }
     }
 
     /// Starts a thread that reloads when `told`, and when files have changed, until `ending`. It is
@@ -147,7 +149,7 @@ impl Reloader {
     /// were in the way. To be called often.
     pub fn turn(&mut self, now: Millis) {
         if self.retry_at.is_some_and(|at| at <= now) {
-            self.attempt("a token may be back", true);
+            self.attempt("a token may be back", true, false);
         }
         let Some(every) = self.config.reload.watch else {
             return;
@@ -160,23 +162,30 @@ impl Reloader {
         if stamps == self.stamps {
             self.changed = None;
         } else if self.changed.as_ref() == Some(&stamps) {
-            self.reload("a file has changed");
+            self.attempt("a file has changed", false, false);
         } else {
             self.changed = Some(stamps);
         }
     }
 
-    /// Reads everything again and puts it into force, or says what is wrong with it.
+    /// Reads everything again and puts it into force, or says what is wrong with it: lists and
+    /// statuses as well, which are files like any others to whoever asks for it.
     pub fn reload(&mut self, why: &str) {
-        self.attempt(why, false);
+        self.attempt(why, false, true);
     }
 
     /// Faults that were said at the first attempt and are of tokens still are not said again.
-    fn attempt(&mut self, why: &str, again: bool) {
+    fn attempt(&mut self, why: &str, again: bool, looking: bool) {
         // Before the files are read: one that changes meanwhile is read again.
         self.stamps = self.stamps_now();
         self.changed = None;
         let applied = self.replace();
+        if looking {
+            // Behind that: a list of a CA that is new is nobody's list before. A wrong one is said
+            // by its keeper, and is no reason not to go by the rest.
+            self.ocsp_keeper.look_now();
+            self.crl_keeper.look_now();
+        }
         let of_tokens_only = applied
             .as_ref()
             .err()
@@ -196,7 +205,8 @@ impl Reloader {
                     cure,
                 } in &faults
                 {
-                    tracing::error!(line, key, hint = cure, "{what}");
+                    let file = self.config.file.display();
+                    tracing::error!(%file, line, key, hint = cure, "{what}");
                 }
                 tracing::error!(
                     why,
@@ -215,10 +225,13 @@ impl Reloader {
     }
 
     fn replace(&mut self) -> Result<(), Refused> {
-        let written = config::read(&self.config.file).map_err(|faults| Refused {
-            faults,
-            of_tokens_only: false,
-        })?;
+        let (written, mut faults) = config::examine(&self.config.file);
+        let Some(written) = written else {
+            return Err(Refused {
+                faults,
+                of_tokens_only: false,
+            });
+        };
         let (config, restart) = to_apply(&self.config, written);
         let before = self.current.load_full();
         let running = Running {
@@ -226,14 +239,18 @@ impl Reloader {
             snapshot: &before,
         };
         let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
-        // Lists of CAs that are named no more are not gone by: all must be read for that.
-        let issuers = revocation::issuers(&config, &mut report);
+        let in_use = Arc::clone(&before.revocation);
+        let keeper = &self.crl_keeper;
+        let well = faults.is_empty() && report.faults().is_empty();
+        let lists = lists::read(&self.sources, &config, &in_use, (keeper, well), &mut report);
+        let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
+        config::add(&mut faults, report.faults());
         let snapshot = match snapshot {
-            Some(snapshot) if report.faults().is_empty() => snapshot,
+            Some(snapshot) if faults.is_empty() => snapshot,
             _ => {
                 return Err(Refused {
-                    faults: report.faults(),
-                    of_tokens_only: report.is_of_tokens_only(),
+                    faults,
+                    of_tokens_only,
                 });
             }
         };
@@ -246,10 +263,13 @@ impl Reloader {
         }
         self.certificate_not_after
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
-        snapshot.revocation.take_lists_of(issuers);
-        self.current.store(Arc::new(snapshot));
-        let started = self.ocsp_keeper.as_mut();
-        if let Some(Err(error)) = started.map(OcspKeeper::start_where_needed) {
+        let snapshot = Arc::new(snapshot);
+        let store = || self.current.store(snapshot);
+        let sources = lists.put_in_force(&in_use, keeper, store, || await_end(before));
+        if let Some(sources) = sources {
+            self.sources = sources;
+        }
+        if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");
         }
         self.config = config;
@@ -259,6 +279,15 @@ impl Reloader {
     fn stamps_now(&self) -> Vec<Stamp> {
         let files = std::iter::once(&self.config.file).chain(&self.config.files);
         files.map(PathBuf::as_path).map(stamp).collect()
+    }
+}
+
+/// Waits until no shard goes by a snapshot any more that has been replaced, and no longer than that
+/// may take: a request that is under way may hold it.
+fn await_end(replaced: Arc<Snapshot>) {
+    let by = Millis::now().after(SHARDS_WAIT);
+    while Arc::strong_count(&replaced) > 1 && Millis::now() < by {
+        thread::sleep(TURN_EVERY);
     }
 }
 
@@ -290,19 +319,6 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
     written.listen.cpus.line = lines.listen.cpus.line;
     written.listen.steering.line = lines.listen.steering.line;
     written.memory.huge_pages.line = lines.memory.huge_pages.line;
-    let places = |config: &Config| -> Vec<_> {
-        let lists = config.revocation.lists.iter();
-        lists.map(|list| list.place.value.clone()).collect()
-    };
-    if places(&written) == places(running) {
-        written
-            .revocation
-            .lists
-            .clone_from(&running.revocation.lists);
-    }
-    if let (Some(written), Some(lines)) = (&mut written.revocation.state, &lines.revocation.state) {
-        written.line = lines.line;
-    }
     if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
         written.address.line = lines.address.line;
     }
@@ -315,8 +331,6 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         "listen.share_port": listen.share_port;
         "listen.steering": listen.steering;
         "memory.huge_pages": memory.huge_pages;
-        "crl": revocation.lists;
-        "revocation.state": revocation.state;
         "admin": admin;
         "audit": audit;
         "limits.cached_tokens_max": limits.cached_tokens_max;

@@ -138,8 +138,8 @@ fn in_lists(config: &Config, revocation: &Revocation, now: UnixSeconds) -> Strin
 /// changes meanwhile is read again.
 ///
 /// # Errors
-/// A file that a source names and that does not hold what it should.
-pub fn sources(config: &Config) -> Result<Vec<CrlFrom>, Fault> {
+/// All files that a source names and that do not hold what they should.
+pub fn sources(config: &Config) -> Result<Vec<CrlFrom>, Vec<Fault>> {
     let state = config.revocation.state.as_ref();
     let source = |source: &CrlSource| {
         let tls = source.ca.as_ref().map(|ca| {
@@ -163,7 +163,17 @@ pub fn sources(config: &Config) -> Result<Vec<CrlFrom>, Fault> {
             read,
         })
     };
-    config.revocation.lists.iter().map(source).collect()
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    for found in config.revocation.lists.iter().map(source) {
+        match found {
+            Ok(from) => all.push(from),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(all),
+        false => Err(faults),
+    }
 }
 
 /// The trust anchors, and what the lists name beside them.

@@ -64,7 +64,7 @@ impl IssuerId {
 }
 
 /// A CA whose lists are taken.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CrlIssuer {
     id: IssuerId,
     /// Content octets.
@@ -298,8 +298,8 @@ impl CrlSet {
     /// It is older than what is in use, or a delta to something else.
     //= RFC 5280 section 5.2.3
     //# A CRL number is never smaller than that of an earlier CRL of the same issuer and scope.
-    pub fn with(&self, crl: Crl) -> Result<Self, CrlFault> {
-        let crl = Arc::new(crl);
+    pub fn with(&self, crl: impl Into<Arc<Crl>>) -> Result<Self, CrlFault> {
+        let crl = crl.into();
         let mut next = self.clone();
         let held = next.of.get_mut(&crl.issuer);
         match (held, crl.since) {
@@ -387,6 +387,69 @@ impl CrlSet {
         doubt.map_or(Verdict::Good, Verdict::Unknown)
     }
 
+    /// The same with what others hold, issuer by issuer, where that is not older.
+    fn joined_with(&self, others: &Self) -> Self {
+        let mut next = self.clone();
+        for (issuer, lists) in &others.of {
+            let mut lists = lists.clone();
+            if let Some(held) = self.of.get(issuer) {
+                if is_older(&lists.complete, &held.complete) {
+                    continue;
+                }
+                // Theirs may be a delta of yesterday, where today's came while they were read.
+                if let (Some(theirs), Some(ours)) = (&lists.delta, &held.delta)
+                    && is_older(theirs, ours)
+                    && lists.goes_with(ours)
+                {
+                    lists.delta = Some(Arc::clone(ours));
+                }
+            }
+            next.of.insert(*issuer, lists);
+        }
+        next
+    }
+
+    /// The same with the complete list of an issuer that others hold, or their delta to it, where
+    /// that is newer.
+    fn carrying(&self, others: &Self, issuer: IssuerId, delta: bool) -> Self {
+        let mut next = self.clone();
+        let Some(theirs) = others.of.get(&issuer) else {
+            return next;
+        };
+        match (next.of.get_mut(&issuer), &theirs.delta) {
+            (None, _) if !delta => {
+                let lists = Lists {
+                    complete: Arc::clone(&theirs.complete),
+                    delta: None,
+                };
+                next.of.insert(issuer, lists);
+            }
+            (Some(lists), _) if !delta && is_older(&lists.complete, &theirs.complete) => {
+                lists.complete = Arc::clone(&theirs.complete);
+                let number = lists.complete.number;
+                lists.delta.take_if(|delta| delta.number <= number);
+            }
+            (Some(lists), Some(theirs)) if delta && lists.goes_with(theirs) => {
+                let held = lists.delta.as_ref();
+                if held.is_none_or(|held| is_older(held, theirs)) {
+                    lists.delta = Some(Arc::clone(theirs));
+                }
+            }
+            _ => {}
+        }
+        next
+    }
+
+    /// Whether a list is older than the one in use in its place.
+    fn has_newer_than(&self, crl: &Crl) -> bool {
+        self.of
+            .get(&crl.issuer)
+            .is_some_and(|held| match crl.since {
+                None => is_older(crl, &held.complete),
+                Some(_) => held.delta.as_ref().is_some_and(|held| is_older(crl, held)),
+            })
+    }
+
     /// The same without the lists of those issuers that are not wanted any more.
     fn only(&self, wanted: impl Fn(&IssuerId) -> bool) -> Self {
         let all = self.of.iter().filter(|(issuer, _)| wanted(issuer));
@@ -422,6 +485,12 @@ impl CrlSet {
 impl Lists {
     //= RFC 5280 section 5.2.4
     //# A delta goes with a complete CRL that is not older than its base, and older than itself.
+    /// Whether a delta says something that the complete list does not.
+    fn goes_with(&self, delta: &Crl) -> bool {
+        let number = self.complete.number;
+        delta.since.is_some_and(|since| since <= number) && delta.number > number
+    }
+
     fn adopt_delta(&mut self, delta: Arc<Crl>, since: crl::Number) -> Result<(), CrlFault> {
         if since > self.complete.number {
             return Err(CrlFault::DeltaWithoutBase);

@@ -32,6 +32,7 @@ mod operation;
 mod own_certificates;
 mod privacy;
 mod reload;
+mod reload_fetched;
 mod reload_lists;
 mod reload_tokens;
 mod resumption;

@@ -1,26 +1,39 @@
 //! What becomes of revocation lists when the configuration that names them changes while the
 //! gateway serves.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use crate::harness::client::{Dialer, get};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
-use crate::harness::pki::San;
-use crate::harness::stage::{House, Stage};
-use crate::reload::{ON_SIGNAL, reload, reload_in_vain};
+use crate::harness::pki::{Identity, San};
+use crate::harness::stage::{API, House, PATH, Stage};
+use crate::harness::{mint, wait_until};
+use crate::reload::{APPLIED, ON_SIGNAL, reload_in_vain, rewrite};
+use crate::revocation::{TAKEN, replace};
+use crate::trust_lost::let_shards_look;
 
 const DAY_S: i64 = 86_400;
 
 /// A house whose clients come from a CA of openssl's that has revoked `globex`.
-struct Listed {
-    house: House,
+pub struct Listed {
+    pub house: House,
+    pub ca: OpensslCa,
+    pub list: PathBuf,
+    pub acme: Identity,
+    pub globex: Identity,
 }
 
 impl Listed {
-    fn open(change: impl FnOnce(&mut Stage, &Path)) -> Self {
+    pub fn open(change: impl FnOnce(&mut Stage, &Path)) -> Self {
         let origin = Origin::start();
         let mut stage = Stage::new(origin.address);
         let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+        let acme = ca.issue("acme", &San::Dns("scs.acme.example"));
         let globex = ca.issue("globex", &San::Uri("urn:scs:globex"));
         ca.revoke(&globex, "keyCompromise");
         let list = ca.list("partner.crl", DAY_S);
@@ -35,16 +48,65 @@ impl Listed {
             origin,
             stage,
         };
-        Self { house }
+        Self {
+            house,
+            ca,
+            list,
+            acme,
+            globex,
+        }
     }
 
-    fn entries(&self) -> usize {
+    pub fn entries(&self) -> usize {
         let metrics = self.house.gateway.admin().metrics();
         metrics.count("t8gate_crl_entries", &[])
     }
+
+    pub fn token(&self, who: &Identity, id: &str) -> String {
+        let claims = mint::claims(id, API, &who.thumbprint());
+        self.house.stage.mint.good(&claims)
+    }
+
+    /// The answer to a request of who comes now, or the alert.
+    pub fn comes(&self, who: &Identity, id: &str) -> Result<u16, String> {
+        let dialer = self.house.stage.dialer(who);
+        let request = request(id, &self.token(who, id));
+        visit(&dialer, self.house.gateway.address, &request)
+    }
+
+    pub fn acme_comes(&self) -> Result<u16, String> {
+        self.comes(&self.acme, "acme-app")
+    }
+
+    pub fn globex_comes(&self) -> Result<u16, String> {
+        self.comes(&self.globex, "globex-app")
+    }
 }
 
-fn file(list: &Path) -> String {
+fn request(id: &str, token: &str) -> String {
+    let name = id.trim_end_matches("-app");
+    get(&PATH.replace("/acme/", &format!("/{name}/")), token)
+}
+
+/// The answer to a request over a new connection, or the alert.
+fn visit(dialer: &Dialer, address: SocketAddr, request: &str) -> Result<u16, String> {
+    let connected = dialer.connect(address);
+    let mut client = connected.map_err(|fault| fault.to_string())?;
+    // What is refused behind the handshake is told by an alert, which is read all the same.
+    let _ = client.send(request);
+    let answer = client.read_answer(false);
+    answer
+        .map(|answer| answer.status)
+        .map_err(|fault| format!("{fault:?}"))
+}
+
+/// Has the configuration read again, and waits until every shard goes by it.
+pub fn reload(house: &House) {
+    crate::reload::reload(house);
+    let_shards_look();
+}
+
+pub fn file(list: &Path) -> String {
     format!("file = {:?}", list.display().to_string())
 }
 
@@ -74,4 +136,271 @@ fn wrong_file_of_a_lists_issuer_is_a_fault_and_no_list_is_dropped_for_it() {
     std::fs::write(&certificate, whole).expect("our own file");
     reload(&listed.house);
     assert_eq!(listed.entries(), 2);
+}
+
+#[test]
+fn first_list_comes_into_force_at_a_reload_and_the_last_one_leaves_at_one() {
+    let mut listed = Listed::open(|_, _| {});
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(listed.globex_comes(), Ok(200));
+    let dialer = listed.house.stage.dialer(&listed.globex);
+    let mut revoked = dialer
+        .connect(listed.house.gateway.address)
+        .expect("not looked up");
+    let dialer = listed.house.stage.dialer(&listed.acme);
+    let mut good = dialer
+        .connect(listed.house.gateway.address)
+        .expect("not looked up");
+    let list = file(&listed.list);
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &list);
+    });
+    reload(&listed.house);
+    assert!(revoked.closed(), "kept");
+    let refused = listed.globex_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    assert_eq!(listed.acme_comes(), Ok(200));
+    let token = listed.token(&listed.acme, "acme-app");
+    assert_eq!(good.get(PATH, &token).status, 200);
+    // It is kept from now on.
+    let next = listed.ca.list("next.crl", DAY_S);
+    replace(&listed.list, &next, &[&listed.house.gateway]);
+    // The last one: nothing is looked up any more, and nobody is cut off for that.
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl");
+    });
+    reload(&listed.house);
+    let_shards_look();
+    assert_eq!(good.get(PATH, &token).status, 200);
+    wait_until("the list to be gone", || listed.entries() == 0);
+    assert_eq!(listed.globex_comes(), Ok(200));
+}
+
+#[test]
+fn second_ca_comes_with_its_list_at_a_reload_and_a_wrong_list_changes_nothing() {
+    let mut listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let scratch = listed.house.stage.scratch.path().to_owned();
+    let other = OpensslCa::new(&scratch, "other", "Another CA of openssl");
+    let initech = other.issue("initech", &San::Dns("scs.acme.example"));
+    let someone = other.issue("someone", &San::Dns("scs.acme.example"));
+    other.revoke(&someone, "keyCompromise");
+    let its = other.list("other.crl", DAY_S);
+    let whole = std::fs::read(&its).expect("our own file");
+    std::fs::write(&its, "no list").expect("our own file");
+    let both = scratch.join("both.pem");
+    let pem =
+        [&listed.ca.certificate, &other.certificate].map(|file| std::fs::read(file).expect("ours"));
+    std::fs::write(&both, pem.concat()).expect("our own file");
+    rewrite(&mut listed.house, |config| {
+        config.set_text("tls.client_ca", both.display());
+        config.table("crl", &file(&its));
+    });
+    reload_in_vain(&listed.house);
+    let log = listed.house.gateway.log();
+    assert!(log.contains("crl.file"), "{log}");
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert!(listed.globex_comes().is_err());
+    assert!(listed.comes(&initech, "acme-app").is_err());
+    std::fs::write(&its, whole).expect("our own file");
+    reload(&listed.house);
+    assert_eq!(listed.comes(&initech, "acme-app"), Ok(200));
+    let refused = listed.comes(&someone, "acme-app").expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(listed.entries(), 2);
+    // Without its list its clients are refused, as after a start, and the others are not.
+    let first = file(&listed.list);
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl").table("crl", &first);
+    });
+    reload(&listed.house);
+    wait_until("the list to be gone", || listed.entries() == 1);
+    assert!(listed.comes(&initech, "acme-app").is_err());
+    assert_eq!(listed.acme_comes(), Ok(200));
+}
+
+/// With the look of every second alone two looks have to find the same.
+#[test]
+fn sighup_has_a_changed_list_in_use_before_anything_is_said_to_be_in_force() {
+    let listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let dialer = listed.house.stage.dialer(&listed.acme);
+    let address = listed.house.gateway.address;
+    let mut client = dialer.connect(address).expect("good");
+    listed.ca.revoke(&listed.acme, "keyCompromise");
+    let next = listed.ca.list("next.crl", DAY_S);
+    std::fs::rename(&next, &listed.list).expect("one folder");
+    crate::reload::reload(&listed.house);
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    let log = listed.house.gateway.log();
+    assert!(log.find(TAKEN).expect("taken") < log.find(APPLIED).expect("applied"));
+    assert!(client.closed(), "kept");
+    std::fs::write(&listed.list, "no list").expect("our own file");
+    reload(&listed.house);
+    let log = listed.house.gateway.log();
+    let refused = log.find("a revocation list is not used").expect("refused");
+    assert!(refused < log.rfind(APPLIED).expect("applied"), "{log}");
+    assert_eq!(listed.entries(), 2);
+}
+
+#[test]
+fn list_of_another_file_takes_over_and_an_older_one_or_an_unknown_cas_does_not() {
+    let mut listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let old = listed.list.with_file_name("old.crl");
+    std::fs::copy(&listed.list, &old).expect("our own file");
+    listed.ca.revoke(&listed.acme, "superseded");
+    let other = listed.ca.list("other.crl", DAY_S);
+    let named = |listed: &mut Listed, body: &str| {
+        rewrite(&mut listed.house, |config| {
+            config.without_tables("crl").table("crl", body);
+        });
+    };
+    named(&mut listed, &file(&other));
+    reload(&listed.house);
+    assert!(listed.acme_comes().is_err());
+    // The file of before is nobody's any more.
+    std::fs::write(&listed.list, "no list").expect("our own file");
+    reload(&listed.house);
+    assert!(!listed.house.gateway.log().contains("is not used"));
+    let namesake = OpensslCa::new(
+        listed.house.stage.scratch.path(),
+        "namesake",
+        "Partner CA of openssl",
+    );
+    let its = namesake.list("its.crl", DAY_S);
+    let ended = listed.ca.list("ended.crl", -DAY_S);
+    for (wrong, why) in [
+        (&old, "its CRL number is lower than that of the one in use"),
+        (&its, "the configured CA of that name has not signed it"),
+        (
+            &ended,
+            "it has ended (nextUpdate), and the one in use has not",
+        ),
+    ] {
+        named(&mut listed, &file(wrong));
+        reload_in_vain(&listed.house);
+        let log = listed.house.gateway.log();
+        let line = log.lines().rfind(|line| line.contains(why));
+        let line = line.unwrap_or_else(|| panic!("{why} is not in\n{log}"));
+        for part in ["file=", "line=", "key=\"crl.file\"", "hint="] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        assert!(listed.acme_comes().is_err());
+        assert_eq!(listed.entries(), 2);
+    }
+    // With the CA's certificate beside it, that list is one more.
+    let issuer = format!("issuer = {:?}", namesake.certificate.display().to_string());
+    named(&mut listed, &file(&other));
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &format!("{}\n{issuer}", file(&its)));
+    });
+    reload(&listed.house);
+    assert!(listed.acme_comes().is_err());
+    let metrics = listed.house.gateway.admin().metrics();
+    assert_eq!(metrics.count("t8gate_reload_last_applied", &[]), 1);
+}
+
+#[test]
+fn wrong_value_wrong_list_and_wrong_certificate_are_said_in_one_go() {
+    let mut listed = Listed::open(|_, _| {});
+    let bad = listed.list.with_file_name("bad.crl");
+    std::fs::write(&bad, "no list").expect("our own file");
+    let unsigned = listed.house.stage.scratch.path().join("unsigned.pem");
+    let server = listed.house.stage.config.value("tls.certificate");
+    std::fs::copy(&listed.acme.certificate, &unsigned).expect("our own file");
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &file(&bad));
+        config.table("crl", "file = 7");
+        config.set_text("tls.certificate", unsigned.display());
+        config.set("limits.no_such_key", "1");
+        config.set_text("deadlines.drain", "soon");
+    });
+    reload_in_vain(&listed.house);
+    let log = listed.house.gateway.log();
+    for key in [
+        "\"crl.file\"",
+        "\"crl[2].file\"",
+        "\"tls.",
+        "\"limits.no_such_key\"",
+        "\"deadlines.drain\"",
+    ] {
+        let said = format!("key={key}");
+        assert!(log.contains(&said), "{said} is not in\n{log}");
+    }
+    assert_eq!(listed.globex_comes(), Ok(200));
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl");
+        config.unset("limits.no_such_key").unset("deadlines.drain");
+        config.set("tls.certificate", &server);
+    });
+    reload(&listed.house);
+}
+
+/// While lists and CAs come and go, whoever is good is let in and whoever is revoked is not, at any
+/// moment.
+#[test]
+fn nobody_is_refused_or_let_in_for_a_moment_while_lists_change() {
+    let mut listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let scratch = listed.house.stage.scratch.path().to_owned();
+    let other = OpensslCa::new(&scratch, "other", "Another CA of openssl");
+    let its = other.list("other.crl", DAY_S);
+    let copy = listed.list.with_file_name("copy.crl");
+    std::fs::copy(&listed.list, &copy).expect("our own file");
+    let both = scratch.join("both.pem");
+    let pem =
+        [&listed.ca.certificate, &other.certificate].map(|file| std::fs::read(file).expect("ours"));
+    std::fs::write(&both, pem.concat()).expect("our own file");
+    let alone = listed.ca.certificate.clone();
+    let ended = Arc::new(AtomicBool::new(false));
+    let address = listed.house.gateway.address;
+    let come = |who: &Identity, id: &str, until: &Arc<AtomicBool>| {
+        let (dialer, until) = (listed.house.stage.dialer(who), Arc::clone(until));
+        let request = request(id, &listed.token(who, id));
+        thread::spawn(move || {
+            let mut told = Vec::new();
+            while !until.load(Ordering::Relaxed) {
+                told.push(visit(&dialer, address, &request));
+            }
+            told
+        })
+    };
+    let good = come(&listed.acme, "acme-app", &ended);
+    let revoked = come(&listed.globex, "globex-app", &ended);
+    for turn in 0..60 {
+        let (anchors, lists) = match turn % 3 {
+            0 => (&both, vec![&copy, &its]),
+            1 => (&alone, vec![&copy]),
+            _ => (&alone, vec![&listed.list]),
+        };
+        rewrite(&mut listed.house, |config| {
+            config.set_text("tls.client_ca", anchors.display());
+            config.without_tables("crl");
+            for list in lists {
+                config.table("crl", &file(list));
+            }
+        });
+        reload(&listed.house);
+    }
+    ended.store(true, Ordering::Relaxed);
+    let good = good.join().expect("no panic");
+    let revoked = revoked.join().expect("no panic");
+    assert!(good.len() > 12 && revoked.len() > 12);
+    let told = |told: &[Result<u16, String>], expected: &dyn Fn(&Result<u16, String>) -> bool| {
+        let others = told.iter().filter(|told| !expected(told)).cloned();
+        others.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&good, &|told| *told == Ok(200)), []);
+    let by_the_list = |told: &Result<u16, String>| {
+        let alert = told.as_ref().err();
+        alert.is_some_and(|alert| alert.contains("CertificateRevoked"))
+    };
+    assert_eq!(told(&revoked, &by_the_list), []);
 }

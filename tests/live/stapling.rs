@@ -2,6 +2,10 @@
 //! file, and not at all where there is none that holds.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -14,6 +18,7 @@ use crate::harness::pki::Authority;
 use crate::harness::responder::Database;
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, free_address, peers, run, wait_until};
+use crate::reload::ON_SIGNAL;
 
 const BOTH: [&str; 2] = ["-tls1_3", "-tls1_2"];
 
@@ -214,6 +219,47 @@ fn responder_that_is_configured_later_needs_no_restart() {
     // And without its section it is gone.
     let without = house.stage.config.clone();
     write(&house, &without);
-    wait_until("the end of the status", || !is_stapled(&house));
+    // By metrics first: the two versions are looked at one after the other.
+    wait_until("the end of the status", || {
+        stapled_by_metrics(&house) == [0, 0]
+    });
+    assert!(!is_stapled(&house));
     house.stage.config = without;
+}
+
+/// A file that changes all the time is never found the same by two looks, and is read all the same
+/// when somebody says so.
+#[test]
+fn sighup_has_a_changed_file_of_a_status_read_at_once() {
+    let mut file = PathBuf::new();
+    let house = House::open_staged(|stage| {
+        stage.watch();
+        stage.config.set("reload.watch", ON_SIGNAL);
+        file = stage.scratch.path().join("server.ocsp");
+        let ca = &stage.operator_ca;
+        let database = database(stage, "operator", ca);
+        answer(stage, &database, ca, "+0", &file);
+        let issuer = ca.certificate.display().to_string();
+        stage.config.set_text("tls.ocsp.file", file.display());
+        stage.config.set_text("tls.ocsp.issuer", issuer);
+    });
+    let ended = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&ended);
+    let writer = thread::spawn(move || {
+        let mut octets = 1;
+        while !until.load(Ordering::Relaxed) {
+            octets += 1;
+            std::fs::write(&file, "?".repeat(octets)).expect("our own file");
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let said = "a new status cannot be stapled";
+    // Two looks and more.
+    thread::sleep(Duration::from_secs(3));
+    assert!(!house.gateway.log().contains(said));
+    house.gateway.hang_up();
+    house.gateway.await_log(said);
+    ended.store(true, Ordering::Relaxed);
+    writer.join().expect("no panic");
+    assert!(is_stapled(&house), "what was stapled stays");
 }

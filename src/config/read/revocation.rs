@@ -40,7 +40,8 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
     for source in sources {
         read.push(crl(source, state.is_some()));
     }
-    let lists: Vec<CrlSource> = read.into_iter().collect::<Option<_>>()?;
+    // What is wrong with one is said, and hides nothing that is wrong elsewhere.
+    let lists: Vec<CrlSource> = read.into_iter().flatten().collect();
     for (at, list) in lists.iter().enumerate() {
         let first = lists
             .iter()
@@ -60,7 +61,7 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
         state,
         lists,
         ocsp: asked.map_or(default(has_responders), |said| said.value),
-        responders: responders?,
+        responders: responders.unwrap_or_default(),
     })
 }
 

@@ -153,11 +153,7 @@ fn from_url(url: &HttpUrl, folder: &Path) -> CrlFrom {
     }
 }
 
-fn start(
-    revocation: &Arc<Revocation>,
-    from: CrlFrom,
-    counts: &Arc<CrlCounts>,
-) -> Option<CrlKeeper> {
+fn start(revocation: &Arc<Revocation>, from: CrlFrom, counts: &Arc<CrlCounts>) -> CrlKeeper {
     let (revocation, counts) = (Arc::clone(revocation), Arc::clone(counts));
     CrlKeeper::start(revocation, vec![from], counts).unwrap()
 }
@@ -179,7 +175,7 @@ fn file_that_changes_is_read_again_and_a_bad_one_changes_nothing() {
         read: Stamp::of(&file),
     };
     let before = revocation.generation();
-    let _keeper = start(&revocation, from, &counts).unwrap();
+    let _keeper = start(&revocation, from, &counts);
     fs::write(&file, "nonsense").unwrap();
     eventually("the bad file is looked at", || counts.refused() == 1);
     assert!(is_revoked(&revocation, &ca, 5) && revocation.generation() == before);
@@ -208,7 +204,7 @@ fn list_is_fetched_asked_for_by_its_validators_and_kept_over_a_restart() {
     let counts = Arc::new(CrlCounts::default());
     let from = from_url(&origin.url, folder.path());
     let kept = from.kept.clone().unwrap();
-    let _keeper = start(&revocation, from, &counts).unwrap();
+    let _keeper = start(&revocation, from, &counts);
     let heads: Vec<String> = (0..4)
         .map(|_| origin.heads.recv_timeout(WAIT).unwrap())
         .collect();
@@ -314,7 +310,7 @@ fn server_that_answers_something_else_is_asked_again_soon_and_counted() {
         refresh: Duration::from_secs(3_600),
         ..from_url(&origin.url, folder.path())
     };
-    let _keeper = start(&revocation, from, &counts).unwrap();
+    let _keeper = start(&revocation, from, &counts);
     let heads: Vec<String> = (0..3)
         .map(|_| origin.heads.recv_timeout(WAIT).unwrap())
         .collect();
@@ -341,7 +337,7 @@ fn what_a_fetch_has_left_behind_is_removed_and_nothing_else() {
     let origin = origin(Vec::new(), None);
     let revocation = revocation(&ca);
     let from = from_url(&origin.url, folder.path());
-    let _keeper = start(&revocation, from, &Arc::default()).unwrap();
+    let _keeper = start(&revocation, from, &Arc::default());
     assert!(!left.exists());
     assert!(stays.iter().all(|file| file.exists()));
 }
@@ -354,7 +350,7 @@ fn fetched_list_that_is_not_the_cas_is_not_kept() {
     let counts = Arc::new(CrlCounts::default());
     let from = from_url(&origin.url, folder.path());
     let kept = from.kept.clone().unwrap();
-    let _keeper = start(&revocation, from, &counts).unwrap();
+    let _keeper = start(&revocation, from, &counts);
     eventually("the list is looked at", || counts.refused() == 1);
     eventually("nobody answers any more", || counts.fetches_failed() > 0);
     assert!(!kept.exists() && revocation.lists().issuers() == 0);
@@ -371,7 +367,7 @@ fn list_of_a_ca_that_is_trusted_again_is_fetched_at_once_and_whole() {
         refresh: Duration::from_secs(3_600),
         ..from_url(&origin.url, folder.path())
     };
-    let _keeper = start(&revocation, from, &counts).unwrap();
+    let _keeper = start(&revocation, from, &counts);
     eventually("the list is in use", || is_revoked(&revocation, &ca, 5));
     let _first = origin.heads.recv_timeout(WAIT).unwrap();
     // The same CAs again are no change.

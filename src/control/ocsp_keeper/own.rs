@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::{NoStatus, OcspCounts, Outcomes, RETRY_AFTER, later};
@@ -24,7 +25,7 @@ const ASK_EVERY_S_MIN: u64 = 5;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// Keeps what is in force, and what will be.
-pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>) {
+pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>, bell: Arc<Notify>) {
     let mut kept: Vec<(Arc<StapleFrom>, AbortHandle)> = Vec::new();
     loop {
         let wanted = current.load_full();
@@ -41,7 +42,8 @@ pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>) {
         for from in &wanted.staples {
             if !kept.iter().any(|(kept, _)| Arc::ptr_eq(kept, from)) {
                 let (its, counts) = (Arc::clone(from), Arc::clone(&counts));
-                let task = spawn_local(async move { keep_one(&its, &counts.own).await });
+                let bell = Arc::clone(&bell);
+                let task = spawn_local(async move { keep_one(&its, &counts.own, &bell).await });
                 kept.push((Arc::clone(from), task.abort_handle()));
             }
         }
@@ -52,21 +54,24 @@ pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>) {
     }
 }
 
-async fn keep_one(from: &StapleFrom, counts: &Outcomes) {
+async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Notify) {
     match &from.place {
-        StatusPlace::File(file) => watch(from, file, counts).await,
+        StatusPlace::File(file) => watch(from, file, counts, bell).await,
         StatusPlace::Url(url) => ask_again(from, url, counts).await,
     }
 }
 
 /// Reads a file again when it has changed, and is no longer being written: when two looks find the
-/// same.
-async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes) {
+/// same, or when the bell rings: whoever does that says that it is whole.
+async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Notify) {
     let (mut read, mut seen) = (None, Stamp::of(file));
     loop {
-        pause(from, LOOK_EVERY).await;
+        let rung = tokio::select! {
+            () = bell.notified() => true,
+            () = pause(from, LOOK_EVERY) => false,
+        };
         let now = Stamp::of(file);
-        if now != read && now == seen && now.is_some() {
+        if now != read && (now == seen || rung) && now.is_some() {
             let before = from.staple.times();
             let taken = take_status(file, &from.staple, UnixSeconds::now());
             // What the start has read already is no news.

@@ -42,3 +42,38 @@ fn file_that_is_replaced_or_written_has_another_stamp_and_one_that_is_not_has_no
     fs::write(&file, "three").unwrap();
     assert_ne!(stamp(&file), second);
 }
+
+#[test]
+fn lists_come_from_elsewhere_when_any_key_or_a_servers_cas_are_others_and_not_when_lines_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t8gate.toml");
+    let cas = folder.path().join("cas.pem");
+    fs::write(&cas, "one").unwrap();
+    let common = "[listen]\naddress = \"127.0.0.1:8443\"\n[tls]\ncertificate = \"a\"\n\
+                  key.file = \"b\"\nclient_ca = \"c\"\n[upstream]\n\
+                  address = \"127.0.0.1:80\"\n[[issuer]]\nname = \"i\"\n\
+                  audience = \"a\"\njwks = \"d\"\n[[client]]\nname = \"n\"\n\
+                  sans = [\"dns:n.example\"]\nscs_as_ids = [\"n\"]\n";
+    let of = |text: &str| {
+        fs::write(&file, format!("{common}{text}")).unwrap();
+        // The files it names are not there, which is nothing to what it says.
+        let (config, faults) = config::examine(&file);
+        Sources::of(&config.unwrap_or_else(|| panic!("{faults:?}")))
+    };
+    let url = "[revocation]\nstate = \"state\"\n[[crl]]\nurl = \"https://a.example/a\"\n\
+               ca = \"cas.pem\"\n";
+    let before = of(url);
+    assert!(before == of(&format!("# a line\n{url}")));
+    for (from, to) in [
+        ("\"state\"", "\"elsewhere\""),
+        ("example/a", "example/b"),
+        ("cas.pem", "others.pem"),
+        ("[[crl]]", "[[crl]]\nrefresh = \"5m\""),
+        ("[[crl]]", "[[crl]]\nissuer = \"e.pem\""),
+        ("[[crl]]", "[[crl]]\nfile = \"e.crl\"\n[[crl]]"),
+    ] {
+        assert!(before != of(&url.replace(from, to)), "{to}");
+    }
+    fs::write(&cas, "other").unwrap();
+    assert!(before != of(url), "who fetches has read them once");
+}

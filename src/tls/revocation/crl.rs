@@ -102,6 +102,11 @@ impl Crl {
         self.next_update
     }
 
+    /// Whose certificates it speaks of.
+    pub fn issuer(&self) -> IssuerId {
+        self.issuer
+    }
+
     /// Whether it holds only what changed since a complete one.
     pub fn is_delta(&self) -> bool {
         self.since.is_some()

@@ -35,20 +35,47 @@ pub struct Rules {
     pub ocsp: Policy,
 }
 
-/// The lists in use and who may have signed new ones. One thread brings lists; any may look up, and
-/// waits for nobody.
+/// The lists in use and who may have signed new ones. Any thread may change them, and any may look
+/// up, and waits for nobody.
 #[derive(Default)]
 pub struct Revocation {
-    issuers: ArcSwap<Vec<CrlIssuer>>,
-    lists: ArcSwap<CrlSet>,
+    in_use: ArcSwap<InUse>,
     statuses: Statuses,
     generation: AtomicU64,
     again: AtomicU64,
 }
 
+/// Both at once, so that no list is ever in use whose issuer is none any more.
+#[derive(Default)]
+struct InUse {
+    issuers: Arc<Vec<CrlIssuer>>,
+    lists: Arc<CrlSet>,
+}
+
+impl InUse {
+    fn of(issuers: Vec<CrlIssuer>, lists: CrlSet) -> Self {
+        Self {
+            issuers: Arc::new(issuers),
+            lists: Arc::new(lists),
+        }
+    }
+
+    /// The same CAs with other lists.
+    fn with(&self, lists: CrlSet) -> Self {
+        Self {
+            issuers: Arc::clone(&self.issuers),
+            lists: Arc::new(lists),
+        }
+    }
+
+    fn knows(&self, id: &IssuerId) -> bool {
+        self.issuers.iter().any(|issuer| issuer.id() == *id)
+    }
+}
+
 impl std::fmt::Debug for Revocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.lists.load().fmt(f)
+        self.lists().fmt(f)
     }
 }
 
@@ -56,24 +83,69 @@ impl Revocation {
     /// CAs whose lists are taken from now on, and lists that are in use still where they signed
     /// them. Nothing happens where they are the same as before, in the same order.
     pub fn take_lists_of(&self, issuers: Vec<CrlIssuer>) {
-        let before = self.issuers.load();
-        if before
-            .iter()
-            .map(CrlIssuer::id)
-            .eq(issuers.iter().map(CrlIssuer::id))
-        {
+        if *self.issuers() == issuers {
             return;
         }
-        let known = |id: &IssuerId| issuers.iter().any(|issuer| issuer.id() == *id);
-        let lists = self.lists.load().only(known);
-        self.issuers.store(Arc::new(issuers));
-        self.lists.store(Arc::new(lists));
+        self.change(|before| {
+            let known = |id: &IssuerId| issuers.iter().any(|issuer| issuer.id() == *id);
+            InUse::of(issuers.clone(), before.lists.only(known))
+        });
+    }
+
+    /// Takes into use what others hold that were read apart, where it is not older than what is in
+    /// use; from now on lists of their CAs are taken too. What only this one holds stays: that is
+    /// for [`Self::leave`], when nobody goes by it any more.
+    pub fn join(&self, others: &Self) {
+        let others = others.in_use.load();
+        self.change(|before| {
+            // Theirs first: of two certificates with one name and one key the new one counts.
+            let mut issuers = others.issuers.to_vec();
+            issuers.extend(before.issuers.iter().cloned());
+            issuers.sort_by_key(CrlIssuer::id);
+            issuers.dedup_by_key(|issuer| issuer.id());
+            InUse::of(issuers, before.lists.joined_with(&others.lists))
+        });
+    }
+
+    /// Drops what others do not hold: CAs that they do not know, and lists of whom they have none.
+    pub fn leave(&self, others: &Self) {
+        let others = others.in_use.load();
+        self.change(|before| {
+            let lists = before.lists.only(|id| others.lists.of.contains_key(id));
+            InUse {
+                issuers: Arc::clone(&others.issuers),
+                lists: Arc::new(lists),
+            }
+        });
+    }
+
+    /// Whether [`Self::leave`] would drop a list.
+    pub fn has_lists_beyond(&self, others: &Self) -> bool {
+        let (lists, wanted) = (self.lists(), others.lists());
+        lists
+            .of
+            .keys()
+            .any(|issuer| !wanted.of.contains_key(issuer))
+    }
+
+    /// Takes one of an issuer's lists from others, complete or delta, unless what is held here is
+    /// newer.
+    pub fn carry_over(&self, others: &Self, issuer: IssuerId, delta: bool) {
+        let others = others.lists();
+        self.change(|before| match before.knows(&issuer) {
+            true => before.with(before.lists.carrying(&others, issuer, delta)),
+            false => before.with(CrlSet::clone(&before.lists)),
+        });
+    }
+
+    fn change(&self, next: impl FnMut(&Arc<InUse>) -> InUse) {
+        self.in_use.rcu(next);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Whose lists are taken now: the same value for as long as they are the same.
     pub fn issuers(&self) -> Arc<Vec<CrlIssuer>> {
-        self.issuers.load_full()
+        Arc::clone(&self.in_use.load().issuers)
     }
 
     /// Reads a list and verifies it. It is not in use yet.
@@ -81,19 +153,30 @@ impl Revocation {
     /// # Errors
     /// Why it is not to be used.
     pub fn read(&self, source: &mut (impl Read + Seek)) -> Result<Crl, CrlFault> {
-        Crl::read(source, &self.issuers.load())
+        Crl::read(source, &self.issuers())
     }
 
-    /// Takes a list into use, whenever it begins and ends: for the start. For the one thread that
-    /// brings lists.
+    /// Takes a list into use, whenever it begins and ends: for lists that nobody goes by yet.
     ///
     /// # Errors
-    /// It is older than what is in use, or a delta to something else.
+    /// It is older than what is in use, or a delta to something else; or its CA is no longer one
+    /// whose lists are taken.
     pub fn adopt(&self, crl: Crl) -> Result<(), CrlFault> {
-        let (issuer, before) = (crl.issuer, self.lists.load());
-        let lists = before.with(crl)?;
-        let same = before.has_same_of(issuer, &lists);
-        self.lists.store(Arc::new(lists));
+        let crl = Arc::new(crl);
+        let same = loop {
+            let before = self.in_use.load();
+            if !before.knows(&crl.issuer) {
+                return Err(CrlFault::UnknownIssuer);
+            }
+            let lists = before.lists.with(Arc::clone(&crl))?;
+            let same = before.lists.has_same_of(crl.issuer, &lists);
+            let next = Arc::new(before.with(lists));
+            let found = self.in_use.compare_and_swap(&*before, next);
+            // Otherwise somebody else was faster, and it is to be seen what that was.
+            if Arc::ptr_eq(&found, &before) {
+                break same;
+            }
+        };
         // The same once more is no reason to judge anybody again, nor to look for its delta.
         if !same {
             self.generation.fetch_add(1, Ordering::Release);
@@ -107,8 +190,20 @@ impl Revocation {
     /// # Errors
     /// Those of [`Self::adopt`]; it has not begun, or has ended already.
     pub fn renew(&self, crl: Crl, now: UnixSeconds) -> Result<(), CrlFault> {
-        self.lists.load().admits(&crl, now)?;
+        self.lists().admits(&crl, now)?;
         self.adopt(crl)
+    }
+
+    /// Whether a list that was read apart may take the place of what is in use.
+    ///
+    /// # Errors
+    /// It is older than what is in use; it has not begun, or has ended already.
+    pub fn may_be_replaced_by(&self, crl: &Crl, now: UnixSeconds) -> Result<(), CrlFault> {
+        let lists = self.lists();
+        if lists.has_newer_than(crl) {
+            return Err(CrlFault::NumberWentBack);
+        }
+        lists.admits(crl, now)
     }
 
     /// What responders have said of clients' certificates.
@@ -136,7 +231,7 @@ impl Revocation {
 
     /// What is in use.
     pub fn lists(&self) -> Arc<CrlSet> {
-        self.lists.load_full()
+        Arc::clone(&self.in_use.load().lists)
     }
 
     /// Judges a path by the issuers and serial numbers of its certificates, without the trust
@@ -155,10 +250,10 @@ impl Revocation {
         if rules.policy == Policy::Off {
             return Ok(None);
         }
-        let lists = self.lists.load();
+        let in_use = self.in_use.load();
         let mut doubt = None;
         for (issuer, serial) in path {
-            match lists.look_up(issuer, serial, rules.grace, now) {
+            match in_use.lists.look_up(issuer, serial, rules.grace, now) {
                 Verdict::Good => {}
                 // Worse than any doubt about another certificate of the path.
                 Verdict::Revoked { .. } => return Err(Refusal::CertificateRevoked),

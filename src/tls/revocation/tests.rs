@@ -12,6 +12,7 @@ use super::*;
 use crate::limits::CRL_ELEMENT_BYTES_MAX;
 use made::{Ca, Made, ca, delta_since, entry, entry_with, extension, number, sequence, tlv};
 
+mod joined;
 pub(crate) mod made;
 
 /// 2030-01-15, in the middle of what [`Made::default`] is valid for.

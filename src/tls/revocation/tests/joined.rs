@@ -1,0 +1,126 @@
+//! Lists that were read apart come into use beside others, and these leave.
+
+use std::io::Cursor;
+
+use super::*;
+
+/// Lists of these CAs, with these in use.
+fn holding(cas: &[&Ca], lists: &[(&Ca, Made)]) -> Revocation {
+    let revocation = Revocation::default();
+    revocation.take_lists_of(cas.iter().map(|ca| issuer(ca)).collect());
+    for (ca, made) in lists {
+        let crl = revocation.read(&mut Cursor::new(made.signed_by(ca)));
+        revocation.adopt(crl.unwrap()).unwrap();
+    }
+    revocation
+}
+
+#[test]
+fn others_lists_join_those_in_use_and_what_they_lack_leaves_when_it_is_told_to() {
+    let [one, other, third] = ["One", "Other", "Third"].map(|name| ca(name, BOTH));
+    let revoking = |serial| vec![entry(&[serial], None)];
+    let in_use = holding(
+        &[&one, &other],
+        &[
+            (&one, numbered(2, revoking(5))),
+            (&other, numbered(1, vec![])),
+        ],
+    );
+    let says = |ca, serial| {
+        let lists = in_use.lists();
+        lists.look_up(issuer(ca).id(), &[serial], NO_GRACE, NOW)
+    };
+    let read = holding(
+        &[&one, &third],
+        &[
+            (&one, numbered(1, vec![])),
+            (&third, numbered(7, revoking(9))),
+        ],
+    );
+    let before = in_use.generation();
+    in_use.join(&read);
+    assert_ne!(in_use.generation(), before);
+    assert!(is_revoked(says(&one, 5)), "theirs is older");
+    assert!(is_revoked(says(&third, 9)));
+    assert_eq!(says(&other, 5), Verdict::Good, "nothing is lost yet");
+    assert!(in_use.has_lists_beyond(&read));
+    in_use.leave(&read);
+    assert!(!in_use.has_lists_beyond(&read));
+    assert_eq!(says(&other, 5), Verdict::Unknown(Unknown::NoCrl));
+    assert!(is_revoked(says(&one, 5)) && is_revoked(says(&third, 9)));
+    // From now on that CA's lists are not taken, not even one that was read before.
+    let late = holding(&[&other], &[]);
+    let late = late.read(&mut Cursor::new(numbered(3, vec![]).signed_by(&other)));
+    assert_eq!(in_use.adopt(late.unwrap()), Err(CrlFault::UnknownIssuer));
+    let newer = holding(&[&one, &third], &[(&one, numbered(3, revoking(6)))]);
+    in_use.join(&newer);
+    assert!(is_revoked(says(&one, 6)) && !is_revoked(says(&one, 5)));
+}
+
+#[test]
+fn delta_of_today_is_not_lost_to_others_that_have_yesterdays() {
+    let ca = ca("One", BOTH);
+    let base = || (&ca, numbered(1, vec![]));
+    let change = |number, serial| (&ca, delta(number, 1, vec![entry(&[serial], None)]));
+    let says = |held: &Revocation, serial| {
+        let lists = held.lists();
+        lists.look_up(issuer(&ca).id(), &[serial], NO_GRACE, NOW)
+    };
+    let in_use = holding(&[&ca], &[base(), change(3, 5)]);
+    in_use.join(&holding(&[&ca], &[base(), change(2, 6)]));
+    assert!(is_revoked(says(&in_use, 5)));
+    in_use.join(&holding(&[&ca], &[base(), change(4, 7)]));
+    assert!(is_revoked(says(&in_use, 7)) && !is_revoked(says(&in_use, 5)));
+    // Who names no delta any more has none.
+    in_use.join(&holding(&[&ca], &[base()]));
+    assert_eq!(says(&in_use, 7), Verdict::Good);
+}
+
+#[test]
+fn list_is_carried_over_where_it_is_newer_and_the_delta_only_if_asked_for() {
+    let ca = ca("One", BOTH);
+    let id = issuer(&ca).id();
+    let says = |held: &Revocation, serial| {
+        let lists = held.lists();
+        lists.look_up(id, &[serial], NO_GRACE, NOW)
+    };
+    let complete = |number, serial| (&ca, numbered(number, vec![entry(&[serial], None)]));
+    let change = (&ca, delta(4, 2, vec![entry(&[7], None)]));
+    let in_use = holding(&[&ca], &[complete(2, 5), change]);
+    let read = holding(&[&ca], &[]);
+    read.carry_over(&in_use, id, true);
+    assert_eq!(says(&read, 7), Verdict::Unknown(Unknown::NoCrl), "no base");
+    read.carry_over(&in_use, id, false);
+    assert!(is_revoked(says(&read, 5)) && !is_revoked(says(&read, 7)));
+    read.carry_over(&in_use, id, true);
+    assert!(is_revoked(says(&read, 7)));
+    let older = holding(&[&ca], &[complete(1, 8)]);
+    older.carry_over(&in_use, id, false);
+    assert!(is_revoked(says(&older, 5)) && !is_revoked(says(&older, 8)));
+    let newer = holding(&[&ca], &[complete(9, 8)]);
+    newer.carry_over(&in_use, id, false);
+    newer.carry_over(&in_use, id, true);
+    assert!(is_revoked(says(&newer, 8)) && !is_revoked(says(&newer, 7)));
+    let strange = Revocation::default();
+    strange.carry_over(&in_use, id, false);
+    assert_eq!(strange.lists().issuers(), 0);
+}
+
+#[test]
+fn list_may_not_be_replaced_by_an_older_one_or_one_that_would_end_it() {
+    let ca = ca("One", BOTH);
+    let in_use = holding(
+        &[&ca],
+        &[(&ca, numbered(4, vec![])), (&ca, delta(6, 4, vec![]))],
+    );
+    let may = |made: Made| {
+        let crl = in_use.read(&mut Cursor::new(made.signed_by(&ca))).unwrap();
+        in_use.may_be_replaced_by(&crl, NOW)
+    };
+    assert_eq!(may(numbered(3, vec![])), Err(CrlFault::NumberWentBack));
+    assert_eq!(may(numbered(4, vec![])), Ok(()));
+    assert_eq!(may(delta(5, 4, vec![])), Err(CrlFault::NumberWentBack));
+    assert_eq!(may(delta(7, 4, vec![])), Ok(()));
+    let ended = between(numbered(5, vec![]), "300102000000Z", "300110000000Z");
+    assert_eq!(may(ended), Err(CrlFault::Ended));
+}

@@ -1,0 +1,192 @@
+//! What becomes of lists that are fetched when the configuration that names them changes while the
+//! gateway serves.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::harness::stage::PATH;
+use crate::harness::{free_address, wait_until};
+use crate::reload::{APPLIED, REFUSED, reload_in_vain, rewrite, said};
+use crate::reload_lists::{Listed, file, reload};
+use crate::revocation::TAKEN;
+use crate::trust_lost::let_shards_look;
+
+const DAY_S: i64 = 86_400;
+
+/// Serves a list to whoever asks.
+struct Server {
+    address: SocketAddr,
+    list: Arc<Mutex<Vec<u8>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn start(list: &Path) -> Self {
+        Self::start_at(free_address(), list)
+    }
+
+    fn start_at(address: SocketAddr, list: &Path) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
+        let list = Arc::new(Mutex::new(std::fs::read(list).expect("our own file")));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (served, counted) = (Arc::clone(&list), Arc::clone(&asked));
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = BufReader::new(&stream);
+                let mut line = String::new();
+                while line != "\r\n" {
+                    line.clear();
+                    if head.read_line(&mut line).is_err() || line.is_empty() {
+                        break;
+                    }
+                }
+                counted.fetch_add(1, Ordering::Relaxed);
+                let list = served.lock().expect("nobody panics with it").clone();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    list.len()
+                );
+                let answer = [head.into_bytes(), list].concat();
+                // Who has gone has what it wants.
+                let _ = stream.write_all(&answer);
+            }
+        });
+        Self {
+            address,
+            list,
+            asked,
+        }
+    }
+
+    fn serve(&self, list: &Path) {
+        *self.list.lock().expect("nobody panics with it") = std::fs::read(list).expect("ours");
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+fn url(address: SocketAddr, more: &str) -> String {
+    format!("url = \"http://{address}/partner.crl\"\n{more}")
+}
+
+/// Has the configuration name this list, and a folder for it.
+fn name_only(listed: &mut Listed, list: &str) {
+    let state = listed.house.stage.scratch.path().join("state");
+    std::fs::create_dir_all(&state).expect("our own folder");
+    rewrite(&mut listed.house, |config| {
+        config.set_text("revocation.state", state.display());
+        config.without_tables("crl").table("crl", list);
+    });
+}
+
+#[test]
+fn list_to_be_fetched_is_there_when_the_configuration_that_names_it_comes_into_force() {
+    let mut listed = Listed::open(|_, _| {});
+    let server = Server::start(&listed.list);
+    let address = listed.house.gateway.address;
+    let dial = |who| {
+        listed
+            .house
+            .stage
+            .dialer(who)
+            .connect(address)
+            .expect("not looked up")
+    };
+    let (mut good, mut revoked) = (dial(&listed.acme), dial(&listed.globex));
+    name_only(&mut listed, &url(server.address, ""));
+    reload(&listed.house);
+    assert_eq!(listed.acme_comes(), Ok(200));
+    let refused = listed.globex_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    assert!(revoked.closed(), "kept");
+    let token = listed.token(&listed.acme, "acme-app");
+    assert_eq!(good.get(PATH, &token).status, 200);
+    let metrics = listed.house.gateway.admin().metrics();
+    let refused = |reason| metrics.count("t8gate_connections_refused_total", &[("reason", reason)]);
+    assert_eq!(refused("revocation_unknown"), 0);
+}
+
+/// As after a start with that configuration.
+#[test]
+fn list_that_cannot_be_fetched_yet_refuses_clients_until_it_is_there() {
+    let mut listed = Listed::open(|_, _| {});
+    let nobody = free_address();
+    name_only(&mut listed, &url(nobody, "refresh = \"1s\""));
+    reload(&listed.house);
+    let log = listed.house.gateway.log();
+    assert!(
+        log.contains("the revocation list is not there yet"),
+        "{log}"
+    );
+    let refused = listed.acme_comes().expect_err("unknown");
+    assert!(refused.contains("UnknownCA"), "{refused}");
+    let _server = Server::start_at(nobody, &listed.list);
+    wait_until("the list", || listed.acme_comes() == Ok(200));
+    let refused = listed.globex_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+}
+
+#[test]
+fn changed_refresh_takes_force_and_what_the_keeper_writes_reloads_nothing() {
+    let mut listed = Listed::open(|stage, _| {
+        stage.config.set_text("reload.watch", "100ms");
+    });
+    let server = Server::start(&listed.list);
+    name_only(&mut listed, &url(server.address, "refresh = \"24h\""));
+    wait_until("the reload", || said(&listed.house, APPLIED) == 1);
+    let begun = server.asked();
+    let_shards_look();
+    assert!(server.asked() <= begun + 1, "every 24 h");
+    name_only(&mut listed, &url(server.address, "refresh = \"1s\""));
+    wait_until("the other reload", || said(&listed.house, APPLIED) == 2);
+    listed.ca.revoke(&listed.acme, "superseded");
+    let next = listed.ca.list("next.crl", DAY_S);
+    server.serve(&next);
+    wait_until("the next list", || listed.entries() == 2);
+    let begun = server.asked();
+    wait_until("more questions", || server.asked() > begun + 3);
+    // Each answer was written into the folder, and each look has found it.
+    assert_eq!(said(&listed.house, APPLIED), 2);
+    assert_eq!(said(&listed.house, REFUSED), 0);
+}
+
+#[test]
+fn fetched_list_stays_in_use_over_reloads_and_leaves_for_a_file_of_that_ca() {
+    let mut listed = Listed::open(|_, _| {});
+    let server = Server::start(&listed.list);
+    name_only(&mut listed, &url(server.address, "refresh = \"24h\""));
+    reload(&listed.house);
+    assert!(listed.globex_comes().is_err());
+    // Nothing is kept and the server serves nonsense: what is in use goes on.
+    let state = listed.house.stage.scratch.path().join("state");
+    wait_until("the list by its keeper", || said(&listed.house, TAKEN) == 1);
+    wait_until("no file under way", || {
+        let files = std::fs::read_dir(&state).expect("our own folder");
+        files.count() == 1
+    });
+    for kept in std::fs::read_dir(&state).expect("our own folder").flatten() {
+        std::fs::remove_file(kept.path()).expect("our own file");
+    }
+    server.serve(&listed.acme.certificate);
+    name_only(&mut listed, &url(server.address, "refresh = \"23h\""));
+    reload(&listed.house);
+    assert!(listed.globex_comes().is_err());
+    assert_eq!(listed.acme_comes(), Ok(200));
+    let list = file(&listed.list);
+    name_only(&mut listed, &list);
+    reload(&listed.house);
+    assert!(listed.globex_comes().is_err());
+    assert_eq!(listed.acme_comes(), Ok(200));
+    let asked = server.asked();
+    let other = free_address();
+    name_only(&mut listed, &url(other, "ca = \"none.pem\""));
+    reload_in_vain(&listed.house);
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(server.asked(), asked, "asked for what nobody names");
+}
