@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub keys: Vec<Arc<PrivateKey>>,
     /// When the first of the server's certificates ends.
     pub certificate_not_after: UnixSeconds,
+    /// The CAs that clients' certificates come from, each once.
+    pub anchors: Arc<[Anchor]>,
     /// What session tickets are sealed with.
     pub ticket_keys: Arc<TicketKeys>,
     pub issuers: Issuers,
@@ -49,6 +52,18 @@ pub struct Snapshot {
     pub upstream_connections_idle_max: usize,
     pub limits: Limits,
     pub deadlines: Deadlines,
+}
+
+/// A trust anchor: what an operator has to know of it in time.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// Where the configuration names its file.
+    pub line: usize,
+    pub key: String,
+    pub file: PathBuf,
+    pub subject: String,
+    pub not_before: UnixSeconds,
+    pub not_after: UnixSeconds,
 }
 
 /// Where the status of one of the server's certificates comes from.

@@ -130,4 +130,10 @@ fn print(file: &Path, faults_read: usize, report: &Report) {
         };
         println!("{verdict:<6} {:<22} {found}", row.what);
     }
+    for Fault {
+        key, what, cure, ..
+    } in &report.warnings
+    {
+        println!("{:<6} {key:<22} {what}: {cure}", "WARN");
+    }
 }

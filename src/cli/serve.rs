@@ -454,13 +454,15 @@ fn start_shards(
         signers: Arc::downgrade(signers),
         keys: keys_in_tokens(snapshot),
     });
-    let vigil = Vigil::new(
+    let mut vigil = Vigil::new(
         snapshot.certificate_not_after,
         watched,
         Arc::clone(&signer_state),
         Millis::now(),
         UnixMillis::now(),
     );
+    vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
+    let anchors_not_after = vigil.anchors_end();
     let control = Control::start(writer, vigil, Arc::clone(&current))?;
     let views = shards.iter().enumerate().map(|(index, shard)| ShardView {
         index,
@@ -485,6 +487,7 @@ fn start_shards(
         signers: signers.as_ref().map(Arc::downgrade),
         draining: Arc::clone(draining),
         certificate_not_after: Arc::clone(&certificate_not_after),
+        anchors_not_after,
         reloads: Arc::clone(&reloads),
         revocation: Arc::clone(&snapshot.revocation),
         crl_counts,

@@ -68,6 +68,8 @@ pub struct Parts {
     pub draining: Arc<AtomicBool>,
     /// End of the server certificate's validity, seconds since 1970.
     pub certificate_not_after: Arc<AtomicU64>,
+    /// The same of the first trust anchor to end.
+    pub anchors_not_after: Arc<AtomicU64>,
     pub reloads: Arc<Reloads>,
     pub revocation: Arc<Revocation>,
     pub crl_counts: Arc<CrlCounts>,
@@ -132,6 +134,7 @@ impl Admin {
                 dropped: audit.lost(),
             }),
             certificate_not_after: self.parts.certificate_not_after.load(Ordering::Relaxed),
+            anchors_not_after: self.parts.anchors_not_after.load(Ordering::Relaxed),
             reloads: &self.parts.reloads,
             crls: self.crls(),
             ocsp: self.ocsp(),

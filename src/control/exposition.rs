@@ -40,6 +40,8 @@ pub struct Sample<'a> {
     pub audit: Option<AuditSample>,
     /// End of the server certificate's validity, seconds since 1970.
     pub certificate_not_after: u64,
+    /// End of the first trust anchor to end, seconds since 1970.
+    pub anchors_not_after: u64,
     pub reloads: &'a Reloads,
     pub crls: CrlSample,
     pub ocsp: OcspSample,
@@ -248,6 +250,12 @@ impl Page {
             "gauge",
             "When the server certificate ends, in seconds since 1970.",
             sample.certificate_not_after,
+        );
+        self.single(
+            "t8gate_trust_anchor_expiry_timestamp_seconds",
+            "gauge",
+            "When the first of the CAs that clients come from ends, in seconds since 1970.",
+            sample.anchors_not_after,
         );
         let name = "t8gate_reloads_total";
         self.family(

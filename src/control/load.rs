@@ -10,7 +10,7 @@ use hsm::{KeyKind, Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::revocation;
+use super::{anchors, revocation};
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner};
@@ -34,6 +34,8 @@ pub(super) use staples::tls as tls_to_responder;
 #[derive(Debug, Default)]
 pub struct Report {
     pub rows: Vec<Row>,
+    /// What is not wrong, and may become so.
+    pub warnings: Vec<Fault>,
     /// How many of the faults are of tokens: they may go away by themselves.
     of_tokens: usize,
 }
@@ -132,6 +134,11 @@ pub fn load(
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
     let auth = report.note("client trust anchors", client_auth(config));
+    let anchors = anchors::configured(config);
+    let warnings = anchors
+        .iter()
+        .filter_map(|anchor| anchors::warning(anchor, now));
+    report.warnings.extend(warnings);
     let unnamed = shown.as_ref().map(own::Own::unnamed);
     let profile = report.note("TLS profile", profile(config, unnamed.as_deref()));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
@@ -154,6 +161,7 @@ pub fn load(
         responders,
         keys: keys(shown.certificates),
         certificate_not_after: shown.not_after,
+        anchors: anchors.into(),
         ticket_keys: shown.tickets.keys,
         issuers,
         issuer: own_issuer,

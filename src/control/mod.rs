@@ -2,6 +2,7 @@
 //! shards have to say.
 
 pub mod admin;
+pub mod anchors;
 pub mod audit_file;
 pub mod audit_line;
 pub mod crl_fetch;

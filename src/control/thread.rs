@@ -49,6 +49,7 @@ impl Control {
                     let snapshot = current.load_full();
                     if !Arc::ptr_eq(&snapshot, &looked_after) {
                         vigil.look_after(snapshot.certificate_not_after, keys_in_tokens(&snapshot));
+                        vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
                         looked_after = snapshot;
                     }
                     beats.store(Millis::now().0, Ordering::Relaxed);

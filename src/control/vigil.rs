@@ -1,6 +1,7 @@
-//! What is looked after while the gateway serves: the wall clock, the server's certificate, and a
-//! token that did not sign.
+//! What is looked after while the gateway serves: the wall clock, the server's certificate, the
+//! trust anchors of clients, and a token that did not sign.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use aws_lc_rs::rand;
 use hsm::{PrivateKey, SignJob};
 use tokio::sync::oneshot;
 
+use super::anchors::{self, RENEW_S};
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
+use crate::config::Fault;
 use crate::signers::{Done, SignerState, Signers, Signs};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Anchor, Snapshot};
 
 /// A wall clock that is off by more from what the monotonic one says has been set.
 const JUMP_MS_MIN: u64 = 2_000;
@@ -18,8 +21,6 @@ const JUMP_MS_MIN: u64 = 2_000;
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// A thread that has been at one signature for so long is with a token that hangs.
 const SIGNING_MS_MAX: u64 = 5_000;
-/// How long before its end a certificate is spoken of.
-const RENEW_S: u64 = 14 * 86_400;
 /// Between two words about the same certificate.
 const REMIND_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -40,6 +41,10 @@ pub struct Vigil {
     /// End of the server's certificate.
     not_after: UnixSeconds,
     remind_at: Millis,
+    anchors: Arc<[Anchor]>,
+    /// When the first of them ends, for whoever asks on any thread.
+    anchors_end: Arc<AtomicU64>,
+    warn_at: Millis,
     token: Option<Watched>,
     state: Arc<SignerState>,
     /// A signature failed, as of the last look.
@@ -61,6 +66,9 @@ impl Vigil {
             offset_ms: offset_ms(now, wall),
             not_after,
             remind_at: now,
+            anchors: Arc::from([]),
+            anchors_end: Arc::new(AtomicU64::new(u64::MAX)),
+            warn_at: now,
             token,
             state,
             failing: false,
@@ -78,10 +86,12 @@ impl Vigil {
                         see that NTP or chrony keeps it",
                 "the wall clock was set"
             );
-            // When the certificate ends is reckoned anew.
+            // When certificates end is reckoned anew.
             self.remind_at = now;
+            self.warn_at = now;
         }
         self.remind(now, wall.seconds());
+        self.warn_of_anchors(now, wall.seconds());
         self.ask_again(now);
     }
 
@@ -105,6 +115,36 @@ impl Vigil {
         if let Some(token) = &mut self.token {
             token.keys = keys;
         }
+    }
+
+    /// Looks after these trust anchors from now on, and speaks of them at the next look.
+    pub fn look_after_anchors(&mut self, anchors: Arc<[Anchor]>) {
+        let first = anchors.iter().map(|anchor| anchor.not_after.0).min();
+        self.anchors_end
+            .store(first.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.anchors = anchors;
+        self.warn_at = Millis(0);
+    }
+
+    /// When the first trust anchor ends, in seconds since 1970: the highest number without any.
+    pub fn anchors_end(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.anchors_end)
+    }
+
+    fn warn_of_anchors(&mut self, now: Millis, wall: UnixSeconds) {
+        if now < self.warn_at {
+            return;
+        }
+        let warnings = self.anchors.iter();
+        for fault in warnings.filter_map(|anchor| anchors::warning(anchor, wall)) {
+            let Fault {
+                key, what, cure, ..
+            } = fault;
+            tracing::warn!(key, hint = cure, "{what}");
+        }
+        let change = anchors::next_change(&self.anchors, wall);
+        let wait = change.map_or(REMIND_EVERY, |change| change.min(REMIND_EVERY));
+        self.warn_at = now.after(wait);
     }
 
     fn remind(&mut self, now: Millis, wall: UnixSeconds) {
@@ -247,6 +287,30 @@ mod tests {
         assert_eq!(vigil.remind_at, Millis(62_000), "when it ends");
         vigil.turn(Millis(2_000), UnixMillis(1_101_000));
         assert_eq!(vigil.remind_at, Millis(2_000).after(REMIND_EVERY));
+    }
+
+    #[test]
+    fn anchors_are_looked_at_when_told_daily_at_a_change_and_when_the_clock_is_set() {
+        let mut vigil = vigil(u64::MAX);
+        let anchor = |not_after| Anchor {
+            line: 0,
+            key: "tls.client_ca".to_owned(),
+            file: "ca.pem".into(),
+            subject: "CN=CA".to_owned(),
+            not_before: UnixSeconds(0),
+            not_after: UnixSeconds(not_after),
+        };
+        vigil.look_after_anchors([anchor(u64::MAX), anchor(1_060)].into());
+        assert_eq!(vigil.anchors_end().load(Ordering::Relaxed), 1_060);
+        vigil.turn(Millis(1_000), UnixMillis(1_000_000));
+        assert_eq!(vigil.warn_at, Millis(62_000), "when it ends");
+        vigil.turn(Millis(62_000), UnixMillis(1_061_000));
+        assert_eq!(vigil.warn_at, Millis(62_000).after(REMIND_EVERY));
+        vigil.turn(Millis(63_000), UnixMillis(1_000_000));
+        assert_eq!(vigil.warn_at, Millis(124_000), "it is to come again");
+        vigil.look_after_anchors(Arc::from([]));
+        assert_eq!(vigil.anchors_end().load(Ordering::Relaxed), u64::MAX);
+        assert_eq!(vigil.warn_at, Millis(0));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod anchors;
 mod audit;
 mod authorization;
 mod bare_metal;

@@ -1,6 +1,7 @@
 //! A partner's and an operator's PKI, shaped as TS 33.310 clause 6.1 wants, and every way to get
 //! it wrong that a test needs.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,12 +126,17 @@ impl Leaf {
 impl Authority {
     /// Makes a self-signed CA and writes its certificate to `directory`.
     pub fn new(directory: &Path, common_name: &str, key: Key) -> Self {
+        Self::valid(directory, common_name, key, -86_400..365 * 86_400)
+    }
+
+    /// The same, valid at these seconds from now.
+    pub fn valid(directory: &Path, common_name: &str, key: Key, seconds: Range<i64>) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name = name(common_name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(-86_400);
-        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(365 * 86_400);
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(seconds.start);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(seconds.end);
         let key = key.generate();
         let certificate = params.self_signed(&key).expect("parameters made above");
         let path = directory.join(format!("{}.ca.pem", file_stem(common_name)));
