@@ -218,6 +218,7 @@ fn good_answer_is_stapled_until_it_ends_and_a_bad_one_takes_it_away() {
     let (begin, end) = staple.times().unwrap();
     assert_eq!(end.0 - begin.0, DAY_S);
     assert!(staple.held().as_ref().unwrap().holds_at(end));
+    assert!(!staple.drop_ended(end));
     let after = UnixSeconds(end.0 + 1);
     assert!(!staple.held().as_ref().unwrap().holds_at(after));
     assert!(staple.drop_ended(after) && !staple.drop_ended(after));
@@ -258,6 +259,173 @@ fn status_that_is_older_than_the_last_one_changes_nothing() {
     assert_eq!(take(second), Err(OcspFault::WentBack));
     assert_eq!(staple.times(), None);
     assert_eq!(take(last), Ok(()));
+}
+
+/// What responders may say that `openssl ocsp` does not.
+struct Words {
+    /// `[0]` with the version, or nothing.
+    version: Vec<u8>,
+    /// A CertStatus.
+    status: Vec<u8>,
+    /// thisUpdate and what follows it in a SingleResponse.
+    times: Vec<u8>,
+    /// What follows the responses.
+    extensions: Vec<u8>,
+}
+
+const BEGIN: &[u8] = b"20250102030405Z";
+/// Of [`BEGIN`].
+const BEGIN_S: u64 = 1_735_787_045;
+
+impl Words {
+    fn plain() -> Self {
+        Self {
+            version: Vec::new(),
+            status: vec![0x80, 0],
+            times: der::made(der::GENERALIZED_TIME, &[BEGIN]),
+            extensions: Vec::new(),
+        }
+    }
+
+    fn read(&self, scene: &Scene) -> Result<Answer, OcspFault> {
+        let issuer = issuer(scene);
+        let (name, key) = issuer.hashes(Hash::Sha1);
+        let algorithm = der::made(der::OBJECT_IDENTIFIER, &[Hash::SHA1_ID]);
+        let certificate = [
+            der::made(der::SEQUENCE, &[&algorithm]),
+            der::made(der::OCTET_STRING, &[&name]),
+            der::made(der::OCTET_STRING, &[&key]),
+            der::made(der::INTEGER, &[SERIAL]),
+        ];
+        let certificate = der::made(der::SEQUENCE, &[&certificate.concat()]);
+        let single = der::made(der::SEQUENCE, &[&certificate, &self.status, &self.times]);
+        let by = der::made(der::CONTEXT_1, &[&issuer.name_der]);
+        let produced = der::made(der::GENERALIZED_TIME, &[BEGIN]);
+        let singles = der::made(der::SEQUENCE, &[&single]);
+        let said = [&self.version, &by, &produced, &singles, &self.extensions];
+        let response = scene.saying(&said.map(Vec::as_slice));
+        read(&response, &issuer, SERIAL, UnixSeconds(BEGIN_S))
+    }
+}
+
+/// An extension in `[1]`.
+fn extensions(critical: bool) -> Vec<u8> {
+    let id = der::made(der::OBJECT_IDENTIFIER, &[&[0x2a, 3]]);
+    let critical = match critical {
+        true => der::made(der::BOOLEAN, &[&[0xff]]),
+        false => Vec::new(),
+    };
+    let value = der::made(der::OCTET_STRING, &[&[5, 0]]);
+    let extension = der::made(der::SEQUENCE, &[&id, &critical, &value]);
+    let all = der::made(der::SEQUENCE, &[&extension]);
+    der::made(der::CONTEXT_1, &[&all])
+}
+
+#[test]
+fn version_and_reason_may_be_left_out_or_written() {
+    let scene = Scene::new();
+    let version = |octet| der::made(der::CONTEXT_0, &[&[2, 1, octet]]);
+    let revoked = |reason: &[u8]| {
+        let since = der::made(der::GENERALIZED_TIME, &[BEGIN]);
+        der::made(0xa1, &[&since, reason])
+    };
+    let plain = Words::plain;
+    let since = UnixSeconds(BEGIN_S);
+    let key_compromise = der::made(der::CONTEXT_0, &[&[0x0a, 1, 1]]);
+    for (words, status) in [
+        (plain(), Ok(Status::Good)),
+        (
+            Words {
+                version: version(0),
+                ..plain()
+            },
+            Ok(Status::Good),
+        ),
+        (
+            Words {
+                version: version(1),
+                ..plain()
+            },
+            Err(OcspFault::Encoding),
+        ),
+        (
+            Words {
+                status: revoked(&[]),
+                ..plain()
+            },
+            Ok(Status::Revoked { since }),
+        ),
+        (
+            Words {
+                status: revoked(&key_compromise),
+                ..plain()
+            },
+            Ok(Status::Revoked { since }),
+        ),
+        (
+            Words {
+                status: revoked(&[5, 0]),
+                ..plain()
+            },
+            Err(OcspFault::Encoding),
+        ),
+    ] {
+        assert_eq!(words.read(&scene).map(|answer| answer.status), status);
+    }
+}
+
+/// In either place: of the answer, and of what is said of one certificate.
+//= RFC 6960 section 4.4 type=test
+#[test]
+fn critical_extension_is_refused_and_another_passed_over() {
+    let scene = Scene::new();
+    for (critical, fault) in [(true, Err(OcspFault::CriticalExtension)), (false, Ok(()))] {
+        let mut of_answer = Words::plain();
+        of_answer.extensions = extensions(critical);
+        let mut of_certificate = Words::plain();
+        of_certificate.times.extend(extensions(critical));
+        for words in [of_answer, of_certificate] {
+            assert_eq!(words.read(&scene).map(|_| ()), fault);
+        }
+    }
+    let mut nonsense = Words::plain();
+    nonsense.extensions = vec![5, 0];
+    assert_eq!(nonsense.read(&scene), Err(OcspFault::Encoding));
+}
+
+#[test]
+fn answer_that_ends_before_it_begins_never_holds() {
+    let scene = Scene::new();
+    let until = |next: &[u8]| {
+        let next = der::made(der::GENERALIZED_TIME, &[next]);
+        let mut words = Words::plain();
+        words.times = der::made(der::GENERALIZED_TIME, &[b"20250102030407Z"]);
+        words.times.extend(der::made(der::CONTEXT_0, &[&next]));
+        words.read(&scene).map(|_| ())
+    };
+    assert_eq!(until(b"20250102030406Z"), Err(OcspFault::NotYetValid));
+    assert_eq!(until(b"20250102030407Z"), Ok(()));
+    assert_eq!(until(b"20250102030408Z"), Ok(()));
+}
+
+#[test]
+fn answer_of_as_many_octets_as_are_read_is_read() {
+    let mut octets = vec![0; OCSP_RESPONSE_BYTES_MAX];
+    let read = |octets: &[u8]| read_now(&Scene::new(), octets);
+    assert_eq!(read(&octets), Err(OcspFault::Encoding));
+    octets.push(0);
+    assert_eq!(read(&octets), Err(OcspFault::TooLong));
+}
+
+#[test]
+fn staple_asks_about_its_certificate_and_knows_others_from_it() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let staple = |scene: &Scene, serial: &[u8]| Staple::new(issuer(scene), serial.to_vec());
+    let own = staple(&scene, SERIAL);
+    assert_eq!(own.question(), question(&issuer(&scene), SERIAL));
+    assert!(own.is_of_same_as(&staple(&scene, SERIAL)));
+    assert!(!own.is_of_same_as(&staple(&scene, &[1])));
+    assert!(!own.is_of_same_as(&staple(&other, SERIAL)));
 }
 
 proptest! {

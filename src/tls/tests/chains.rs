@@ -7,6 +7,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::*;
 use crate::limits::CLIENT_CAS_MAX;
+use crate::tls::turn::Turn;
 
 /// What counts how often chains were verified.
 fn trusted(world: &World, clients: &[Client]) -> ClientAuth {
@@ -408,9 +409,15 @@ fn anchor_that_is_for_servers_alone_is_refused() {
 fn certificate_that_stands_in_no_chain_is_no_reason() {
     let world = World::new();
     let auth = trusted(&world, &clients());
+    let verify = |auth: &ClientAuth, chain: &[_], now| {
+        let turn = Turn::enter(now, false, false);
+        let outcome = verify(auth, chain, now);
+        outcome.map_err(|error| (error, turn.refusal()))
+    };
     // Of the anchor's name, by another key.
     let forged = scs_as(&ca(), &["one.example"]).der;
     let alone = verify(&auth, std::slice::from_ref(&forged), NOW).unwrap_err();
+    assert_eq!(alone.1, Some(Refusal::BadCertificate));
     let stray = identity(
         &ca(),
         &["stray.example"],
@@ -419,6 +426,35 @@ fn certificate_that_stands_in_no_chain_is_no_reason() {
     .der;
     let beside = verify(&auth, &[forged, stray], NOW).unwrap_err();
     assert_eq!(alone, beside);
+}
+
+/// One that stands in the chain by its name is, where path validation fails for another.
+#[test]
+fn rule_that_a_ca_between_breaks_is_named_before_a_signature_that_is_wrong() {
+    let world = World::with_root();
+    let auth = trusted(&world, &clients());
+    let between = |common_name: &str, usages: &[KeyUsagePurpose]| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = usages.to_vec();
+        let der = params.signed_by(&key, &world.ca.issuer).unwrap();
+        let der = der.der().clone();
+        let issuer = Issuer::new(params, key);
+        Ca { issuer, der }
+    };
+    let unfit = &[KeyUsagePurpose::CrlSign][..];
+    let forged = scs_as(&between("Between", &CA_USAGES), &["one.example"]).der;
+    for (name, usages, refusal) in [
+        ("Between", unfit, Refusal::Profile(Rule::CaKeyUsage)),
+        ("Between", &CA_USAGES, Refusal::BadCertificate),
+        ("Another", unfit, Refusal::UnknownCa),
+    ] {
+        let turn = Turn::enter(NOW, false, false);
+        let chain = [forged.clone(), between(name, usages).der];
+        assert!(verify(&auth, &chain, NOW).is_err());
+        assert_eq!(turn.refusal(), Some(refusal), "{name}: {usages:?}");
+    }
 }
 
 /// Certificates are public: who shows somebody's chain without the key to it leaves nothing behind.

@@ -40,6 +40,13 @@ fn what_was_told_holds_until_its_end_and_revoked_beyond_it() {
     drop(known);
     statuses.sweep(at(200));
     assert_eq!(verdict(201), again, "not forgotten");
+    let nobody_asks = Statuses::default();
+    let revoked = nobody_asks.enter(issuer(1), &[5]);
+    revoked.note(Told::Revoked, at(100), at(50));
+    for now in [100, 101] {
+        let verdict = nobody_asks.verdict(issuer(1), &[5], at(now));
+        assert_eq!(verdict, Verdict::Revoked, "{now}");
+    }
     // Of another issuer, or another serial number, nothing is known.
     assert_eq!(statuses.verdict(issuer(2), &[5], at(1)), asked);
     assert_eq!(statuses.verdict(issuer(1), &[5, 0], at(1)), asked);
@@ -93,8 +100,12 @@ fn what_somebody_holds_is_asked_about_again_and_the_rest_is_forgotten() {
     assert_eq!(due.len(), 1);
     assert!(Arc::ptr_eq(&due[0], &held));
     assert_eq!(statuses.len(), 2);
-    assert_eq!(statuses.sweep(at(11)).len(), 1);
-    assert_eq!(statuses.len(), 1);
+    drop(due);
+    assert_eq!(statuses.sweep(at(10)).len(), 1);
+    assert_eq!(statuses.len(), 2, "it holds until its end");
+    let due = statuses.sweep(at(11));
+    assert_eq!((due.len(), statuses.len()), (1, 1));
+    assert!(!statuses.is_empty());
     drop((held, due));
     assert!(statuses.sweep(at(11)).is_empty());
     assert!(statuses.is_empty());
@@ -139,4 +150,25 @@ fn older_answer_undoes_nothing_and_who_is_revoked_stays_so_until_a_newer_one_say
     known.note(Told::Nothing, at(1_000), at(500));
     assert_eq!(hear(Status::Good, 21), older);
     assert_eq!(known.told().0, Told::Nothing);
+}
+
+#[test]
+fn end_of_time_is_as_late_as_can_be_said_and_changes_nothing_that_was_told() {
+    let statuses = Statuses::default();
+    let known = statuses.enter(issuer(1), &[5]);
+    known.note(Told::Good, at(u64::MAX), at(1));
+    assert_eq!(known.told(), (Told::Good, at((1 << TOLD_SHIFT) - 1)));
+}
+
+#[test]
+fn question_is_put_off_and_those_in_vain_are_counted() {
+    let statuses = Statuses::default();
+    let known = statuses.enter(issuer(1), &[5]);
+    known.note(Told::Good, at(100), at(5));
+    known.put_off(at(8));
+    assert!(statuses.sweep(at(7)).is_empty());
+    assert_eq!(statuses.sweep(at(8)).len(), 1);
+    let outcomes = [false, false, false, true, false];
+    let counts = outcomes.map(|answered| known.note_outcome(answered));
+    assert_eq!(counts, [1, 2, 3, 0, 1]);
 }

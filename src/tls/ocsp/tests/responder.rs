@@ -6,10 +6,12 @@ use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SerialNumber, SignatureAlgorithm,
+    KeyUsagePurpose, SerialNumber, SignatureAlgorithm, SigningKey as _,
 };
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
+
+use crate::tls::der;
 
 /// What the CA says of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,24 @@ impl Scene {
             certificate: self.folder.path().join("ca.pem"),
             key: self.folder.path().join("ca.key"),
         }
+    }
+
+    /// An answer of the CA itself that says this, whatever it is: the content of a ResponseData.
+    pub fn saying(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let said = der::made(der::SEQUENCE, parts);
+        let signature = self.issuer.key().sign(&said).unwrap();
+        let algorithm = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+        let algorithm = der::made(der::OBJECT_IDENTIFIER, &[&algorithm]);
+        let algorithm = der::made(der::SEQUENCE, &[&algorithm]);
+        let signature = der::made(der::BIT_STRING, &[&[0], &signature]);
+        let basic = der::made(der::SEQUENCE, &[&said, &algorithm, &signature]);
+        let kind = [0x2b, 6, 1, 5, 5, 7, 48, 1, 1];
+        let kind = der::made(der::OBJECT_IDENTIFIER, &[&kind]);
+        let basic = der::made(der::OCTET_STRING, &[&basic]);
+        let bytes = der::made(der::SEQUENCE, &[&kind, &basic]);
+        let bytes = der::made(der::CONTEXT_0, &[&bytes]);
+        let status = der::made(der::ENUMERATED, &[&[0]]);
+        der::made(der::SEQUENCE, &[&status, &bytes])
     }
 
     /// What `openssl ocsp` answers to these octets with this database, signed by this responder.
