@@ -348,25 +348,25 @@ impl Connection {
         {
             // Each key update may ask for an answer; a client that asks and asks is not served.
             Ok(_) if self.replies.len() > REPLY_BYTES_MAX => {
-                self.note_broken(TlsFault::Protocol);
+                self.note_broken(TlsFault::Protocol, "");
                 Opening::Broken
             }
             Ok(Opened::Data) => Opening::Data,
             Ok(Opened::NeedInput) => Opening::NeedInput,
             Ok(Opened::Closed) => Opening::Closed,
             Err(fault) => {
-                self.note_broken(fault);
+                self.note_broken(fault, self.session.alert());
                 Opening::Broken
             }
         }
     }
 
-    /// Tells of a session that ends before its time.
-    fn note_broken(&self, fault: TlsFault) {
+    /// Tells of a session that ends before its time, and by which alert.
+    fn note_broken(&self, fault: TlsFault, alert: &'static str) {
         let denial = ConnectionDenial::Session(fault);
         refused_connection(
             denial,
-            denial.row().alert,
+            alert,
             Some(self.standing.peer().client()),
             self.address,
             &self.local,

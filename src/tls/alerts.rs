@@ -8,16 +8,17 @@ const CONTENT_ALERT: u8 = 21;
 const CONTENT_APPLICATION_DATA: u8 = 23;
 
 /// The alert at the end of what rustls has sent about an error, where it has sent one: read where
-/// it is in the clear, and else what rustls makes of such an error.
-pub(super) fn told(records: &[u8], error: &Error) -> Option<u8> {
+/// it is in the clear, and else what was noted when it was sealed.
+pub(super) fn told(records: &[u8], noted: Option<u8>) -> Option<u8> {
     match last_record(records)? {
         [CONTENT_ALERT, _, _, 0, 2, _, alert] => Some(*alert),
-        [CONTENT_ALERT | CONTENT_APPLICATION_DATA, ..] => closest(error),
+        [CONTENT_ALERT | CONTENT_APPLICATION_DATA, ..] => noted,
         _ => None,
     }
 }
 
-/// What comes closest to an error that rustls has no alert for; none in answer to an alert.
+/// What comes closest to an error, before there are keys, that rustls has sent no alert for; none
+/// in answer to an alert.
 pub(super) fn closest(error: &Error) -> Option<u8> {
     let alert = match error {
         Error::AlertReceived(_) => return None,
@@ -25,9 +26,6 @@ pub(super) fn closest(error: &Error) -> Option<u8> {
         Error::InvalidMessage(fault) => AlertDescription::from(*fault),
         Error::NoCertificatesPresented => AlertDescription::CertificateRequired,
         Error::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
-        // Of a record that does not open. A Finished of the right keys that is wrong would be told
-        // by decrypt_error, under the same name here.
-        Error::DecryptError => AlertDescription::BadRecordMac,
         Error::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             AlertDescription::UnexpectedMessage

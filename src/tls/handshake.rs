@@ -29,7 +29,7 @@ use super::ocsp::Known;
 use super::resumption::{BoundTickets, Tickets};
 use super::session::{self, Session};
 use super::turn::{self, Turn};
-use super::{ClientAuth, Refusal, alert_of, alerts};
+use super::{ClientAuth, Refusal, alert_of, alerts, sealed};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
@@ -37,6 +37,7 @@ use crate::peer::Peer;
 const ALERT_DECODE_ERROR: u8 = 50;
 const ALERT_PROTOCOL_VERSION: u8 = 70;
 const ALERT_INTERNAL_ERROR: u8 = 80;
+const ALERT_MISSING_EXTENSION: u8 = 109;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
 /// What all handshakes of a listener have in common on one shard.
@@ -430,7 +431,7 @@ impl Handshake {
                 Hello::Partial => return Ok(Step::NeedInput),
                 Hello::Complete => {
                     if self.phase == Phase::Hello {
-                        self.check_version()?;
+                        self.check_form()?;
                         self.check_server_name()?;
                         self.prefer_hybrid();
                     }
@@ -539,6 +540,7 @@ impl Handshake {
     /// Lets rustls process what is there. Stops at the handshake's end: later records are the
     /// session's.
     fn process(&mut self, turn: &Turn) -> Result<Step, Error> {
+        sealed::take_alert();
         let mut at = 0;
         // rustls is shown one record more whenever it is blocked: shown all, it would go on behind
         // the handshake's last one, and what it then knows of the session would stay with it.
@@ -607,11 +609,11 @@ impl Handshake {
         }
         let sent = self.outgoing.len();
         session::drain_alert(&mut self.connection, &mut self.outgoing);
-        self.alert = alerts::told(&self.outgoing[sent..], error);
+        self.alert = alerts::told(&self.outgoing[sent..], sealed::take_alert());
         // rustls has none for some that come before the keys: another name after a retry.
         let silent = self.alert.is_none() && self.phase != Phase::Settled;
-        let closest = alerts::closest(error);
-        if let Some(alert) = closest.filter(|_| silent && !alerts::sealed(&self.outgoing)) {
+        let silent = silent && !alerts::sealed(&self.outgoing);
+        if let Some(alert) = alerts::closest(error).filter(|_| silent) {
             self.plain_alert(alert);
         }
         if self.phase == Phase::Hello && first != Some(CONTENT_HANDSHAKE) {
@@ -640,17 +642,20 @@ impl Handshake {
         }
     }
 
-    /// rustls would stumble over what such a hello lacks, and blame that.
+    /// rustls would blame something else.
     //= TS 33.210 clause 6.2.1
     //# TLS 1.1 and older are refused, as what they are.
-    fn check_version(&mut self) -> Result<(), Refusal> {
-        match hello::version(&message(&self.incoming)) {
-            Some(version) if *version < [3, 3][..] => {
-                self.plain_alert(ALERT_PROTOCOL_VERSION);
-                Err(Refusal::NoCommonProfile)
-            }
-            _ => Ok(()),
-        }
+    //= RFC 8446 section 9.2
+    //# A hello that lacks what it must have is refused by missing_extension.
+    fn check_form(&mut self) -> Result<(), Refusal> {
+        let hello = message(&self.incoming);
+        let alert = match hello::version(&hello) {
+            Some(version) if *version < [3, 3][..] => ALERT_PROTOCOL_VERSION,
+            _ if hello::lacks_extension(&hello) => ALERT_MISSING_EXTENSION,
+            _ => return Ok(()),
+        };
+        self.plain_alert(alert);
+        Err(Refusal::NoCommonProfile)
     }
 
     /// rustls' own parser reads the ClientHello, so that both see the same name.

@@ -13,6 +13,8 @@ const EXTENSION_SERVER_NAME: u16 = 0;
 const EXTENSION_SESSION_TICKET: u16 = 35;
 const EXTENSION_PRE_SHARED_KEY: u16 = 41;
 const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
+const EXTENSION_SIGNATURE_ALGORITHMS: u16 = 13;
+const EXTENSION_SUPPORTED_VERSIONS: u16 = 43;
 const EXTENSION_KEY_SHARE: u16 = 51;
 /// The hybrid group that comes before all others.
 pub(super) const HYBRID: NamedGroup = NamedGroup::X25519MLKEM768;
@@ -136,6 +138,33 @@ pub(super) fn names_a_server(hello: &[u8]) -> bool {
     extensions(hello).any(|(kind, _)| kind == EXTENSION_SERVER_NAME)
 }
 
+/// Whether a ClientHello offers TLS 1.3 and lacks what such a one must have. Not of one that does
+/// not parse to its end: rustls finds the word for that.
+//= RFC 8446 section 9.2
+//# Signature algorithms and groups, or a session; and groups and shares together, or neither.
+pub(super) fn lacks_extension(hello: &[u8]) -> bool {
+    let (mut offers, mut signatures, mut groups) = (false, false, false);
+    let (mut shares, mut session) = (false, false);
+    let mut octets = 0;
+    for (kind, content) in extensions(hello) {
+        octets += 4 + content.len();
+        match kind {
+            EXTENSION_SUPPORTED_VERSIONS => {
+                let versions = content.get(1..).unwrap_or_default();
+                offers = versions.chunks(2).any(|version| version == [3, 4]);
+            }
+            EXTENSION_SIGNATURE_ALGORITHMS => signatures = true,
+            EXTENSION_SUPPORTED_GROUPS => groups = true,
+            EXTENSION_KEY_SHARE => shares = true,
+            EXTENSION_PRE_SHARED_KEY => session = true,
+            _ => {}
+        }
+    }
+    let whole = octets == all_extensions(hello).len();
+    let has_all = groups == shares && (session || signatures && groups);
+    offers && whole && !has_all
+}
+
 /// Whether a ClientHello has a share for the hybrid group and names
 /// another one before that this profile has as well. As a hint: rustls reads it again.
 pub(super) fn wants_hybrid(hello: &[u8], profile: &Profile) -> bool {
@@ -162,6 +191,11 @@ pub(super) fn wants_hybrid(hello: &[u8], profile: &Profile) -> bool {
 
 /// The extensions of a ClientHello, up to one that is cut.
 fn extensions(hello: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    vectors(all_extensions(hello))
+}
+
+/// The octets of all extensions of a ClientHello; none where it has none.
+fn all_extensions(hello: &[u8]) -> &[u8] {
     let skip = |bytes: &'_ [u8], length_bytes: usize| -> Option<usize> {
         let (length, _) = bytes.split_at_checked(length_bytes)?;
         let length = length
@@ -177,7 +211,7 @@ fn extensions(hello: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         }
         rest.get(2..)
     };
-    vectors(found().unwrap_or_default())
+    found().unwrap_or_default()
 }
 
 /// Numbers of two octets, each before a vector with a length of two octets.

@@ -24,6 +24,7 @@ mod path;
 mod profile;
 mod resumption;
 pub mod revocation;
+mod sealed;
 mod server_key;
 mod session;
 mod signatures;

@@ -12,8 +12,8 @@ use rustls::{
 };
 use webpki::aws_lc_rs as algorithm;
 
-use super::ffdhe;
 use super::turn::TurnClock;
+use super::{ffdhe, sealed};
 
 /// ECDSA on P-256 and P-384, RSA from 2048 bits, SHA-256 and up: TS 33.310 clause 6.1.1.
 pub(super) static VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
@@ -260,10 +260,15 @@ impl Profile {
         })
     }
 
+    /// Suites as the library has them, best first.
+    pub(super) fn plain_suites(&self) -> &'static [SupportedCipherSuite] {
+        self.suites
+    }
+
     /// Suites, groups and signature algorithms.
     pub(super) fn provider(&self) -> CryptoProvider {
         CryptoProvider {
-            cipher_suites: self.suites.to_vec(),
+            cipher_suites: self.suites.iter().map(sealed::noting).collect(),
             kx_groups: self.groups.to_vec(),
             signature_verification_algorithms: VERIFIED,
             ..aws_lc_rs::default_provider()

@@ -9,7 +9,7 @@ use rustls::server::UnbufferedServerConnection;
 
 use records::Records;
 
-use super::{Refusal, alert_of};
+use super::{Refusal, alert_of, alerts};
 
 pub(super) use library::{drain_alert, encode, remove};
 
@@ -58,6 +58,15 @@ impl TlsFault {
     }
 }
 
+/// What has ended a session, and the alert that says so; none where nothing was said.
+struct Ended(TlsFault, Option<u8>);
+
+impl From<TlsFault> for Ended {
+    fn from(fault: TlsFault) -> Self {
+        Self(fault, None)
+    }
+}
+
 /// An established connection's keys.
 pub struct Session {
     keys: Keys,
@@ -65,6 +74,8 @@ pub struct Session {
     early: Vec<u8>,
     closed: bool,
     fault: Option<TlsFault>,
+    /// That the client was told the fault by.
+    alert: Option<u8>,
 }
 
 enum Keys {
@@ -92,6 +103,7 @@ impl Session {
             early,
             closed: false,
             fault: None,
+            alert: None,
         })
     }
 
@@ -129,9 +141,9 @@ impl Session {
                 closed,
             ),
         };
-        if let Err(fault) = opened {
+        if let Err(ended) = opened {
             incoming.clear();
-            return Err(self.fail(fault));
+            return Err(self.fail(ended));
         }
         Ok(match self.closed {
             _ if plain.len() > before => Opened::Data,
@@ -149,12 +161,18 @@ impl Session {
             return Err(fault);
         }
         let sealed = match &mut self.keys {
-            Keys::InPlace(records) => records.seal(plain, outgoing),
+            Keys::InPlace(records) => records.seal(plain, outgoing).map_err(Ended::from),
             Keys::Library(connection) => {
                 library::seal(connection, plain, outgoing, &mut self.closed)
             }
         };
-        sealed.map_err(|fault| self.fail(fault))
+        sealed.map_err(|ended| self.fail(ended))
+    }
+
+    /// The alert that the client was told a fault by, as RFC 8446 names it; empty where there was
+    /// none.
+    pub fn alert(&self) -> &'static str {
+        self.alert.map_or("", alerts::word)
     }
 
     /// Appends close_notify to `outgoing`; after a fault nothing, for then an alert has been sent.
@@ -164,7 +182,7 @@ impl Session {
         }
         // A session that cannot say goodbye is closed all the same.
         let _ = match &mut self.keys {
-            Keys::InPlace(records) => records.close_notify(outgoing),
+            Keys::InPlace(records) => records.close_notify(outgoing).map_err(Ended::from),
             Keys::Library(connection) => {
                 library::close_notify(connection, outgoing, &mut self.closed)
             }
@@ -178,7 +196,7 @@ impl Session {
         match &mut self.keys {
             Keys::InPlace(records) if self.fault.is_none() => {
                 let alert = alert_of(refusal);
-                records.fatal(alert, outgoing);
+                let _ = records.fatal(alert, outgoing);
                 alert
             }
             _ => {
@@ -188,8 +206,8 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, fault: TlsFault) -> TlsFault {
-        self.fault = Some(fault);
+    fn fail(&mut self, Ended(fault, alert): Ended) -> TlsFault {
+        (self.fault, self.alert) = (Some(fault), alert);
         fault
     }
 

@@ -10,8 +10,9 @@ use rustls::{Error, NamedGroup};
 
 use crate::harness::client::{Dialer, HOST, get, head};
 use crate::harness::hello::{
-    self, HYBRID, Hello, KEY_SHARE, P256, RENEGOTIATION_INFO, Reply, SERVER_NAME, SUPPORTED_GROUPS,
-    TRUNCATED_HMAC, X25519, numbers, say, say_all, server_name, shares,
+    self, HYBRID, Hello, KEY_SHARE, MISSING_EXTENSION, P256, RENEGOTIATION_INFO, Reply,
+    SERVER_NAME, SIGNATURE_ALGORITHMS, SUPPORTED_GROUPS, SUPPORTED_VERSIONS, TRUNCATED_HMAC,
+    X25519, numbers, say, say_all, server_name, shares,
 };
 use crate::harness::stage::{House, PATH};
 use crate::harness::{WAIT, command, peers, run};
@@ -335,10 +336,12 @@ fn alert_is_recorded_that_was_sent() {
     twice.extensions.push((SERVER_NAME, server_name(HOST)));
     let mut old = Hello::tls12();
     old.version = [3, 2];
+    let bare = Hello::tls13().without(KEY_SHARE);
     for (hello, alert, reason, word) in [
         (h2, 120, "no_common_profile", "no_application_protocol"),
         (twice, 47, "protocol", "illegal_parameter"),
         (old, 70, "no_common_profile", "protocol_version"),
+        (bare, 109, "no_common_profile", "missing_extension"),
     ] {
         assert_eq!(hello.ask(address), Reply::Alert(alert), "{word}");
         house
@@ -409,4 +412,44 @@ fn client_that_asks_for_an_address_by_name_asks_for_nothing_that_is_served() {
     for hello in [Hello::tls12(), Hello::tls13()] {
         hello.without(SERVER_NAME).ask(address).hello();
     }
+}
+
+/// Also of one that offers TLS 1.2 beside, for TLS 1.3 is what it would get.
+//= RFC 8446 section 9.2 type=test
+//# A hello that lacks what it must have is refused by missing_extension.
+//= RFC 8446 section 9.2 type=test
+//# Signature algorithms and groups, or a session; and groups and shares together, or neither.
+#[test]
+fn hello_of_tls_1_3_without_a_mandatory_extension_is_refused_as_that() {
+    let house = House::open();
+    let address = house.gateway.address;
+    let both = Hello::tls13().with(SUPPORTED_VERSIONS, &[4, 3, 4, 3, 3]);
+    for hello in [Hello::tls13(), both] {
+        assert!(matches!(hello.ask(address), Reply::Hello(_)));
+        let groups = hello.clone().without(SUPPORTED_GROUPS);
+        for bare in [
+            hello.clone().without(SIGNATURE_ALGORITHMS),
+            hello.clone().without(KEY_SHARE),
+            groups.clone(),
+            groups.without(KEY_SHARE),
+        ] {
+            assert_eq!(bare.ask(address), Reply::Alert(MISSING_EXTENSION));
+        }
+        // No share for now is a share all the same: the server asks for one.
+        let shy = hello.with(KEY_SHARE, &shares(&[]));
+        assert!(shy.ask(address).hello().is_retry());
+    }
+    // In TLS 1.2 these are not asked for in this way, nor is a hello that does not parse.
+    let old = Hello::tls12().without(SUPPORTED_GROUPS).ask(address);
+    assert_ne!(old, Reply::Alert(MISSING_EXTENSION));
+    let cut = Hello::tls13().without(KEY_SHARE);
+    let mut cut = cut.with(SUPPORTED_GROUPS, &numbers(&[P256])).record();
+    // The last extension says that it is longer than what there is.
+    let length = cut.len() - 5;
+    cut[length] += 1;
+    let reply = say(address, &cut);
+    assert!(
+        matches!(reply, Reply::Alert(alert) if alert != MISSING_EXTENSION),
+        "{reply:?}"
+    );
 }

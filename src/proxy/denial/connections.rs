@@ -149,7 +149,7 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "no_common_profile",
-        "handshake_failure, protocol_version, no_application_protocol",
+        "handshake_failure, protocol_version, missing_extension, no_application_protocol",
         "the client offers nothing of TS 33.210 clause 6.2",
     ),
     row(
@@ -169,7 +169,7 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "protocol",
-        "unexpected_message, illegal_parameter, decode_error, bad_record_mac",
+        "unexpected_message, illegal_parameter, decode_error, bad_record_mac, decrypt_error",
         "the client breaks the TLS protocol",
     ),
     row("signer_busy", "internal_error", SLOW_SIGNER),
@@ -179,7 +179,11 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
         "",
         "a slow or stalled client: deadlines.handshake",
     ),
-    row("tls_bad_record", "bad_record_mac", BROKEN_SESSION),
+    row(
+        "tls_bad_record",
+        "bad_record_mac, record_overflow",
+        BROKEN_SESSION,
+    ),
     row(
         "tls_peer_alert",
         "",
@@ -191,7 +195,11 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
         "",
         "a connection carried more than its keys may seal: the client connects again",
     ),
-    row("tls_protocol", "unexpected_message", BROKEN_SESSION),
+    row(
+        "tls_protocol",
+        "unexpected_message, illegal_parameter, decode_error",
+        BROKEN_SESSION,
+    ),
     row(
         "other_partner",
         "access_denied",

@@ -6,7 +6,8 @@ use rustls::Error;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
 
-use super::{RECORD_BYTES, TlsFault};
+use super::{Ended, RECORD_BYTES, TlsFault};
+use crate::tls::{alerts, sealed};
 
 /// What a record is longer than its plaintext at most: header, type, nonce, tag.
 const RECORD_OVERHEAD_BYTES: usize = 5 + 1 + 8 + 16;
@@ -23,7 +24,8 @@ pub(super) fn open(
     plain_bytes_max: usize,
     outgoing: &mut Vec<u8>,
     closed: &mut bool,
-) -> Result<(), TlsFault> {
+) -> Result<(), Ended> {
+    sealed::take_alert();
     let mut processed = 0;
     while !*closed && plain.len() < plain_bytes_max {
         let rest = incoming.get_mut(processed..).unwrap_or_default();
@@ -41,14 +43,11 @@ pub(super) fn open(
             Ok(_) => {
                 remove(incoming, processed);
                 return match holds_whole_record(incoming) {
-                    true => Err(TlsFault::Fragmented),
+                    true => Err(TlsFault::Fragmented.into()),
                     false => Ok(()),
                 };
             }
-            Err(error) => {
-                drain_alert(connection, outgoing);
-                return Err(fault_of(&error));
-            }
+            Err(error) => return Err(told(connection, fault_of(&error), outgoing)),
         }
     }
     remove(incoming, processed);
@@ -61,7 +60,7 @@ pub(super) fn seal(
     plain: &[u8],
     outgoing: &mut Vec<u8>,
     closed: &mut bool,
-) -> Result<(), TlsFault> {
+) -> Result<(), Ended> {
     let records = plain.len().div_ceil(RECORD_BYTES);
     let room = plain.len() + records * RECORD_OVERHEAD_BYTES + MESSAGE_BYTES;
     write(connection, outgoing, closed, room, |traffic, room| {
@@ -74,7 +73,7 @@ pub(super) fn close_notify(
     connection: &mut UnbufferedServerConnection,
     outgoing: &mut Vec<u8>,
     closed: &mut bool,
-) -> Result<(), TlsFault> {
+) -> Result<(), Ended> {
     write(
         connection,
         outgoing,
@@ -90,7 +89,8 @@ fn write(
     closed: &mut bool,
     mut room: usize,
     mut write: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
-) -> Result<(), TlsFault> {
+) -> Result<(), Ended> {
+    sealed::take_alert();
     loop {
         // No input: a handshake message in part, which would need its bytes, is a fault.
         match connection.process_tls_records(&mut []).state {
@@ -111,15 +111,26 @@ fn write(
                     }
                     Err(_) => {
                         outgoing.truncate(start);
-                        drain_alert(connection, outgoing);
-                        return Err(TlsFault::KeysExhausted);
+                        return Err(told(connection, TlsFault::KeysExhausted, outgoing));
                     }
                 }
             }
-            Ok(_) => return Err(TlsFault::Protocol),
-            Err(error) => return Err(fault_of(&error)),
+            Ok(_) => return Err(TlsFault::Protocol.into()),
+            Err(error) => return Err(fault_of(&error).into()),
         }
     }
+}
+
+/// Appends the alert that rustls has queued about a fault, and says which it is.
+fn told(
+    connection: &mut UnbufferedServerConnection,
+    fault: TlsFault,
+    outgoing: &mut Vec<u8>,
+) -> Ended {
+    let start = outgoing.len();
+    drain_alert(connection, outgoing);
+    let told = outgoing.get(start..).unwrap_or_default();
+    Ended(fault, alerts::told(told, sealed::take_alert()))
 }
 
 fn fault_of(error: &Error) -> TlsFault {

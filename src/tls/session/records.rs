@@ -13,7 +13,7 @@ use rustls::kernel::KernelConnection;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
 
-use super::{RECORD_BYTES, TlsFault};
+use super::{Ended, RECORD_BYTES, TlsFault};
 
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
@@ -74,10 +74,7 @@ struct Record<'r> {
     content: &'r [u8],
 }
 
-/// What ends the session, and the alert that says so; none when the client ended it.
-struct Broken(TlsFault, Option<u8>);
-
-const UNEXPECTED: Broken = Broken(TlsFault::Protocol, Some(UNEXPECTED_MESSAGE));
+const UNEXPECTED: Ended = Ended(TlsFault::Protocol, Some(UNEXPECTED_MESSAGE));
 
 impl Records {
     /// Takes over from rustls. All that it had to send must have been taken out of it.
@@ -109,12 +106,12 @@ impl Records {
         plain_bytes_max: usize,
         outgoing: &mut Vec<u8>,
         closed: &mut bool,
-    ) -> Result<usize, TlsFault> {
+    ) -> Result<usize, Ended> {
         let mut used = 0;
         while !*closed && plain.len() < plain_bytes_max {
             let rest = incoming.get_mut(used..).unwrap_or_default();
             let taken = self.take(rest, plain, outgoing, closed);
-            match taken.map_err(|broken| self.tell(broken, outgoing))? {
+            match taken.map_err(|ended| self.tell(ended, outgoing))? {
                 0 => break,
                 octets => used += octets,
             }
@@ -129,7 +126,7 @@ impl Records {
         plain: &mut Vec<u8>,
         outgoing: &mut Vec<u8>,
         closed: &mut bool,
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, Ended> {
         let Some(Record {
             octets,
             content_type,
@@ -152,11 +149,11 @@ impl Records {
                 [_, USER_CANCELED] if self.warnings_left > 0 => self.warnings_left -= 1,
                 //= RFC 8446 section 6
                 //# Whatever level an alert claims, all but these two end the connection.
-                [_, _] => return Err(Broken(TlsFault::PeerAlert, None)),
+                [_, _] => return Err(Ended(TlsFault::PeerAlert, None)),
                 //= RFC 8446 section 5.4
                 //# An alert of nothing is no message.
                 [] => return Err(UNEXPECTED),
-                _ => return Err(Broken(TlsFault::Protocol, Some(DECODE_ERROR))),
+                _ => return Err(Ended(TlsFault::Protocol, Some(DECODE_ERROR))),
             },
             HANDSHAKE => {
                 let request = key_update(content)?;
@@ -169,13 +166,13 @@ impl Records {
 
     //= RFC 8446 section 4.6.3
     //# The sender's next record is under new keys; who asks gets an update in answer.
-    fn update(&mut self, request: u8, outgoing: &mut Vec<u8>) -> Result<(), Broken> {
+    fn update(&mut self, request: u8, outgoing: &mut Vec<u8>) -> Result<(), Ended> {
         self.key_updates_left = self.key_updates_left.checked_sub(1).ok_or(UNEXPECTED)?;
         let next = self.secrets.update_rx_secret().ok().and_then(Keys::new);
-        self.receive = next.ok_or(Broken(TlsFault::Protocol, Some(INTERNAL_ERROR)))?;
+        self.receive = next.ok_or(Ended(TlsFault::Protocol, Some(INTERNAL_ERROR)))?;
         if request == UPDATE_REQUESTED {
             self.renew(UPDATE_NOT_REQUESTED, outgoing)
-                .map_err(|fault| Broken(fault, None))?;
+                .map_err(|fault| Ended(fault, None))?;
         }
         Ok(())
     }
@@ -208,18 +205,16 @@ impl Records {
         self.send.seal(ALERT, &goodbye, outgoing)
     }
 
-    /// Appends a fatal alert to `outgoing`. One that cannot be sealed any more is not said; the
-    /// connection ends all the same.
-    pub(super) fn fatal(&mut self, alert: u8, outgoing: &mut Vec<u8>) {
-        let _ = self.send.seal(ALERT, &[LEVEL_FATAL, alert], outgoing);
+    /// Appends a fatal alert to `outgoing`. One that cannot be sealed any more is not said, and
+    /// false comes back; the connection ends all the same.
+    pub(super) fn fatal(&mut self, alert: u8, outgoing: &mut Vec<u8>) -> bool {
+        let sealed = self.send.seal(ALERT, &[LEVEL_FATAL, alert], outgoing);
+        sealed.is_ok()
     }
 
-    fn tell(&mut self, broken: Broken, outgoing: &mut Vec<u8>) -> TlsFault {
-        let Broken(fault, alert) = broken;
-        if let Some(alert) = alert {
-            self.fatal(alert, outgoing);
-        }
-        fault
+    fn tell(&mut self, ended: Ended, outgoing: &mut Vec<u8>) -> Ended {
+        let Ended(fault, alert) = ended;
+        Ended(fault, alert.filter(|alert| self.fatal(*alert, outgoing)))
     }
 
     /// Lets tests come to the bound.
@@ -257,7 +252,7 @@ impl Keys {
     }
 
     /// Opens the record at the front of `rest` where it lies. None while it is not all there.
-    fn open<'r>(&mut self, rest: &'r mut [u8]) -> Result<Option<Record<'r>>, Broken> {
+    fn open<'r>(&mut self, rest: &'r mut [u8]) -> Result<Option<Record<'r>>, Ended> {
         //= RFC 8446 section 5.2
         //# Under keys every record looks like application data; a change_cipher_spec has no place
         //# any more.
@@ -271,7 +266,7 @@ impl Keys {
         };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
         if length > RECORD_BYTES + EXPANSION_BYTES_MAX {
-            return Err(Broken(TlsFault::BadRecord, Some(RECORD_OVERFLOW)));
+            return Err(Ended(TlsFault::BadRecord, Some(RECORD_OVERFLOW)));
         }
         let Some(sealed) = rest.get_mut(..length) else {
             return Ok(None);
@@ -279,10 +274,10 @@ impl Keys {
         let inner = self
             .key
             .open_in_place(self.nonce(), Aad::from(*header), sealed)
-            .map_err(|_| Broken(TlsFault::BadRecord, Some(BAD_RECORD_MAC)))?;
+            .map_err(|_| Ended(TlsFault::BadRecord, Some(BAD_RECORD_MAC)))?;
         self.sequence += 1;
         if inner.len() > RECORD_BYTES + 1 {
-            return Err(Broken(TlsFault::BadRecord, Some(RECORD_OVERFLOW)));
+            return Err(Ended(TlsFault::BadRecord, Some(RECORD_OVERFLOW)));
         }
         //= RFC 8446 section 5.4
         //# Behind the content stands its type, and behind that any number of zeroes.
@@ -327,7 +322,7 @@ impl Keys {
 }
 
 /// The request in a KeyUpdate, the one message that a client may send after the handshake here.
-fn key_update(content: &[u8]) -> Result<u8, Broken> {
+fn key_update(content: &[u8]) -> Result<u8, Ended> {
     match *content {
         [
             KEY_UPDATE,
@@ -336,13 +331,13 @@ fn key_update(content: &[u8]) -> Result<u8, Broken> {
             1,
             request @ (UPDATE_NOT_REQUESTED | UPDATE_REQUESTED),
         ] => Ok(request),
-        [KEY_UPDATE, 0, 0, 1, _] => Err(Broken(TlsFault::Protocol, Some(ILLEGAL_PARAMETER))),
+        [KEY_UPDATE, 0, 0, 1, _] => Err(Ended(TlsFault::Protocol, Some(ILLEGAL_PARAMETER))),
         // Legal, done by nobody, and refused because it would have to be kept.
         [KEY_UPDATE] | [KEY_UPDATE, 0] | [KEY_UPDATE, 0, 0] | [KEY_UPDATE, 0, 0, 1] => {
-            Err(Broken(TlsFault::Fragmented, Some(UNEXPECTED_MESSAGE)))
+            Err(Ended(TlsFault::Fragmented, Some(UNEXPECTED_MESSAGE)))
         }
         [KEY_UPDATE, high, middle, low, ..] if (high, middle, low) != (0, 0, 1) => {
-            Err(Broken(TlsFault::Protocol, Some(DECODE_ERROR)))
+            Err(Ended(TlsFault::Protocol, Some(DECODE_ERROR)))
         }
         //= RFC 8446 section 5.1
         //# No message spans a change of keys: nothing follows a KeyUpdate in its record. An empty

@@ -50,6 +50,7 @@ fn refused_record(inner: &[u8]) -> (TlsFault, Option<u8>) {
         assert_eq!((content_type, content.len(), content[0]), (21, 2, 2));
         content[1]
     });
+    assert_eq!(done.session.alert(), alert.map_or("", alerts::word));
     (outcome.unwrap_err(), alert)
 }
 

@@ -142,28 +142,65 @@ fn close_notify_is_said_and_heard() {
 }
 
 #[test]
-fn altered_record_ends_the_session_with_an_alert() {
+fn altered_record_ends_the_session_with_an_alert_that_it_names() {
     use std::io::Write;
     let world = World::new();
     let who = scs_as(&world.ca, &["one.example"]);
-    let (mut done, mut client) = established(&world.plain(), &world.config(&TLS13, &[&who]).into());
-    client.writer().write_all(b"request").unwrap();
-    take(&mut client, &mut done.incoming);
-    *done.incoming.last_mut().unwrap() ^= 1;
-    let mut answer = Vec::new();
-    let opened = done
-        .session
-        .open(&mut done.incoming, &mut Vec::new(), 99, &mut answer);
-    assert_eq!(opened, Err(TlsFault::BadRecord));
-    let heard = give(&mut client, &answer);
-    assert_eq!(
-        heard,
-        Err(Error::AlertReceived(AlertDescription::BadRecordMac))
-    );
-    assert_eq!(
-        done.session.seal(b"x", &mut answer),
-        Err(TlsFault::BadRecord)
-    );
+    let [plain, by_library] = in_place_and_not(&world);
+    for (terminator, version) in [(&plain, &TLS13), (&plain, &TLS12), (&by_library, &TLS13)] {
+        let (mut done, mut client) =
+            established(terminator, &world.config(version, &[&who]).into());
+        give(&mut client, &std::mem::take(&mut done.outgoing)).unwrap();
+        client.writer().write_all(b"request").unwrap();
+        take(&mut client, &mut done.incoming);
+        *done.incoming.last_mut().unwrap() ^= 1;
+        let mut answer = Vec::new();
+        assert_eq!(done.session.alert(), "");
+        let opened = done
+            .session
+            .open(&mut done.incoming, &mut Vec::new(), 99, &mut answer);
+        assert_eq!(opened, Err(TlsFault::BadRecord));
+        let heard = give(&mut client, &answer);
+        let alert = AlertDescription::BadRecordMac;
+        assert_eq!(heard, Err(Error::AlertReceived(alert)));
+        assert_eq!(done.session.alert(), "bad_record_mac");
+        let sealed = done.session.seal(b"x", &mut answer);
+        assert_eq!(sealed, Err(TlsFault::BadRecord));
+    }
+}
+
+/// Which alert it was is not to be had from the fault: rustls finds many in one.
+#[test]
+fn records_that_the_protocol_forbids_are_told_by_the_alert_that_is_named() {
+    let world = World::new();
+    let who = scs_as(&world.ca, &["one.example"]);
+    let [plain, by_library] = in_place_and_not(&world);
+    for (terminator, version) in [(&plain, &TLS13), (&plain, &TLS12), (&by_library, &TLS13)] {
+        for record in [
+            // Of an unknown kind; longer than a record may be; of nothing that opens.
+            &[99, 3, 3, 0, 1, 1][..],
+            &[23, 3, 3, 0x48, 1],
+            &[23, 3, 3, 0, 2, 1, 1],
+        ] {
+            let config = world.config(version, &[&who]).into();
+            let (mut done, mut client) = established(terminator, &config);
+            give(&mut client, &std::mem::take(&mut done.outgoing)).unwrap();
+            done.incoming.extend_from_slice(record);
+            let mut answer = Vec::new();
+            let opened = done
+                .session
+                .open(&mut done.incoming, &mut Vec::new(), 99, &mut answer);
+            assert!(opened.is_err(), "{opened:?}");
+            let Err(Error::AlertReceived(alert)) = give(&mut client, &answer) else {
+                panic!("no alert: {record:?}");
+            };
+            let told = done.session.alert();
+            assert!(
+                !told.is_empty() && told == alerts::word(alert.into()),
+                "{told}"
+            );
+        }
+    }
 }
 
 proptest! {

@@ -3,9 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
-use super::WAIT;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+
 use super::client::HOST;
+use super::{WAIT, command, run_well};
 
 pub const SERVER_NAME: u16 = 0;
 pub const TRUNCATED_HMAC: u16 = 4;
@@ -13,7 +17,9 @@ pub const SUPPORTED_GROUPS: u16 = 10;
 pub const POINT_FORMATS: u16 = 11;
 pub const SIGNATURE_ALGORITHMS: u16 = 13;
 pub const EXTENDED_MASTER_SECRET: u16 = 23;
+pub const PRE_SHARED_KEY: u16 = 41;
 pub const SUPPORTED_VERSIONS: u16 = 43;
+pub const PSK_MODES: u16 = 45;
 pub const KEY_SHARE: u16 = 51;
 pub const RENEGOTIATION_INFO: u16 = 0xff01;
 
@@ -25,6 +31,7 @@ pub const HYBRID: u16 = 0x11ec;
 /// Alerts by their numbers.
 pub const HANDSHAKE_FAILURE: u8 = 40;
 pub const PROTOCOL_VERSION: u8 = 70;
+pub const MISSING_EXTENSION: u8 = 109;
 pub const UNRECOGNIZED_NAME: u8 = 112;
 
 /// What a client says first. Begin with [`Hello::tls12`] or [`Hello::tls13`] and change it.
@@ -34,6 +41,66 @@ pub struct Hello {
     pub suites: Vec<u16>,
     pub compressions: Vec<u8>,
     pub extensions: Vec<(u16, Vec<u8>)>,
+}
+
+/// A session of TLS 1.3 that can be continued.
+pub struct TlsSession {
+    ticket: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl TlsSession {
+    /// One that `openssl s_client -sess_out` has left.
+    pub fn of_openssl(file: &Path) -> Self {
+        let mut openssl = command("openssl");
+        let openssl = openssl.args(["sess_id", "-noout", "-text", "-in"]);
+        let told = run_well(openssl.arg(file));
+        let digits = |text: &str| -> Vec<u8> {
+            let digits: Vec<char> = text.chars().filter(char::is_ascii_hexdigit).collect();
+            let octet = |pair: &[char]| pair.iter().collect::<String>();
+            let octets = digits.chunks(2).map(octet);
+            let octets = octets.map(|pair| u8::from_str_radix(&pair, 16).expect("two digits"));
+            octets.collect()
+        };
+        let key = told
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Resumption PSK: "))
+            .unwrap_or_else(|| panic!("no session of TLS 1.3: {told}"));
+        // Sixteen octets in a line, between their place and what they read as.
+        let dumped = told
+            .lines()
+            .skip_while(|l| l.trim() != "TLS session ticket:");
+        let dumped = dumped.skip(1).map_while(|line| line.split_once(" - "));
+        let ticket = dumped.flat_map(|(_, line)| digits(&line[..line.len().min(47)]));
+        Self {
+            key: digits(key),
+            ticket: ticket.collect(),
+        }
+    }
+
+    /// That whoever says a hello has the session's key: RFC 8446 section 4.2.11.2.
+    fn binder(&self, hello: &[u8]) -> Vec<u8> {
+        let mac = |key: &[u8], parts: &[&[u8]]| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+            hmac::sign(&key, &parts.concat()).as_ref().to_vec()
+        };
+        // HKDF-Expand-Label for as many octets as the hash has: one block.
+        let expand = |secret: &[u8], label: &str, context: &[u8]| {
+            let label = ["tls13 ", label].concat();
+            let (label, context) = (label.as_bytes(), context);
+            let lengths = [length8(label.len()), length8(context.len())];
+            let [of_label, of_context] = [&lengths[..1], &lengths[1..]];
+            mac(
+                secret,
+                &[&[0, 32], of_label, label, of_context, context, &[1]],
+            )
+        };
+        let early = mac(&[0; 32], &[&self.key]);
+        let nothing = digest(&SHA256, b"");
+        let key = expand(&early, "res binder", nothing.as_ref());
+        let key = expand(&key, "finished", b"");
+        mac(&key, &[digest(&SHA256, hello).as_ref()])
+    }
 }
 
 /// What the server says first.
@@ -121,6 +188,27 @@ impl Hello {
             true => hello.with(KEY_SHARE, &shares(&[])),
             false => hello,
         }
+    }
+
+    /// Offers a session of TLS 1.3 over SHA-256, to be continued in these ways.
+    #[must_use]
+    pub fn continuing(self, session: &TlsSession, modes: &[u8]) -> Self {
+        const BINDER_BYTES: usize = 32;
+        let modes = [&[length8(modes.len())], modes].concat();
+        // Its age is looked at for early data only.
+        let identity = [&vector(&session.ticket)[..], &[0; 4]].concat();
+        let offer = |binder: &[u8]| {
+            let binder = [&[length8(binder.len())], binder].concat();
+            [vector(&identity), vector(&binder)].concat()
+        };
+        // It has to be the last extension.
+        let unbound = self
+            .with(PSK_MODES, &modes)
+            .with(PRE_SHARED_KEY, &offer(&[0; BINDER_BYTES]));
+        let message = unbound.record().split_off(5);
+        let bound = &message[..message.len() - (2 + 1 + BINDER_BYTES)];
+        let binder = session.binder(bound);
+        unbound.with(PRE_SHARED_KEY, &offer(&binder))
     }
 
     /// The record that carries it.
