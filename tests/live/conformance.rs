@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::certificate_profile::{Profiled, broken_leaves, report};
 use crate::harness::client::{HOST, get};
 use crate::harness::hello::{
-    Hello, P256, P384, RENEGOTIATION_INFO, Reply, SERVER_NAME, TRUNCATED_HMAC, UNRECOGNIZED_NAME,
-    say, server_name,
+    Hello, KEY_SHARE, MISSING_EXTENSION, P256, P384, PRE_SHARED_KEY, RENEGOTIATION_INFO, Reply,
+    SERVER_NAME, SIGNATURE_ALGORITHMS, SUPPORTED_GROUPS, TRUNCATED_HMAC, TlsSession,
+    UNRECOGNIZED_NAME, numbers, say, say_all, server_name,
 };
 use crate::harness::odd_certificates::{NAME_CONSTRAINTS, Recipe, der};
 use crate::harness::openssl_ca::OpensslCa;
@@ -147,7 +148,7 @@ impl Scene {
 type Probe = fn(&Scene) -> bool;
 
 /// One for each row that is no rule of certificates.
-const PROBES: [(&str, Probe); 40] = [
+const PROBES: [(&str, Probe); 44] = [
     ("certificates_checked", |scene| {
         let leaf = Leaf {
             crl_distribution_point: false,
@@ -155,6 +156,12 @@ const PROBES: [(&str, Probe); 40] = [
         };
         let lax = scene.unlisted_ca.issue("lax", &leaf);
         said_by(&scene.house, &lax, &[]).contains("alert certificate unknown")
+    }),
+    ("certificates_over_sha_384", |scene| {
+        ["sha384", "sha512"].iter().all(|hash| {
+            let who = scene.ca.issue_over(hash, &NAME, 86_400, hash);
+            scene.lets_in(&who)
+        })
     }),
     ("revocation", |scene| !scene.lets_in(&scene.revoked)),
     ("revocation_hard_fail", |scene| {
@@ -215,6 +222,30 @@ const PROBES: [(&str, Probe); 40] = [
             &["RSA-PSS+SHA256", "ECDSA+SHA256", "ECDSA+SHA384"],
         )
     }),
+    ("tls_1_3_own_signatures", |scene| {
+        let told = scene.said(&["-tls1_3"]);
+        let is = |field: &str, words: &[&str]| {
+            let mut lines = told.lines();
+            let found = lines.find_map(|line| line.strip_prefix(field));
+            found.is_some_and(|found| words.contains(&found))
+        };
+        is("Peer signature type: ", &["ECDSA", "RSA-PSS"])
+            && is("Peer signing digest: ", &["SHA256", "SHA384", "SHA512"])
+            && signed_by_none_of(scene, &[0x0401, 0x0501, 0x0601, 0x0201, 0x0203])
+    }),
+    ("mandatory_extensions", |scene| {
+        let missing = [SIGNATURE_ALGORITHMS, SUPPORTED_GROUPS, KEY_SHARE];
+        let without = |kind| {
+            Hello::tls13()
+                .without(kind)
+                .ask(scene.house.gateway.address)
+        };
+        let whole = Hello::tls13().ask(scene.house.gateway.address);
+        missing
+            .iter()
+            .all(|kind| without(*kind) == Reply::Alert(MISSING_EXTENSION))
+            && matches!(whole, Reply::Hello(_))
+    }),
     ("group_secp256r1", |scene| {
         scene.connects(&["-groups", "P-256"])
     }),
@@ -226,6 +257,25 @@ const PROBES: [(&str, Probe); 40] = [
     ("psk_dhe_ke", |scene| {
         let told = scene.continued("-tls1_3", &["-allow_no_dhe_kex"]);
         told.contains("Reused, TLSv1.3") && told.contains("Temp Key: ")
+    }),
+    ("psk_ke_alone", |scene| {
+        let file = scene.house.stage.scratch.path().join("of-openssl.pem");
+        let sha_256 = [
+            "-tls1_3",
+            "-ciphersuites",
+            "TLS_AES_128_GCM_SHA256",
+            "-sess_out",
+        ];
+        scene.said(&[&sha_256[..], &[&file.display().to_string()]].concat());
+        let session = TlsSession::of_openssl(&file);
+        let continued = |modes: &[u8]| {
+            let hello = Hello::tls13().continuing(&session, modes);
+            match hello.ask(scene.house.gateway.address) {
+                Reply::Hello(answer) => answer.extension(PRE_SHARED_KEY).is_some(),
+                _ => false,
+            }
+        };
+        continued(&[PSK_DHE_KE]) && continued(&[PSK_KE, PSK_DHE_KE]) && !continued(&[PSK_KE])
     }),
     ("ocsp_stapled", |scene| {
         said(&scene.house, &["-status"]).contains("OCSP Response Status: successful")
@@ -344,6 +394,20 @@ const PROBES: [(&str, Probe); 40] = [
         client.get(PATH, &token).status == 401 && client.closed_within(WAIT)
     }),
 ];
+
+/// Ways to continue a session: RFC 8446 section 4.2.9.
+const PSK_KE: u8 = 0;
+const PSK_DHE_KE: u8 = 1;
+
+/// Whether a client that verifies these signatures alone is shown no certificate: after the keys
+/// nothing comes but one record of the size of an alert.
+fn signed_by_none_of(scene: &Scene, schemes: &[u16]) -> bool {
+    let hello = Hello::tls13().with(SIGNATURE_ALGORITHMS, &numbers(schemes));
+    let records = say_all(scene.house.gateway.address, &hello.record());
+    let sealed = records.iter().filter(|(content, _)| *content == 23);
+    let lengths: Vec<usize> = sealed.map(|(_, length)| *length).collect();
+    lengths == [2 + 1 + 16]
+}
 
 /// Every row is held against its probe; the rows come back.
 fn hold(scene: &Scene) -> Vec<(String, bool, String)> {

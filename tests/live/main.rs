@@ -12,6 +12,7 @@ mod audit;
 mod authorization;
 mod bare_metal;
 mod bounds;
+mod certificate_algorithms;
 mod certificate_profile;
 mod clients;
 mod clock;

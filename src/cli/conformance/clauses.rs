@@ -74,13 +74,21 @@ const PATHS: &str = "RFC 5280";
 const TLS: &str = "TS 33.210";
 const MTLS: &str = "RFC 8705";
 
-pub(super) const CLAUSES: [Row; 40] = [
+pub(super) const CLAUSES: [Row; 44] = [
     row(
         "certificates_checked",
         CERTIFICATES,
         "6.1",
         true,
         "certificates are checked against the profile, and only compliant ones are taken",
+        Demand::Kept,
+    ),
+    row(
+        "certificates_over_sha_384",
+        CERTIFICATES,
+        "6.1.1",
+        true,
+        "certificates signed over SHA-384 should be supported; over SHA-512 they are taken as well",
         Demand::Kept,
     ),
     row(
@@ -206,6 +214,24 @@ pub(super) const CLAUSES: [Row; 40] = [
         Demand::Versions(&["TLSv1_3"]),
     ),
     row(
+        "tls_1_3_own_signatures",
+        TLS,
+        "6.2.2",
+        true,
+        "the gateway signs by ECDSA or RSASSA-PSS over SHA-256 or better, never by RSASSA-PKCS1 or \
+         over SHA-1",
+        Demand::Versions(&["TLSv1_3"]),
+    ),
+    row(
+        "mandatory_extensions",
+        TLS,
+        "6.2.2",
+        true,
+        "a hello without signature_algorithms, supported_groups or key_share is refused by \
+         missing_extension",
+        Demand::Versions(&["TLSv1_3"]),
+    ),
+    row(
         "group_secp256r1",
         TLS,
         "6.2.2",
@@ -227,6 +253,14 @@ pub(super) const CLAUSES: [Row; 40] = [
         "6.2.2",
         false,
         "sessions of TLS 1.3 are continued with a new key exchange only (psk_dhe_ke)",
+        Demand::Versions(&["TLSv1_3"]),
+    ),
+    row(
+        "psk_ke_alone",
+        TLS,
+        "6.2.2",
+        false,
+        "no session of TLS 1.3 is continued for a client that wants no new key exchange (psk_ke)",
         Demand::Versions(&["TLSv1_3"]),
     ),
     row(
