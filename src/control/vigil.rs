@@ -17,8 +17,11 @@ use crate::snapshot::{Anchor, Snapshot};
 
 /// A wall clock that is off by more from what the monotonic one says has been set.
 const JUMP_MS_MIN: u64 = 2_000;
-/// Between two attempts to have a token sign that did not.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// Between two attempts to have a token sign that did not. Short enough that one that is back is
+/// known to be within a second; a key that a signer process has lost is refused without a call.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+/// How long an attempt may wait for a thread.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
 /// A thread that has been at one signature for so long is with a token that hangs.
 const SIGNING_MS_MAX: u64 = 5_000;
 /// Between two words about the same certificate.
@@ -210,7 +213,7 @@ impl Vigil {
             };
             keys.into_iter().map(ask).collect()
         };
-        self.probe = signers.submit(now.after(PROBE_EVERY), ask).ok();
+        self.probe = signers.submit(now.after(PROBE_WAIT), ask).ok();
     }
 }
 

@@ -19,6 +19,9 @@ struct Way {
     delay_us: AtomicU64,
     passed: AtomicU64,
     holds: AtomicBool,
+    /// Connections so far, and how many of them were before the way lost its state.
+    connections: AtomicU64,
+    forgotten: AtomicU64,
 }
 
 impl Relay {
@@ -37,7 +40,8 @@ impl Relay {
                 };
                 let (asks, asked) = (twin(&client), twin(&server));
                 let way = Arc::clone(&way);
-                thread::spawn(move || pass(asks, asked, || way.let_pass()));
+                let number = way.connections.fetch_add(1, Ordering::Relaxed);
+                thread::spawn(move || pass(asks, asked, || way.let_pass(number)));
                 thread::spawn(move || pass(server, client, || {}));
             }
         });
@@ -56,6 +60,18 @@ impl Relay {
         self.way.holds.store(all, Ordering::Relaxed);
     }
 
+    /// From now on nothing gets to the server over connections that there are, and nobody is told:
+    /// as behind a firewall that has been restarted.
+    pub fn forget_connections(&self) {
+        let so_far = self.way.connections.load(Ordering::Relaxed);
+        self.way.forgotten.store(so_far, Ordering::Relaxed);
+    }
+
+    /// Connections that somebody has made so far.
+    pub fn connections(&self) -> u64 {
+        self.way.connections.load(Ordering::Relaxed)
+    }
+
     /// Pieces that have gone to the server.
     pub fn passed(&self) -> u64 {
         self.way.passed.load(Ordering::Relaxed)
@@ -64,9 +80,10 @@ impl Relay {
 
 impl Way {
     /// Returns when a piece may go on.
-    fn let_pass(&self) {
+    fn let_pass(&self, connection: u64) {
         thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
-        while self.holds.load(Ordering::Relaxed) {
+        let forgotten = || connection < self.forgotten.load(Ordering::Relaxed);
+        while self.holds.load(Ordering::Relaxed) || forgotten() {
             thread::sleep(Duration::from_millis(1));
         }
         self.passed.fetch_add(1, Ordering::Relaxed);

@@ -138,6 +138,43 @@ fn way_to_the_token_is_a_black_hole() {
     scene.house.gateway.await_log("did not sign in time");
 }
 
+/// What was asked while nothing came through is never answered, and nothing says so. Who asks anew
+/// is.
+#[test]
+#[ignore = "takes programs and seconds: make test-fault"]
+fn way_to_the_token_is_a_black_hole_for_all_that_were_under_way() {
+    let mut scene = Scene::open();
+    scene.under_load(|scene| {
+        scene.remote.relay.hold(true);
+        scene.await_refusal();
+        let before = scene.remote.relay.connections();
+        wait_until("a key to be opened in vain", || {
+            scene.remote.relay.connections() > before
+        });
+        scene.remote.relay.forget_connections();
+        scene.remote.relay.hold(false);
+        scene.is_back();
+    });
+}
+
+/// The same where it stands still, and is started again under those who ask it for the key.
+#[test]
+#[ignore = "takes programs and seconds: make test-fault"]
+fn server_of_the_token_stops_while_the_key_is_opened_and_is_started_again() {
+    let mut scene = Scene::open();
+    scene.under_load(|scene| {
+        scene.remote.signal("STOP");
+        scene.await_refusal();
+        let before = scene.remote.relay.connections();
+        wait_until("a key to be opened in vain", || {
+            scene.remote.relay.connections() > before
+        });
+        scene.remote.kill();
+        scene.remote.start();
+        scene.is_back();
+    });
+}
+
 /// Under the name of the server's key there is another when the token comes back.
 #[test]
 #[ignore = "takes programs and seconds: make test-fault"]

@@ -145,3 +145,31 @@ fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {
     assert_eq!(said(&house, APPLIED), 0);
     reload(&house);
 }
+
+/// Whether it is ready again so soon after the token's return as full handshakes have to be.
+fn is_ready_within_a_second(house: &House, store: &Store) {
+    let admin = house.gateway.admin();
+    admin.await_readiness(503);
+    store.bring_back();
+    let ready = || admin.get("/readyz").status == 200;
+    let in_time = within(Duration::from_secs(1), ready);
+    assert!(in_time, "{}", house.gateway.log());
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// Only one of the keys of a token is found to be lost: nobody has asked for the other.
+#[test]
+fn token_with_two_keys_is_back_within_a_second_where_one_of_them_was_asked_for() {
+    let (house, _token) = house(|stage, token| stage.issue_tokens_from(token));
+    let store = Store::of(&house.stage);
+    lose(&house, &store);
+    is_ready_within_a_second(&house, &store);
+}
+
+#[test]
+fn token_with_two_keys_is_back_within_a_second_after_a_reload_without_it() {
+    let (mut house, _token) = house(|stage, token| stage.issue_tokens_from(token));
+    let store = Store::of(&house.stage);
+    taken_out_without_the_token(&mut house, &store);
+    is_ready_within_a_second(&house, &store);
+}

@@ -36,7 +36,7 @@ pub struct Line {
     pub source: Pkcs11Source,
     /// Of the PIN, where it is in no file.
     pub pin: Option<OwnedFd>,
-    sign_within: Duration,
+    pub sign_within: Duration,
     /// Set by the first open; a key that is of another kind later is another key.
     pub shape: OnceLock<Shape>,
     identity: OnceLock<PublicKey>,

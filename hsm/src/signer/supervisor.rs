@@ -7,30 +7,33 @@
 //!    └───────────────┘
 //! ```
 //!
+//! A process that does not open a key soon is left to it, one at a time, and others are tried
+//! beside it. Where other keys are served, one that opens all of them takes the place of the last.
+//!
 //! One thread does all of that. The process is its child, and dies with it: the signal that a
 //! process gets at its parent's death follows the thread that started it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use zeroize::Zeroizing;
 
-use super::line::{Line, Shape, Trouble, exchange};
-use super::wire::{Ask, AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
-use super::{Launch, environment, socket};
-use crate::pin::RefusedPins;
-use crate::public::PublicKey;
-use crate::{Mac, OpenFault, Pkcs11Source, SignFault, one_of_each_family};
+use super::Launch;
+use super::line::{Line, Shape, Trouble};
+use super::wire::Macs;
+use crate::{Mac, OpenFault, Pkcs11Source, SignFault};
 
-/// From its start until a process says that it is ready.
-const READY_WAIT: Duration = Duration::from_secs(10);
+mod child;
+mod opening;
+
+use child::Process;
+use opening::Opening;
+
 /// For a module to load, log in and find a key, and for each session to be opened.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
 const OPEN_WAIT_SESSION: Duration = Duration::from_millis(250);
@@ -40,8 +43,13 @@ const PAUSE_FIRST: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// Who serves for so long begins anew with pauses.
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
-/// For a killed process to be gone. One that the kernel holds is reaped later.
-const REAP_WAIT: Duration = Duration::from_secs(1);
+/// For a key to be opened again before another process is tried as well: what a process asks of a
+/// token that is gone may never be answered, also when the token is back, and who asks then is.
+/// Twice what it took when all was well, where that is more: killed sooner, none would come
+/// through.
+const HASTE: Duration = Duration::from_millis(500);
+/// For an answer that may have come meanwhile.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// What the supervisor is told.
 pub enum Letter {
@@ -101,6 +109,9 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         retry_at: None,
         pause: Duration::ZERO,
         served_since: None,
+        longest_open: Duration::ZERO,
+        slow: None,
+        retired: Vec::new(),
         killed: Vec::new(),
         said: String::new(),
     };
@@ -124,15 +135,16 @@ struct Supervisor {
     retry_at: Option<Instant>,
     pause: Duration,
     served_since: Option<Instant>,
+    /// What it took to start a process, where there was none, and to open a key in it.
+    longest_open: Duration,
+    /// Opens what does not serve, and takes its time. Others are tried beside it.
+    slow: Option<Opening>,
+    /// Nobody's any more but of those whose signatures were under way, and until when.
+    retired: Vec<(Process, Instant)>,
     /// Killed, and not gone yet.
     killed: Vec<Child>,
     /// The last fault that was logged: the same is not said again at each attempt.
     said: String,
-}
-
-struct Process {
-    child: Child,
-    control: OwnedFd,
 }
 
 /// Why a key did not open: what whoever asks for a signature is told, and what the log is.
@@ -153,7 +165,7 @@ impl Supervisor {
                     Ok(letter) => self.read(letter),
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => {
-                        self.end_process();
+                        self.end_all();
                         return;
                     }
                 }
@@ -161,13 +173,20 @@ impl Supervisor {
             if self.retry_at.is_some_and(|at| at <= now()) {
                 self.recover();
             }
+            let over = |(_, until): &mut (Process, Instant)| *until <= now();
+            let over: Vec<_> = self.retired.extract_if(.., over).collect();
+            for (process, _) in over {
+                self.end(process);
+            }
         }
     }
 
     /// Waits for a letter, for the next attempt to be due, or for the process to speak or end,
     /// which it says.
     fn wait(&self) -> bool {
-        let left = self.retry_at.map(|at| at.saturating_duration_since(now()));
+        let retired = self.retired.iter().map(|(_, until)| *until);
+        let next = self.retry_at.into_iter().chain(retired).min();
+        let left = next.map(|at| at.saturating_duration_since(now()));
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
         if let Some(process) = &self.process {
@@ -225,28 +244,35 @@ impl Supervisor {
         for line in self.lines.iter().filter_map(Weak::upgrade) {
             line.cut(SignFault::TokenGone);
         }
-        let pid = self.process.as_ref().map(|process| process.child.id());
+        let pid = self.process.as_ref().map(Process::id);
         let status = self.end_process().map(|status| status.to_string());
         tracing::error!(pid, status, "the signer process {what}; another is started");
         self.retry();
     }
 
-    /// Kills the process, where it has not ended by itself, and says how it did. None: there was
-    /// none, or the kernel still holds it.
+    /// Ends the process and says how it did. None: there was none, or the kernel still holds it.
     fn end_process(&mut self) -> Option<ExitStatus> {
-        let Process { mut child, control } = self.process.take()?;
-        drop(control);
-        let _ = child.kill();
-        let by = now() + REAP_WAIT;
-        loop {
-            match child.try_wait() {
-                Ok(None) if now() < by => thread::sleep(Duration::from_millis(1)),
-                Ok(None) => {
-                    self.killed.push(child);
-                    return None;
-                }
-                ended => return ended.ok().flatten(),
+        let process = self.process.take()?;
+        self.end(process)
+    }
+
+    fn end(&mut self, process: Process) -> Option<ExitStatus> {
+        match process.end() {
+            Ok(status) => status,
+            Err(child) => {
+                self.killed.push(child);
+                None
             }
+        }
+    }
+
+    fn end_all(&mut self) {
+        self.end_process();
+        let slow = self.slow.take().map(|opening| opening.process);
+        let retired = self.retired.drain(..).map(|(process, _)| process);
+        let all: Vec<_> = retired.chain(slow).collect();
+        for process in all {
+            self.end(process);
         }
     }
 
@@ -267,74 +293,151 @@ impl Supervisor {
     fn recover(&mut self) {
         self.retry_at = None;
         self.lines.retain(|line| line.strong_count() > 0);
-        let held: Vec<_> = self.lines.iter().filter_map(Weak::upgrade).collect();
-        let mut all = true;
-        for line in held.iter().filter(|line| !line.is_serving()) {
-            match self.open(line) {
-                Ok(_) => tracing::warn!(uri = line.source.uri, "the key is proved and signs again"),
-                Err((class, fault)) => {
-                    all = false;
-                    line.cut(class);
-                    let said = fault.to_string();
-                    if said != self.said {
-                        tracing::error!(what = %fault.what, cure = %fault.cure, "{class}");
-                        self.said = said;
-                    }
+        if self.none_serves() {
+            // A module that has lost its token may never see it again: it begins anew.
+            self.end_process();
+        } else {
+            for line in self.lost() {
+                let opened = self.open(&line).map(drop);
+                self.note(&line, opened);
+            }
+        }
+        if let Some(opening) = self.slow.take() {
+            self.go_on(opening, GLANCE);
+        }
+        let slow = !self.lost().is_empty() && self.begin_anew();
+        if self.lost().is_empty() {
+            self.said.clear();
+            self.served_since = Some(now());
+            if let Some(opening) = self.slow.take() {
+                self.end(opening.process);
+            }
+            return;
+        }
+        if slow {
+            // It has been waited for.
+            self.pause = Duration::ZERO;
+        }
+        self.retry();
+    }
+
+    /// Keys that are held and do not serve.
+    fn lost(&self) -> Vec<Arc<Line>> {
+        let held = self.lines.iter().filter_map(Weak::upgrade);
+        held.filter(|line| !line.is_serving()).collect()
+    }
+
+    fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
+        match opened {
+            Ok(()) => tracing::warn!(uri = line.source.uri, "the key is proved and signs again"),
+            Err((class, fault)) => {
+                line.cut(class);
+                let said = fault.to_string();
+                if said != self.said {
+                    tracing::error!(what = %fault.what, cure = %fault.cure, "{class}");
+                    self.said = said;
                 }
             }
         }
-        if all {
-            self.said.clear();
-            self.served_since = Some(now());
+    }
+
+    /// Has another process open what is lost, and after it what is served, if anything is: one that
+    /// serves a key may not see the token of another again, and is not to be ended for that before
+    /// another can take its place. Whether it takes its time.
+    fn begin_anew(&mut self) -> bool {
+        let mut lines = self.lost();
+        lines.extend(self.serving());
+        match Process::start(&self.launch) {
+            Ok(process) => {
+                let wait = HASTE.max(2 * self.longest_open);
+                self.go_on(Opening::new(process, lines, now()), wait)
+            }
+            Err(fault) => {
+                for line in self.lost() {
+                    self.note(&line, Err((SignFault::TokenGone, fault.clone())));
+                }
+                false
+            }
+        }
+    }
+
+    /// Waits for keys to be opened, and puts them into service. Whether that takes its time: then
+    /// it may go on beside others, unless one does already.
+    fn go_on(&mut self, mut opening: Opening, wait: Duration) -> bool {
+        match opening.goes_on(wait) {
+            Ok(true) => self.conclude(opening),
+            Ok(false) if now() < opening.by && self.slow.is_none() => {
+                self.slow = Some(opening);
+                return true;
+            }
+            Ok(false) => {
+                self.end(opening.process);
+                return true;
+            }
+            Err(error) => {
+                let fault = did(&format!("did not open the key: {error}"));
+                for line in self.lost() {
+                    self.note(&line, Err((SignFault::TokenGone, fault.clone())));
+                }
+                self.end(opening.process);
+            }
+        }
+        false
+    }
+
+    /// Has a process take the place of the one that serves, if it brings back a key that is lost
+    /// and loses none that is not.
+    fn conclude(&mut self, opening: Opening) {
+        let Opening {
+            process, outcomes, ..
+        } = opening;
+        let (mut brings_back, mut loses) = (false, false);
+        for (line, outcome) in &outcomes {
+            brings_back |= !line.is_serving() && outcome.is_ok();
+            loses |= line.is_serving() && outcome.is_err();
+        }
+        let opened = |line: &Arc<Line>| outcomes.iter().any(|(other, _)| Arc::ptr_eq(line, other));
+        loses |= !self.serving().all(|line| opened(&line));
+        let taken = brings_back && !loses;
+        for (line, outcome) in outcomes {
+            let was_lost = !line.is_serving();
+            let laid = match outcome {
+                Ok((_, lanes)) if taken => line.lay(lanes).map_err(not_laid),
+                Ok(_) => continue,
+                Err(fault) => Err(fault),
+            };
+            if was_lost {
+                self.note(&line, laid);
+            }
+        }
+        if !taken {
+            self.end(process);
             return;
         }
-        // A module that has lost its token may never see it again. Where no other key is served
-        // through it, it begins anew.
-        if self.none_serves() {
-            self.end_process();
+        if let Some(before) = self.process.replace(process) {
+            self.retired.push((before, now() + self.launch.sign_within));
         }
-        self.retry();
     }
 
     /// Opens a key, has it prove that it is the one it was, if that is known, and puts it into
     /// service.
     fn open(&mut self, line: &Arc<Line>) -> Result<Shape, NotOpened> {
-        self.start_process()
-            .map_err(|fault| (SignFault::TokenGone, fault))?;
-        let asked = self.ask_to_open(line);
-        let (lanes, opened) = asked.map_err(|error| {
-            let fault = self.give_up_process(&format!("did not open the key: {error}"));
-            (SignFault::TokenGone, fault)
+        let gone = |fault| (SignFault::TokenGone, fault);
+        let begun = now();
+        let process = self.process().map_err(gone)?;
+        let asked = process.ask_to_open(line);
+        let opened = asked.and_then(|lanes| Ok((lanes, process.hear_opened(open_wait(line))?)));
+        let (lanes, opened) = opened.map_err(|error| {
+            gone(self.give_up_process(&format!("did not open the key: {error}")))
         })?;
-        match opened {
-            Opened::Fault {
-                class,
-                fault,
-                refused,
-            } => {
-                refused.learn();
-                Err((class, fault))
-            }
-            Opened::Key {
-                kind,
-                schemes,
-                identity,
-            } => {
-                let shape = Shape { kind, schemes };
-                recognize(line, &shape, &identity, &lanes)?;
-                let laid = line.lay(lanes);
-                laid.map_err(|error| {
-                    let fault = OpenFault::new(error.to_string(), "see the error itself");
-                    (SignFault::TokenGone, fault)
-                })?;
-                Ok(shape)
-            }
-        }
+        let (shape, lanes) = opening::proved(line, lanes, opened)?;
+        line.lay(lanes).map_err(not_laid)?;
+        self.longest_open = self.longest_open.max(now() - begun);
+        Ok(shape)
     }
 
     fn macs(&mut self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> Result<Vec<Mac>, OpenFault> {
-        self.start_process()?;
-        match self.ask_for_macs(source, labels) {
+        match self.process()?.ask_for_macs(source, labels) {
             Ok(Macs::Said(macs)) => Ok(macs),
             Ok(Macs::Fault { fault, refused }) => {
                 refused.learn();
@@ -354,147 +457,36 @@ impl Supervisor {
             line.cut(SignFault::TokenGone);
             self.retry_at = Some(now());
         }
-        OpenFault::new(
-            format!("the signer process {what}"),
-            "see what the PKCS#11 module says of itself; it hung, or took its process down",
-        )
+        did(what)
     }
 
-    fn start_process(&mut self) -> Result<(), OpenFault> {
-        if self.process.is_some() {
-            return Ok(());
-        }
-        let started = start_process(&self.launch).map_err(|error| {
-            OpenFault::new(
-                format!("the signer process did not start: {error}"),
-                "see that the gateway may start processes (TasksMax=, RLIMIT_NPROC, seccomp)",
-            )
-        });
-        let (process, ready) = started?;
-        for lack in &ready.lacks {
-            tracing::warn!("the signer process is less confined than it should be: {lack}");
-        }
-        tracing::info!(pid = process.child.id(), "the signer process has started");
-        self.process = Some(process);
-        Ok(())
-    }
-
-    fn ask_for_macs(&self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> io::Result<Macs> {
-        let process = self.process.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let asked = labels.len();
-        let ask = AskMacs {
-            module: source.module.as_os_str().as_encoded_bytes().to_vec(),
-            uri: source.uri.clone().into_bytes(),
-            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
-            labels,
-            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
+    /// The process, started where there is none.
+    fn process(&mut self) -> Result<&Process, OpenFault> {
+        let process = match self.process.take() {
+            Some(process) => process,
+            None => Process::start(&self.launch)?,
         };
-        socket::bound(&process.control, OPEN_WAIT)?;
-        socket::tell(&process.control, &ask.write())?;
-        let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
-        let answer = Macs::read(socket::hear(&process.control, &mut packet)?);
-        let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
-        Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
-    }
-
-    /// Sends one end of each lane along; the others come back with the answer.
-    fn ask_to_open(&self, line: &Line) -> io::Result<(Vec<OwnedFd>, Opened)> {
-        let process = self.process.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let source = &line.source;
-        let pairs = (0..source.sessions).map(|_| socket::pair());
-        let pairs = pairs.collect::<io::Result<Vec<_>>>()?;
-        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let ask = OpenKey {
-            module: source.module.as_os_str().as_encoded_bytes().to_vec(),
-            uri: source.uri.clone().into_bytes(),
-            pin_file: match line.pin {
-                Some(_) => Vec::new(),
-                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
-            },
-            sessions: u16::try_from(source.sessions).map_err(io::Error::other)?,
-            identity: line.identity().map(PublicKey::to_spki).unwrap_or_default(),
-            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
-        };
-        let sessions = u32::from(ask.sessions);
-        socket::bound(&process.control, OPEN_WAIT + OPEN_WAIT_SESSION * sessions)?;
-        let lent: Vec<_> = theirs.iter().chain(&line.pin).map(AsFd::as_fd).collect();
-        socket::hand_over(&process.control, &ask.write(), &lent)?;
-        drop(theirs);
-        let mut packet = vec![0; CONTROL_BYTES_MAX];
-        let answer = socket::hear(&process.control, &mut packet)?;
-        let opened = Opened::read(answer).ok_or(io::ErrorKind::InvalidData)?;
-        Ok((ours, opened))
+        Ok(self.process.insert(process))
     }
 }
 
-/// Whether what was opened is what it was before; its first open says what that is.
-fn recognize(
-    line: &Line,
-    shape: &Shape,
-    identity: &[u8],
-    lanes: &[OwnedFd],
-) -> Result<(), NotOpened> {
-    let another = || {
-        let fault = OpenFault::new(
-            "another key stands in the token under the name of the key that was proved",
-            "bring the key back, or configure the certificate of the new one and restart",
-        );
-        (SignFault::KeyGone, fault)
-    };
-    if line.shape.get_or_init(|| shape.clone()) != shape {
-        return Err(another());
-    }
-    let proved = line.identity().is_some();
-    if !identity.is_empty() {
-        let said = PublicKey::from_spki(identity).map_err(|fault| (SignFault::KeyGone, fault))?;
-        line.remember(said).map_err(|()| another())?;
-    }
-    let (true, Some(public), Some(lane)) = (proved, line.identity(), lanes.first()) else {
-        return Ok(());
-    };
-    let failed = |what: String| {
-        let cure = "check that the token is up and that the key may sign";
-        (SignFault::TokenGone, OpenFault::new(what, cure))
-    };
-    socket::bound(lane, OPEN_WAIT).map_err(|error| failed(error.to_string()))?;
-    for scheme in one_of_each_family(&shape.schemes) {
-        let message = crate::fresh_message().map_err(|fault| failed(fault.to_string()))?;
-        let hashed = scheme.hashed(&message);
-        let hashed = hashed.as_ref();
-        let signed = exchange(lane, &Ask::Sign { scheme, hashed });
-        let signed = signed.map_err(|error| failed(format!("the key did not sign: {error}")))?;
-        let signature = signed.map_err(|fault| failed(fault.to_string()))?;
-        if !public.verifies(scheme, &message, &signature) {
-            return Err(another());
-        }
-    }
-    Ok(())
+/// For a process that did not do what it was asked to.
+fn did(what: &str) -> OpenFault {
+    OpenFault::new(
+        format!("the signer process {what}"),
+        "see what the PKCS#11 module says of itself; it hung, or took its process down",
+    )
 }
 
-fn start_process(launch: &Launch) -> io::Result<(Process, Ready)> {
-    let (control, theirs) = socket::pair()?;
-    let mut command = Command::new(&launch.program);
-    command.arg(&launch.argument);
-    // A group of its own: what a terminal sends to the gateway's is not meant for it.
-    command.process_group(0);
-    command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
-    command.env_clear();
-    command.envs(environment::kept(std::env::vars_os()));
-    let child = command.spawn()?;
-    drop(command);
-    let mut process = Process { child, control };
-    let ready = hear_ready(&process.control).inspect_err(|_| {
-        let _ = process.child.kill();
-        let _ = process.child.wait();
-    })?;
-    Ok((process, ready))
+fn not_laid(error: io::Error) -> NotOpened {
+    let fault = OpenFault::new(error.to_string(), "see the error itself");
+    (SignFault::TokenGone, fault)
 }
 
-fn hear_ready(control: &OwnedFd) -> io::Result<Ready> {
-    socket::bound(control, READY_WAIT)?;
-    let mut packet = vec![0; CONTROL_BYTES_MAX];
-    let said = socket::hear(control, &mut packet)?;
-    Ready::read(said).ok_or_else(|| io::ErrorKind::InvalidData.into())
+/// The longest that a key may take to be opened.
+fn open_wait(line: &Line) -> Duration {
+    let sessions = u32::try_from(line.source.sessions).unwrap_or(u32::MAX);
+    OPEN_WAIT.saturating_add(OPEN_WAIT_SESSION.saturating_mul(sessions))
 }
 
 #[expect(

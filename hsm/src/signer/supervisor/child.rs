@@ -1,0 +1,143 @@
+//! One signer process, as its supervisor sees it: started, asked on its control socket, ended.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::super::line::Line;
+use super::super::wire::{AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
+use super::super::{Launch, environment, socket};
+use super::{OPEN_WAIT, now};
+use crate::pin::RefusedPins;
+use crate::public::PublicKey;
+use crate::{OpenFault, Pkcs11Source};
+
+/// From its start until a process says that it is ready.
+const READY_WAIT: Duration = Duration::from_secs(10);
+/// For a killed process to be gone. One that the kernel holds is reaped later.
+const REAP_WAIT: Duration = Duration::from_secs(1);
+
+pub struct Process {
+    child: Child,
+    pub control: OwnedFd,
+}
+
+impl Process {
+    /// Starts one, and says what it lacks of its confinement.
+    pub fn start(launch: &Launch) -> Result<Self, OpenFault> {
+        let started = start(launch).map_err(|error| {
+            OpenFault::new(
+                format!("the signer process did not start: {error}"),
+                "see that the gateway may start processes (TasksMax=, RLIMIT_NPROC, seccomp)",
+            )
+        });
+        let (process, ready) = started?;
+        for lack in &ready.lacks {
+            tracing::warn!("the signer process is less confined than it should be: {lack}");
+        }
+        tracing::info!(pid = process.id(), "the signer process has started");
+        Ok(process)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, where it has not ended by itself, and says how it did. Err: the kernel still holds
+    /// it.
+    pub fn end(self) -> Result<Option<ExitStatus>, Child> {
+        let Self { mut child, control } = self;
+        drop(control);
+        let _ = child.kill();
+        let by = now() + REAP_WAIT;
+        loop {
+            match child.try_wait() {
+                Ok(None) if now() < by => thread::sleep(Duration::from_millis(1)),
+                Ok(None) => return Err(child),
+                ended => return Ok(ended.ok().flatten()),
+            }
+        }
+    }
+
+    pub fn ask_for_macs(&self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> io::Result<Macs> {
+        let asked = labels.len();
+        let ask = AskMacs {
+            module: source.module.as_os_str().as_encoded_bytes().to_vec(),
+            uri: source.uri.clone().into_bytes(),
+            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            labels,
+            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
+        };
+        socket::bound(&self.control, OPEN_WAIT)?;
+        socket::tell(&self.control, &ask.write())?;
+        let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
+        let answer = Macs::read(socket::hear(&self.control, &mut packet)?);
+        let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
+        Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
+    }
+
+    /// Asks it to open a key, and sends one end of each lane along; the others come back.
+    pub fn ask_to_open(&self, line: &Line) -> io::Result<Vec<OwnedFd>> {
+        let source = &line.source;
+        let pairs = (0..source.sessions).map(|_| socket::pair());
+        let pairs = pairs.collect::<io::Result<Vec<_>>>()?;
+        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let ask = OpenKey {
+            module: source.module.as_os_str().as_encoded_bytes().to_vec(),
+            uri: source.uri.clone().into_bytes(),
+            pin_file: match line.pin {
+                Some(_) => Vec::new(),
+                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            },
+            sessions: u16::try_from(source.sessions).map_err(io::Error::other)?,
+            identity: line.identity().map(PublicKey::to_spki).unwrap_or_default(),
+            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
+        };
+        socket::bound(&self.control, OPEN_WAIT)?;
+        let lent: Vec<_> = theirs.iter().chain(&line.pin).map(AsFd::as_fd).collect();
+        socket::hand_over(&self.control, &ask.write(), &lent)?;
+        Ok(ours)
+    }
+
+    /// What it says of a key that it was asked to open, within this time, which is not zero.
+    ///
+    /// # Errors
+    /// `TimedOut`: nothing yet. Any other: there will be nothing.
+    pub fn hear_opened(&self, wait: Duration) -> io::Result<Opened> {
+        socket::bound(&self.control, wait)?;
+        let mut packet = vec![0; CONTROL_BYTES_MAX];
+        let answer = socket::hear(&self.control, &mut packet)?;
+        Ok(Opened::read(answer).ok_or(io::ErrorKind::InvalidData)?)
+    }
+}
+
+fn start(launch: &Launch) -> io::Result<(Process, Ready)> {
+    let (control, theirs) = socket::pair()?;
+    let mut command = Command::new(&launch.program);
+    command.arg(&launch.argument);
+    // A group of its own: what a terminal sends to the gateway's is not meant for it.
+    command.process_group(0);
+    command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
+    command.env_clear();
+    command.envs(environment::kept(std::env::vars_os()));
+    let child = command.spawn()?;
+    drop(command);
+    let mut process = Process { child, control };
+    let ready = hear_ready(&process.control).inspect_err(|_| {
+        let _ = process.child.kill();
+        let _ = process.child.wait();
+    })?;
+    Ok((process, ready))
+}
+
+fn hear_ready(control: &OwnedFd) -> io::Result<Ready> {
+    socket::bound(control, READY_WAIT)?;
+    let mut packet = vec![0; CONTROL_BYTES_MAX];
+    let said = socket::hear(control, &mut packet)?;
+    Ready::read(said).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
