@@ -70,7 +70,8 @@ pub const OCSP_STATUS_BUCKETS: usize = 256;
 const _: () = assert!(OCSP_STATUS_BUCKETS <= u16::MAX as usize);
 /// Questions that may wait to be looked at by who asks responders.
 pub const OCSP_QUESTIONS_QUEUED_MAX: usize = 1_024;
-/// Handshakes that may wait for answers at a time; over it clients are judged without.
+/// Handshakes that may wait for answers at a time; over it clients are judged without. The clients
+/// of one issuer never have more of these places than are left: half of them at most.
 pub const OCSP_WAITING_MAX: usize = 4_096;
 /// Questions to one responder under way at a time: the next waits for one of them to end.
 pub const OCSP_ASKED_AT_ONCE_MAX: usize = 16;

@@ -26,6 +26,12 @@ use crate::tls::ocsp::{self, Answer, Known, OcspFault, Question, Staple, Status,
 use crate::tls::revocation::{IssuerId, Revocation};
 
 mod own;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+use waiting::{Admitted, Waiting};
 
 /// Between two looks whether somebody is to be asked about again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -175,11 +181,11 @@ impl OcspKeeper {
             let tasks = tokio::task::LocalSet::new();
             tasks.spawn_local(own::keep(Arc::clone(&current), Arc::clone(&counts), bell));
             let asker = Rc::new(Asker {
-                current,
+                configured: Box::new(move |issuer| configured(&current, issuer)),
                 counts,
                 revocation,
-                under_way: RefCell::default(),
-                waiting: Cell::new(0),
+                waiting: RefCell::new(Waiting::new(OCSP_WAITING_MAX)),
+                crowded_out: Cell::new(0),
                 responders: RefCell::default(),
             });
             tasks.spawn_local(Rc::clone(&asker).ask_again());
@@ -193,17 +199,24 @@ impl OcspKeeper {
     }
 }
 
-type Certificate = (IssuerId, Box<[u8]>);
+/// Who is to be asked about the certificates of an issuer, by what is in force.
+fn configured(current: &Current, issuer: IssuerId) -> Option<Arc<Responder>> {
+    let snapshot = current.load();
+    let mut responders = snapshot.responders.iter();
+    responders
+        .find(|known| known.issuer.id() == issuer)
+        .cloned()
+}
 
 /// Asks about clients' certificates.
 struct Asker {
-    current: Arc<Current>,
+    configured: Box<dyn Fn(IssuerId) -> Option<Arc<Responder>>>,
     counts: Arc<OcspCounts>,
     revocation: Arc<Revocation>,
     /// What is being asked, once, and who waits for it.
-    under_way: RefCell<HashMap<Certificate, Vec<oneshot::Sender<()>>>>,
-    /// All of those.
-    waiting: Cell<usize>,
+    waiting: RefCell<Waiting>,
+    /// Handshakes that there was no place for.
+    crowded_out: Cell<u64>,
     responders: RefCell<HashMap<IssuerId, Rc<Manners>>>,
 }
 
@@ -226,43 +239,43 @@ impl Asker {
     fn take(self: &Rc<Self>, letter: Question) {
         let statuses = self.revocation.statuses();
         let verdict = statuses.verdict(letter.issuer, &letter.serial, UnixSeconds::now());
-        if !matches!(verdict, Verdict::ToBeAsked { .. }) || self.waiting.get() >= OCSP_WAITING_MAX {
+        if !matches!(verdict, Verdict::ToBeAsked { .. }) {
             return;
         }
-        self.waiting.set(self.waiting.get() + 1);
         let certificate = (letter.issuer, letter.serial.clone());
-        if let Some(waiting) = self.under_way.borrow_mut().get_mut(&certificate) {
-            waiting.push(letter.answered);
-            return;
+        let admitted = self
+            .waiting
+            .borrow_mut()
+            .admit(certificate, letter.answered);
+        match admitted {
+            Admitted::First => self.begin(statuses.enter(letter.issuer, &letter.serial)),
+            Admitted::Joined => {}
+            Admitted::Full => self.say_full(letter.issuer),
         }
-        let known = statuses.enter(letter.issuer, &letter.serial);
-        self.begin(known, vec![letter.answered]);
     }
 
     /// Asks in good time about certificates that somebody is connected with.
     async fn ask_again(self: Rc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            self.waiting.borrow_mut().forget_gone();
             for known in self.revocation.statuses().sweep(UnixSeconds::now()) {
                 let certificate = (known.issuer, known.serial.clone());
-                if !self.under_way.borrow().contains_key(&certificate) {
-                    self.begin(known, Vec::new());
+                let begun = self.waiting.borrow_mut().begin(certificate);
+                if begun.is_some() {
+                    self.begin(known);
                 }
             }
         }
     }
 
-    fn begin(self: &Rc<Self>, known: Arc<Known>, waiting: Vec<oneshot::Sender<()>>) {
-        let certificate = (known.issuer, known.serial.clone());
-        self.under_way.borrow_mut().insert(certificate, waiting);
+    fn begin(self: &Rc<Self>, known: Arc<Known>) {
         let asker = Rc::clone(self);
         spawn_local(async move {
             let outcome = asker.ask(&known).await;
             asker.learn(&known, outcome);
             let certificate = (known.issuer, known.serial.clone());
-            let told = asker.under_way.borrow_mut().remove(&certificate);
-            let told = told.unwrap_or_default();
-            asker.waiting.set(asker.waiting.get() - told.len());
+            let told = asker.waiting.borrow_mut().end(&certificate);
             for waiting in told {
                 // A handshake may have given up meanwhile.
                 let _ = waiting.send(());
@@ -271,7 +284,7 @@ impl Asker {
     }
 
     async fn ask(&self, known: &Known) -> Result<(Answer, Duration), NoStatus> {
-        let responder = self.responder(known.issuer).ok_or(NoStatus::NoResponder)?;
+        let responder = (self.configured)(known.issuer).ok_or(NoStatus::NoResponder)?;
         let manners = self.manners(known.issuer);
         let question = ocsp::question(&responder.issuer, &known.serial);
         let asked = async {
@@ -290,14 +303,6 @@ impl Asker {
             return Err(NoStatus::Refused(OcspFault::Ended));
         }
         Ok((answer, responder.refresh))
-    }
-
-    fn responder(&self, issuer: IssuerId) -> Option<Arc<Responder>> {
-        let snapshot = self.current.load();
-        let mut responders = snapshot.responders.iter();
-        responders
-            .find(|known| known.issuer.id() == issuer)
-            .cloned()
     }
 
     fn manners(&self, issuer: IssuerId) -> Rc<Manners> {
@@ -353,11 +358,30 @@ impl Asker {
         }
     }
 
+    fn url(&self, issuer: IssuerId) -> String {
+        let responder = (self.configured)(issuer);
+        responder.map_or_else(String::new, |known| known.url.to_string())
+    }
+
+    /// Says that clients do not wait for a responder, at the first, second, fourth.
+    fn say_full(&self, issuer: IssuerId) {
+        let clients = self.crowded_out.get() + 1;
+        self.crowded_out.set(clients);
+        if clients.is_power_of_two() {
+            tracing::warn!(
+                responder = self.url(issuer),
+                clients,
+                hint = "see whether the responder is up and as fast as clients come",
+                "too many handshakes wait for answers of an OCSP responder: clients are judged \
+                 without, by the ocsp policy of their group"
+            );
+        }
+    }
+
     /// Says that a responder does not answer, at the first, second, fourth time, and that it does
     /// again.
     fn say<T>(&self, issuer: IssuerId, outcome: &Result<T, NoStatus>) {
-        let url = self.responder(issuer).map(|known| known.url.to_string());
-        let responder = url.unwrap_or_default();
+        let responder = self.url(issuer);
         let manners = self.manners(issuer);
         let failures = manners.failures.get();
         match outcome {

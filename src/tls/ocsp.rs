@@ -238,4 +238,4 @@ impl OcspFault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

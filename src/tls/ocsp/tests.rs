@@ -7,7 +7,7 @@ use crate::clock::UnixSeconds;
 use crate::limits::{OCSP_EARLY_S_MAX, OCSP_RESPONSE_BYTES_MAX};
 use responder::{Entry, Made, Scene};
 
-mod responder;
+pub(crate) mod responder;
 
 const SERIAL: &[u8] = &[0x4a, 1, 2, 3];
 const A_DAY: &[&str] = &["-ndays", "1"];
