@@ -40,7 +40,7 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
     let watch = local.watches.watch();
     let by = watch.now().after(local.snapshot().deadlines.handshake);
     watch.set(by);
-    let began_under = local.snapshot();
+    let (began_under, judged_by) = (local.snapshot(), local.judged_by.get());
     let shaken = shake_hands(
         &mut stream,
         &watch,
@@ -72,8 +72,9 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             let socket = Rc::clone(stream.socket());
             let entered = local.standings.enter(peer, address, socket);
             let standing = entered.holding(established.status);
-            // Begun under what is no longer in force: judged as if it had stood then.
-            if !Rc::ptr_eq(&began_under, &local.snapshot()) {
+            // Begun under what is no longer in force, or before a list that is: judged as if it had
+            // stood then.
+            if !Rc::ptr_eq(&began_under, &local.snapshot()) || judged_by != local.judged_by.get() {
                 let lost = standing.judge(&local.snapshot().terminator, local.seconds());
                 lost.iter().for_each(|lost| distrusted(lost, local));
             }

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use crate::harness::client::{Dialer, get};
+use rustls::version::{TLS12, TLS13};
+
+use crate::harness::client::{Dialer, HOST, get};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Identity, San};
@@ -403,4 +406,70 @@ fn nobody_is_refused_or_let_in_for_a_moment_while_lists_change() {
         alert.is_some_and(|alert| alert.contains("CertificateRevoked"))
     };
     assert_eq!(told(&revoked, &by_the_list), []);
+}
+
+/// Its certificate was good when it was shown, and a list that names it came before the end of the
+/// handshake.
+#[test]
+fn client_that_a_list_names_in_the_middle_of_its_handshake_does_not_stay() {
+    let listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let address = listed.house.gateway.address;
+    for (name, version) in [("first", &TLS13), ("second", &TLS12)] {
+        let who = listed.ca.issue(name, &San::Dns("scs.acme.example"));
+        let ca = &listed.house.stage.operator_ca.der;
+        let dialer = Dialer::only(ca, &who, HOST, version);
+        let connected = dialer.connect_pausing(address, || {
+            listed.ca.revoke(&who, "keyCompromise");
+            let next = listed.ca.list("next.crl", DAY_S);
+            std::fs::rename(&next, &listed.list).expect("one folder");
+            reload(&listed.house);
+        });
+        if let Ok(mut client) = connected {
+            let token = listed.token(&who, "acme-app");
+            let _ = client.send(get(PATH, &token));
+            let answer = client.read_answer(false);
+            assert!(answer.is_err(), "{name}: {:?}", answer.map(|a| a.status));
+        }
+    }
+}
+
+/// All that connect until a list names them are cut off by it, those as well whose handshake was
+/// over and who stood nowhere yet.
+#[test]
+fn clients_that_come_while_a_list_comes_into_use_do_not_stay() {
+    let listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let address = listed.house.gateway.address;
+    for trial in 0..4 {
+        let who = listed
+            .ca
+            .issue(&format!("client-{trial}"), &San::Dns("scs.acme.example"));
+        listed.ca.revoke(&who, "keyCompromise");
+        let next = listed.ca.list("next.crl", DAY_S);
+        let ended = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&ended);
+        let dialer = listed.house.stage.dialer(&who);
+        let comers = thread::spawn(move || {
+            let mut all = Vec::new();
+            while !until.load(Ordering::Relaxed) {
+                // Refused is as good as cut off.
+                all.extend(dialer.connect(address));
+            }
+            all
+        });
+        thread::sleep(Duration::from_millis(100));
+        std::fs::rename(&next, &listed.list).expect("one folder");
+        reload(&listed.house);
+        ended.store(true, Ordering::Relaxed);
+        let mut all = comers.join().expect("no panic");
+        assert!(all.len() > 4, "{}", all.len());
+        let kept = all
+            .iter_mut()
+            .map(|client| client.closed_within(Duration::from_secs(2)));
+        let kept = kept.filter(|closed| !closed).count();
+        assert_eq!(kept, 0, "of {} in trial {trial}", all.len());
+    }
 }

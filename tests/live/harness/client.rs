@@ -192,6 +192,42 @@ impl Dialer {
         }
     }
 
+    /// The same, with a pause in front of the last record of its last flight, which is Finished.
+    ///
+    /// # Errors
+    /// As of [`Self::connect`].
+    pub fn connect_pausing(&self, address: SocketAddr, pause: impl FnOnce()) -> io::Result<Client> {
+        let mut client = self.reach(address)?;
+        let mut pause = Some(pause);
+        loop {
+            let mut flight = Vec::new();
+            while client.tls.wants_write() {
+                client.tls.write_tls(&mut flight)?;
+            }
+            let mut last = 0;
+            let mut at = 0;
+            while let Some(&[high, low]) = flight.get(at + 3..at + 5) {
+                last = at;
+                at += 5 + usize::from(u16::from_be_bytes([high, low]));
+            }
+            client.socket.write_all(&flight[..last])?;
+            // The first flight is one record, and the other that has several is the last.
+            if last > 0
+                && let Some(pause) = pause.take()
+            {
+                pause();
+            }
+            client.socket.write_all(&flight[last..])?;
+            if !client.tls.is_handshaking() {
+                return Ok(client);
+            }
+            if client.tls.read_tls(&mut client.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            client.tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+
     fn reach(&self, address: SocketAddr) -> io::Result<Client> {
         let socket = TcpStream::connect_timeout(&address, WAIT)?;
         socket.set_nodelay(true)?;
