@@ -14,6 +14,7 @@ use self::lists::Sources;
 use super::crl_keeper::CrlKeeper;
 use super::load::{self, Running};
 use super::ocsp_keeper::OcspKeeper;
+use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
 use crate::peer::Client;
@@ -268,6 +269,8 @@ impl Reloader {
         let sources = lists.put_in_force(&in_use, keeper, store, || await_end(before));
         if let Some(sources) = sources {
             self.sources = sources;
+            let said = revocation::in_force(&config, &in_use, UnixSeconds::now());
+            tracing::info!("revocation: {said}");
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");

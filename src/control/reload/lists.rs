@@ -189,9 +189,8 @@ impl Reading<'_> {
                 tracing::warn!(
                     list = from.name,
                     hint = "see whether the server is up; it is asked again and again",
-                    "the revocation list is not there yet: {what}; until it is, what is known of \
-                     it stays in use, and clients of whose CA there is none are refused, or taken \
-                     unchecked where the policy is soft-fail"
+                    "the revocation list is not there yet: {what}; where none is known of a CA, \
+                     its clients are refused, or taken unchecked where the policy is soft-fail"
                 );
             }
         }
