@@ -313,8 +313,11 @@ fn peer_ends_with_the_first_certificate_of_its_chain() {
         assert!(outcome.is_ok(), "{outcome:?}");
         let peer = server.finish(at_year(2030)).expect("done").peer;
         assert_eq!(i64::try_from(peer.not_after()), Ok(end));
-        assert_eq!(terminator.still_trusts(&peer, at_year(2030)), Ok(()));
+        let last = UnixSeconds(peer.not_after());
+        assert_eq!(terminator.still_trusts(&peer, last), Ok(()));
         let expired = Err(Refusal::CertificateExpired);
+        let after = UnixSeconds(last.0 + 1);
+        assert_eq!(terminator.still_trusts(&peer, after), expired);
         assert_eq!(terminator.still_trusts(&peer, at_year(2031)), expired);
     }
 }
