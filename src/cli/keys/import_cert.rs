@@ -291,9 +291,19 @@ fn pem(der: &[u8]) -> String {
     pem + "-----END CERTIFICATE-----\n"
 }
 
-/// Whole or not at all, whoever reads the file meanwhile.
+/// Whole or not at all, whoever reads the file meanwhile. Where there is a symbolic link, what it
+/// leads to is written and the link stays.
 fn write(file: &Path, content: &[u8]) -> io::Result<()> {
-    // The rename would put a file in the place of a device or a socket, and of a symbolic link.
+    let is_link = std::fs::symlink_metadata(file).is_ok_and(|there| there.is_symlink());
+    let target = match is_link {
+        true => Some(std::fs::canonicalize(file).map_err(|error| {
+            let what = format!("it is a symbolic link that leads to no file ({error})");
+            io::Error::new(error.kind(), what)
+        })?),
+        false => None,
+    };
+    let file = target.as_deref().unwrap_or(file);
+    // The rename would put a file in the place of a device or a socket.
     if std::fs::symlink_metadata(file).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other("what is there is no regular file"));
     }

@@ -32,11 +32,9 @@ fn pem_is_read_back_as_it_was() {
 #[test]
 fn what_is_no_regular_file_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("socket");
+    let (socket, link) = (folder.path().join("socket"), folder.path().join("link"));
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let (behind, link) = (folder.path().join("behind"), folder.path().join("link"));
-    std::fs::write(&behind, "before").unwrap();
-    std::os::unix::fs::symlink(&behind, &link).unwrap();
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
     for there in [&socket, &link] {
         let kind = || std::fs::symlink_metadata(there).unwrap().file_type();
         let before = kind();
@@ -44,6 +42,26 @@ fn what_is_no_regular_file_is_not_replaced() {
         assert!(fault.to_string().contains("no regular file"), "{fault}");
         assert_eq!(kind(), before);
     }
-    write(&behind, b"PEM").unwrap();
-    assert_eq!(std::fs::read(&behind).unwrap(), b"PEM");
+}
+
+/// By way of another folder and another link, as who keeps several generations of a file has it.
+#[test]
+fn file_behind_a_symbolic_link_is_replaced_and_the_link_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("kept")).unwrap();
+    std::fs::write(path("kept/first.pem"), "before").unwrap();
+    std::os::unix::fs::symlink("kept/first.pem", path("now.pem")).unwrap();
+    std::os::unix::fs::symlink(path("now.pem"), path("server.pem")).unwrap();
+    write(&path("server.pem"), b"PEM").unwrap();
+    assert_eq!(std::fs::read(path("kept/first.pem")).unwrap(), b"PEM");
+    for link in ["now.pem", "server.pem"] {
+        assert!(std::fs::symlink_metadata(path(link)).unwrap().is_symlink());
+    }
+    assert_eq!(std::fs::read_dir(path("kept")).unwrap().count(), 1);
+    // One that leads nowhere says so, and nothing is made of it.
+    std::fs::remove_file(path("kept/first.pem")).unwrap();
+    let fault = write(&path("server.pem"), b"PEM").unwrap_err();
+    assert!(fault.to_string().contains("leads to no file"), "{fault}");
+    assert_eq!(std::fs::read_dir(path("kept")).unwrap().count(), 0);
 }
