@@ -138,7 +138,7 @@ fn report(config: &Config, profile: &'static Profile, side: &OwnSide) -> Conform
                 lacking => lacking,
             },
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
-            Demand::ServerNames(why) => Status::unless(!config.listen.server_names.is_empty(), why),
+            Demand::ServerNames(why) => Status::unless(!config.listen.any_server_name, why),
             Demand::Revocation(status) => status(config),
         },
     });

@@ -131,8 +131,10 @@ pub struct Listen {
     pub address: Located<SocketAddr>,
     /// CPUs that get a shard each, in order, without repeats.
     pub cpus: Located<Vec<usize>>,
-    /// Names a client may ask for by SNI, lower case; empty takes any.
+    /// Names a client may ask for by SNI, lower case; empty for those of the certificates.
     pub server_names: Vec<String>,
+    /// It may ask for any.
+    pub any_server_name: bool,
     /// Start although another process listens on the same port.
     pub share_port: bool,
     pub steering: Located<Steering>,

@@ -144,6 +144,12 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
         .list("server_names", host_name)
         .map_or(Vec::new(), |list| list.value);
     refuse_repeats(&section, "server_names", &names);
+    let any_server_name = section.or("any_server_name", boolean, false);
+    if let Some(first) = names.first().filter(|_| any_server_name) {
+        let what = "names those that are taken, and listen.any_server_name takes any";
+        let cure = "remove one of the two";
+        section.fault(first.line, "server_names", Wrong::new(what, cure));
+    }
     let server_names = names.into_iter().map(|name| name.value).collect();
     let share_port = section.or("share_port", boolean, false);
     let line = section.line();
@@ -161,6 +167,7 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
         address: address?,
         cpus: chosen?,
         server_names,
+        any_server_name,
         share_port,
         steering,
     })

@@ -18,7 +18,7 @@ use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
-    ClientAuth, PROFILES, PartnerGroup, Profile, RULES, Rule, RuleSet, ServerCertificate,
+    self, ClientAuth, PROFILES, PartnerGroup, Profile, RULES, Rule, RuleSet, ServerCertificate,
     Terminator,
 };
 
@@ -186,19 +186,36 @@ fn terminator(
     shown: &own::Own,
     auth: ClientAuth,
 ) -> Result<(Terminator, String), Fault> {
+    let server_names = server_names(config, shown);
+    let names = match server_names.as_slice() {
+        [] => "any name".to_owned(),
+        names => names.join(", "),
+    };
     let made = Terminator::new(
         shown.certificates.clone(),
         auth,
-        config.listen.server_names.clone(),
+        server_names,
         shown.tickets.clone(),
     );
     let at = &config.tls.certificate;
     let made = made.map_err(|what| fault(at, "tls.certificate", what, "see the key and chain"))?;
-    let names = match config.listen.server_names.as_slice() {
-        [] => "any name".to_owned(),
-        names => names.join(", "),
-    };
     Ok((made, names))
+}
+
+/// Names that clients may ask for; none for any.
+//= TS 33.210 clause 6.2.3
+//# A name that is not this gateway's is refused, also where no names are configured.
+fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
+    let configured = &config.listen.server_names;
+    if config.listen.any_server_name || !configured.is_empty() {
+        return configured.clone();
+    }
+    let leaves = shown.certificates.iter();
+    let leaves = leaves.filter_map(|certificate| certificate.chain.first());
+    let mut names: Vec<String> = leaves.flat_map(|leaf| tls::dns_names(leaf)).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Of an embedded issuer: none where there is none, none inside where it cannot be had.

@@ -29,7 +29,7 @@ use super::ocsp::Known;
 use super::resumption::{BoundTickets, Tickets};
 use super::session::{self, Session};
 use super::turn::{self, Turn};
-use super::{ClientAuth, Refusal, alert_of, alerts, sealed};
+use super::{ClientAuth, Refusal, alert_of, alerts, own_chain, sealed};
 use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
@@ -677,7 +677,7 @@ impl Handshake {
             let hello = accepted.client_hello();
             let known = &self.terminator.server_names;
             let is_known = match hello.server_name() {
-                Some(asked) => known.iter().any(|name| name.eq_ignore_ascii_case(asked)),
+                Some(asked) => known.iter().any(|name| own_chain::covers(name, asked)),
                 // rustls passes over what is no host name, such as an address: a client that asks
                 // for that asks for nothing that is served.
                 None => !hello::names_a_server(&message(&self.incoming)),

@@ -57,18 +57,29 @@ pub fn unfit_to_serve(
 
 /// Whether a certificate is for this host: by its subjectAltName, where `*` stands for one label.
 pub fn carries(certificate: &[u8], host: &str) -> bool {
-    let Some(certificate) = leaf::parsed(certificate) else {
-        return false;
-    };
-    let names = certificate.subject_alternative_name().ok().flatten();
+    dns_names(certificate).iter().any(|name| covers(name, host))
+}
+
+/// The hosts that a certificate is for, in lower case; `*` stands for one label.
+pub fn dns_names(certificate: &[u8]) -> Vec<String> {
+    let certificate = leaf::parsed(certificate);
+    let names = certificate
+        .as_ref()
+        .and_then(|certificate| certificate.subject_alternative_name().ok().flatten());
     let names = names.map_or(&[][..], |names| &names.value.general_names);
-    names.iter().any(|name| match name {
-        GeneralName::DNSName(name) => match (name.strip_prefix("*."), host.split_once('.')) {
-            (Some(parent), Some((_, rest))) => parent.eq_ignore_ascii_case(rest),
-            _ => name.eq_ignore_ascii_case(host),
-        },
-        _ => false,
-    })
+    let dns_name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    names.iter().filter_map(dns_name).collect()
+}
+
+/// Whether a name, in which `*` may stand for the first label, is one for this host.
+pub(super) fn covers(name: &str, host: &str) -> bool {
+    match (name.strip_prefix("*."), host.split_once('.')) {
+        (Some(parent), Some((_, rest))) => parent.eq_ignore_ascii_case(rest),
+        _ => name.eq_ignore_ascii_case(host),
+    }
 }
 
 /// Whether a CA stands between the end entity and the anchor that tops the chain, for clients that

@@ -468,6 +468,7 @@ fn each_row_of_a_lenient_configuration_says_what_clients_find() {
         stage.config.set_text("revocation.policy", "soft-fail");
         stage.config.set_text("revocation.grace", "2h");
         stage.config.unset("listen.server_names");
+        stage.config.set("listen.any_server_name", "true");
     });
     let rows = hold(&scene);
     says(&rows, "revocation", "met");
@@ -483,8 +484,11 @@ fn each_row_of_a_configuration_with_grace_says_what_clients_find() {
     let scene = Scene::open(|stage, lists| {
         name_lists(stage, lists);
         stage.config.set_text("revocation.grace", "2h");
+        // Those of the certificate, then.
+        stage.config.unset("listen.server_names");
     });
     let rows = hold(&scene);
+    says(&rows, "server_name", "met");
     says(&rows, "revocation_hard_fail", "met");
     says(&rows, "next_update", "waived");
 }

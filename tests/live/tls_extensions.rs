@@ -135,6 +135,29 @@ fn server_name_that_is_not_served_is_refused_in_both_versions() {
     }
 }
 
+//= TS 33.210 clause 6.2.3 type=test
+//# A name that is not this gateway's is refused, also where no names are configured.
+#[test]
+fn names_of_the_certificates_are_served_where_none_are_configured_and_any_where_that_is() {
+    let other = ["-servername", "other.example"];
+    let house = House::open_with(|config| {
+        config.unset("listen.server_names");
+    });
+    for version in BOTH {
+        let told = said(&house, &[&[version], &other[..]].concat());
+        assert!(told.contains(UNRECOGNIZED_NAME), "{told}");
+        assert!(connects(&house, &[version, "-servername", HOST]));
+        assert!(connects(&house, &[version, "-noservername"]));
+    }
+    let house = House::open_with(|config| {
+        config.unset("listen.server_names");
+        config.set("listen.any_server_name", "true");
+    });
+    for version in BOTH {
+        assert!(connects(&house, &[&[version], &other[..]].concat()));
+    }
+}
+
 /// A session of openssl's, PEM, that says what the gateway never does: that its ticket is good for
 /// 16 KiB of early data. The length in front of it grows by as much.
 fn offering_early_data(session: &str) -> String {

@@ -28,7 +28,7 @@ pub(super) enum Demand {
     GroupsOf12(&'static [&'static str]),
     /// Where the embedded issuer is configured; else for this reason not.
     KeptWithOauth(&'static str),
-    /// Where the names are configured that clients may ask for; else for this reason not.
+    /// Where clients may ask for names of this gateway only; else for this reason not.
     ServerNames(&'static str),
     /// By how revocation is configured.
     Revocation(fn(&Config) -> Status),
@@ -405,7 +405,7 @@ pub(super) const CLAUSES: [Row; 44] = [
         "6.2.3",
         false,
         "a server name that is not served is refused",
-        Demand::ServerNames("listen.server_names is not set: any name is served"),
+        Demand::ServerNames("listen.any_server_name: any name is served"),
     ),
     row(
         "token_of_its_certificate",

@@ -422,10 +422,12 @@ fn bad_server_names_are_refused() {
         "listen.server_names",
         "stands already",
     );
-    assert_eq!(
-        good(&names("\"T8.Example\"")).listen.server_names,
-        ["t8.example"]
-    );
+    let read = good(&names("\"T8.Example\"")).listen.server_names;
+    assert_eq!(read, ["t8.example"]);
+    let any = "\"a.example\"]\nany_server_name = true\n#";
+    refused(&names(any), 3, "listen.server_names", "takes any");
+    let any = good(&names("]\nany_server_name = true\n#")).listen;
+    assert!(any.any_server_name && any.server_names.is_empty());
 }
 
 #[test]

@@ -114,7 +114,8 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     row(
         "unknown_sni",
         "unrecognized_name",
-        "add the name to listen.server_names if it is this gateway's",
+        "if the name is this gateway's: have its certificate issued with it, and \
+         listen.server_names, where that is set, list it",
     ),
     row(
         "no_client_certificate",

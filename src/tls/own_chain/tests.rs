@@ -163,3 +163,17 @@ fn ca_between_the_end_entity_and_the_root_is_seen() {
     let leaf = server().signed_by(&root, key());
     assert!(!has(&[&leaf, &root]));
 }
+
+#[test]
+fn name_with_a_star_covers_one_label_and_no_other() {
+    for (name, host, is_for) in [
+        ("t8.example", "T8.Example", true),
+        ("*.example", "t8.example", true),
+        ("*.example", "a.t8.example", false),
+        ("*.example", "example", false),
+        ("*.example", "t8.other", false),
+        ("t8.example", "example", false),
+    ] {
+        assert_eq!(covers(name, host), is_for, "{name} {host}");
+    }
+}
