@@ -43,6 +43,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// Who serves for so long begins anew with pauses.
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
+/// A key that has been lost for longer is nobody's who waits for the token to be started again.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two processes that are tried beside one that serves, then: each logs in to every token
+/// and opens every session, and the HSM may be one that many gateways share.
+const BESIDE_EVERY: Duration = Duration::from_secs(5);
 /// For a key to be opened again before another process is tried as well: what a process asks of a
 /// token that is gone may never be answered, also when the token is back, and who asks then is.
 /// Twice what it took when all was well, where that is more: killed sooner, none would come
@@ -109,6 +114,8 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         retry_at: None,
         pause: Duration::ZERO,
         served_since: None,
+        lost_since: None,
+        beside_at: None,
         longest_open: Duration::ZERO,
         slow: None,
         retired: Vec::new(),
@@ -135,6 +142,10 @@ struct Supervisor {
     retry_at: Option<Instant>,
     pause: Duration,
     served_since: Option<Instant>,
+    /// Since when a key has been lost.
+    lost_since: Option<Instant>,
+    /// When a process was last tried beside one that serves.
+    beside_at: Option<Instant>,
     /// What it took to start a process, where there was none, and to open a key in it.
     longest_open: Duration,
     /// Opens what does not serve, and takes its time. Others are tried beside it.
@@ -305,10 +316,11 @@ impl Supervisor {
         if let Some(opening) = self.slow.take() {
             self.go_on(opening, GLANCE);
         }
-        let slow = !self.lost().is_empty() && self.begin_anew();
+        let slow = !self.lost().is_empty() && self.may_begin_anew(now()) && self.begin_anew();
         if self.lost().is_empty() {
             self.said.clear();
             self.served_since = Some(now());
+            self.lost_since = None;
             if let Some(opening) = self.slow.take() {
                 self.end(opening.process);
             }
@@ -325,6 +337,19 @@ impl Supervisor {
     fn lost(&self) -> Vec<Arc<Line>> {
         let held = self.lines.iter().filter_map(Weak::upgrade);
         held.filter(|line| !line.is_serving()).collect()
+    }
+
+    /// Whether it is time for another process: always where none of this one's keys serves.
+    fn may_begin_anew(&mut self, now: Instant) -> bool {
+        let lost_since = *self.lost_since.get_or_insert(now);
+        if self.none_serves() {
+            return true;
+        }
+        let may = may_be_tried_beside(now, lost_since, self.beside_at);
+        if may {
+            self.beside_at = Some(now);
+        }
+        may
     }
 
     fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
@@ -470,6 +495,13 @@ impl Supervisor {
     }
 }
 
+/// Whether a process may be tried beside one that serves.
+fn may_be_tried_beside(now: Instant, lost_since: Instant, last: Option<Instant>) -> bool {
+    let long = now.saturating_duration_since(lost_since) > PATIENCE;
+    let lately = |last: Instant| now.saturating_duration_since(last) < BESIDE_EVERY;
+    !(long && last.is_some_and(lately))
+}
+
 /// For a process that did not do what it was asked to.
 fn did(what: &str) -> OpenFault {
     OpenFault::new(
@@ -495,4 +527,21 @@ fn open_wait(line: &Line) -> Duration {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_beside_one_that_serves_are_tried_often_at_first_and_seldom_after_a_minute() {
+        let lost = now();
+        let after = |seconds: f64| lost + Duration::from_secs_f64(seconds);
+        assert!(may_be_tried_beside(after(0.0), lost, None));
+        assert!(may_be_tried_beside(after(59.0), lost, Some(after(58.6))));
+        assert!(!may_be_tried_beside(after(61.0), lost, Some(after(60.6))));
+        assert!(!may_be_tried_beside(after(65.5), lost, Some(after(60.6))));
+        assert!(may_be_tried_beside(after(65.7), lost, Some(after(60.6))));
+        assert!(may_be_tried_beside(after(600.0), lost, None));
+    }
 }
