@@ -19,6 +19,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::{Builder, NamedTempFile};
 use tokio::net::TcpStream;
+use tokio::task::{LocalSet, spawn_local};
 use tokio_rustls::TlsConnector;
 
 use crate::config::HttpUrl;
@@ -144,28 +145,35 @@ pub fn fetch_all(
     wanted: Vec<Wanted>,
     wait: Duration,
 ) -> std::io::Result<Vec<Result<Fetched, FetchFault>>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let tasks = tokio::task::LocalSet::new();
     let fetch_one = |(url, tls, folder): Wanted| async move {
         let known = Validators::default();
         let fetched = fetch(&url, tls.as_ref(), &known, &folder);
         let fetched = tokio::time::timeout(wait, fetched).await;
         fetched.unwrap_or(Err(FetchFault::Deadline(wait)))
     };
-    let begun: Vec<_> = wanted
-        .into_iter()
-        .map(|wanted| tasks.spawn_local(fetch_one(wanted)))
-        .collect();
-    Ok(tasks.block_on(&runtime, async {
+    await_all(async {
+        let begun = wanted.into_iter();
+        let begun: Vec<_> = begun.map(|wanted| spawn_local(fetch_one(wanted))).collect();
         let mut all = Vec::with_capacity(begun.len());
         for fetch in begun {
             let fetched = fetch.await.map_err(std::io::Error::other);
             all.push(fetched.map_err(FetchFault::from).flatten());
         }
         all
-    }))
+    })
+}
+
+/// What comes of this, and no more: a name that is being resolved still is left to itself. Nobody
+/// can end that, and with a name server that is dead it lasts longer than anybody is to wait.
+fn await_all<T>(all: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let tasks = LocalSet::new();
+    let all = tasks.block_on(&runtime, all);
+    drop(tasks);
+    runtime.shutdown_background();
+    Ok(all)
 }
 
 /// Removes what fetches have left in `folder` that did not live to their end: files that are older
@@ -273,4 +281,28 @@ async fn received(response: Response<Incoming>, folder: &Path) -> Result<Fetched
         file.write_all(&data)?;
     }
     Ok(Fetched::List(file, validators))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// As the resolution of a name with a name server that is dead.
+    #[test]
+    fn who_waits_for_fetches_does_not_wait_for_what_cannot_be_ended() {
+        let (end, ended) = channel::<()>();
+        let (done, told) = channel();
+        std::thread::spawn(move || {
+            let come = await_all(async {
+                drop(tokio::task::spawn_blocking(move || ended.recv()));
+                7
+            });
+            let _ = done.send(come.ok());
+        });
+        let come = told.recv_timeout(Duration::from_secs(20));
+        drop(end);
+        assert_eq!(come, Ok(Some(7)));
+    }
 }

@@ -17,6 +17,7 @@ use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, KeySource};
+use crate::io::cpu;
 use crate::peer::Client;
 use crate::snapshot::{Current, Snapshot};
 
@@ -243,7 +244,10 @@ impl Reloader {
         let in_use = Arc::clone(&before.revocation);
         let keeper = &self.crl_keeper;
         let well = faults.is_empty() && report.faults().is_empty();
-        let lists = lists::read(&self.sources, &config, &in_use, (keeper, well), &mut report);
+        // A list of a million takes a second of a CPU that a shard may have.
+        let lists = cpu::behind_all_others("t8gate-lists", || {
+            lists::read(&self.sources, &config, &in_use, (keeper, well), &mut report)
+        });
         let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
         config::add(&mut faults, report.faults());
         let snapshot = match snapshot {

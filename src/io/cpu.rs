@@ -2,6 +2,8 @@
 //! have.
 
 use std::io;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 
 use rustix::process::{Resource, getrlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -53,6 +55,26 @@ pub fn step_back() -> io::Result<()> {
     Ok(setpriority_process(None, NICE_MAX)?)
 }
 
+/// Does what takes long in a thread of its own that has stepped back, and waits for it. Where there
+/// is no thread to be had, the calling one does it.
+pub fn behind_all_others<T: Send>(name: &str, mut work: impl FnMut() -> T + Send) -> T {
+    let done = thread::scope(|scope| {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn_scoped(scope, || {
+            if let Err(error) = step_back() {
+                tracing::warn!(thread = name, %error, "work that takes long competes with shards");
+            }
+            work()
+        });
+        thread.ok().map(ScopedJoinHandle::join)
+    });
+    match done {
+        Some(Ok(done)) => done,
+        Some(Err(panic)) => resume_unwind(panic),
+        None => work(),
+    }
+}
+
 /// Raises the limit on descriptors as far as the process may, and says what it is then. Shells
 /// and service managers start with 1,024 for the sake of programs that use `select`.
 pub fn descriptors() -> u64 {
@@ -66,6 +88,19 @@ pub fn descriptors() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_that_takes_long_is_behind_all_others_and_who_waits_for_it_is_not() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let ours = nice();
+        let mut done = 0;
+        let its = behind_all_others("long", || {
+            done += 1;
+            (nice(), thread::current().name().map(str::to_owned))
+        });
+        assert_eq!(its, (NICE_MAX, Some("long".to_owned())));
+        assert_eq!((nice(), done), (ours, 1));
+    }
 
     #[test]
     fn thread_that_stepped_back_is_behind_all_others_and_wants_long_turns() {

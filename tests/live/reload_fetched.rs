@@ -17,15 +17,15 @@ use crate::trust_lost::let_shards_look;
 
 const DAY_S: i64 = 86_400;
 
-/// Serves a list to whoever asks.
-struct Server {
+/// Serves a list to whoever asks, or hangs up where there is none.
+pub struct Server {
     address: SocketAddr,
     list: Arc<Mutex<Vec<u8>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Server {
-    fn start(list: &Path) -> Self {
+    pub fn start(list: &Path) -> Self {
         Self::start_at(free_address(), list)
     }
 
@@ -46,13 +46,16 @@ impl Server {
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
                 let list = served.lock().expect("nobody panics with it").clone();
+                let list_is_empty = list.is_empty();
                 let head = format!(
                     "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                     list.len()
                 );
                 let answer = [head.into_bytes(), list].concat();
-                // Who has gone has what it wants.
-                let _ = stream.write_all(&answer);
+                if !list_is_empty {
+                    // Who has gone has what it wants.
+                    let _ = stream.write_all(&answer);
+                }
             }
         });
         Self {
@@ -66,12 +69,16 @@ impl Server {
         *self.list.lock().expect("nobody panics with it") = std::fs::read(list).expect("ours");
     }
 
-    fn asked(&self) -> usize {
+    fn serve_nothing(&self) {
+        self.list.lock().expect("nobody panics with it").clear();
+    }
+
+    pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 }
 
-fn url(address: SocketAddr, more: &str) -> String {
+pub fn url(address: SocketAddr, more: &str) -> String {
     format!("url = \"http://{address}/partner.crl\"\n{more}")
 }
 
@@ -189,4 +196,76 @@ fn fetched_list_stays_in_use_over_reloads_and_leaves_for_a_file_of_that_ca() {
     reload_in_vain(&listed.house);
     assert_eq!(listed.acme_comes(), Ok(200));
     assert_eq!(server.asked(), asked, "asked for what nobody names");
+}
+
+/// The list that is kept, once it is the only file there.
+fn kept(listed: &Listed) -> Vec<u8> {
+    let state = listed.house.stage.scratch.path().join("state");
+    let mut only = None;
+    wait_until("no file under way", || {
+        let files = std::fs::read_dir(&state).expect("our own folder");
+        let files: Vec<_> = files.flatten().collect();
+        only = files.first().map(|file| file.path());
+        files.len() == 1
+    });
+    std::fs::read(only.expect("one is there")).expect("the gateway's file")
+}
+
+/// A house that had a list from a server by which `acme` is revoked as well as `globex`, that list,
+/// and the one before it, by which `acme` is not.
+fn with_two_lists() -> (Listed, Server, [Vec<u8>; 2]) {
+    let mut listed = Listed::open(|_, _| {});
+    listed.ca.revoke(&listed.acme, "superseded");
+    let newer = listed.ca.list("newer.crl", DAY_S);
+    let server = Server::start(&newer);
+    name_only(&mut listed, &url(server.address, "refresh = \"24h\""));
+    reload(&listed.house);
+    wait_until("the list by its keeper", || said(&listed.house, TAKEN) == 1);
+    let [newer, older] = [&newer, &listed.list].map(|list| std::fs::read(list).expect("ours"));
+    assert!(kept(&listed) == newer);
+    (listed, server, [newer, older])
+}
+
+#[test]
+fn older_list_is_neither_used_nor_kept_when_its_url_is_named_again() {
+    let (mut listed, server, [newer, _]) = with_two_lists();
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl");
+    });
+    reload(&listed.house);
+    wait_until("the list to be gone", || listed.entries() == 0);
+    assert_eq!(listed.acme_comes(), Ok(200), "looked up");
+    let older = listed.list.clone();
+    server.serve(&older);
+    name_only(&mut listed, &url(server.address, "refresh = \"24h\""));
+    reload(&listed.house);
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    let log = listed.house.gateway.log();
+    let why = "its CRL number is lower than that of the one in use; what is known stays";
+    assert!(log.contains(why), "{log}");
+    assert!(kept(&listed) == newer, "another one is kept");
+}
+
+#[test]
+fn older_list_takes_no_kept_ones_place_where_the_server_was_down_at_the_start() {
+    let (mut listed, server, [newer, older]) = with_two_lists();
+    server.serve_nothing();
+    let started = listed.house.stage.start();
+    std::mem::replace(&mut listed.house.gateway, started).stop();
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    name_only(&mut listed, &url(server.address, "refresh = \"23h\""));
+    reload(&listed.house);
+    let log = listed.house.gateway.log();
+    assert!(!log.contains("is not there yet"), "waited for it: {log}");
+    *server.list.lock().expect("nobody panics with it") = older;
+    name_only(&mut listed, &url(server.address, "refresh = \"22h\""));
+    reload(&listed.house);
+    listed
+        .house
+        .gateway
+        .await_log("a revocation list is not used");
+    assert!(kept(&listed) == newer, "another one is kept");
+    assert!(listed.acme_comes().is_err());
 }

@@ -1,6 +1,7 @@
 //! What becomes of revocation lists when the configuration that names them changes while the
 //! gateway serves.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{API, House, PATH, Stage};
-use crate::harness::{mint, wait_until};
-use crate::reload::{APPLIED, ON_SIGNAL, reload_in_vain, rewrite};
+use crate::harness::{command, mint, run_well, wait_until};
+use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload_in_vain, rewrite, said};
 use crate::revocation::{TAKEN, replace};
 use crate::trust_lost::let_shards_look;
 
@@ -343,6 +344,42 @@ fn wrong_value_wrong_list_and_wrong_certificate_are_said_in_one_go() {
         config.set("tls.certificate", &server);
     });
     reload(&listed.house);
+}
+
+/// How far behind others a thread of this name is, where there is one.
+fn nice_of(house: &House, name: &str) -> Option<i32> {
+    let tasks = std::fs::read_dir(house.gateway.proc("task")).expect("our own child");
+    let stat = tasks.flatten().find_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        stat.contains(&format!("({name})")).then_some(stat)
+    });
+    // Its name may hold anything; what is behind it is numbers.
+    let (_, numbers) = stat.as_ref()?.rsplit_once(')')?;
+    numbers.split_whitespace().nth(16)?.parse().ok()
+}
+
+/// A list whose reading takes long, as that of a pipe does into which nobody writes.
+#[test]
+fn lists_are_read_behind_all_other_threads_while_clients_are_served() {
+    let mut listed = Listed::open(|_, _| {});
+    let pipe = listed.list.with_file_name("pipe.crl");
+    run_well(command("mkfifo").arg(&pipe));
+    let list = file(&pipe);
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &list);
+    });
+    listed.house.gateway.hang_up();
+    wait_until("a reader of lists that has stepped back", || {
+        nice_of(&listed.house, "t8gate-lists") == Some(19)
+    });
+    assert_eq!(listed.acme_comes(), Ok(200));
+    // Nothing is in it.
+    drop(File::create(&pipe).expect("somebody reads it"));
+    wait_until("the end of the reload", || {
+        said(&listed.house, REFUSED) == 1
+    });
+    assert_eq!(nice_of(&listed.house, "t8gate-lists"), None);
+    assert_eq!(listed.acme_comes(), Ok(200));
 }
 
 /// While lists and CAs come and go, whoever is good is let in and whoever is revoked is not, at any

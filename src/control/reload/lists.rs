@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::clock::UnixSeconds;
 use crate::config::{Config, CrlPlace, CrlSource, Fault};
 use crate::control::crl_fetch::{self, Fetched};
 use crate::control::crl_keeper::{self, CrlFrom, CrlKeeper};
 use crate::control::load::{Report, fault};
 use crate::control::revocation;
-use crate::tls::revocation::Revocation;
+use crate::tls::revocation::{Crl, CrlFault, Revocation};
 
 /// What a reload waits for lists that are fetched for the first time. Their servers may be down,
 /// and whatever else has changed is not to be held up by that.
@@ -94,13 +96,15 @@ pub(super) fn read(
         in_use,
         now: UnixSeconds::now(),
     };
+    let mut places: Vec<_> = from.iter().map(|from| reading.kept(from)).collect();
     if well && report.faults().is_empty() {
-        reading.fetch_first(&from, keeper);
+        reading.fetch_first(&mut places, keeper);
     }
-    for (at, source) in written.revocation.lists.iter().enumerate() {
-        let found = match (&source.place.value, from.get(at)) {
+    let mut places = places.into_iter();
+    for source in &written.revocation.lists {
+        let found = match (&source.place.value, places.next()) {
             (CrlPlace::File(file), _) => reading.of_file(source, file),
-            (CrlPlace::Url(_), Some(from)) => Ok(reading.of_kept(from, keeper)),
+            (CrlPlace::Url(_), Some(place)) => Ok(reading.of_url(place, keeper)),
             // Some of these are at fault.
             (CrlPlace::Url(_), None) => continue,
         };
@@ -112,6 +116,14 @@ pub(super) fn read(
         from,
         read,
     })
+}
+
+/// Where a list is to be fetched from, and what there is of it.
+struct Place<'f> {
+    from: &'f CrlFrom,
+    kept: Option<Crl>,
+    /// Not verified yet.
+    fetched: Option<NamedTempFile>,
 }
 
 /// Lists on their way into use.
@@ -137,17 +149,31 @@ impl Reading<'_> {
         taken.map(|entries| format!("{entries} serial numbers"))
     }
 
-    /// What is kept of a list that is fetched, and what is in use of it: it may not have been
-    /// possible to keep that.
-    fn of_kept(&self, from: &CrlFrom, keeper: &CrlKeeper) -> String {
+    /// What is kept of a list that is fetched.
+    fn kept<'f>(&self, from: &'f CrlFrom) -> Place<'f> {
         let kept = from.kept.as_ref();
-        if let Some(crl) = kept.and_then(|kept| crl_keeper::read(kept, self.read).ok()) {
-            let (issuer, delta) = (crl.issuer(), crl.is_delta());
-            // What is in use is better, and another source may have brought better still.
-            match self.in_use.may_be_replaced_by(&crl, self.now) {
-                Ok(()) => drop(self.read.adopt(crl)),
-                Err(_) => self.read.carry_over(self.in_use, issuer, delta),
-            }
+        Place {
+            from,
+            kept: kept.and_then(|kept| crl_keeper::read(kept, self.read).ok()),
+            fetched: None,
+        }
+    }
+
+    /// The newest of what is kept of a list, what was fetched of it now, and what is in use of it:
+    /// it may not have been possible to keep that.
+    fn of_url(&self, place: Place<'_>, keeper: &CrlKeeper) -> String {
+        let Place {
+            from,
+            kept,
+            fetched,
+        } = place;
+        // Before what was fetched, which is held against it.
+        if let Some(crl) = kept {
+            // What is in use is better, or another source has brought better still.
+            let _ = self.take(crl);
+        }
+        if let Some(fetched) = fetched {
+            self.take_fetched(from, fetched);
         }
         if let Some(brought) = keeper.brought(&from.name) {
             self.read
@@ -156,16 +182,53 @@ impl Reading<'_> {
         "is to be fetched again".to_owned()
     }
 
-    /// Fetches what has not been since the start, and keeps what is a list. A server that gives
-    /// none is no fault, as it is none at a start: its clients are refused until it does.
-    fn fetch_first(&self, from: &[CrlFrom], keeper: &CrlKeeper) {
-        let wanted = from.iter().filter_map(|from| match &from.place {
-            CrlPlace::Url(url) if keeper.brought(&from.name).is_none() => {
-                let kept = from.kept.as_deref()?;
-                let folder = kept.parent().unwrap_or(Path::new(".")).to_path_buf();
-                Some(((from, kept), (url.clone(), from.tls.clone(), folder)))
+    /// Unless what is in use, or was read before this, is better: then that stays.
+    fn take(&self, crl: Crl) -> Result<(), CrlFault> {
+        let (issuer, delta) = (crl.issuer(), crl.is_delta());
+        let taken = self.in_use.may_be_replaced_by(&crl, self.now);
+        if taken.is_err() {
+            self.read.carry_over(self.in_use, issuer, delta);
+        }
+        taken.and_then(|()| self.read.may_be_replaced_by(&crl, self.now))?;
+        self.read.adopt(crl)
+    }
+
+    /// It takes the place of what is kept only where it is taken.
+    fn take_fetched(&self, from: &CrlFrom, fetched: NamedTempFile) {
+        let taken = crl_keeper::read(fetched.path(), self.read).and_then(|crl| self.take(crl));
+        if let Err(refused) = taken {
+            let (what, hint) = refused.explained();
+            return tracing::error!(
+                list = from.name,
+                reason = refused.word(),
+                hint,
+                "a revocation list is not used: {what}; what is known stays until it ends"
+            );
+        }
+        let kept = from.kept.as_ref().map(|kept| fetched.persist(kept));
+        // It is used whether or not it is kept.
+        if let Some(Err(error)) = kept {
+            tracing::warn!(list = from.name, %error, "the list cannot be kept");
+        }
+    }
+
+    /// Fetches what has not been since the start, where nothing of it is in use either. A server
+    /// that gives none is no fault, as it is none at a start: its clients are refused until it
+    /// does.
+    fn fetch_first(&self, places: &mut [Place<'_>], keeper: &CrlKeeper) {
+        let wanted = places.iter_mut().filter_map(|place| {
+            let CrlPlace::Url(url) = &place.from.place else {
+                return None;
+            };
+            let in_use = |crl: &Crl| self.in_use.has_list_of(crl.issuer(), crl.is_delta());
+            // Its keeper fetches it in a moment, and nobody has to wait for that.
+            if keeper.brought(&place.from.name).is_some() || place.kept.as_ref().is_some_and(in_use)
+            {
+                return None;
             }
-            _ => None,
+            let folder = place.from.kept.as_ref()?.parent().unwrap_or(Path::new("."));
+            let wanted = (url.clone(), place.from.tls.clone(), folder.to_path_buf());
+            Some((place, wanted))
         });
         let (places, wanted): (Vec<_>, Vec<_>) = wanted.unzip();
         if wanted.is_empty() {
@@ -175,24 +238,21 @@ impl Reading<'_> {
             Ok(fetched) => fetched,
             Err(error) => return tracing::warn!(%error, "lists cannot be fetched before their use"),
         };
-        for ((from, kept), fetched) in places.into_iter().zip(fetched) {
-            let kept =
-                fetched
-                    .map_err(|fault| fault.to_string())
-                    .and_then(|fetched| match fetched {
-                        Fetched::List(file, _) => crl_keeper::read(file.path(), self.read)
-                            .map_err(|fault| fault.explained().0.to_owned())
-                            .and_then(|_| file.persist(kept).map_err(|error| error.to_string())),
-                        Fetched::NotModified => Err("nothing was known of it".to_owned()),
-                    });
-            if let Err(what) = kept {
-                tracing::warn!(
-                    list = from.name,
-                    hint = "see whether the server is up; it is asked again and again",
-                    "the revocation list is not there yet: {what}; where none is known of a CA, \
-                     its clients are refused, or taken unchecked where the policy is soft-fail"
-                );
-            }
+        for (place, fetched) in places.into_iter().zip(fetched) {
+            let what = match fetched {
+                Ok(Fetched::List(file, _)) => {
+                    place.fetched = Some(file);
+                    continue;
+                }
+                Ok(Fetched::NotModified) => "nothing was known of it".to_owned(),
+                Err(fault) => fault.to_string(),
+            };
+            tracing::warn!(
+                list = place.from.name,
+                hint = "see whether the server is up; it is asked again and again",
+                "the revocation list is not there yet: {what}; where none is known of a CA, its \
+                 clients are refused, or taken unchecked where the policy is soft-fail"
+            );
         }
     }
 }

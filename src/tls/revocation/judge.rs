@@ -128,6 +128,13 @@ impl Revocation {
             .any(|issuer| !wanted.of.contains_key(issuer))
     }
 
+    /// Whether a list of this issuer is in use, complete or delta.
+    pub fn has_list_of(&self, issuer: IssuerId, delta: bool) -> bool {
+        let lists = self.lists();
+        let held = lists.of.get(&issuer);
+        held.is_some_and(|held| !delta || held.delta.is_some())
+    }
+
     /// Takes one of an issuer's lists from others, complete or delta, unless what is held here is
     /// newer.
     pub fn carry_over(&self, others: &Self, issuer: IssuerId, delta: bool) {
