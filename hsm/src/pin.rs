@@ -1,5 +1,6 @@
 //! User PINs: read where they lie, wiped after use, and never tried again once refused.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -54,9 +55,24 @@ impl RefusedPins {
         Ok(refused.clone())
     }
 
-    /// Takes over what another process of the gateway knows, with its key.
+    /// Takes over what another process of the gateway knows, with its key. What this one knows
+    /// beside it stays: others may have said it meanwhile.
     pub fn learn(self) {
-        *lock() = self;
+        let mut held = lock();
+        if held.key != self.key {
+            *held = self;
+            return;
+        }
+        for pin in self.known.into_iter().rev() {
+            held.refuse(pin);
+        }
+    }
+
+    fn refuse(&mut self, pin: RefusedPin) {
+        if !self.known.contains(&pin) {
+            self.known.truncate(REFUSED_MAX - 1);
+            self.known.insert(0, pin);
+        }
     }
 
     fn have_key(&mut self) -> Result<(), OpenFault> {
@@ -76,6 +92,15 @@ fn lock() -> std::sync::MutexGuard<'static, RefusedPins> {
     REFUSED
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+thread_local! {
+    static BEFORE_A_TRY: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// Has each try of a PIN by this thread announced.
+pub fn before_each_try(tell: fn()) {
+    BEFORE_A_TRY.set(Some(tell));
 }
 
 /// What a token said to a PIN.
@@ -113,11 +138,13 @@ pub fn try_once(
     if known.known.contains(&tried) {
         return Err(refused("it was tried before"));
     }
+    if let Some(tell) = BEFORE_A_TRY.get() {
+        tell();
+    }
     match attempt(&AuthPin::from(pin.as_str()))? {
         Answer::Taken => Ok(()),
         Answer::Refused(why) => {
-            known.known.truncate(REFUSED_MAX - 1);
-            known.known.insert(0, tried);
+            known.refuse(tried);
             Err(refused(&why))
         }
     }

@@ -1,10 +1,12 @@
 /* A PKCS#11 module around another one, which it breaks on demand: what a vendor's library may do
  * to its process. PKCS11_BROKEN names the true module, PKCS11_BREAK a file; while that says how,
- * a signature aborts, writes to no memory, or never returns. */
+ * a signature aborts, writes to no memory, or never returns; sessions with the token that it names
+ * are not opened, or that never returns; or PINs are refused, slowly, and each is written down. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef unsigned long rv;
@@ -15,28 +17,86 @@ struct functions {
     unsigned char version[2];
     any *function[68];
 };
-enum { GET_FUNCTION_LIST = 3, SIGN = 43 };
+enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, SIGN = 43 };
+enum { GENERAL_ERROR = 5, PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0, LABEL_LENGTH = 32 };
 typedef rv get_list(struct functions **);
+typedef rv get_token_info(unsigned long slot, unsigned char *info);
+typedef rv open_session(unsigned long slot, unsigned long flags, void *application, void *notify,
+                        unsigned long *session);
+typedef rv login(unsigned long session, unsigned long user, unsigned char *pin,
+                 unsigned long length);
 typedef rv sign(unsigned long session, unsigned char *data, unsigned long length,
                 unsigned char *signature, unsigned long *signature_length);
 
 static struct functions broken;
+static get_token_info *true_get_token_info;
+static open_session *true_open_session;
+static login *true_login;
 static sign *true_sign;
+
+/* The order, as a letter, and whom it is about. */
+static int order(char *about, size_t size)
+{
+    FILE *file = fopen(getenv("PKCS11_BREAK"), "r");
+    if (file == NULL)
+        return 0;
+    int how = fgetc(file);
+    fscanf(file, "%*s ");
+    if (fgets(about, (int)size, file) == NULL)
+        about[0] = 0;
+    fclose(file);
+    return how;
+}
+
+static int is_about(unsigned long slot, const char *about)
+{
+    unsigned char info[512] = {0};
+    size_t length = strlen(about);
+    return length > 0 && true_get_token_info(slot, info) == 0
+        && memcmp(info, about, length) == 0 && info[length] == ' ';
+}
+
+static rv breaking_open_session(unsigned long slot, unsigned long flags, void *application,
+                                void *notify, unsigned long *session)
+{
+    char about[LABEL_LENGTH];
+    int how;
+    while ((how = order(about, sizeof about)) == 'o' && is_about(slot, about))
+        usleep(10000);
+    if (how == 'n' && is_about(slot, about))
+        return TOKEN_NOT_PRESENT;
+    return true_open_session(slot, flags, application, notify, session);
+}
+
+static rv breaking_login(unsigned long session, unsigned long user, unsigned char *pin,
+                         unsigned long length)
+{
+    char about[LABEL_LENGTH];
+    if (order(about, sizeof about) == 'p') {
+        char name[4096];
+        snprintf(name, sizeof name, "%s.tried", getenv("PKCS11_BREAK"));
+        FILE *tried = fopen(name, "a");
+        if (tried == NULL)
+            return GENERAL_ERROR;
+        fputs("a PIN\n", tried);
+        fclose(tried);
+        usleep(1500000);
+        return PIN_INCORRECT;
+    }
+    return true_login(session, user, pin, length);
+}
 
 static rv breaking_sign(unsigned long session, unsigned char *data, unsigned long length,
                         unsigned char *signature, unsigned long *signature_length)
 {
-    FILE *file = fopen(getenv("PKCS11_BREAK"), "r");
-    if (file != NULL) {
-        int how = fgetc(file);
-        fclose(file);
-        if (how == 'a')
-            abort();
-        if (how == 's')
-            raise(SIGSEGV);
-        while (how == 'h')
-            pause();
-    }
+    char about[LABEL_LENGTH];
+    int how = order(about, sizeof about);
+    if (how == 'a')
+        abort();
+    if (how == 's')
+        raise(SIGSEGV);
+    while (how == 'h')
+        pause();
     return true_sign(session, data, length, signature, signature_length);
 }
 
@@ -45,13 +105,18 @@ rv C_GetFunctionList(struct functions **list)
     struct functions *whole;
     void *module = dlopen(getenv("PKCS11_BROKEN"), RTLD_NOW | RTLD_LOCAL);
     if (module == NULL)
-        return 5; /* CKR_GENERAL_ERROR */
+        return GENERAL_ERROR;
     get_list *get = (get_list *)dlsym(module, "C_GetFunctionList");
     rv told = get(&whole);
     if (told != 0)
         return told;
     broken = *whole;
     broken.function[GET_FUNCTION_LIST] = (any *)C_GetFunctionList;
+    true_get_token_info = (get_token_info *)whole->function[GET_TOKEN_INFO];
+    true_open_session = (open_session *)whole->function[OPEN_SESSION];
+    broken.function[OPEN_SESSION] = (any *)breaking_open_session;
+    true_login = (login *)whole->function[LOGIN];
+    broken.function[LOGIN] = (any *)breaking_login;
     true_sign = (sign *)whole->function[SIGN];
     broken.function[SIGN] = (any *)breaking_sign;
     *list = &broken;

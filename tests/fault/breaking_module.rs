@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::{command, run_well};
 
-/// What becomes of the process in the middle of a signature.
+/// What becomes of the process in the middle of a signature, or of what it asks.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
     Aborts,
     /// By a pointer to nothing.
     Crashes,
     Hangs,
+    /// Opening a session with the token of this label does not return until it is whole.
+    HangsWith(&'static str),
+    /// That token is not there.
+    Misses(&'static str),
+    /// After a second and a half; each is counted.
+    RefusesPins,
 }
 
 pub struct BreakingModule {
@@ -41,12 +47,24 @@ impl BreakingModule {
 
     /// From now on signatures end like this.
     pub fn breaks(&self, how: How) {
-        let word = match how {
-            How::Aborts => "abort",
-            How::Crashes => "segfault",
-            How::Hangs => "hang",
+        let order = match how {
+            How::Aborts => "abort".to_owned(),
+            How::Crashes => "segfault".to_owned(),
+            How::Hangs => "hang".to_owned(),
+            How::HangsWith(token) => format!("open {token}"),
+            How::Misses(token) => format!("none {token}"),
+            How::RefusesPins => "pins".to_owned(),
         };
-        std::fs::write(&self.order, word).expect("a file in the test's folder");
+        // As a whole: it may be read at any time.
+        let next = self.order.with_extension("next");
+        std::fs::write(&next, order).expect("a file in the test's folder");
+        std::fs::rename(next, &self.order).expect("one folder");
+    }
+
+    /// How many PINs have been refused.
+    pub fn pins_refused(&self) -> usize {
+        let tried = std::fs::read_to_string(self.order.with_extension("tried"));
+        tried.map_or(0, |tried| tried.lines().count())
     }
 
     /// Signatures are made again.

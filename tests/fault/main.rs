@@ -20,3 +20,4 @@ mod relay;
 mod remote_token;
 mod scene;
 mod token_faults;
+mod two_tokens;

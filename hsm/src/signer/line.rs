@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -46,6 +46,10 @@ pub struct Line {
     serving: AtomicU64,
     /// How often lanes have been laid.
     layings: AtomicU64,
+    /// The process that has laid the last: its number.
+    laid_by: AtomicU32,
+    /// The last process that was asked to open the key has not said anything in good time.
+    unanswered: AtomicBool,
     /// Why none is in service: the discriminant of a `SignFault`.
     why_not: AtomicU8,
 }
@@ -68,6 +72,8 @@ impl Line {
             free,
             serving: AtomicU64::new(0),
             layings: AtomicU64::new(0),
+            laid_by: AtomicU32::new(0),
+            unanswered: AtomicBool::new(false),
             why_not: AtomicU8::new(SignFault::TokenGone as u8),
         }
     }
@@ -128,14 +134,16 @@ impl Line {
         }
         loop {
             let lane = self.free.pop().ok_or(SignFault::Busy)?;
-            if lane.laying == serving {
+            // A later one is proved as well, and about to be in service.
+            if lane.laying >= serving {
                 return Ok(lane);
             }
         }
     }
 
     fn give_back(&self, lane: Lane) {
-        if lane.laying == self.serving.load(Ordering::Acquire) {
+        let serving = self.serving.load(Ordering::Acquire);
+        if serving != 0 && lane.laying >= serving {
             // There is room; and a lane that were lost would be one session less until the next
             // laying, not a fault.
             let _ = self.free.push(lane);
@@ -149,18 +157,45 @@ impl Line {
         while self.free.pop().is_some() {}
     }
 
-    /// Puts proved lanes into service.
-    pub fn lay(&self, lanes: Vec<OwnedFd>) -> io::Result<()> {
+    /// Puts proved lanes of this process into service. Those of the one before sign until then.
+    pub fn lay(&self, lanes: Vec<OwnedFd>, process: u32) -> io::Result<()> {
         for socket in &lanes {
             socket::bound(socket, self.sign_within)?;
         }
-        while self.free.pop().is_some() {}
+        let before = self.free.len();
         let laying = self.layings.fetch_add(1, Ordering::Relaxed) + 1;
         for socket in lanes {
-            let _ = self.free.push(Lane { socket, laying });
+            // The oldest goes where there is no room.
+            drop(self.free.force_push(Lane { socket, laying }));
         }
+        self.laid_by.store(process, Ordering::Relaxed);
         self.serving.store(laying, Ordering::Release);
+        for _ in 0..before {
+            match self.free.pop() {
+                Some(lane) if lane.laying < laying => drop(lane),
+                Some(lane) => {
+                    self.give_back(lane);
+                    break;
+                }
+                None => break,
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the last lanes were laid by this process.
+    pub fn is_laid_by(&self, process: u32) -> bool {
+        self.laid_by.load(Ordering::Relaxed) == process
+    }
+
+    /// Whether a process has said in good time what became of opening the key.
+    pub fn answers(&self, answers: bool) {
+        self.unanswered.store(!answers, Ordering::Relaxed);
+    }
+
+    /// What was said of that last.
+    pub fn answered(&self) -> bool {
+        !self.unanswered.load(Ordering::Relaxed)
     }
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::thread;
 
 use super::wire::{
-    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, Macs, OpenKey, Opened, Ready, write_answer,
+    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, Macs, OpenKey, Opened, Ready, TRIES_A_PIN,
+    write_answer,
 };
 use super::{confine, socket};
-use crate::pin::RefusedPins;
+use crate::pin::{self, RefusedPins};
 use crate::pool::TokenKey;
 use crate::public::PublicKey;
 use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
@@ -39,6 +40,10 @@ pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
 
 fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
+    pin::before_each_try(|| {
+        // Where nobody hears it the answer finds that out.
+        let _ = socket::tell(io::stdin(), &TRIES_A_PIN);
+    });
     // Read again at each login.
     let mut pins = Vec::new();
     loop {

@@ -7,12 +7,14 @@
 //!    └───────────────┘
 //! ```
 //!
-//! A process that does not open a key soon is left to it, one at a time, and others are tried
-//! beside it. Where other keys are served, one that opens all of them takes the place of the last.
+//! A process that does not open a key soon is left to it, and others are tried beside it: keys of
+//! other tokens do not wait. Where keys are served, one that opens all of them and one more takes
+//! the place of the last. While a login is under way, nobody else tries that PIN.
 //!
 //! One thread does all of that. The process is its child, and dies with it: the signal that a
 //! process gets at its parent's death follows the thread that started it.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
@@ -30,9 +32,10 @@ use crate::{Mac, OpenFault, Pkcs11Source, SignFault};
 
 mod child;
 mod opening;
+mod recovery;
 
 use child::Process;
-use opening::Opening;
+use opening::{Opening, Pending};
 
 /// For a module to load, log in and find a key, and for each session to be opened.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -55,6 +58,10 @@ const BESIDE_EVERY: Duration = Duration::from_secs(5);
 const HASTE: Duration = Duration::from_millis(500);
 /// For an answer that may have come meanwhile.
 const GLANCE: Duration = Duration::from_millis(1);
+/// Processes that are killed and that the kernel does not let go: with more, none is started.
+const KILLED_MAX: usize = 8;
+/// Between two looks whether they are gone.
+const KILLED_LOOK: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
 pub enum Letter {
@@ -117,10 +124,11 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         lost_since: None,
         beside_at: None,
         longest_open: Duration::ZERO,
-        slow: None,
+        pending: None,
+        slow: Vec::new(),
         retired: Vec::new(),
         killed: Vec::new(),
-        said: String::new(),
+        said: HashMap::new(),
     };
     thread::Builder::new()
         .name("hsm-supervisor".to_owned())
@@ -148,14 +156,16 @@ struct Supervisor {
     beside_at: Option<Instant>,
     /// What it took to start a process, where there was none, and to open a key in it.
     longest_open: Duration,
-    /// Opens what does not serve, and takes its time. Others are tried beside it.
-    slow: Option<Opening>,
+    /// What the process was asked to open and has not yet. What it serves it serves on.
+    pending: Option<Pending>,
+    /// Open what does not serve, and take their time. Others are tried beside them.
+    slow: Vec<Opening>,
     /// Nobody's any more but of those whose signatures were under way, and until when.
     retired: Vec<(Process, Instant)>,
     /// Killed, and not gone yet.
     killed: Vec<Child>,
-    /// The last fault that was logged: the same is not said again at each attempt.
-    said: String,
+    /// The last fault of each key that was logged: the same is not said again at each attempt.
+    said: HashMap<String, String>,
 }
 
 /// Why a key did not open: what whoever asks for a signature is told, and what the log is.
@@ -167,7 +177,9 @@ impl Supervisor {
             let spoke = self.wait();
             self.killed
                 .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-            if spoke && self.process.is_some() {
+            if spoke && self.pending.is_some() {
+                self.hear_pending();
+            } else if spoke && self.process.is_some() {
                 // Unasked it has nothing to say: this is its end.
                 self.lose_process("ended");
             }
@@ -198,6 +210,8 @@ impl Supervisor {
         let retired = self.retired.iter().map(|(_, until)| *until);
         let next = self.retry_at.into_iter().chain(retired).min();
         let left = next.map(|at| at.saturating_duration_since(now()));
+        let looks = (!self.killed.is_empty()).then_some(KILLED_LOOK);
+        let left = left.into_iter().chain(looks).min();
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
         if let Some(process) = &self.process {
@@ -213,7 +227,7 @@ impl Supervisor {
     fn read(&mut self, letter: Letter) {
         match letter {
             Letter::Open { line, reply } => {
-                let opened = self.open(&line);
+                let opened = self.open(&line, open_wait(&line));
                 if opened.is_ok() {
                     self.lines.push(Arc::downgrade(&line));
                 } else if self.none_serves() {
@@ -233,12 +247,19 @@ impl Supervisor {
             }
             // Of a line that was laid anew since.
             Letter::Trouble { line, .. } if line.is_serving() => {}
+            // Of a process before this one, which opened others and not this line.
+            Letter::Trouble { line, .. } if !self.has_opened(&line) => self.retry(),
             Letter::Trouble { trouble, .. } => match trouble {
                 Trouble::Silent => self.lose_process("did not sign in time and is killed"),
                 Trouble::Broken => self.lose_process("ended"),
                 Trouble::Lost => self.retry(),
             },
         }
+    }
+
+    fn has_opened(&self, line: &Line) -> bool {
+        let process = self.process.as_ref().map(Process::id);
+        process.is_some_and(|process| line.is_laid_by(process))
     }
 
     fn serving(&self) -> impl Iterator<Item = Arc<Line>> + '_ {
@@ -263,6 +284,7 @@ impl Supervisor {
 
     /// Ends the process and says how it did. None: there was none, or the kernel still holds it.
     fn end_process(&mut self) -> Option<ExitStatus> {
+        self.pending = None;
         let process = self.process.take()?;
         self.end(process)
     }
@@ -279,7 +301,7 @@ impl Supervisor {
 
     fn end_all(&mut self) {
         self.end_process();
-        let slow = self.slow.take().map(|opening| opening.process);
+        let slow = self.slow.drain(..).map(|opening| opening.process);
         let retired = self.retired.drain(..).map(|(process, _)| process);
         let all: Vec<_> = retired.chain(slow).collect();
         for process in all {
@@ -287,181 +309,44 @@ impl Supervisor {
         }
     }
 
-    /// Has the next attempt come after a pause: none after long service, then longer ones.
-    fn retry(&mut self) {
-        if self.retry_at.is_some() {
-            return;
-        }
-        let proven = |since: Instant| now().saturating_duration_since(since) >= PROVEN_AFTER;
-        if self.served_since.take().is_some_and(proven) {
-            self.pause = Duration::ZERO;
-        }
-        self.retry_at = Some(now() + self.pause);
-        self.pause = (self.pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX);
-    }
-
-    /// Tries once to get back what does not serve.
-    fn recover(&mut self) {
-        self.retry_at = None;
-        self.lines.retain(|line| line.strong_count() > 0);
-        if self.none_serves() {
-            // A module that has lost its token may never see it again: it begins anew.
-            self.end_process();
-        } else {
-            for line in self.lost() {
-                let opened = self.open(&line).map(drop);
-                self.note(&line, opened);
-            }
-        }
-        if let Some(opening) = self.slow.take() {
-            self.go_on(opening, GLANCE);
-        }
-        let slow = !self.lost().is_empty() && self.may_begin_anew(now()) && self.begin_anew();
-        if self.lost().is_empty() {
-            self.said.clear();
-            self.served_since = Some(now());
-            self.lost_since = None;
-            if let Some(opening) = self.slow.take() {
-                self.end(opening.process);
-            }
-            return;
-        }
-        if slow {
-            // It has been waited for.
-            self.pause = Duration::ZERO;
-        }
-        self.retry();
-    }
-
-    /// Keys that are held and do not serve.
-    fn lost(&self) -> Vec<Arc<Line>> {
-        let held = self.lines.iter().filter_map(Weak::upgrade);
-        held.filter(|line| !line.is_serving()).collect()
-    }
-
-    /// Whether it is time for another process: always where none of this one's keys serves.
-    fn may_begin_anew(&mut self, now: Instant) -> bool {
-        let lost_since = *self.lost_since.get_or_insert(now);
-        if self.none_serves() {
-            return true;
-        }
-        let may = may_be_tried_beside(now, lost_since, self.beside_at);
-        if may {
-            self.beside_at = Some(now);
-        }
-        may
-    }
-
-    fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
-        match opened {
-            Ok(()) => tracing::warn!(uri = line.source.uri, "the key is proved and signs again"),
-            Err((class, fault)) => {
-                line.cut(class);
-                let said = fault.to_string();
-                if said != self.said {
-                    tracing::error!(what = %fault.what, cure = %fault.cure, "{class}");
-                    self.said = said;
-                }
-            }
-        }
-    }
-
-    /// Has another process open what is lost, and after it what is served, if anything is: one that
-    /// serves a key may not see the token of another again, and is not to be ended for that before
-    /// another can take its place. Whether it takes its time.
-    fn begin_anew(&mut self) -> bool {
-        let mut lines = self.lost();
-        lines.extend(self.serving());
-        match Process::start(&self.launch) {
-            Ok(process) => {
-                let wait = HASTE.max(2 * self.longest_open);
-                self.go_on(Opening::new(process, lines, now()), wait)
-            }
-            Err(fault) => {
-                for line in self.lost() {
-                    self.note(&line, Err((SignFault::TokenGone, fault.clone())));
-                }
-                false
-            }
-        }
-    }
-
-    /// Waits for keys to be opened, and puts them into service. Whether that takes its time: then
-    /// it may go on beside others, unless one does already.
-    fn go_on(&mut self, mut opening: Opening, wait: Duration) -> bool {
-        match opening.goes_on(wait) {
-            Ok(true) => self.conclude(opening),
-            Ok(false) if now() < opening.by && self.slow.is_none() => {
-                self.slow = Some(opening);
-                return true;
-            }
-            Ok(false) => {
-                self.end(opening.process);
-                return true;
-            }
-            Err(error) => {
-                let fault = did(&format!("did not open the key: {error}"));
-                for line in self.lost() {
-                    self.note(&line, Err((SignFault::TokenGone, fault.clone())));
-                }
-                self.end(opening.process);
-            }
-        }
-        false
-    }
-
-    /// Has a process take the place of the one that serves, if it brings back a key that is lost
-    /// and loses none that is not.
-    fn conclude(&mut self, opening: Opening) {
-        let Opening {
-            process, outcomes, ..
-        } = opening;
-        let (mut brings_back, mut loses) = (false, false);
-        for (line, outcome) in &outcomes {
-            brings_back |= !line.is_serving() && outcome.is_ok();
-            loses |= line.is_serving() && outcome.is_err();
-        }
-        let opened = |line: &Arc<Line>| outcomes.iter().any(|(other, _)| Arc::ptr_eq(line, other));
-        loses |= !self.serving().all(|line| opened(&line));
-        let taken = brings_back && !loses;
-        for (line, outcome) in outcomes {
-            let was_lost = !line.is_serving();
-            let laid = match outcome {
-                Ok((_, lanes)) if taken => line.lay(lanes).map_err(not_laid),
-                Ok(_) => continue,
-                Err(fault) => Err(fault),
-            };
-            if was_lost {
-                self.note(&line, laid);
-            }
-        }
-        if !taken {
-            self.end(process);
-            return;
-        }
-        if let Some(before) = self.process.replace(process) {
-            self.retired.push((before, now() + self.launch.sign_within));
-        }
-    }
-
     /// Opens a key, has it prove that it is the one it was, if that is known, and puts it into
-    /// service.
-    fn open(&mut self, line: &Arc<Line>) -> Result<Shape, NotOpened> {
+    /// service. Where others are served, a process that takes longer goes on serving them.
+    fn open(&mut self, line: &Arc<Line>, wait: Duration) -> Result<Shape, NotOpened> {
         let gone = |fault| (SignFault::TokenGone, fault);
+        self.hear_pending();
+        if self.pending.is_some() || self.is_left_alone(line) {
+            return Err(gone(did("is at a key that its token does not open")));
+        }
         let begun = now();
         let process = self.process().map_err(gone)?;
         let asked = process.ask_to_open(line);
-        let opened = asked.and_then(|lanes| Ok((lanes, process.hear_opened(open_wait(line))?)));
-        let (lanes, opened) = opened.map_err(|error| {
-            gone(self.give_up_process(&format!("did not open the key: {error}")))
-        })?;
+        let lanes = asked.map_err(|error| gone(self.not_opened(&error)))?;
+        let opened = self.process().map_err(gone)?.hear_opened(wait);
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !self.none_serves() => {
+                let (line, by) = (Arc::clone(line), begun + open_wait(line));
+                self.pending = Some(Pending { line, lanes, by });
+                return Err(gone(did(NOT_YET)));
+            }
+            Err(error) => return Err(gone(self.not_opened(&error))),
+        };
         let (shape, lanes) = opening::proved(line, lanes, opened)?;
-        line.lay(lanes).map_err(not_laid)?;
+        let process = self.process().map_err(gone)?.id();
+        line.lay(lanes, process).map_err(not_laid)?;
         self.longest_open = self.longest_open.max(now() - begun);
         Ok(shape)
     }
 
+    fn not_opened(&mut self, error: &io::Error) -> OpenFault {
+        self.give_up_process(&format!("did not open the key: {error}"))
+    }
+
     fn macs(&mut self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> Result<Vec<Mac>, OpenFault> {
+        self.hear_pending();
+        if self.pending.is_some() {
+            return Err(did("is at a key that its token does not open"));
+        }
         match self.process()?.ask_for_macs(source, labels) {
             Ok(Macs::Said(macs)) => Ok(macs),
             Ok(Macs::Fault { fault, refused }) => {
@@ -495,12 +380,7 @@ impl Supervisor {
     }
 }
 
-/// Whether a process may be tried beside one that serves.
-fn may_be_tried_beside(now: Instant, lost_since: Instant, last: Option<Instant>) -> bool {
-    let long = now.saturating_duration_since(lost_since) > PATIENCE;
-    let lately = |last: Instant| now.saturating_duration_since(last) < BESIDE_EVERY;
-    !(long && last.is_some_and(lately))
-}
+const NOT_YET: &str = "has not opened the key yet";
 
 /// For a process that did not do what it was asked to.
 fn did(what: &str) -> OpenFault {
@@ -527,21 +407,4 @@ fn open_wait(line: &Line) -> Duration {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_beside_one_that_serves_are_tried_often_at_first_and_seldom_after_a_minute() {
-        let lost = now();
-        let after = |seconds: f64| lost + Duration::from_secs_f64(seconds);
-        assert!(may_be_tried_beside(after(0.0), lost, None));
-        assert!(may_be_tried_beside(after(59.0), lost, Some(after(58.6))));
-        assert!(!may_be_tried_beside(after(61.0), lost, Some(after(60.6))));
-        assert!(!may_be_tried_beside(after(65.5), lost, Some(after(60.6))));
-        assert!(may_be_tried_beside(after(65.7), lost, Some(after(60.6))));
-        assert!(may_be_tried_beside(after(600.0), lost, None));
-    }
 }

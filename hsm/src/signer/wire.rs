@@ -98,6 +98,9 @@ const FAULT: u8 = 0x13;
 const ASK_MACS: u8 = 0x14;
 const MACS: u8 = 0x15;
 const NO_MACS: u8 = 0x16;
+/// What a process says before it tries a PIN, ahead of its answer: whoever hears no more does not
+/// know what became of it.
+pub const TRIES_A_PIN: [u8; 2] = [VERSION, 0x17];
 const SIGN: u8 = 0x20;
 const REMEMBER: u8 = 0x21;
 const SIGNED: u8 = 0x22;

@@ -18,7 +18,7 @@ fn line(sign_within: Duration) -> Line {
 /// One end of a lane put into service; the other plays the signer process.
 fn laid(line: &Line) -> OwnedFd {
     let (ours, theirs) = socket::pair().unwrap();
-    line.lay(vec![ours]).unwrap();
+    line.lay(vec![ours], 1).unwrap();
     theirs
 }
 

@@ -1,5 +1,6 @@
 //! One signer process, as its supervisor sees it: started, asked on its control socket, ended.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::super::line::Line;
-use super::super::wire::{AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
+use super::super::wire::{self, AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
 use super::super::{Launch, environment, socket};
 use super::{OPEN_WAIT, now};
 use crate::pin::RefusedPins;
@@ -25,6 +26,8 @@ const REAP_WAIT: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     pub control: OwnedFd,
+    /// It has said that it is about to, and nothing since.
+    tries_a_pin: Cell<bool>,
 }
 
 impl Process {
@@ -48,10 +51,17 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it is at a login, as far as it was heard.
+    pub fn is_trying_a_pin(&self) -> bool {
+        self.tries_a_pin.get()
+    }
+
     /// Kills it, where it has not ended by itself, and says how it did. Err: the kernel still holds
     /// it.
     pub fn end(self) -> Result<Option<ExitStatus>, Child> {
-        let Self { mut child, control } = self;
+        let Self {
+            mut child, control, ..
+        } = self;
         drop(control);
         let _ = child.kill();
         let by = now() + REAP_WAIT;
@@ -76,7 +86,7 @@ impl Process {
         socket::bound(&self.control, OPEN_WAIT)?;
         socket::tell(&self.control, &ask.write())?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
-        let answer = Macs::read(socket::hear(&self.control, &mut packet)?);
+        let answer = Macs::read(self.hear(&mut packet)?);
         let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
         Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
     }
@@ -111,8 +121,22 @@ impl Process {
     pub fn hear_opened(&self, wait: Duration) -> io::Result<Opened> {
         socket::bound(&self.control, wait)?;
         let mut packet = vec![0; CONTROL_BYTES_MAX];
-        let answer = socket::hear(&self.control, &mut packet)?;
+        let answer = self.hear(&mut packet)?;
         Ok(Opened::read(answer).ok_or(io::ErrorKind::InvalidData)?)
+    }
+}
+
+impl Process {
+    /// An answer. That it is about to try a PIN is none.
+    fn hear<'p>(&self, packet: &'p mut [u8]) -> io::Result<&'p [u8]> {
+        loop {
+            let length = socket::hear(&self.control, packet)?.len();
+            let tries = packet.get(..length) == Some(&wire::TRIES_A_PIN);
+            self.tries_a_pin.set(tries);
+            if !tries {
+                return Ok(packet.get(..length).unwrap_or_default());
+            }
+        }
     }
 }
 
@@ -127,7 +151,11 @@ fn start(launch: &Launch) -> io::Result<(Process, Ready)> {
     command.envs(environment::kept(std::env::vars_os()));
     let child = command.spawn()?;
     drop(command);
-    let mut process = Process { child, control };
+    let mut process = Process {
+        child,
+        control,
+        tries_a_pin: Cell::new(false),
+    };
     let ready = hear_ready(&process.control).inspect_err(|_| {
         let _ = process.child.kill();
         let _ = process.child.wait();

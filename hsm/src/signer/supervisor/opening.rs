@@ -17,11 +17,13 @@ use crate::{OpenFault, SignFault, one_of_each_family};
 /// Lanes of a key that has proved to be the one it was, and what it is.
 pub type Proved = (Shape, Vec<OwnedFd>);
 
+pub type Outcome = (Arc<Line>, Result<Proved, NotOpened>);
+
 /// A process, and what has come of the keys that it was to open.
 pub struct Opening {
     pub process: Process,
     /// In this order.
-    pub outcomes: Vec<(Arc<Line>, Result<Proved, NotOpened>)>,
+    pub outcomes: Vec<Outcome>,
     /// The one that it is at.
     at: Option<(Arc<Line>, Vec<OwnedFd>)>,
     /// Those that follow, the next one last.
@@ -30,7 +32,38 @@ pub struct Opening {
     pub by: Instant,
 }
 
+/// A key that a process was asked to open, its lanes, and when that has taken too long.
+pub struct Pending {
+    pub line: Arc<Line>,
+    pub lanes: Vec<OwnedFd>,
+    pub by: Instant,
+}
+
 impl Opening {
+    /// Of a process that is at one key.
+    pub fn under_way(process: Process, pending: Pending) -> Self {
+        let Pending { line, lanes, by } = pending;
+        Self {
+            process,
+            outcomes: Vec::new(),
+            at: Some((line, lanes)),
+            rest: Vec::new(),
+            by,
+        }
+    }
+
+    /// The key that it is at; None: at none any more.
+    pub fn at(&self) -> Option<&Arc<Line>> {
+        self.at.as_ref().map(|(line, _)| line)
+    }
+
+    /// The process, what has come of its keys, and the one that it is at.
+    pub fn into_parts(self) -> (Process, Vec<Outcome>, Option<Pending>) {
+        let by = self.by;
+        let pending = self.at.map(|(line, lanes)| Pending { line, lanes, by });
+        (self.process, self.outcomes, pending)
+    }
+
     /// The longest is reckoned from `now`.
     pub fn new(process: Process, mut lines: Vec<Arc<Line>>, now: Instant) -> Self {
         let wait = lines.iter().map(|line| open_wait(line)).sum::<Duration>();

@@ -1,0 +1,311 @@
+//! How keys that are lost come back: asked for where others are served, and in other processes
+//! beside it, because a module that has lost its token may never see it again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::child::Process;
+use super::opening::{self, Opening, Pending};
+use super::{
+    BESIDE_EVERY, GLANCE, HASTE, KILLED_MAX, NOT_YET, NotOpened, PATIENCE, PAUSE_FIRST, PAUSE_MAX,
+    PROVEN_AFTER, Supervisor, did, not_laid, now,
+};
+use crate::signer::line::Line;
+use crate::{OpenFault, SignFault};
+
+impl Supervisor {
+    /// Has the next attempt come after a pause: none after long service, then longer ones.
+    pub(super) fn retry(&mut self) {
+        if self.retry_at.is_some() {
+            return;
+        }
+        let proven = |since: Instant| now().saturating_duration_since(since) >= PROVEN_AFTER;
+        if self.served_since.take().is_some_and(proven) {
+            self.pause = Duration::ZERO;
+        }
+        self.retry_at = Some(now() + self.pause);
+        self.pause = (self.pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX);
+    }
+
+    /// Tries once to get back what does not serve.
+    pub(super) fn recover(&mut self) {
+        self.retry_at = None;
+        self.lines.retain(|line| line.strong_count() > 0);
+        self.hear_pending();
+        for opening in std::mem::take(&mut self.slow) {
+            self.go_on(opening, GLANCE);
+        }
+        if self.none_serves() {
+            self.leave_process();
+        } else {
+            self.open_where_others_are_served();
+        }
+        let slow = !self.lost().is_empty() && self.may_begin_anew(now()) && self.begin_anew();
+        if self.lost().is_empty() {
+            self.said.clear();
+            self.served_since = Some(now());
+            self.lost_since = None;
+            for opening in std::mem::take(&mut self.slow) {
+                self.end(opening.process);
+            }
+            return;
+        }
+        if slow {
+            // It has been waited for.
+            self.pause = Duration::ZERO;
+        }
+        self.retry();
+    }
+
+    /// Hears whether the process has opened what it was asked to, where that took it longer.
+    pub(super) fn hear_pending(&mut self) {
+        let Some(Pending { line, lanes, by }) = self.pending.take() else {
+            return;
+        };
+        let Some(process) = &self.process else { return };
+        let opened = match process.hear_opened(GLANCE) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                self.pending = Some(Pending { line, lanes, by });
+                return;
+            }
+            Err(_) => return self.lose_process("ended"),
+        };
+        line.answers(true);
+        let process = process.id();
+        let proved = opening::proved(&line, lanes, opened);
+        // Of one that nobody holds any more, or that is served by now, nothing is wanted.
+        if self.lost().iter().any(|lost| Arc::ptr_eq(lost, &line)) {
+            let laid = proved.and_then(|(_, lanes)| line.lay(lanes, process).map_err(not_laid));
+            self.note(&line, laid);
+        }
+    }
+
+    /// A module that has lost its token may never see it again: it begins anew. A login that is
+    /// under way is let come to its end.
+    fn leave_process(&mut self) {
+        let pending = self.pending.take();
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        match pending {
+            Some(pending) if process.is_trying_a_pin() && now() < pending.by => {
+                self.slow.push(Opening::under_way(process, pending));
+            }
+            _ => {
+                self.end(process);
+            }
+        }
+    }
+
+    fn open_where_others_are_served(&mut self) {
+        let wait = self.haste();
+        for line in self.lost() {
+            if self.pending.is_some() || self.process.is_none() {
+                return;
+            }
+            if !self.is_left_alone(&line) {
+                let opened = self.open(&line, wait).map(drop);
+                line.answers(self.pending.is_none());
+                self.note(&line, opened);
+            }
+        }
+    }
+
+    /// How long a key is waited for before others are not made to wait for it.
+    fn haste(&self) -> Duration {
+        HASTE.max(2 * self.longest_open)
+    }
+
+    /// Keys that are held and do not serve.
+    fn lost(&self) -> Vec<Arc<Line>> {
+        let held = self.lines.iter().filter_map(std::sync::Weak::upgrade);
+        held.filter(|line| !line.is_serving()).collect()
+    }
+
+    /// Whether a PIN of this line's is being tried somewhere: it may be about to be refused, and a
+    /// few wrong ones lock a token for good.
+    pub(super) fn is_left_alone(&self, line: &Line) -> bool {
+        let here = self.process.as_ref().zip(self.pending.as_ref());
+        let here = here.map(|(process, pending)| (process, &pending.line, pending.by));
+        let slow = self.slow.iter();
+        let beside = slow.filter_map(|opening| {
+            let line = opening.at()?;
+            Some((&opening.process, line, opening.by))
+        });
+        let mut all = here.into_iter().chain(beside);
+        let same = |other: &Line| other.source.pin_file == line.source.pin_file;
+        all.any(|(process, at, by)| process.is_trying_a_pin() && now() < by && same(at))
+    }
+
+    fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
+        let uri = &line.source.uri;
+        match opened {
+            Ok(()) => {
+                self.said.remove(uri);
+                tracing::warn!(uri, "the key is proved and signs again");
+            }
+            Err((class, fault)) => {
+                line.cut(class);
+                let said = fault.to_string();
+                if self.said.get(uri) != Some(&said) {
+                    tracing::error!(uri, what = %fault.what, cure = %fault.cure, "{class}");
+                    self.said.insert(uri.clone(), said);
+                }
+            }
+        }
+    }
+
+    /// Whether it is time for another process: always where none of this one's keys serves.
+    fn may_begin_anew(&mut self, now: Instant) -> bool {
+        let lost_since = *self.lost_since.get_or_insert(now);
+        if self.none_serves() {
+            return true;
+        }
+        let may = may_be_tried_beside(now, lost_since, self.beside_at);
+        if may {
+            self.beside_at = Some(now);
+        }
+        may
+    }
+
+    /// Has another process open what is lost, and what is served, if anything is: one that serves a
+    /// key may not see the token of another again, and is not to be ended for that before another
+    /// can take its place. Last comes what was not answered before. Whether it takes its time.
+    fn begin_anew(&mut self) -> bool {
+        if self.serving().any(|line| self.is_left_alone(&line)) {
+            return false;
+        }
+        let mut lost = self.lost();
+        lost.retain(|line| !self.is_left_alone(line));
+        if lost.is_empty() {
+            return false;
+        }
+        let (first, last): (Vec<_>, Vec<_>) = lost.into_iter().partition(|line| line.answered());
+        let lines: Vec<_> = first
+            .into_iter()
+            .chain(self.serving())
+            .chain(last)
+            .collect();
+        let started = match self.killed.len() {
+            0..KILLED_MAX => Process::start(&self.launch),
+            _ => Err(OpenFault::new(
+                format!("{KILLED_MAX} signer processes are killed, and the kernel keeps them"),
+                "see what the HSM's driver says of itself",
+            )),
+        };
+        match started {
+            Ok(process) => self.go_on(Opening::new(process, lines, now()), self.haste()),
+            Err(fault) => {
+                self.note_all(&fault);
+                false
+            }
+        }
+    }
+
+    fn note_all(&mut self, fault: &OpenFault) {
+        for line in self.lost() {
+            self.note(&line, Err((SignFault::TokenGone, fault.clone())));
+        }
+    }
+
+    /// Waits for keys to be opened, and puts them into service. Whether that takes its time: then
+    /// it goes on beside others, where it is at a login or the only one.
+    fn go_on(&mut self, mut opening: Opening, wait: Duration) -> bool {
+        let done = match opening.goes_on(wait) {
+            Ok(done) => done,
+            Err(error) => {
+                self.note_all(&did(&format!("did not open the key: {error}")));
+                self.end(opening.process);
+                return false;
+            }
+        };
+        if let Some(line) = opening.at().cloned() {
+            line.answers(false);
+            if !line.is_serving() {
+                self.note(&line, Err((SignFault::TokenGone, did(NOT_YET))));
+            }
+        }
+        if self.brings_back(&opening) {
+            self.take_over(opening);
+        } else if done {
+            for (line, outcome) in opening.outcomes {
+                if let (false, Err(fault)) = (line.is_serving(), outcome) {
+                    self.note(&line, Err(fault));
+                }
+            }
+            self.end(opening.process);
+        } else if now() < opening.by && (opening.process.is_trying_a_pin() || !self.has_idler()) {
+            self.slow.push(opening);
+        } else {
+            self.end(opening.process);
+        }
+        !done
+    }
+
+    /// Whether a process takes its time already that is not at a login.
+    fn has_idler(&self) -> bool {
+        let mut slow = self.slow.iter();
+        slow.any(|opening| !opening.process.is_trying_a_pin())
+    }
+
+    /// Whether a process has opened a key that is lost, and all that are not.
+    fn brings_back(&self, opening: &Opening) -> bool {
+        let opened = |line: &Arc<Line>| {
+            let its = opening
+                .outcomes
+                .iter()
+                .find(|(of, _)| Arc::ptr_eq(of, line));
+            its.is_some_and(|(_, outcome)| outcome.is_ok())
+        };
+        self.lost().iter().any(opened) && self.serving().all(|line| opened(&line))
+    }
+
+    /// Puts the keys that a process has opened into service, in place of the one before.
+    fn take_over(&mut self, opening: Opening) {
+        let (process, outcomes, pending) = opening.into_parts();
+        for (line, outcome) in outcomes {
+            let was_lost = !line.is_serving();
+            let laid =
+                outcome.and_then(|(_, lanes)| line.lay(lanes, process.id()).map_err(not_laid));
+            line.answers(true);
+            if was_lost || laid.is_err() {
+                self.note(&line, laid);
+            }
+        }
+        let pending_before = std::mem::replace(&mut self.pending, pending);
+        let Some(before) = self.process.replace(process) else {
+            return;
+        };
+        match pending_before {
+            Some(pending) if before.is_trying_a_pin() && now() < pending.by => {
+                self.slow.push(Opening::under_way(before, pending));
+            }
+            _ => self.retired.push((before, now() + self.launch.sign_within)),
+        }
+    }
+}
+
+/// Whether a process may be tried beside one that serves.
+fn may_be_tried_beside(now: Instant, lost_since: Instant, last: Option<Instant>) -> bool {
+    let long = now.saturating_duration_since(lost_since) > PATIENCE;
+    let lately = |last: Instant| now.saturating_duration_since(last) < BESIDE_EVERY;
+    !(long && last.is_some_and(lately))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_beside_one_that_serves_are_tried_often_at_first_and_seldom_after_a_minute() {
+        let lost = now();
+        let after = |seconds: f64| lost + Duration::from_secs_f64(seconds);
+        assert!(may_be_tried_beside(after(0.0), lost, None));
+        assert!(may_be_tried_beside(after(59.0), lost, Some(after(58.6))));
+        assert!(!may_be_tried_beside(after(61.0), lost, Some(after(60.6))));
+        assert!(!may_be_tried_beside(after(65.5), lost, Some(after(60.6))));
+        assert!(may_be_tried_beside(after(65.7), lost, Some(after(60.6))));
+        assert!(may_be_tried_beside(after(600.0), lost, None));
+    }
+}

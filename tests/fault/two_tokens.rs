@@ -1,0 +1,149 @@
+//! Two tokens behind one module, of which one fails: whoever needs the other does not notice.
+
+use std::time::{Duration, Instant};
+
+use crate::breaking_module::{BreakingModule, How};
+use crate::harness::origin::Origin;
+use crate::harness::pki::Key;
+use crate::harness::softhsm::{PIN, Token};
+use crate::harness::stage::{House, Stage};
+use crate::harness::{command, run_well, signal, wait_until, within};
+
+const OTHER: &str = "t8gate-other";
+/// Within which what is back serves.
+const BACK: Duration = Duration::from_secs(1);
+/// Longer than a key may take to be opened.
+const LONG: Duration = Duration::from_secs(13);
+
+/// A house whose server key is in one token and whose issuer's in another, of one module.
+fn house() -> (House, BreakingModule) {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
+    let module = BreakingModule::around(&token.module, stage.scratch.path());
+    stage
+        .config
+        .set_text("tls.key.module", module.module.display());
+    stage.issue_tokens_from(&token);
+    initialise_another(&token);
+    let uri = format!("pkcs11:token={OTHER};object=issuer");
+    stage.config.set_text("oauth.key.uri", uri);
+    let environment = module.environment.iter().cloned();
+    stage.environment.extend(environment);
+    stage.watch();
+    let house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    assert!(serves(&house));
+    assert_eq!(house.gateway.signer_pids().len(), 1, "one module");
+    (house, module)
+}
+
+fn initialise_another(token: &Token) {
+    let conf = |name: &str| {
+        let mut tool = command(name);
+        tool.env("SOFTHSM2_CONF", &token.configuration);
+        tool
+    };
+    let mut init = conf("softhsm2-util");
+    init.args(["--init-token", "--free", "--label", OTHER, "--pin", PIN]);
+    run_well(init.args(["--so-pin", "13579111"]));
+    let mut generate = conf("pkcs11-tool");
+    generate.arg("--module").arg(&token.module);
+    generate.args(["--token-label", OTHER, "--login", "--pin", PIN]);
+    generate.args(["--keypairgen", "--key-type", "EC:prime256v1"]);
+    run_well(generate.args(["--label", "issuer", "--id", "07"]));
+}
+
+fn serves(house: &House) -> bool {
+    let dialer = house.stage.dialer(&house.stage.acme);
+    dialer.connect(house.gateway.address).is_ok()
+}
+
+/// Whether the key in the other token has been brought back.
+fn other_is_back(house: &House) -> bool {
+    let back = |line: &str| line.contains("is proved and signs again") && line.contains(OTHER);
+    house.gateway.log().lines().any(back)
+}
+
+fn kill_signer(house: &House) {
+    let signer = house.gateway.signer_pid();
+    signal(signer, "KILL");
+    wait_until("its end", || !house.gateway.signer_pids().contains(&signer));
+}
+
+fn serves_for(house: &House, time: Duration) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        assert!(serves(house), "{}", house.gateway.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_hangs_when_keys_are_opened_does_not_keep_the_other_ones_key() {
+    let (house, module) = house();
+    module.breaks(How::HangsWith(OTHER));
+    kill_signer(&house);
+    // Whether it is asked for first or last.
+    assert!(
+        within(2 * BACK, || serves(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    serves_for(&house, LONG);
+    assert!(!other_is_back(&house));
+    let log = house.gateway.log();
+    assert!(
+        log.contains(OTHER) && log.contains("has not opened the key yet"),
+        "{log}"
+    );
+    module.is_whole();
+    assert!(
+        within(BACK, || other_is_back(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    assert!(serves(&house));
+    wait_until("all processes but one to be gone", || {
+        house.gateway.signer_pids().len() == 1
+    });
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_is_away_and_then_hangs_does_not_take_the_other_ones_key_along() {
+    let (house, module) = house();
+    module.breaks(How::Misses(OTHER));
+    kill_signer(&house);
+    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    module.breaks(How::HangsWith(OTHER));
+    serves_for(&house, LONG);
+    module.breaks(How::Misses(OTHER));
+    serves_for(&house, BACK);
+    assert!(!other_is_back(&house));
+    module.is_whole();
+    assert!(
+        within(BACK, || other_is_back(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    wait_until("all processes but one to be gone", || {
+        house.gateway.signer_pids().len() == 1
+    });
+}
+
+/// What a process is told of its PIN comes later than another one is tried.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_that_is_refused_slowly_is_tried_once() {
+    let (house, module) = house();
+    module.breaks(How::RefusesPins);
+    kill_signer(&house);
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!serves(&house));
+    // One for each token: they have a PIN each, which is the same here.
+    assert_eq!(module.pins_refused(), 2, "{}", house.gateway.log());
+}
