@@ -202,7 +202,8 @@ fn terminator(
     Ok((made, names))
 }
 
-/// Names that clients may ask for; none for any.
+/// Names that clients may ask for; none for any. Those of a certificate that is shown for some of its
+/// names are these: who asked for another would be shown another certificate.
 //= TS 33.210 clause 6.2.3
 //# A name that is not this gateway's is refused, also where no names are configured.
 fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
@@ -210,9 +211,11 @@ fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
     if config.listen.any_server_name || !configured.is_empty() {
         return configured.clone();
     }
-    let leaves = shown.certificates.iter();
-    let leaves = leaves.filter_map(|certificate| certificate.chain.first());
-    let mut names: Vec<String> = leaves.flat_map(|leaf| tls::dns_names(leaf)).collect();
+    let names_of = |shown: &ServerCertificate| match (&shown.names[..], shown.chain.first()) {
+        ([], Some(leaf)) => tls::dns_names(leaf),
+        (names, _) => names.to_vec(),
+    };
+    let mut names: Vec<String> = shown.certificates.iter().flat_map(names_of).collect();
     names.sort();
     names.dedup();
     names

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
 use super::crl_fetch::FetchFault;
@@ -135,8 +135,8 @@ pub struct OcspKeeper {
     current: Arc<Current>,
     counts: Arc<OcspCounts>,
     until: Option<oneshot::Sender<()>>,
-    /// Rung when files are to be looked at now.
-    bell: Arc<Notify>,
+    /// How often files were to be looked at now.
+    bell: watch::Sender<u64>,
 }
 
 impl OcspKeeper {
@@ -146,13 +146,13 @@ impl OcspKeeper {
             current,
             counts,
             until: None,
-            bell: Arc::default(),
+            bell: watch::Sender::default(),
         }
     }
 
     /// Has files of statuses looked at now: one that has changed is read, whole or not.
     pub fn look_now(&self) {
-        self.bell.notify_waiters();
+        self.bell.send_modify(|rung| *rung += 1);
     }
 
     /// Starts the thread if what is in force asks for it and it does not run yet.
@@ -171,7 +171,7 @@ impl OcspKeeper {
             .build()?;
         let (questions, letters) = mpsc::channel(OCSP_QUESTIONS_QUEUED_MAX);
         let (current, counts) = (Arc::clone(&self.current), Arc::clone(&self.counts));
-        let bell = Arc::clone(&self.bell);
+        let bell = self.bell.subscribe();
         let revocation = Arc::clone(&snapshot.revocation);
         let thread = std::thread::Builder::new().name("t8gate-ocsp".to_owned());
         thread.spawn(move || {

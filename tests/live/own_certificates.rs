@@ -122,6 +122,24 @@ fn client_is_shown_the_certificate_of_the_name_it_asks_for() {
     assert!(said.contains("unrecognized name"), "{said}");
 }
 
+/// Whoever asked for it would be shown another certificate, which does not carry it.
+#[test]
+fn name_that_no_certificate_is_shown_for_is_not_served_where_no_names_are_configured() {
+    let unnamed = "unnamed.partner.example";
+    let house = House::open_staged(|stage| {
+        let mut leaf = Leaf::server(PARTNER_HOST);
+        leaf.sans.push(San::Dns(unnamed));
+        stage.config.unset("listen.server_names");
+        also(stage, "partner", &leaf, &[PARTNER_HOST]);
+    });
+    for name in [HOST, PARTNER_HOST] {
+        let said = shown(&house, &["-servername", name]);
+        assert!(said.contains(&format!("CN = {name}")), "{said}");
+    }
+    let said = shown(&house, &["-servername", unnamed]);
+    assert!(said.contains("unrecognized name"), "{said}");
+}
+
 #[test]
 fn certificate_for_a_name_that_it_does_not_carry_is_a_fault_with_its_line() {
     let origin = Origin::start();

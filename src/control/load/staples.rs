@@ -35,7 +35,15 @@ pub(super) fn load(
         held.find(|held| held.staple.is_of_same_as(&staple))
     });
     let before = held.is_some_and(|held| held.place == ocsp.place.value);
-    let staple = held.map_or_else(|| Arc::new(staple), |held| Arc::clone(&held.staple));
+    let staple = match (held, &ocsp.place.value) {
+        // What is read now is nobody's while the rest may be refused still.
+        (Some(held), StatusPlace::File(_)) if !before => {
+            staple.go_on_from(&held.staple);
+            Arc::new(staple)
+        }
+        (Some(held), _) => Arc::clone(&held.staple),
+        (None, _) => Arc::new(staple),
+    };
     let found = match &ocsp.place.value {
         // Looked after already: a file that is wrong now is in nobody else's way.
         place if before => format!("from {place}, as before"),

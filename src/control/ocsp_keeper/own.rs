@@ -1,11 +1,14 @@
 //! The statuses of the gateway's own certificates: those of files are read again when they change,
 //! the others asked for in time, and what has ended is stapled no longer.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::{NoStatus, OcspCounts, Outcomes, RETRY_AFTER, later};
@@ -24,27 +27,70 @@ const ASK_EVERY_S_MIN: u64 = 5;
 /// Between two questions in vain at most.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
+/// A status that is kept.
+struct Kept {
+    from: Arc<StapleFrom>,
+    bell: Bell,
+    task: AbortHandle,
+}
+
+/// Rings when files are to be looked at now.
+#[derive(Clone)]
+struct Bell {
+    rung: watch::Receiver<u64>,
+    /// As of the last look.
+    heard: Rc<Cell<u64>>,
+}
+
+impl Bell {
+    /// For what has just been read.
+    fn new(rung: &watch::Receiver<u64>) -> Self {
+        let heard = *rung.borrow();
+        Self {
+            rung: rung.clone(),
+            heard: Rc::new(Cell::new(heard)),
+        }
+    }
+
+    /// That it rings, or that it did while nobody listened.
+    async fn rings(&self) {
+        let heard = self.heard.get();
+        let mut rung = self.rung.clone();
+        match rung.wait_for(|rung| *rung != heard).await {
+            Ok(rung) => self.heard.set(*rung),
+            // Nobody can ring it any more.
+            Err(_) => pending().await,
+        }
+    }
+}
+
 /// Keeps what is in force, and what will be.
-pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>, bell: Arc<Notify>) {
-    let mut kept: Vec<(Arc<StapleFrom>, AbortHandle)> = Vec::new();
+pub(super) async fn keep(
+    current: Arc<Current>,
+    counts: Arc<OcspCounts>,
+    rung: watch::Receiver<u64>,
+) {
+    let mut kept: Vec<Kept> = Vec::new();
     loop {
         let wanted = current.load_full();
-        kept.retain(|(from, task)| {
-            let stays = wanted
-                .staples
-                .iter()
-                .any(|wanted| Arc::ptr_eq(wanted, from));
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
+        let is_wanted = |kept: &mut Kept| {
+            let mut wanted = wanted.staples.iter();
+            wanted.any(|wanted| Arc::ptr_eq(wanted, &kept.from))
+        };
+        let gone: Vec<_> = kept.extract_if(.., |kept| !is_wanted(kept)).collect();
+        gone.iter().for_each(|gone| gone.task.abort());
         for from in &wanted.staples {
-            if !kept.iter().any(|(kept, _)| Arc::ptr_eq(kept, from)) {
-                let (its, counts) = (Arc::clone(from), Arc::clone(&counts));
-                let bell = Arc::clone(&bell);
-                let task = spawn_local(async move { keep_one(&its, &counts.own, &bell).await });
-                kept.push((Arc::clone(from), task.abort_handle()));
+            if !kept.iter().any(|kept| Arc::ptr_eq(&kept.from, from)) {
+                // Every reload makes another of the same: what has been rung for that is not lost.
+                let same = gone.iter().find(|gone| gone.from.place == from.place);
+                let bell = same.map_or_else(|| Bell::new(&rung), |same| same.bell.clone());
+                let (its, counts, heard) = (Arc::clone(from), Arc::clone(&counts), bell.clone());
+                let task = spawn_local(async move { keep_one(&its, &counts.own, &heard).await });
+                kept.push(Kept {
+                    from: Arc::clone(from),
+                    bell,
+                    task: task.abort_handle(),
+                });
             }
         }
         let staples = wanted.staples.iter().map(|from| Arc::clone(&from.staple));
@@ -54,7 +100,7 @@ pub(super) async fn keep(current: Arc<Current>, counts: Arc<OcspCounts>, bell: A
     }
 }
 
-async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Notify) {
+async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Bell) {
     match &from.place {
         StatusPlace::File(file) => watch(from, file, counts, bell).await,
         StatusPlace::Url(url) => ask_again(from, url, counts).await,
@@ -63,11 +109,11 @@ async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Notify) {
 
 /// Reads a file again when it has changed, and is no longer being written: when two looks find the
 /// same, or when the bell rings: whoever does that says that it is whole.
-async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Notify) {
+async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
     let (mut read, mut seen) = (None, Stamp::of(file));
     loop {
         let rung = tokio::select! {
-            () = bell.notified() => true,
+            () = bell.rings() => true,
             () = pause(from, LOOK_EVERY) => false,
         };
         let now = Stamp::of(file);
@@ -175,4 +221,34 @@ fn note(from: &StapleFrom, taken: Result<Times, NoStatus>, counts: &Outcomes) ->
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between two looks nobody listens, and a reload starts another listener in the place of one
+    /// that has not listened yet.
+    #[tokio::test]
+    async fn bell_that_rings_while_nobody_listens_is_heard_later_and_once() {
+        let ringer = watch::Sender::new(7);
+        let bell = Bell::new(&ringer.subscribe());
+        let is_heard_by = async |bell: &Bell| {
+            tokio::select! {
+                biased;
+                () = bell.rings() => true,
+                () = std::future::ready(()) => false,
+            }
+        };
+        assert!(!is_heard_by(&bell).await, "before it rings");
+        ringer.send_modify(|rung| *rung += 1);
+        ringer.send_modify(|rung| *rung += 1);
+        let another = bell.clone();
+        assert!(is_heard_by(&another).await, "lost");
+        assert!(!is_heard_by(&another).await && !is_heard_by(&bell).await);
+        ringer.send_modify(|rung| *rung += 1);
+        drop(ringer);
+        assert!(is_heard_by(&bell).await, "lost at the end");
+        assert!(!is_heard_by(&bell).await, "rung by nobody");
+    }
 }

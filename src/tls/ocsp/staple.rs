@@ -44,6 +44,13 @@ impl Staple {
         }
     }
 
+    /// Begins with what another of the same certificate holds, and takes nothing older.
+    pub fn go_on_from(&self, other: &Self) {
+        let newest = other.newest.load(Ordering::Relaxed);
+        self.newest.store(newest, Ordering::Relaxed);
+        self.held.store(other.held.load_full());
+    }
+
     /// Whether both are of the same certificate.
     pub fn is_of_same_as(&self, other: &Self) -> bool {
         self.issuer.id() == other.issuer.id() && self.serial == other.serial
