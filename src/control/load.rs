@@ -202,8 +202,8 @@ fn terminator(
     Ok((made, names))
 }
 
-/// Names that clients may ask for; none for any. Those of a certificate that is shown for some of its
-/// names are these: who asked for another would be shown another certificate.
+/// Names that clients may ask for; none for any. Those of a certificate that is shown for some of
+/// its names are these: who asked for another would be shown another certificate.
 //= TS 33.210 clause 6.2.3
 //# A name that is not this gateway's is refused, also where no names are configured.
 fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
