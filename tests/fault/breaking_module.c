@@ -1,6 +1,6 @@
 /* A PKCS#11 module around another one, which it breaks on demand: what a vendor's library may do
  * to its process. PKCS11_BROKEN names the true module, PKCS11_BREAK a file; while that says how,
- * a signature aborts, writes to no memory, or never returns; sessions with the token that it names
+ * a signature aborts, writes to no memory, or never returns (if one is named, of one token); sessions with the token that it names
  * are not opened, or that never returns; or PINs are refused, slowly, and each is written down. */
 #include <dlfcn.h>
 #include <signal.h>
@@ -17,12 +17,15 @@ struct functions {
     unsigned char version[2];
     any *function[68];
 };
-enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, SIGN = 43 };
+enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, OPEN_SESSION = 12, GET_SESSION_INFO = 15,
+       LOGIN = 18, SIGN = 43 };
 enum { GENERAL_ERROR = 5, PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0, LABEL_LENGTH = 32 };
 typedef rv get_list(struct functions **);
 typedef rv get_token_info(unsigned long slot, unsigned char *info);
 typedef rv open_session(unsigned long slot, unsigned long flags, void *application, void *notify,
                         unsigned long *session);
+/* CK_SESSION_INFO: the slot first. */
+typedef rv get_session_info(unsigned long session, unsigned long info[4]);
 typedef rv login(unsigned long session, unsigned long user, unsigned char *pin,
                  unsigned long length);
 typedef rv sign(unsigned long session, unsigned char *data, unsigned long length,
@@ -31,6 +34,7 @@ typedef rv sign(unsigned long session, unsigned char *data, unsigned long length
 static struct functions broken;
 static get_token_info *true_get_token_info;
 static open_session *true_open_session;
+static get_session_info *true_get_session_info;
 static login *true_login;
 static sign *true_sign;
 
@@ -95,6 +99,11 @@ static rv breaking_sign(unsigned long session, unsigned char *data, unsigned lon
         abort();
     if (how == 's')
         raise(SIGSEGV);
+    unsigned long session_info[4] = {0};
+    if (how == 'h' && about[0] != 0
+        && (true_get_session_info(session, session_info) != 0
+            || !is_about(session_info[0], about)))
+        how = 0;
     while (how == 'h')
         pause();
     return true_sign(session, data, length, signature, signature_length);
@@ -115,6 +124,7 @@ rv C_GetFunctionList(struct functions **list)
     true_get_token_info = (get_token_info *)whole->function[GET_TOKEN_INFO];
     true_open_session = (open_session *)whole->function[OPEN_SESSION];
     broken.function[OPEN_SESSION] = (any *)breaking_open_session;
+    true_get_session_info = (get_session_info *)whole->function[GET_SESSION_INFO];
     true_login = (login *)whole->function[LOGIN];
     broken.function[LOGIN] = (any *)breaking_login;
     true_sign = (sign *)whole->function[SIGN];

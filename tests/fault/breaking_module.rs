@@ -12,6 +12,8 @@ pub enum How {
     /// By a pointer to nothing.
     Crashes,
     Hangs,
+    /// With the token of this label, and no other.
+    HangsToSignWith(&'static str),
     /// Opening a session with the token of this label does not return until it is whole.
     HangsWith(&'static str),
     /// That token is not there.
@@ -51,6 +53,7 @@ impl BreakingModule {
             How::Aborts => "abort".to_owned(),
             How::Crashes => "segfault".to_owned(),
             How::Hangs => "hang".to_owned(),
+            How::HangsToSignWith(token) => format!("hang {token}"),
             How::HangsWith(token) => format!("open {token}"),
             How::Misses(token) => format!("none {token}"),
             How::RefusesPins => "pins".to_owned(),

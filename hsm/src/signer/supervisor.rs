@@ -249,6 +249,18 @@ impl Supervisor {
             Letter::Trouble { line, .. } if line.is_serving() => {}
             // Of a process before this one, which opened others and not this line.
             Letter::Trouble { line, .. } if !self.has_opened(&line) => self.retry(),
+            // Others are served: another process is to open it before this one is ended.
+            Letter::Trouble {
+                line,
+                trouble: Trouble::Silent,
+            } if !self.none_serves() => {
+                tracing::error!(
+                    uri = line.source.uri,
+                    "the token did not sign in time; another process is tried"
+                );
+                line.answers(false);
+                self.retry();
+            }
             Letter::Trouble { trouble, .. } => match trouble {
                 Trouble::Silent => self.lose_process("did not sign in time and is killed"),
                 Trouble::Broken => self.lose_process("ended"),

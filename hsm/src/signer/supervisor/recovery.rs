@@ -104,7 +104,7 @@ impl Supervisor {
             if self.pending.is_some() || self.process.is_none() {
                 return;
             }
-            if !self.is_left_alone(&line) {
+            if line.answered() && !self.is_left_alone(&line) {
                 let opened = self.open(&line, wait).map(drop);
                 line.answers(self.pending.is_none());
                 self.note(&line, opened);
@@ -220,6 +220,9 @@ impl Supervisor {
                 return false;
             }
         };
+        for (line, _) in &opening.outcomes {
+            line.answers(true);
+        }
         if let Some(line) = opening.at().cloned() {
             line.answers(false);
             if !line.is_serving() {
