@@ -31,7 +31,9 @@ pub fn main(file: &Path) -> ExitCode {
         if !faults.iter().any(|fault| fault.key == "audit.file") {
             report.note("audit", Ok(((), audit(config))));
         }
-        report.note("upstream", upstream(config));
+        if !faults.iter().any(|fault| fault.key.starts_with("upstream")) {
+            report.note("upstream", upstream(config));
+        }
         print(file, read, &report);
         config::add(&mut faults, report.faults());
     }

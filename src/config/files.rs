@@ -57,6 +57,17 @@ impl NamedFile {
         )
     }
 
+    /// Whether it holds up whoever opens it, or does something else then than being read. Those who
+    /// keep lists and statuses see to that themselves.
+    pub(super) fn holds_up(&self) -> bool {
+        let kept = matches!(
+            self.kind,
+            FileKind::Appended | FileKind::Crl | FileKind::Ocsp | FileKind::Folder
+        );
+        let strange = |found: fs::Metadata| !found.is_file() && !found.is_dir();
+        !kept && fs::metadata(&self.path).is_ok_and(strange)
+    }
+
     /// Looks at the file.
     pub(super) fn check(self) -> Result<(), Fault> {
         let Self {

@@ -1,7 +1,7 @@
 //! The configuration as written to the configuration as meant, all faults in one report.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -15,8 +15,8 @@ use super::value::{
     steering, text, twice, watch, when_unwritable,
 };
 use super::{
-    Admin, Audit, Config, Fault, HugePages, Listen, Located, Memory, OwnCertificate, Reload,
-    Steering, Tls, Upstream, WhenUnwritable,
+    Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
+    Reload, Steering, Tls, Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
@@ -55,6 +55,8 @@ pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
         }
     };
     let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
+    // Whoever opens a pipe waits for who writes to it: then nobody goes on to open anything.
+    let config = config.filter(|_| !files.iter().any(NamedFile::holds_up));
     faults.extend(files.into_iter().filter_map(|named| named.check().err()));
     faults.sort_by_key(place);
     (config, faults)
@@ -64,7 +66,12 @@ pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
 pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
     let is_new = |fault: &Fault| fault.line == 0 || faults.iter().all(|f| f.line != fault.line);
     let later: Vec<Fault> = later.into_iter().filter(is_new).collect();
-    faults.extend(later);
+    for fault in later {
+        // Several certificates may have found the same.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
     faults.sort_by_key(place);
 }
 
@@ -110,8 +117,19 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
     let clients = clients::clients(root, partners.as_deref());
     let revocation = revocation::revocation(root);
     let upstream = upstream(root.section("upstream"), listen.as_ref());
+    // Nothing else goes by it: what else is wrong is looked for all the same.
+    let upstream = upstream.unwrap_or(Upstream {
+        address: Located {
+            value: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            line: 0,
+        },
+        connections_idle_max: UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
+    });
     let limits = limits(root.section("limits"));
-    let deadlines = deadlines(root.section("deadlines"));
+    let keys = tls.iter().flat_map(Tls::keys);
+    let in_token = { keys }.any(|key| matches!(key, KeySource::Pkcs11 { .. }));
+    let waits = (root.has("ocsp"), in_token);
+    let deadlines = deadlines(root.section("deadlines"), waits);
     let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listen.as_ref());
     let audit = audit(root.optional_section("audit"));
@@ -124,7 +142,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         partners: partners?,
         clients: clients?,
         revocation: revocation?,
-        upstream: upstream?,
+        upstream,
         limits,
         deadlines,
         memory,
@@ -423,7 +441,8 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
     limits
 }
 
-fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
+/// A handshake may have to wait for a responder, and for a token.
+fn deadlines(mut section: Section<'_, '_>, (asks, in_token): (bool, bool)) -> Deadlines {
     const HOUR_MS: u64 = 3_600_000;
     let d = Deadlines::default();
     // Below one sweep nothing is kept; zero would refuse everybody.
@@ -468,6 +487,22 @@ fn deadlines(mut section: Section<'_, '_>) -> Deadlines {
             key,
             Wrong::new(what, "lower it, or raise deadlines.exchange"),
         );
+    }
+    let whole = deadlines.handshake;
+    let parts = [
+        ("ocsp", deadlines.ocsp, asks),
+        ("signature", deadlines.signature, in_token),
+    ];
+    for (key, part, waited_for) in parts.into_iter().filter(|(_, part, _)| *part >= whole) {
+        // One that nobody has written, and nothing waits for, is in nobody's way.
+        let line = section.line_of(key);
+        let line = line.or(section.line_of("handshake").filter(|_| waited_for));
+        if let Some(line) = line {
+            let (part, whole) = (show_duration(part), show_duration(whole));
+            let what = format!("{part} is no less than a whole handshake may take ({whole})");
+            let cure = "lower it below deadlines.handshake, or raise that";
+            section.fault(line, key, Wrong::new(what, cure));
+        }
     }
     deadlines
 }

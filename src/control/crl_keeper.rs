@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::crl_fetch::{self, Fetched, Validators};
+use super::regular_file::{self, NotOpened};
 use crate::clock::UnixSeconds;
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
@@ -341,7 +342,10 @@ pub fn take(file: &Path, revocation: &Revocation) -> Result<usize, CrlFault> {
 /// # Errors
 /// Why it is not to be used.
 pub fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
-    let mut file = File::open(file).map_err(|_| CrlFault::Unreadable)?;
+    let mut file = regular_file::open(file).map_err(|why| match why {
+        NotOpened::NotRegular => CrlFault::NotRegular,
+        NotOpened::Kernel(_) => CrlFault::Unreadable,
+    })?;
     revocation.read(&mut file)
 }
 
@@ -375,6 +379,8 @@ struct Known {
     issuers: Arc<Vec<CrlIssuer>>,
     generation: u64,
     delta: bool,
+    /// It was said that the file is gone.
+    gone: bool,
     /// When a list is looked at again that had not begun.
     early_until: Option<UnixSeconds>,
 }
@@ -393,6 +399,7 @@ impl Watched {
             generation: revocation.generation(),
             // What has been read before may be one.
             delta: true,
+            gone: false,
             early_until: None,
         });
         Self {
@@ -417,6 +424,17 @@ impl Watched {
         let mut known = self.known.borrow_mut();
         let now = Stamp::of(&self.file);
         let changed = now != known.read && (whole || now == known.seen) && now.is_some();
+        // Once, and not where another is just being put in its place.
+        let gone = now.is_none() && (known.gone || known.seen.is_none());
+        if gone && !known.gone {
+            tracing::warn!(
+                list = self.from.name,
+                hint = "put it back, or a newer one in its place; without it there is no restart",
+                "the file of a revocation list is not there any more: what is in use stays until \
+                 it ends"
+            );
+        }
+        known.gone = gone;
         known.seen = now;
         // Whose lists are taken may have changed, or the complete list that a delta goes with. What
         // another complete list says is nothing to this one.

@@ -12,7 +12,7 @@ use crate::clock::UnixSeconds;
 use crate::config::{Config, CrlPlace, CrlSource, Fault, OcspResponder, Partner, RevocationPolicy};
 use crate::snapshot::Responder;
 use crate::tls::ocsp::OcspIssuer;
-use crate::tls::revocation::{CrlIssuer, Policy, Revocation, Rules};
+use crate::tls::revocation::{CrlFault, CrlIssuer, Policy, Revocation, Rules};
 
 /// How a group's certificates are judged: as it says itself, else as all are.
 pub fn rules(config: &Config, partner: &Partner) -> Rules {
@@ -213,7 +213,14 @@ pub fn issuers(config: &Config, report: &mut Report) -> Vec<CrlIssuer> {
 
 fn of_file(source: &CrlSource, file: &Path, revocation: &Revocation) -> Result<String, Fault> {
     let taken = take(file, revocation).map_err(|refused| {
-        let (what, cure) = refused.explained();
+        let (what, cure) = match refused {
+            // Nothing is in use yet, and it would be the same at the next start.
+            CrlFault::NumberWentBack => (
+                "its CRL number is lower than that of another list of its CA, named before it",
+                "name the newer of the two alone: it holds all that the older one holds",
+            ),
+            refused => refused.explained(),
+        };
         fault(&source.place, "crl.file", what, cure)
     });
     taken.map(|entries| format!("{entries} serial numbers"))

@@ -4,6 +4,13 @@ use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
 use super::Refusal;
 
+pub(super) const RECORD_OVERFLOW: u8 = 22;
+pub(super) const DECODE_ERROR: u8 = 50;
+pub(super) const PROTOCOL_VERSION: u8 = 70;
+pub(super) const INTERNAL_ERROR: u8 = 80;
+pub(super) const MISSING_EXTENSION: u8 = 109;
+pub(super) const UNRECOGNIZED_NAME: u8 = 112;
+
 const CONTENT_ALERT: u8 = 21;
 const CONTENT_APPLICATION_DATA: u8 = 23;
 

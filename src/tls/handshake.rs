@@ -34,12 +34,6 @@ use crate::clock::UnixSeconds;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::peer::Peer;
 
-const ALERT_DECODE_ERROR: u8 = 50;
-const ALERT_PROTOCOL_VERSION: u8 = 70;
-const ALERT_INTERNAL_ERROR: u8 = 80;
-const ALERT_MISSING_EXTENSION: u8 = 109;
-const ALERT_UNRECOGNIZED_NAME: u8 = 112;
-
 /// What all handshakes of a listener have in common on one shard.
 pub struct Terminator {
     config: Arc<ServerConfig>,
@@ -310,7 +304,7 @@ impl Handshake {
     /// Gives up because the token cannot be asked: leaves the alert `internal_error` in `outgoing`.
     pub fn refuse_unsigned(&mut self) -> Refusal {
         if self.outcome.is_none() {
-            self.plain_alert(ALERT_INTERNAL_ERROR);
+            self.plain_alert(alerts::INTERNAL_ERROR);
             self.outcome = Some(Err(Refusal::SignerFailed));
         }
         Refusal::SignerFailed
@@ -325,7 +319,7 @@ impl Handshake {
     /// The client has done nothing wrong, and the same hello may be served a moment later:
     /// `handshake_failure` would tell it that its offer is no good.
     pub fn refuse_dhe(&mut self) -> Refusal {
-        self.plain_alert(ALERT_INTERNAL_ERROR);
+        self.plain_alert(alerts::INTERNAL_ERROR);
         self.outcome = Some(Err(Refusal::DheOverLimit));
         Refusal::DheOverLimit
     }
@@ -442,8 +436,12 @@ impl Handshake {
                 }
                 // rustls lets a warning pass, and then a hello behind it that was not looked at.
                 Hello::Other if self.phase == Phase::Hello => {
-                    self.plain_alert(ALERT_DECODE_ERROR);
+                    self.plain_alert(alerts::DECODE_ERROR);
                     return Err(Refusal::NotTls);
+                }
+                Hello::Oversized => {
+                    self.plain_alert(alerts::RECORD_OVERFLOW);
+                    return Err(Refusal::Protocol);
                 }
                 // Nothing is signed for it, and rustls finds the word and the alert.
                 Hello::Other => {}
@@ -604,7 +602,7 @@ impl Handshake {
         let noted = turn.refusal();
         if noted == Some(Refusal::SignerFailed) {
             // rustls sends no alert for this, and its ServerHello is not out: plaintext is right.
-            self.plain_alert(ALERT_INTERNAL_ERROR);
+            self.plain_alert(alerts::INTERNAL_ERROR);
             return Refusal::SignerFailed;
         }
         let sent = self.outgoing.len();
@@ -650,8 +648,8 @@ impl Handshake {
     fn check_form(&mut self) -> Result<(), Refusal> {
         let hello = message(&self.incoming);
         let alert = match hello::version(&hello) {
-            Some(version) if *version < [3, 3][..] => ALERT_PROTOCOL_VERSION,
-            _ if hello::lacks_extension(&hello) => ALERT_MISSING_EXTENSION,
+            Some(version) if *version < [3, 3][..] => alerts::PROTOCOL_VERSION,
+            _ if hello::lacks_extension(&hello) => alerts::MISSING_EXTENSION,
             _ => return Ok(()),
         };
         self.plain_alert(alert);
@@ -685,7 +683,7 @@ impl Handshake {
             if is_known {
                 return Ok(());
             }
-            self.plain_alert(ALERT_UNRECOGNIZED_NAME);
+            self.plain_alert(alerts::UNRECOGNIZED_NAME);
             return Err(Refusal::UnknownSni);
         }
         Ok(())

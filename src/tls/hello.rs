@@ -16,6 +16,8 @@ const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
 const EXTENSION_SIGNATURE_ALGORITHMS: u16 = 13;
 const EXTENSION_SUPPORTED_VERSIONS: u16 = 43;
 const EXTENSION_KEY_SHARE: u16 = 51;
+/// Of a record in the clear, without its header.
+const PLAIN_BYTES_MAX: usize = 1 << 14;
 /// The hybrid group that comes before all others.
 pub(super) const HYBRID: NamedGroup = NamedGroup::X25519MLKEM768;
 
@@ -60,6 +62,8 @@ pub(super) fn message(records: &[u8]) -> Cow<'_, [u8]> {
 pub(super) enum Hello {
     Partial,
     Complete,
+    /// A record says to be longer than one in the clear may be.
+    Oversized,
     Other,
 }
 
@@ -93,7 +97,13 @@ impl HelloScan {
             if !expected(content) {
                 return Hello::Other;
             }
-            let Some(body) = after.get(..usize::from(high) << 8 | usize::from(low)) else {
+            let length = usize::from(high) << 8 | usize::from(low);
+            //= RFC 8446 section 5.1
+            //# A longer record is refused by record_overflow, and not waited for.
+            if length > PLAIN_BYTES_MAX {
+                return Hello::Oversized;
+            }
+            let Some(body) = after.get(..length) else {
                 return Hello::Partial;
             };
             self.looked += 5 + body.len();

@@ -109,6 +109,8 @@ impl Hash {
 pub enum OcspFault {
     /// The file ended in an error.
     Unreadable,
+    /// No regular file stands where it should be.
+    NotRegular,
     /// Not the DER of an OCSP response.
     Encoding,
     /// More octets than are read.
@@ -146,6 +148,7 @@ impl OcspFault {
     pub fn word(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
+            Self::NotRegular => "not_regular",
             Self::Encoding => "encoding",
             Self::TooLong => "too_long",
             Self::NoAnswer(_) => "no_answer",
@@ -167,7 +170,14 @@ impl OcspFault {
     /// What is wrong, and what to do about it.
     pub fn explained(self) -> (&'static str, &'static str) {
         match self {
-            Self::Unreadable => ("it cannot be read to its end", "see whether it is there"),
+            Self::Unreadable => (
+                "it cannot be read to its end",
+                "see whether it is there, and whether the gateway's user may read it",
+            ),
+            Self::NotRegular => (
+                "it is no regular file",
+                "put the response itself there: a pipe, a device or a folder is not read",
+            ),
             Self::Encoding => (
                 "it is no OCSP response in DER",
                 "fetch it anew; `openssl ocsp -respin FILE -noverify -resp_text` must read it",

@@ -99,6 +99,8 @@ impl CrlIssuer {
 pub enum CrlFault {
     /// The file or the transfer ended in an error.
     Unreadable,
+    /// No regular file stands where it should be.
+    NotRegular,
     /// Neither the DER nor the PEM of a CRL.
     Encoding,
     /// More octets than are read, in all or in one entry.
@@ -142,6 +144,7 @@ impl CrlFault {
     pub fn word(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
+            Self::NotRegular => "not_regular",
             Self::Encoding => "encoding",
             Self::TooLong => "too_long",
             Self::Version => "version",
@@ -166,7 +169,14 @@ impl CrlFault {
     /// What is wrong, and what to do about it.
     pub fn explained(self) -> (&'static str, &'static str) {
         match self {
-            Self::Unreadable => ("it cannot be read to its end", "see whether it is there"),
+            Self::Unreadable => (
+                "it cannot be read to its end",
+                "see whether it is there, and whether the gateway's user may read it",
+            ),
+            Self::NotRegular => (
+                "it is no regular file",
+                "put the list itself there: a pipe, a device or a folder is not read",
+            ),
             Self::Encoding => (
                 "it is no CRL in DER or PEM",
                 "write it anew; `openssl crl -in FILE -noout -text` must read it",
@@ -225,7 +235,8 @@ impl CrlFault {
             ),
             Self::NumberWentBack => (
                 "its CRL number is lower than that of the one in use",
-                "see whether an old file was put back; a restart takes it all the same",
+                "see whether an old file was put back: a restart takes it where its CA has no \
+                 other; of two complete lists of one CA, name the newer one alone",
             ),
             Self::DeltaWithoutBase => (
                 "it is a delta to a complete CRL that is not in use",

@@ -391,3 +391,29 @@ fn connections_are_shared_out_evenly_over_two_shards() {
         assert!(first.max(second) <= fair, "{first} and {second}");
     }
 }
+
+/// What one value hides of another is found by the next run only: the operator needs two restarts.
+#[test]
+fn wrong_names_are_told_beside_a_wrong_upstream_and_beside_a_certificate_that_is_not_there() {
+    let wrong_names = |stage: &mut Stage| {
+        stage.config.set_text("tls.profile", "tls1.0");
+        stage.config.set("tls.waive", "[\"no_such_rule\"]");
+    };
+    let words = ["tls.profile: there is no", "tls.waive: there is no rule"];
+    let upstream = |stage: &mut Stage| {
+        wrong_names(stage);
+        stage.config.set_text("upstream.address", "scef");
+    };
+    faulty(
+        upstream,
+        &[&words[..], &["upstream.address", "3 faults"]].concat(),
+    );
+    let certificate = |stage: &mut Stage| {
+        wrong_names(stage);
+        stage.config.set_text("tls.certificate", "none.pem");
+    };
+    faulty(
+        certificate,
+        &[&words[..], &["tls.certificate", "3 faults"]].concat(),
+    );
+}

@@ -1,8 +1,7 @@
 //! What becomes of revocation lists when the configuration that names them changes while the
 //! gateway serves.
 
-use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,7 @@ use crate::harness::origin::Origin;
 use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{command, mint, run_well, wait_until};
-use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload_in_vain, rewrite, said};
+use crate::reload::{APPLIED, ON_SIGNAL, reload_in_vain, rewrite, said};
 use crate::revocation::{TAKEN, replace};
 use crate::trust_lost::let_shards_look;
 
@@ -358,14 +357,17 @@ fn nice_of(house: &House, name: &str) -> Option<i32> {
     numbers.split_whitespace().nth(16)?.parse().ok()
 }
 
-/// A list whose reading takes long, as that of a pipe does into which nobody writes.
+/// A list whose reading takes long, as that does which a server is asked for that says nothing.
 #[test]
 fn lists_are_read_behind_all_other_threads_while_clients_are_served() {
     let mut listed = Listed::open(|_, _| {});
-    let pipe = listed.list.with_file_name("pipe.crl");
-    run_well(command("mkfifo").arg(&pipe));
-    let list = file(&pipe);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("bound");
+    let list = format!("url = \"http://{address}/a.crl\"");
+    let state = listed.house.stage.scratch.path().join("state");
+    std::fs::create_dir_all(&state).expect("our own folder");
     rewrite(&mut listed.house, |config| {
+        config.set_text("revocation.state", state.display());
         config.table("crl", &list);
     });
     listed.house.gateway.hang_up();
@@ -373,13 +375,40 @@ fn lists_are_read_behind_all_other_threads_while_clients_are_served() {
         nice_of(&listed.house, "t8gate-lists") == Some(19)
     });
     assert_eq!(listed.acme_comes(), Ok(200));
-    // Nothing is in it.
-    drop(File::create(&pipe).expect("somebody reads it"));
+    // Nobody will answer.
+    drop(silent);
     wait_until("the end of the reload", || {
-        said(&listed.house, REFUSED) == 1
+        said(&listed.house, APPLIED) == 1
     });
     assert_eq!(nice_of(&listed.house, "t8gate-lists"), None);
+}
+
+/// A pipe into which nobody writes is not waited for, by whoever reads lists and by whoever keeps
+/// them; and that a list is gone is said once.
+#[test]
+fn pipe_in_a_lists_place_holds_nobody_up_and_a_list_that_is_gone_is_said_to_be() {
+    let mut listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let log = |text| said(&listed.house, text);
+    let gone = "the file of a revocation list is not there any more";
+    std::fs::remove_file(&listed.list).expect("our own file");
+    wait_until("that the list is gone", || log(gone) == 1);
+    run_well(command("mkfifo").arg(&listed.list));
+    wait_until("that it is a pipe", || log("it is no regular file") == 1);
+    assert!(listed.globex_comes().is_err(), "the list in use stays");
+    std::fs::remove_file(&listed.list).expect("our own file");
+    let next = listed.ca.list("next.crl", DAY_S);
+    replace(&listed.list, &next, &[&listed.house.gateway]);
+    let pipe = listed.list.with_file_name("pipe.crl");
+    run_well(command("mkfifo").arg(&pipe));
+    let both = file(&pipe);
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &both);
+    });
+    reload_in_vain(&listed.house);
     assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(said(&listed.house, gone), 1);
 }
 
 /// While lists and CAs come and go, whoever is good is let in and whoever is revoked is not, at any

@@ -1,5 +1,6 @@
 //! Lists that come from files and from a real server on loopback, and what becomes of bad ones.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
@@ -186,6 +187,33 @@ fn file_that_changes_is_read_again_and_a_bad_one_changes_nothing() {
     // An old one put back is refused.
     fs::write(&file, list(&ca, 1, &[5])).unwrap();
     eventually("the old list is looked at", || counts.refused() == 2);
+    assert!(is_revoked(&revocation, &ca, 6));
+}
+
+#[test]
+fn pipe_in_a_lists_place_is_refused_and_the_next_list_is_taken() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let file = folder.path().join("a.crl");
+    fs::write(&file, list(&ca, 1, &[5])).unwrap();
+    let revocation = revocation(&ca);
+    take(&file, &revocation).unwrap();
+    let counts = Arc::new(CrlCounts::default());
+    let keeper = start(&revocation, from_file(&file), &counts);
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    // Nobody ever writes to it.
+    keeper.look_now();
+    assert_eq!(counts.refused(), 1);
+    let refused = read(&file, &revocation).err();
+    assert_eq!(refused, Some(CrlFault::NotRegular));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    eventually("the folder is refused too", || counts.refused() == 2);
+    assert!(is_revoked(&revocation, &ca, 5));
+    fs::remove_dir(&file).unwrap();
+    fs::write(&file, list(&ca, 2, &[6])).unwrap();
+    eventually("the next list is in use", || counts.taken() == 1);
     assert!(is_revoked(&revocation, &ca, 6));
 }
 

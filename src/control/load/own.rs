@@ -195,8 +195,11 @@ fn server_chain(
     now: UnixSeconds,
 ) -> Result<(Chain, String), Vec<Fault>> {
     let key = format!("{}.certificate", written.section);
-    let chain = certificates(written.certificate, &key).map_err(|fault| vec![fault])?;
-    let waived = waived(&config.tls.waive, "tls.waive").map_err(|fault| vec![fault])?;
+    let read = certificates(written.certificate, &key);
+    let (chain, waived) = match (read, waived(&config.tls.waive, "tls.waive")) {
+        (Ok(chain), Ok(waived)) => (chain, waived),
+        (read, waived) => return Err(read.err().into_iter().chain(waived.err()).collect()),
+    };
     let unfit = tls::unfit_to_serve(&chain, waived, now).into_iter();
     let unfit = unfit.map(|unfit| {
         let what = format!("{}: {}", written.certificate.value.display(), unfit.what);

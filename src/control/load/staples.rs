@@ -1,6 +1,5 @@
 //! Whose status is stapled to the gateway's own certificates, and what of it is there already.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::{Running, certificates, fault};
 use crate::clock::UnixSeconds;
 use crate::config::{Fault, Located, Stapling, StatusPlace};
 use crate::control::crl_fetch;
+use crate::control::regular_file::{self, NotOpened};
 use crate::limits::OCSP_RESPONSE_BYTES_MAX;
 use crate::snapshot::StapleFrom;
 use crate::tls::ocsp::{OcspFault, OcspIssuer, Staple, serial_of};
@@ -77,7 +77,10 @@ pub fn take(
     now: UnixSeconds,
 ) -> Result<(UnixSeconds, UnixSeconds), OcspFault> {
     let unreadable = |_| OcspFault::Unreadable;
-    let file = File::open(file).map_err(unreadable)?;
+    let file = regular_file::open(file).map_err(|why| match why {
+        NotOpened::NotRegular => OcspFault::NotRegular,
+        NotOpened::Kernel(_) => OcspFault::Unreadable,
+    })?;
     // One octet more than is read shows that it is too long.
     let bound = u64::try_from(OCSP_RESPONSE_BYTES_MAX + 1).unwrap_or(u64::MAX);
     let mut response = Vec::new();

@@ -478,6 +478,7 @@ fn each_fault_has_a_word_and_an_explanation_of_its_own() {
     use std::collections::BTreeSet;
     let faults = [
         OcspFault::Unreadable,
+        OcspFault::NotRegular,
         OcspFault::Encoding,
         OcspFault::TooLong,
         OcspFault::NoAnswer(1),

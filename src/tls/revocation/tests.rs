@@ -310,6 +310,7 @@ fn same_list_once_more_is_no_other() {
 fn faults_have_words_and_explanations_of_their_own() {
     let all = [
         CrlFault::Unreadable,
+        CrlFault::NotRegular,
         CrlFault::Encoding,
         CrlFault::TooLong,
         CrlFault::Version,
@@ -579,8 +580,22 @@ fn pem_is_read_as_the_der_it_stands_for() {
     let broken = text.replacen("\nM", "\n!", 1);
     assert_eq!(
         read(broken.into_bytes(), &ca).err(),
-        Some(CrlFault::Unreadable)
+        Some(CrlFault::Encoding)
     );
+}
+
+/// What cannot be read may be there a moment later; this is to be written anew.
+#[test]
+fn what_is_no_list_is_called_that_however_short_it_is() {
+    let ca = ca("One", BOTH);
+    let page = "<html>\n<body>sign in</body>\n</html>\n";
+    let cut = "-----BEGIN X509 CRL-----\nMIIB\n";
+    for other in [page, "nonsense", "\u{fe}", "-----BEGIN", cut] {
+        let found = read(other.as_bytes().to_vec(), &ca).err();
+        assert_eq!(found, Some(CrlFault::Encoding), "{other}");
+    }
+    let octets = read(vec![0xff; 10_000], &ca).err();
+    assert_eq!(octets, Some(CrlFault::Encoding));
 }
 
 /// An entry of so many octets in all, by an extension that says nothing.

@@ -120,6 +120,15 @@ impl<R: Read> Window<R> {
                 Ok(0) => break,
                 Ok(read) => self.end += read.min(room.len()),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // Said by the reader of PEM, of what is none; a file says neither.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    return Err(CrlFault::Encoding);
+                }
                 Err(_) => return Err(CrlFault::Unreadable),
             }
         }

@@ -70,6 +70,40 @@ fn record_that_does_not_open_is_told_by_bad_record_mac() {
     assert_eq!(server.alert(), "bad_record_mac");
 }
 
+//= RFC 8446 section 5.1 type=test
+//# A longer record is refused by record_overflow, and not waited for.
+#[test]
+fn record_that_says_to_be_too_long_is_not_waited_for_anywhere_in_a_handshake() {
+    let world = World::new();
+    for content in [20, 22] {
+        let mut server = Handshake::new(&world.plain());
+        server.incoming().extend([content, 3, 1, 0x40, 0]);
+        assert_eq!(server.advance(NOW), Ok(Step::NeedInput));
+        let mut server = Handshake::new(&world.plain());
+        server.incoming().extend([content, 3, 1, 0x40, 1]);
+        assert_eq!(server.advance(NOW), Err(Refusal::Protocol));
+        assert_eq!(server.alert(), "record_overflow");
+        assert_eq!(*server.outgoing(), [21, 3, 3, 0, 2, 2, 22]);
+    }
+    // Behind the hello rustls reads headers itself, and has another word for it.
+    let who = scs_as(&world.ca, &["one.example"]);
+    for (version, content) in [(&TLS12, 22), (&TLS13, 23)] {
+        let (mut server, mut client) = (
+            Handshake::new(&world.plain()),
+            client(&Arc::new(world.config(version, &[&who]))),
+        );
+        take(&mut client, server.incoming());
+        server.advance(NOW).unwrap();
+        give(&mut client, &std::mem::take(server.outgoing())).unwrap();
+        server.incoming().extend([content, 3, 3, 0xff, 0xff]);
+        assert_eq!(server.advance(NOW), Err(Refusal::Protocol));
+        let heard = give(&mut client, &std::mem::take(server.outgoing()));
+        let alert = AlertDescription::DecodeError;
+        assert_eq!(heard, Err(Error::AlertReceived(alert)), "{version:?}");
+        assert_eq!(server.alert(), "decode_error");
+    }
+}
+
 #[test]
 fn nothing_is_said_in_answer_to_an_alert_or_to_one_who_says_too_much() {
     let mut server = Handshake::new(&World::new().plain());

@@ -210,3 +210,17 @@ fn audit_file_that_cannot_be_made_or_written_is_refused() {
     audit(running.to_str().unwrap());
     folder.refused(18, "audit.file", "cannot be written");
 }
+
+/// Whoever opened it would wait for ever.
+#[test]
+fn pipe_in_a_files_place_is_a_fault_and_nobody_is_told_to_open_it() {
+    let folder = Folder::new();
+    let file = folder.0.join("server.pem");
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    let (config, faults) = examine(&folder.0.join("t8gate.toml"));
+    assert_eq!(config, None);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(faults[0].what.contains("is not a regular file"));
+}

@@ -62,3 +62,33 @@ fn word_for_an_unwritable_file_that_is_not_known_is_refused() {
     let text = format!("{SMALL}[audit]\nfile = \"a\"\nwhen_unwritable = \"ignore\"\n");
     refused(&text, 19, "audit.when_unwritable", "neither");
 }
+
+#[test]
+fn what_a_handshake_waits_for_must_be_shorter_than_a_handshake() {
+    let with = |text: &str| format!("{SMALL}[deadlines]\n{text}");
+    for key in ["ocsp", "signature"] {
+        let full = format!("deadlines.{key}");
+        let said = "is no less than a whole handshake may take (10s)";
+        refused(&with(&format!("{key} = \"10s\"\n")), 18, &full, said);
+        refused(&with(&format!("{key} = \"60s\"\n")), 18, &full, said);
+        good(&with(&format!("{key} = \"9s\"\n")));
+        good(&with(&format!("handshake = \"61s\"\n{key} = \"60s\"\n")));
+    }
+    // A default that nothing waits for is in nobody's way.
+    let short = with("handshake = \"2s\"\n");
+    good(&short);
+    let asked = short.clone() + "[[ocsp]]\nissuer = \"ca.pem\"\nurl = \"http://192.0.2.1/\"\n";
+    refused(&asked, 18, "deadlines.ocsp", "3s is no less");
+    let signed = short.replace("key.file = \"server.key\"", TOKEN);
+    refused(&signed, 18, "deadlines.signature", "5s is no less");
+}
+
+/// So that what else is wrong is found in the same go.
+#[test]
+fn upstream_that_is_wrong_leaves_the_rest_to_be_looked_at() {
+    let text = with("address = \"127.0.0.1:8080\"", "address = \"scef\"");
+    let (config, faults, _) = as_meant(&text, Path::new("f"), &cpus());
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(config.is_some());
+    assert!(parsed(&text).is_err());
+}

@@ -1,0 +1,79 @@
+//! Files that are opened again and again while the gateway serves, by whose hand so ever they were
+//! put there: nothing that is no regular file is opened, and nothing is waited for.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Why a file is not opened.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// A pipe, a device, a socket or a folder stands there.
+    NotRegular,
+    /// The kernel does not open it.
+    Kernel(io::Error),
+}
+
+impl From<io::Error> for NotOpened {
+    fn from(error: io::Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+/// Opens a regular file to read it.
+///
+/// # Errors
+/// It is none, or the kernel's.
+pub fn open(path: &Path) -> Result<File, NotOpened> {
+    // Looked at first: to open a device may already do something.
+    if !fs::metadata(path)?.is_file() {
+        return Err(NotOpened::NotRegular);
+    }
+    // And without waiting: it may have become a pipe since, which nobody writes to.
+    let mut options = File::options();
+    options.read(true);
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(NotOpened::NotRegular),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn regular_file_alone_is_opened_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "read").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        let made = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        for name in ["file", "link"] {
+            let mut text = String::new();
+            let mut file = open(&at(name)).unwrap();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "read");
+        }
+        let others = [at("pipe"), at("socket"), folder.path().into()];
+        for other in others
+            .iter()
+            .map(|path| path.as_path())
+            .chain([Path::new("/dev/zero")])
+        {
+            let opened = open(other);
+            assert!(matches!(opened, Err(NotOpened::NotRegular)), "{opened:?}");
+        }
+        let none = open(&at("none"));
+        assert!(matches!(none, Err(NotOpened::Kernel(_))), "{none:?}");
+    }
+}
