@@ -269,3 +269,31 @@ fn older_list_takes_no_kept_ones_place_where_the_server_was_down_at_the_start() 
     assert!(kept(&listed) == newer, "another one is kept");
     assert!(listed.acme_comes().is_err());
 }
+
+/// Under soft-fail everybody is let in of whom nothing is known.
+#[test]
+fn list_is_gone_by_until_the_place_that_is_named_instead_has_brought_one() {
+    let (mut listed, server, _) = with_two_lists();
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    let nobody = url(free_address(), "refresh = \"24h\"");
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl");
+        config.table("crl", &nobody);
+        config.set_text("revocation.policy", "soft-fail");
+    });
+    reload(&listed.house);
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    // Where it has brought none before, the next reload does not wait for it again.
+    let waited = "the revocation list is not there yet";
+    let waits = |log: &str| log.matches(waited).count();
+    assert_eq!(waits(&listed.house.gateway.log()), 1);
+    rewrite(&mut listed.house, |config| {
+        config.set_text("revocation.grace", "5s");
+    });
+    reload(&listed.house);
+    assert_eq!(waits(&listed.house.gateway.log()), 1);
+    assert!(listed.acme_comes().is_err());
+    drop(server);
+}

@@ -84,9 +84,14 @@ fn client_of_an_issuer_in_a_token_is_cut_off_at_once_while_that_is_away() {
 fn client_that_is_taken_out_while_the_signer_hangs_is_cut_off_at_once() {
     let wait_for_signature = 3 * WAIT;
     let (mut house, _token) = house(|stage, _| {
-        let wait = format!("{}s", wait_for_signature.as_secs());
-        for key in ["signature", "handshake", "drain"] {
-            stage.config.set_text(&format!("deadlines.{key}"), &wait);
+        let seconds = wait_for_signature.as_secs();
+        for (key, seconds) in [
+            ("signature", seconds),
+            ("handshake", seconds + 1),
+            ("drain", seconds),
+        ] {
+            let wait = format!("{seconds}s");
+            stage.config.set_text(&format!("deadlines.{key}"), wait);
         }
     });
     let mut globex = globex(&house).expect("a handshake");

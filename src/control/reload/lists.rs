@@ -98,18 +98,33 @@ pub(super) fn read(
     };
     let mut places: Vec<_> = from.iter().map(|from| reading.kept(from)).collect();
     if well && report.faults().is_empty() {
-        reading.fetch_first(&mut places, keeper);
+        reading.fetch_first(&mut places, (before, keeper));
     }
     let mut places = places.into_iter();
+    // What changes a complete list is nothing without it, whichever is named first.
+    let mut deltas = Vec::new();
+    let mut all_known = true;
     for source in &written.revocation.lists {
         let found = match (&source.place.value, places.next()) {
             (CrlPlace::File(file), _) => reading.of_file(source, file),
-            (CrlPlace::Url(_), Some(place)) => Ok(reading.of_url(place, keeper)),
+            (CrlPlace::Url(_), Some(place)) => {
+                match place.is_of_a_delta(keeper) {
+                    true => deltas.push(place),
+                    false => all_known &= reading.of_url(place, keeper),
+                }
+                Ok("is to be fetched again".to_owned())
+            }
             // Some of these are at fault.
             (CrlPlace::Url(_), None) => continue,
         };
         let what = format!("list {}", source.place.value);
         report.note(what, found.map(|found| ((), found)));
+    }
+    for place in deltas {
+        reading.of_url(place, keeper);
+    }
+    if !all_known {
+        reading.carry_over_all();
     }
     Lists::Others(Others {
         sources,
@@ -124,6 +139,15 @@ struct Place<'f> {
     kept: Option<Crl>,
     /// Not verified yet.
     fetched: Option<NamedTempFile>,
+}
+
+impl Place<'_> {
+    fn is_of_a_delta(&self, keeper: &CrlKeeper) -> bool {
+        let brought = keeper.brought(&self.from.name);
+        let brought = brought.map(|brought| brought.delta);
+        let kept = self.kept.as_ref().map(Crl::is_delta);
+        kept.or(brought).unwrap_or_default()
+    }
 }
 
 /// Lists on their way into use.
@@ -160,26 +184,38 @@ impl Reading<'_> {
     }
 
     /// The newest of what is kept of a list, what was fetched of it now, and what is in use of it:
-    /// it may not have been possible to keep that.
-    fn of_url(&self, place: Place<'_>, keeper: &CrlKeeper) -> String {
+    /// it may not have been possible to keep that. Whether it is known what comes from there.
+    fn of_url(&self, place: Place<'_>, keeper: &CrlKeeper) -> bool {
         let Place {
             from,
             kept,
             fetched,
         } = place;
+        let brought = keeper.brought(&from.name);
+        let mut known = kept.is_some() || brought.is_some();
         // Before what was fetched, which is held against it.
         if let Some(crl) = kept {
             // What is in use is better, or another source has brought better still.
             let _ = self.take(crl);
         }
         if let Some(fetched) = fetched {
-            self.take_fetched(from, fetched);
+            known |= self.take_fetched(from, fetched);
         }
-        if let Some(brought) = keeper.brought(&from.name) {
+        if let Some(brought) = brought {
             self.read
                 .carry_over(self.in_use, brought.issuer, brought.delta);
         }
-        "is to be fetched again".to_owned()
+        known
+    }
+
+    /// Keeps what is in use of each CA: a place that has brought nothing yet may be for any, and
+    /// whom a list names is refused for as long as that is believed.
+    fn carry_over_all(&self) {
+        for issuer in self.read.issuers().iter() {
+            for delta in [false, true] {
+                self.read.carry_over(self.in_use, issuer.id(), delta);
+            }
+        }
     }
 
     /// Unless what is in use, or was read before this, is better: then that stays.
@@ -193,36 +229,40 @@ impl Reading<'_> {
         self.read.adopt(crl)
     }
 
-    /// It takes the place of what is kept only where it is taken.
-    fn take_fetched(&self, from: &CrlFrom, fetched: NamedTempFile) {
+    /// It takes the place of what is kept only where it is taken, which is said.
+    fn take_fetched(&self, from: &CrlFrom, fetched: NamedTempFile) -> bool {
         let taken = crl_keeper::read(fetched.path(), self.read).and_then(|crl| self.take(crl));
         if let Err(refused) = taken {
             let (what, hint) = refused.explained();
-            return tracing::error!(
+            tracing::error!(
                 list = from.name,
                 reason = refused.word(),
                 hint,
                 "a revocation list is not used: {what}; what is known stays until it ends"
             );
+            return false;
         }
         let kept = from.kept.as_ref().map(|kept| fetched.persist(kept));
         // It is used whether or not it is kept.
         if let Some(Err(error)) = kept {
             tracing::warn!(list = from.name, %error, "the list cannot be kept");
         }
+        true
     }
 
-    /// Fetches what has not been since the start, where nothing of it is in use either. A server
-    /// that gives none is no fault, as it is none at a start: its clients are refused until it
-    /// does.
-    fn fetch_first(&self, places: &mut [Place<'_>], keeper: &CrlKeeper) {
+    /// Fetches what is named for the first time, where nothing of it is in use. A server that gives
+    /// none is no fault, as it is none at a start: its clients are refused until it does.
+    fn fetch_first(&self, places: &mut [Place<'_>], (before, keeper): (&Sources, &CrlKeeper)) {
         let wanted = places.iter_mut().filter_map(|place| {
             let CrlPlace::Url(url) = &place.from.place else {
                 return None;
             };
             let in_use = |crl: &Crl| self.in_use.has_list_of(crl.issuer(), crl.is_delta());
+            let named_before = before.lists.iter().any(|one| one.place == place.from.place);
             // Its keeper fetches it in a moment, and nobody has to wait for that.
-            if keeper.brought(&place.from.name).is_some() || place.kept.as_ref().is_some_and(in_use)
+            if named_before
+                || keeper.brought(&place.from.name).is_some()
+                || place.kept.as_ref().is_some_and(in_use)
             {
                 return None;
             }

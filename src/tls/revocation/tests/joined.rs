@@ -124,3 +124,40 @@ fn list_may_not_be_replaced_by_an_older_one_or_one_that_would_end_it() {
     let ended = between(numbered(5, vec![]), "300102000000Z", "300110000000Z");
     assert_eq!(may(ended), Err(CrlFault::Ended));
 }
+
+#[test]
+fn list_that_nobody_believes_may_follow_another_of_that_kind_only() {
+    let ca = ca("One", BOTH);
+    let ended = |made| between(made, "300102000000Z", "300110000000Z");
+    let early = |made| between(made, "300120000000Z", "300130000000Z");
+    let may = |in_use: Vec<Made>, made: Made| {
+        let lists: Vec<_> = in_use.into_iter().map(|made| (&ca, made)).collect();
+        let in_use = holding(&[&ca], &lists);
+        let crl = in_use.read(&mut Cursor::new(made.signed_by(&ca))).unwrap();
+        in_use.lists().admits(&crl, NOW)
+    };
+    let list = |of| numbered(of, vec![]);
+    let change = |of| delta(of, 1, vec![]);
+    assert_eq!(may(vec![], ended(list(1))), Ok(()));
+    assert_eq!(
+        may(vec![list(1)], early(list(2))),
+        Err(CrlFault::NotYetValid)
+    );
+    assert_eq!(
+        may(vec![ended(list(1))], early(list(2))),
+        Err(CrlFault::NotYetValid)
+    );
+    assert_eq!(may(vec![early(list(1))], early(list(2))), Ok(()));
+    assert_eq!(may(vec![early(list(1))], ended(list(2))), Ok(()));
+    assert_eq!(may(vec![list(1)], ended(list(2))), Err(CrlFault::Ended));
+    assert_eq!(may(vec![ended(list(1))], ended(list(2))), Ok(()));
+    // A delta is held against the delta in use, where there is one, and else against its base.
+    let with = |change| vec![list(1), change];
+    assert_eq!(may(with(change(2)), ended(change(3))), Err(CrlFault::Ended));
+    assert_eq!(may(with(ended(change(2))), ended(change(3))), Ok(()));
+    assert_eq!(may(vec![list(1)], ended(change(3))), Err(CrlFault::Ended));
+    assert_eq!(
+        may(with(ended(change(2))), ended(list(4))),
+        Err(CrlFault::Ended)
+    );
+}
