@@ -79,6 +79,12 @@ fn kill_signer(house: &House) {
     wait_until("its end", || !house.gateway.signer_pids().contains(&signer));
 }
 
+fn one_process_is_left(house: &House) {
+    wait_until("all processes but one to be gone", || {
+        house.gateway.signer_pids().len() == 1
+    });
+}
+
 fn serves_for(house: &House, time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
@@ -113,9 +119,7 @@ fn token_that_hangs_when_keys_are_opened_does_not_keep_the_other_ones_key() {
         house.gateway.log()
     );
     assert!(serves(&house));
-    wait_until("all processes but one to be gone", || {
-        house.gateway.signer_pids().len() == 1
-    });
+    one_process_is_left(&house);
 }
 
 #[test]
@@ -136,9 +140,7 @@ fn token_that_is_away_and_then_hangs_does_not_take_the_other_ones_key_along() {
         "{}",
         house.gateway.log()
     );
-    wait_until("all processes but one to be gone", || {
-        house.gateway.signer_pids().len() == 1
-    });
+    one_process_is_left(&house);
 }
 
 /// One key in both: no handshake is refused, because the one who finds it out asks the other.
@@ -180,9 +182,7 @@ fn token_that_hangs_is_stood_in_for_by_the_other_of_its_module() {
         module.is_whole();
         serves_for(&house, BACK);
     }
-    wait_until("all processes but one to be gone", || {
-        house.gateway.signer_pids().len() == 1
-    });
+    one_process_is_left(&house);
 }
 
 /// What a process is told of its PIN comes later than another one is tried.
