@@ -19,9 +19,9 @@ use crate::OpenFault;
 /// HMAC-SHA256 of a PIN, by a key of this gateway's life.
 pub type Fingerprint = [u8; 32];
 
-/// A PIN that a token has refused.
+/// A PIN, as one token is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedPin {
+pub struct PinAtToken {
     /// The token's serial number.
     pub serial: String,
     pub fingerprint: Fingerprint,
@@ -34,7 +34,7 @@ pub struct RefusedPin {
 pub struct RefusedPins {
     /// Of the fingerprints; all zero until there is one.
     pub key: Fingerprint,
-    pub known: Vec<RefusedPin>,
+    pub known: Vec<PinAtToken>,
 }
 
 /// More than a PIN and a line's end.
@@ -68,7 +68,7 @@ impl RefusedPins {
         }
     }
 
-    fn refuse(&mut self, pin: RefusedPin) {
+    fn refuse(&mut self, pin: PinAtToken) {
         if !self.known.contains(&pin) {
             self.known.truncate(REFUSED_MAX - 1);
             self.known.insert(0, pin);
@@ -94,13 +94,60 @@ fn lock() -> std::sync::MutexGuard<'static, RefusedPins> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-thread_local! {
-    static BEFORE_A_TRY: Cell<Option<fn()>> = const { Cell::new(None) };
+/// Whether a PIN may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    Given,
+    /// The token has refused it.
+    Refused,
+    /// It is being tried, by another process, and may be about to be refused.
+    UnderWay,
 }
 
-/// Has each try of a PIN by this thread announced.
-pub fn before_each_try(tell: fn()) {
-    BEFORE_A_TRY.set(Some(tell));
+/// Who says whether a PIN may be tried.
+pub type AskForLeave = fn(&PinAtToken) -> io::Result<Leave>;
+
+thread_local! {
+    static BEFORE_A_TRY: Cell<Option<AskForLeave>> = const { Cell::new(None) };
+}
+
+/// Has this thread ask before each try of a PIN.
+pub fn ask_before_each_try(ask: AskForLeave) {
+    BEFORE_A_TRY.set(Some(ask));
+}
+
+/// What signer processes are trying.
+static UNDER_WAY: Mutex<Vec<PinAtToken>> = Mutex::new(Vec::new());
+
+/// A try of a PIN by a signer process, until its outcome is known or nobody waits for that.
+pub struct Try(PinAtToken);
+
+impl Try {
+    /// Err: why it may not be tried.
+    pub fn begin(pin: PinAtToken) -> Result<Self, Leave> {
+        // Held for both looks: whoever ends a try makes known first that the PIN was refused.
+        let mut under_way = lock_under_way();
+        if lock().known.contains(&pin) {
+            return Err(Leave::Refused);
+        }
+        if under_way.contains(&pin) {
+            return Err(Leave::UnderWay);
+        }
+        under_way.push(pin.clone());
+        Ok(Self(pin))
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        lock_under_way().retain(|pin| *pin != self.0);
+    }
+}
+
+fn lock_under_way() -> std::sync::MutexGuard<'static, Vec<PinAtToken>> {
+    UNDER_WAY
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// What a token said to a PIN.
@@ -125,21 +172,44 @@ pub fn try_once(
              ones lock the token for good",
         )
     };
-    let mut known = lock();
-    known.have_key()?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &known.key);
+    let again = || Err(refused("it was tried before"));
+    let key = {
+        let mut known = lock();
+        known.have_key()?;
+        hmac::Key::new(hmac::HMAC_SHA256, &known.key)
+    };
     let tag = hmac::sign(&key, pin.as_bytes());
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(tag.as_ref());
-    let tried = RefusedPin {
+    let tried = PinAtToken {
         serial: serial.to_owned(),
         fingerprint,
     };
-    if known.known.contains(&tried) {
-        return Err(refused("it was tried before"));
+    if lock().known.contains(&tried) {
+        return again();
     }
-    if let Some(tell) = BEFORE_A_TRY.get() {
-        tell();
+    if let Some(ask) = BEFORE_A_TRY.get() {
+        match ask(&tried) {
+            Ok(Leave::Given) => {}
+            Ok(Leave::Refused) => return again(),
+            Ok(Leave::UnderWay) => {
+                return Err(OpenFault::new(
+                    format!("the PIN of {} is being tried already", file.display()),
+                    "see why the token takes so long to log in",
+                ));
+            }
+            Err(error) => {
+                return Err(OpenFault::new(
+                    format!("nobody says whether a PIN may be tried: {error}"),
+                    "see what became of the gateway",
+                ));
+            }
+        }
+    }
+    let mut known = lock();
+    // Another thread may have come before.
+    if known.known.contains(&tried) {
+        return again();
     }
     match attempt(&AuthPin::from(pin.as_str()))? {
         Answer::Taken => Ok(()),

@@ -33,6 +33,20 @@ impl KeyUri {
         Self::of_type(source, "secret-key")
     }
 
+    /// Whether there may be a token that both name.
+    pub fn may_share_a_token_with(&self, other: &Self) -> bool {
+        let apart = |ours: &Option<Vec<u8>>, theirs: &Option<Vec<u8>>| {
+            ours.is_some() && theirs.is_some() && ours != theirs
+        };
+        let slots = (self.slot_id, other.slot_id);
+        let in_two_slots = matches!(slots, (Some(one), Some(two)) if one != two);
+        !(in_two_slots
+            || apart(&self.token, &other.token)
+            || apart(&self.manufacturer, &other.manufacturer)
+            || apart(&self.serial, &other.serial)
+            || apart(&self.model, &other.model))
+    }
+
     fn of_type(source: &Pkcs11Source, wanted: &str) -> Result<Self, OpenFault> {
         let (path, query) = match source.uri.split_once('?') {
             Some((path, query)) => (path, Some(query)),

@@ -69,6 +69,9 @@ static rv breaking_open_session(unsigned long slot, unsigned long flags, void *a
         usleep(10000);
     if (how == 'n' && is_about(slot, about))
         return TOKEN_NOT_PRESENT;
+    /* Longer than a process is waited for before another one is started. */
+    if (how == 'p')
+        usleep(800000);
     return true_open_session(slot, flags, application, notify, session);
 }
 

@@ -18,7 +18,7 @@ pub enum How {
     HangsWith(&'static str),
     /// That token is not there.
     Misses(&'static str),
-    /// After a second and a half; each is counted.
+    /// After a second and a half, in sessions that take their time to be opened; each is counted.
     RefusesPins,
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::wire::{
-    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, Macs, OpenKey, Opened, Ready, TRIES_A_PIN,
-    write_answer,
+    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, LEAVE_BYTES, Macs, MayTry, OpenKey, Opened,
+    Ready, read_leave, write_answer,
 };
 use super::{confine, socket};
 use crate::pin::{self, RefusedPins};
@@ -40,9 +40,13 @@ pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
 
 fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
-    pin::before_each_try(|| {
-        // Where nobody hears it the answer finds that out.
-        let _ = socket::tell(io::stdin(), &TRIES_A_PIN);
+    // Answered on the control socket, on which nothing else comes until there is an answer here.
+    pin::ask_before_each_try(|pin| {
+        let ask = MayTry { pin: pin.clone() };
+        socket::tell(io::stdin(), &ask.write())?;
+        let mut leave = [0; LEAVE_BYTES];
+        let leave = socket::hear(io::stdin(), &mut leave)?;
+        Ok(read_leave(leave).ok_or(io::ErrorKind::InvalidData)?)
     });
     // Read again at each login.
     let mut pins = Vec::new();

@@ -205,8 +205,8 @@ impl Supervisor {
     }
 
     /// Waits for a letter, for the next attempt to be due, or for the process to speak or end,
-    /// which it says.
-    fn wait(&self) -> bool {
+    /// which it says. Where another one does, the next attempt is due.
+    fn wait(&mut self) -> bool {
         let retired = self.retired.iter().map(|(_, until)| *until);
         let next = self.retry_at.into_iter().chain(retired).min();
         let left = next.map(|at| at.saturating_duration_since(now()));
@@ -214,14 +214,23 @@ impl Supervisor {
         let left = left.into_iter().chain(looks).min();
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
-        if let Some(process) = &self.process {
+        let slow = self.slow.iter().map(|opening| &opening.process);
+        for process in self.process.iter().chain(slow) {
             watched.push(PollFd::new(&process.control, PollFlags::IN));
         }
         // A signal, or a fault of the kernel's, only means that everything is looked at.
         let _ = poll(&mut watched, left.as_ref());
-        let spoke = watched.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        let spoke: Vec<_> = watched
+            .iter()
+            .skip(1)
+            .map(|fd| !fd.revents().is_empty())
+            .collect();
         let _ = rustix::io::read(&self.bell, &mut [0; 8]);
-        spoke
+        let (ours, others) = spoke.split_at(usize::from(self.process.is_some()));
+        if others.contains(&true) {
+            self.retry_at = Some(now());
+        }
+        ours.contains(&true)
     }
 
     fn read(&mut self, letter: Letter) {
@@ -361,10 +370,7 @@ impl Supervisor {
         }
         match self.process()?.ask_for_macs(source, labels) {
             Ok(Macs::Said(macs)) => Ok(macs),
-            Ok(Macs::Fault { fault, refused }) => {
-                refused.learn();
-                Err(fault)
-            }
+            Ok(Macs::Fault { fault, .. }) => Err(fault),
             Err(error) => {
                 Err(self.give_up_process(&format!("did not ask the secret key: {error}")))
             }

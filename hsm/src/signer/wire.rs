@@ -8,7 +8,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::pin::{Fingerprint, RefusedPin, RefusedPins};
+use crate::pin::{Fingerprint, Leave, PinAtToken, RefusedPins};
 use crate::{KeyKind, Mac, OpenFault, Scheme, SignFault};
 
 /// Of this language. The same binary stands on both sides: another version is a mistake.
@@ -82,6 +82,13 @@ pub enum Macs {
     },
 }
 
+/// A PIN that a process is about to try, and waits to be given leave for, ahead of its answer:
+/// whoever hears no more then does not know what became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MayTry {
+    pub pin: PinAtToken,
+}
+
 /// What is asked on a lane.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask<'a> {
@@ -98,9 +105,8 @@ const FAULT: u8 = 0x13;
 const ASK_MACS: u8 = 0x14;
 const MACS: u8 = 0x15;
 const NO_MACS: u8 = 0x16;
-/// What a process says before it tries a PIN, ahead of its answer: whoever hears no more does not
-/// know what became of it.
-pub const TRIES_A_PIN: [u8; 2] = [VERSION, 0x17];
+const MAY_TRY: u8 = 0x17;
+const LEAVE: u8 = 0x18;
 const SIGN: u8 = 0x20;
 const REMEMBER: u8 = 0x21;
 const SIGNED: u8 = 0x22;
@@ -272,6 +278,33 @@ impl Macs {
     }
 }
 
+impl MayTry {
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, MAY_TRY];
+        put_pin(&mut out, &self.pin);
+        out
+    }
+
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        let mut from = Reader::of(packet, MAY_TRY)?;
+        let pin = from.pin()?;
+        from.end(Self { pin })
+    }
+}
+
+/// The answer to [`MayTry`].
+pub fn write_leave(leave: Leave) -> [u8; LEAVE_BYTES] {
+    [VERSION, LEAVE, leave as u8]
+}
+
+/// None: it is no answer to [`MayTry`].
+pub fn read_leave(packet: &[u8]) -> Option<Leave> {
+    match packet {
+        [VERSION, LEAVE, number] => LEAVES.get(usize::from(*number)).copied(),
+        _ => None,
+    }
+}
+
 impl<'a> Ask<'a> {
     /// Writes it to the begin of `out` and says how long it is; None: it does not fit.
     pub fn write(&self, out: &mut [u8; LANE_BYTES_MAX]) -> Option<usize> {
@@ -325,6 +358,9 @@ pub fn read_answer(packet: &[u8]) -> Option<Result<Vec<u8>, SignFault>> {
     }
 }
 
+/// Of the answer to [`MayTry`].
+pub const LEAVE_BYTES: usize = 3;
+const LEAVES: [Leave; 3] = [Leave::Given, Leave::Refused, Leave::UnderWay];
 const KINDS: [KeyKind; 3] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa];
 const SCHEMES: [Scheme; 8] = [
     Scheme::EcdsaP256Sha256,
@@ -391,9 +427,13 @@ fn put_refused(out: &mut Vec<u8>, refused: &RefusedPins) {
     out.extend(refused.key);
     out.extend(count(refused.known.len()));
     for pin in &refused.known {
-        put(out, pin.serial.as_bytes());
-        out.extend(pin.fingerprint);
+        put_pin(out, pin);
     }
+}
+
+fn put_pin(out: &mut Vec<u8>, pin: &PinAtToken) {
+    put(out, pin.serial.as_bytes());
+    out.extend(pin.fingerprint);
 }
 
 struct Reader<'a> {
@@ -433,14 +473,16 @@ impl<'a> Reader<'a> {
         self.take(size_of::<Fingerprint>())?.try_into().ok()
     }
 
+    fn pin(&mut self) -> Option<PinAtToken> {
+        Some(PinAtToken {
+            serial: self.text()?,
+            fingerprint: self.fingerprint()?,
+        })
+    }
+
     fn refused(&mut self) -> Option<RefusedPins> {
         let key = self.fingerprint()?;
-        let known = (0..self.number()?).map(|_| {
-            Some(RefusedPin {
-                serial: self.text()?,
-                fingerprint: self.fingerprint()?,
-            })
-        });
+        let known = (0..self.number()?).map(|_| self.pin());
         let known = known.collect::<Option<_>>()?;
         Some(RefusedPins { key, known })
     }

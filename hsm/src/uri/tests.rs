@@ -153,3 +153,22 @@ fn secret_keys_are_named_by_their_own_type() {
     let fault = KeyUri::of_secret(&source).unwrap_err();
     assert!(fault.what.contains("not secret-key"), "{fault}");
 }
+
+#[test]
+fn uris_share_a_token_where_nothing_says_that_it_is_another() {
+    let share = |one: &str, other: &str| {
+        let uris = [one, other].map(|uri| parse(uri).unwrap());
+        let both = [(0, 1), (1, 0)].map(|(a, b)| uris[a].may_share_a_token_with(&uris[b]));
+        assert_eq!(both[0], both[1]);
+        both[0]
+    };
+    assert!(share("pkcs11:", "pkcs11:token=a;serial=1;slot-id=1"));
+    assert!(share("pkcs11:token=a;object=x", "pkcs11:token=a;object=y"));
+    assert!(share("pkcs11:token=a", "pkcs11:serial=1"));
+    let names = ["token", "manufacturer", "serial", "model", "slot-id"];
+    for name in names {
+        let uri = |value: u8| format!("pkcs11:{name}={value}");
+        assert!(share(&uri(1), &uri(1)));
+        assert!(!share(&uri(1), &uri(2)), "{name}");
+    }
+}

@@ -1,6 +1,6 @@
 //! One signer process, as its supervisor sees it: started, asked on its control socket, ended.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -11,10 +11,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::super::line::Line;
-use super::super::wire::{self, AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
+use super::super::wire::{
+    AskMacs, CONTROL_BYTES_MAX, Macs, MayTry, OpenKey, Opened, Ready, write_leave,
+};
 use super::super::{Launch, environment, socket};
 use super::{OPEN_WAIT, now};
-use crate::pin::RefusedPins;
+use crate::pin::{Leave, RefusedPins, Try};
 use crate::public::PublicKey;
 use crate::{OpenFault, Pkcs11Source};
 
@@ -26,8 +28,8 @@ const REAP_WAIT: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     pub control: OwnedFd,
-    /// It has said that it is about to, and nothing since.
-    tries_a_pin: Cell<bool>,
+    /// It was given leave to, and has said nothing since.
+    tries: RefCell<Option<Try>>,
 }
 
 impl Process {
@@ -53,7 +55,7 @@ impl Process {
 
     /// Whether it is at a login, as far as it was heard.
     pub fn is_trying_a_pin(&self) -> bool {
-        self.tries_a_pin.get()
+        self.tries.borrow().is_some()
     }
 
     /// Kills it, where it has not ended by itself, and says how it did. Err: the kernel still holds
@@ -87,6 +89,10 @@ impl Process {
         socket::tell(&self.control, &ask.write())?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
         let answer = Macs::read(self.hear(&mut packet)?);
+        self.has_tried(match &answer {
+            Some(Macs::Fault { refused, .. }) => Some(refused),
+            _ => None,
+        });
         let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
         Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
     }
@@ -121,22 +127,40 @@ impl Process {
     pub fn hear_opened(&self, wait: Duration) -> io::Result<Opened> {
         socket::bound(&self.control, wait)?;
         let mut packet = vec![0; CONTROL_BYTES_MAX];
-        let answer = self.hear(&mut packet)?;
-        Ok(Opened::read(answer).ok_or(io::ErrorKind::InvalidData)?)
+        let opened = Opened::read(self.hear(&mut packet)?);
+        self.has_tried(match &opened {
+            Some(Opened::Fault { refused, .. }) => Some(refused),
+            _ => None,
+        });
+        Ok(opened.ok_or(io::ErrorKind::InvalidData)?)
     }
-}
 
-impl Process {
-    /// An answer. That it is about to try a PIN is none.
+    /// An answer. Before it tries a PIN a process asks whether it may, which is none.
     fn hear<'p>(&self, packet: &'p mut [u8]) -> io::Result<&'p [u8]> {
         loop {
             let length = socket::hear(&self.control, packet)?.len();
-            let tries = packet.get(..length) == Some(&wire::TRIES_A_PIN);
-            self.tries_a_pin.set(tries);
-            if !tries {
+            let Some(MayTry { pin }) = packet.get(..length).and_then(MayTry::read) else {
                 return Ok(packet.get(..length).unwrap_or_default());
-            }
+            };
+            // Of one that is over: a token may want the PIN for each key.
+            self.tries.take();
+            let leave = match Try::begin(pin) {
+                Ok(begun) => {
+                    self.tries.replace(Some(begun));
+                    Leave::Given
+                }
+                Err(leave) => leave,
+            };
+            socket::tell(&self.control, &write_leave(leave))?;
         }
+    }
+
+    /// What it was trying is over, and what has been refused until then is known.
+    fn has_tried(&self, refused: Option<&RefusedPins>) {
+        if let Some(refused) = refused {
+            refused.clone().learn();
+        }
+        self.tries.take();
     }
 }
 
@@ -154,7 +178,7 @@ fn start(launch: &Launch) -> io::Result<(Process, Ready)> {
     let mut process = Process {
         child,
         control,
-        tries_a_pin: Cell::new(false),
+        tries: RefCell::default(),
     };
     let ready = hear_ready(&process.control).inspect_err(|_| {
         let _ = process.child.kill();

@@ -11,7 +11,8 @@ use super::{
     PROVEN_AFTER, Supervisor, did, not_laid, now,
 };
 use crate::signer::line::Line;
-use crate::{OpenFault, SignFault};
+use crate::uri::KeyUri;
+use crate::{OpenFault, Pkcs11Source, SignFault};
 
 impl Supervisor {
     /// Has the next attempt come after a pause: none after long service, then longer ones.
@@ -123,8 +124,9 @@ impl Supervisor {
         held.filter(|line| !line.is_serving()).collect()
     }
 
-    /// Whether a PIN of this line's is being tried somewhere: it may be about to be refused, and a
-    /// few wrong ones lock a token for good.
+    /// Whether the PIN of this line's token is being tried somewhere: it may be about to be refused,
+    /// and a few wrong ones lock a token for good. A process that is started nevertheless, before
+    /// another has come so far, is not given leave to try it.
     pub(super) fn is_left_alone(&self, line: &Line) -> bool {
         let here = self.process.as_ref().zip(self.pending.as_ref());
         let here = here.map(|(process, pending)| (process, &pending.line, pending.by));
@@ -134,8 +136,9 @@ impl Supervisor {
             Some((&opening.process, line, opening.by))
         });
         let mut all = here.into_iter().chain(beside);
-        let same = |other: &Line| other.source.pin_file == line.source.pin_file;
-        all.any(|(process, at, by)| process.is_trying_a_pin() && now() < by && same(at))
+        all.any(|(process, at, by)| {
+            process.is_trying_a_pin() && now() < by && may_try_one_pin(&at.source, &line.source)
+        })
     }
 
     fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
@@ -287,6 +290,13 @@ impl Supervisor {
             _ => self.retired.push((before, now() + self.launch.sign_within)),
         }
     }
+}
+
+/// Whether two keys may be in one token, with one PIN.
+fn may_try_one_pin(one: &Pkcs11Source, other: &Pkcs11Source) -> bool {
+    let uris = KeyUri::of(one).and_then(|one| Ok((one, KeyUri::of(other)?)));
+    let one_token = uris.is_ok_and(|(one, other)| one.may_share_a_token_with(&other));
+    one_token && one.pin_file == other.pin_file
 }
 
 /// Whether a process may be tried beside one that serves.

@@ -3,10 +3,14 @@ use super::*;
 fn refused() -> RefusedPins {
     RefusedPins {
         key: [7; 32],
-        known: vec![RefusedPin {
-            serial: "0011".to_owned(),
-            fingerprint: [9; 32],
-        }],
+        known: vec![pin()],
+    }
+}
+
+fn pin() -> PinAtToken {
+    PinAtToken {
+        serial: "0011".to_owned(),
+        fingerprint: [9; 32],
     }
 }
 
@@ -51,6 +55,8 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         fault: OpenFault::new("what", "cure"),
         refused: refused(),
     };
+    let may_try = MayTry { pin: pin() };
+    assert_eq!(MayTry::read(&may_try.write()).as_ref(), Some(&may_try));
     assert_eq!(AskMacs::read(&ask.write()).as_ref(), Some(&ask));
     assert_eq!(Macs::read(&macs.write()).as_ref(), Some(&macs));
     assert_eq!(Macs::read(&no_macs.write()).as_ref(), Some(&no_macs));
@@ -63,6 +69,10 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         (open().write(), |packet| OpenKey::read(packet).is_some()),
         (key.write(), |packet| Opened::read(packet).is_some()),
         (fault.write(), |packet| Opened::read(packet).is_some()),
+        (may_try.write(), |packet| MayTry::read(packet).is_some()),
+        (write_leave(Leave::Given).to_vec(), |packet| {
+            read_leave(packet).is_some()
+        }),
         (ask.write(), |packet| AskMacs::read(packet).is_some()),
         (macs.write().to_vec(), |packet| Macs::read(packet).is_some()),
         (no_macs.write().to_vec(), |packet| {
@@ -104,6 +114,11 @@ fn numbers_stand_for_what_they_stood_for() {
         assert_eq!(usize::from(fault_number(*fault)), place);
     }
     assert_eq!((scheme_of(8), kind_of(3), fault_of(5)), (None, None, None));
+    for leave in [Leave::Given, Leave::Refused, Leave::UnderWay] {
+        assert_eq!(read_leave(&write_leave(leave)), Some(leave));
+    }
+    let [version, kind, _] = write_leave(Leave::Given);
+    assert_eq!(read_leave(&[version, kind, 3]), None);
 }
 
 #[test]
