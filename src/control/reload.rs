@@ -7,18 +7,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use self::attempt::{Attempt, Cause, Ground, Outcome, Prepared, Refused};
 use self::lists::Sources;
 use super::crl_keeper::CrlKeeper;
-use super::load::{self, Running};
 use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource};
-use crate::io::cpu;
-use crate::peer::Client;
+use crate::config::{Config, Fault};
 use crate::snapshot::{Current, Snapshot};
 
 /// Between two attempts at a configuration that tokens alone stood in the way of.
@@ -27,7 +25,10 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 const SHARDS_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks whether there is something to do.
 const TURN_EVERY: Duration = Duration::from_millis(20);
+/// Attempts that wait for what may never come, beside the one that is under way.
+const GIVEN_UP_MAX: usize = 4;
 
+mod attempt;
 mod lists;
 #[cfg(test)]
 mod tests;
@@ -71,14 +72,14 @@ impl Reloads {
 /// Watches the files of what is in force, and replaces it.
 pub struct Reloader {
     /// As in force: what takes a restart is as it was at the start.
-    config: Config,
+    config: Arc<Config>,
     current: Arc<Current>,
     reloads: Arc<Reloads>,
     certificate_not_after: Arc<AtomicU64>,
     /// Told when other lists are to be kept, or files are to be looked at.
     crl_keeper: Arc<CrlKeeper>,
     /// Where it has lists from.
-    sources: Sources,
+    sources: Arc<Sources>,
     /// To be started once there is something to ask.
     ocsp_keeper: OcspKeeper,
     /// As of the last reload.
@@ -88,13 +89,9 @@ pub struct Reloader {
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
     retry_at: Option<Millis>,
-}
-
-/// Why a reload is refused.
-struct Refused {
-    faults: Vec<Fault>,
-    /// The same may be right in a moment, with no file changed.
-    of_tokens_only: bool,
+    under_way: Option<Attempt>,
+    /// Given up for newer ones, and not at their ends yet.
+    given_up: Vec<JoinHandle<Outcome>>,
 }
 
 /// What tells one content of a file from another; none where it is not there.
@@ -114,13 +111,15 @@ impl Reloader {
         let mut reloader = Self {
             certificate_not_after,
             crl_keeper,
-            sources: Sources::of(&config),
+            sources: Arc::new(Sources::of(&config)),
             ocsp_keeper,
             stamps: Vec::new(),
             changed: None,
             look_at: now,
             retry_at: None,
-            config,
+            under_way: None,
+            given_up: Vec::new(),
+            config: Arc::new(config),
             current,
             reloads,
         };
@@ -137,11 +136,12 @@ impl Reloader {
         let thread = thread::Builder::new().name("t8gate-reload".to_owned());
         let thread = thread.spawn(move || {
             while !ending.load(Ordering::Relaxed) {
-                match told.swap(false, Ordering::Relaxed) {
-                    true => self.reload("SIGHUP"),
-                    false => self.turn(Millis::now()),
+                if self.may_begin() && told.swap(false, Ordering::Relaxed) {
+                    self.begin("SIGHUP", false, true);
+                } else {
+                    self.turn(Millis::now());
                 }
-                thread::sleep(TURN_EVERY);
+                self.go_on();
             }
         });
         thread.map(drop)
@@ -149,14 +149,14 @@ impl Reloader {
 
     /// Looks at the files if that is due, and reloads where they have changed, or where only tokens
     /// were in the way. To be called often.
-    pub fn turn(&mut self, now: Millis) {
+    fn turn(&mut self, now: Millis) {
         if self.retry_at.is_some_and(|at| at <= now) {
-            self.attempt("a token may be back", true, false);
+            self.begin("a token may be back", true, false);
         }
         let Some(every) = self.config.reload.watch else {
             return;
         };
-        if now < self.look_at {
+        if now < self.look_at || !self.may_begin() {
             return;
         }
         self.look_at = now.after(every);
@@ -164,30 +164,96 @@ impl Reloader {
         if stamps == self.stamps {
             self.changed = None;
         } else if self.changed.as_ref() == Some(&stamps) {
-            self.attempt("a file has changed", false, false);
+            self.begin("a file has changed", false, false);
         } else {
             self.changed = Some(stamps);
         }
     }
 
-    /// Reads everything again and puts it into force, or says what is wrong with it: lists and
-    /// statuses as well, which are files like any others to whoever asks for it.
-    pub fn reload(&mut self, why: &str) {
-        self.attempt(why, false, true);
+    /// Whether there is room for another attempt: what one waits for may never come.
+    fn may_begin(&mut self) -> bool {
+        self.given_up.retain(|thread| !thread.is_finished());
+        self.under_way.is_none() || self.given_up.len() < GIVEN_UP_MAX
     }
 
-    /// Faults that were said at the first attempt and are of tokens still are not said again.
-    fn attempt(&mut self, why: &str, again: bool, looking: bool) {
+    /// Has everything read again. An attempt that is under way is given up: it may wait for a token
+    /// or a server, and whoever loses trust by what is written now is not to be let in so long.
+    fn begin(&mut self, why: &'static str, again: bool, looking: bool) {
         // Before the files are read: one that changes meanwhile is read again.
         self.stamps = self.stamps_now();
         self.changed = None;
-        let applied = self.replace();
-        if looking {
+        self.retry_at = None;
+        let mut cause = Cause {
+            why,
+            again,
+            looking,
+        };
+        if let Some(before) = self.under_way.take() {
+            tracing::info!(
+                why = before.cause.why,
+                "a reload that is not at its end is given up for a newer one"
+            );
+            cause.looking |= before.cause.looking;
+            self.given_up.push(before.thread);
+        }
+        let ground = Ground {
+            config: Arc::clone(&self.config),
+            before: self.current.load_full(),
+            sources: Arc::clone(&self.sources),
+            keeper: Arc::clone(&self.crl_keeper),
+        };
+        match Attempt::begin(ground, cause) {
+            Ok(attempt) => self.under_way = Some(attempt),
+            Err(error) => {
+                self.retry_at = Some(Millis::now().after(RETRY_EVERY));
+                tracing::error!(
+                    why,
+                    %error,
+                    hint = "raise the limit on threads (ulimit -u, TasksMax=)",
+                    "the configuration is not read again: there is no thread for it"
+                );
+            }
+        }
+    }
+
+    /// Waits a moment for the attempt that is under way, and puts into force what has come of it,
+    /// or says what is wrong.
+    fn go_on(&mut self) {
+        let Some(attempt) = self.under_way.take() else {
+            return thread::sleep(TURN_EVERY);
+        };
+        let cause = attempt.cause;
+        let outcome = match attempt.outcome(TURN_EVERY) {
+            Ok(outcome) => outcome,
+            Err(mut attempt) => {
+                if cause.looking && !attempt.has_looked && attempt.takes_long(Millis::now()) {
+                    attempt.has_looked = true;
+                    self.look_now();
+                }
+                self.under_way = Some(attempt);
+                return;
+            }
+        };
+        let applied = outcome.map(|prepared| self.put_in_force(prepared));
+        if cause.looking {
             // Behind that: a list of a CA that is new is nobody's list before. A wrong one is said
             // by its keeper, and is no reason not to go by the rest.
-            self.ocsp_keeper.look_now();
-            self.crl_keeper.look_now();
+            self.look_now();
         }
+        self.note(cause, applied);
+        // It may name other files now.
+        let looked_at = self.stamps_now();
+        if looked_at.len() != self.stamps.len() {
+            self.stamps = looked_at;
+        }
+    }
+
+    fn look_now(&self) {
+        self.ocsp_keeper.look_now();
+        self.crl_keeper.look_now();
+    }
+
+    fn note(&mut self, Cause { why, again, .. }: Cause, applied: Result<(), Refused>) {
         let of_tokens_only = applied
             .as_ref()
             .err()
@@ -219,46 +285,15 @@ impl Reloader {
                 );
             }
         }
-        // It may name other files now.
-        let looked_at = self.stamps_now();
-        if looked_at.len() != self.stamps.len() {
-            self.stamps = looked_at;
-        }
     }
 
-    fn replace(&mut self) -> Result<(), Refused> {
-        let (written, mut faults) = config::examine(&self.config.file);
-        let Some(written) = written else {
-            return Err(Refused {
-                faults,
-                of_tokens_only: false,
-            });
-        };
-        let (config, restart) = to_apply(&self.config, written);
-        let before = self.current.load_full();
-        let running = Running {
-            config: &self.config,
-            snapshot: &before,
-        };
-        let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
-        let in_use = Arc::clone(&before.revocation);
-        let keeper = &self.crl_keeper;
-        let well = faults.is_empty() && report.faults().is_empty();
-        // A list of a million takes a second of a CPU that a shard may have.
-        let lists = cpu::behind_all_others("t8gate-lists", || {
-            lists::read(&self.sources, &config, &in_use, (keeper, well), &mut report)
-        });
-        let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
-        config::add(&mut faults, report.faults());
-        let snapshot = match snapshot {
-            Some(snapshot) if faults.is_empty() => snapshot,
-            _ => {
-                return Err(Refused {
-                    faults,
-                    of_tokens_only,
-                });
-            }
-        };
+    fn put_in_force(&mut self, prepared: Prepared) {
+        let Prepared {
+            config,
+            restart,
+            snapshot,
+            lists,
+        } = prepared;
         for key in restart {
             tracing::warn!(
                 key,
@@ -269,18 +304,20 @@ impl Reloader {
         self.certificate_not_after
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
         let snapshot = Arc::new(snapshot);
+        let before = self.current.load_full();
+        let in_use = Arc::clone(&before.revocation);
         let store = || self.current.store(snapshot);
+        let keeper = &self.crl_keeper;
         let sources = lists.put_in_force(&in_use, keeper, store, || await_end(before));
         if let Some(sources) = sources {
-            self.sources = sources;
+            self.sources = Arc::new(sources);
             let said = revocation::in_force(&config, &in_use, UnixSeconds::now());
             tracing::info!("revocation: {said}");
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");
         }
-        self.config = config;
-        Ok(())
+        self.config = Arc::new(config);
     }
 
     fn stamps_now(&self) -> Vec<Stamp> {
@@ -307,84 +344,4 @@ fn stamp(file: &Path) -> Stamp {
         metadata.mtime(),
         metadata.mtime_nsec(),
     ))
-}
-
-/// The configuration as it can come into force beside what runs, and the keys that cannot.
-fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
-    let mut restart = Vec::new();
-    macro_rules! kept {
-        ($($key:literal: $($field:ident).+;)*) => {$(
-            if written.$($field).+ != running.$($field).+ {
-                restart.push($key.to_owned());
-                written.$($field).+ = running.$($field).+.clone();
-            }
-        )*};
-    }
-    // Only the values: that a line moved changes nothing.
-    let lines = running.clone();
-    written.listen.address.line = lines.listen.address.line;
-    written.listen.cpus.line = lines.listen.cpus.line;
-    written.listen.steering.line = lines.listen.steering.line;
-    written.memory.huge_pages.line = lines.memory.huge_pages.line;
-    if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
-        written.address.line = lines.address.line;
-    }
-    if let (Some(written), Some(lines)) = (&mut written.audit, &lines.audit) {
-        written.file.line = lines.file.line;
-    }
-    kept! {
-        "listen.address": listen.address;
-        "listen.cpus": listen.cpus;
-        "listen.share_port": listen.share_port;
-        "listen.steering": listen.steering;
-        "memory.huge_pages": memory.huge_pages;
-        "admin": admin;
-        "audit": audit;
-        "limits.cached_tokens_max": limits.cached_tokens_max;
-        "limits.signatures_queued_max": limits.signatures_queued_max;
-        "limits.audit_records_max": limits.audit_records_max;
-    }
-    if needs_signers(&written) && !needs_signers(running) {
-        restart.push("tls.key, oauth.key: the first key in a token".to_owned());
-        written.tls.key = running.tls.key.clone();
-        written.tls.certificate = running.tls.certificate.clone();
-        written.tls.also = running.tls.also.clone();
-        written.oauth = running.oauth.clone();
-    }
-    let clients = std::mem::take(&mut written.clients);
-    let (clients, unknown) = in_their_places(&running.clients, clients);
-    written.clients = clients;
-    restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
-    (written, restart)
-}
-
-/// Whether a key is in a token: then there are threads that wait for it.
-fn needs_signers(config: &Config) -> bool {
-    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
-    let keys = config.tls.keys().chain(own);
-    let mut in_tokens = keys.filter(|key| matches!(key, KeySource::Pkcs11 { .. }));
-    in_tokens.next().is_some()
-}
-
-/// The written clients in the places that the running ones have, by which counters and records
-/// know them. In the place of one that is gone stands one that has no names and no rights. Those
-/// that run nowhere yet are named apart.
-fn in_their_places(running: &[Client], written: Vec<Client>) -> (Vec<Client>, Vec<String>) {
-    let (known, unknown): (Vec<_>, Vec<_>) = written
-        .into_iter()
-        .partition(|client| running.iter().any(|other| other.name == client.name));
-    let place = |before: &Client| {
-        let found = known.iter().find(|client| client.name == before.name);
-        found.cloned().unwrap_or_else(|| Client {
-            name: before.name.clone(),
-            client_id: String::new(),
-            sans: Vec::new(),
-            scs_as_ids: Vec::new(),
-            partner: before.partner.clone(),
-            registration: None,
-        })
-    };
-    let clients = running.iter().map(place).collect();
-    let unknown = unknown.into_iter().map(|client| client.name);
-    (clients, unknown.collect())
 }

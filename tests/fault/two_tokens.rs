@@ -197,3 +197,30 @@ fn pin_that_is_refused_slowly_is_tried_once() {
     // One for each token: they have a PIN each, which is the same here.
     assert_eq!(module.pins_refused(), 2, "{}", house.gateway.log());
 }
+
+/// It waits for ten seconds, which whoever loses trust by the next reload must not be served for.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn reload_that_waits_for_a_token_does_not_hold_up_the_next_one() {
+    let (mut house, module) = house();
+    let dialer = house.stage.dialer(&house.stage.acme);
+    let mut client = dialer.connect(house.gateway.address).expect("trust");
+    let good = house.stage.config.clone();
+    module.breaks(How::HangsWith(OTHER));
+    house.rewrite(|config| {
+        let hung = format!("pkcs11:token={OTHER};object=issuer");
+        config.set_text("tls.key.uri", hung);
+    });
+    house.gateway.hang_up();
+    std::thread::sleep(BACK);
+    assert!(!client.closed_within(Duration::from_millis(1)));
+    let other_ca = house.stage.operator_ca.certificate.display().to_string();
+    house.rewrite(|config| {
+        config.clone_from(&good);
+        config.set_text("tls.client_ca", other_ca);
+    });
+    house.gateway.hang_up();
+    assert!(client.closed_within(BACK), "{}", house.gateway.log());
+    let mut late = dialer.connect(house.gateway.address).expect("TLS 1.3");
+    assert!(late.refusal().contains("UnknownCA"));
+}

@@ -48,13 +48,7 @@ pub fn reload_in_vain(house: &House) {
 
 /// Changes the configuration file of a running gateway.
 pub fn rewrite(house: &mut House, change: impl FnOnce(&mut ConfigText)) {
-    change(&mut house.stage.config);
-    let mut config = house.stage.config.clone();
-    config.set_text("listen.address", house.gateway.address);
-    if let Some(admin) = house.gateway.admin {
-        config.set_text("admin.address", admin);
-    }
-    std::fs::write(&house.gateway.file, config.render()).unwrap();
+    house.rewrite(change);
 }
 
 fn client_of(house: &House, identity: &Identity) -> Client {

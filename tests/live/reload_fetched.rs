@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::harness::pki::San;
 use crate::harness::stage::PATH;
 use crate::harness::{free_address, wait_until};
 use crate::reload::{APPLIED, REFUSED, reload_in_vain, rewrite, said};
@@ -296,4 +298,61 @@ fn list_is_gone_by_until_the_place_that_is_named_instead_has_brought_one() {
     assert_eq!(waits(&listed.house.gateway.log()), 1);
     assert!(listed.acme_comes().is_err());
     drop(server);
+}
+
+/// As long as a reload waits for a list that is new.
+const FETCH_WAIT: Duration = Duration::from_secs(5);
+
+#[test]
+fn reload_that_waits_for_a_list_does_not_hold_up_the_next_one() {
+    let mut listed = Listed::open(|_, _| {});
+    let address = listed.house.gateway.address;
+    let dialer = listed.house.stage.dialer(&listed.globex);
+    let mut revoked = dialer.connect(address).expect("not looked up");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let asked = silent.local_addr().expect("it is bound");
+    name_only(&mut listed, &url(asked, ""));
+    listed.house.gateway.hang_up();
+    let (_unanswered, _) = silent.accept().expect("whoever fetches the list");
+    let list = file(&listed.list);
+    name_only(&mut listed, &list);
+    let begun = Instant::now();
+    listed.house.gateway.hang_up();
+    assert!(revoked.closed());
+    let took = begun.elapsed();
+    assert!(took < FETCH_WAIT / 2, "{took:?}");
+    assert_eq!(said(&listed.house, APPLIED), 1);
+    assert_eq!(said(&listed.house, "is given up for a newer one"), 1);
+}
+
+/// What is in force names lists whose files change while a reload waits. They are looked at every
+/// second as well.
+#[test]
+fn changed_list_is_in_use_before_a_reload_that_waits_is_at_its_end() {
+    let mut listed = Listed::open(|_, _| {});
+    let list = file(&listed.list);
+    name_only(&mut listed, &list);
+    reload(&listed.house);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let asked = silent.local_addr().expect("it is bound");
+    let both = format!("{list}\n[[crl]]\n{}", url(asked, ""));
+    name_only(&mut listed, &both);
+    let address = listed.house.gateway.address;
+    let mut took = [0; 5].map(|_| Duration::ZERO);
+    for (trial, took) in took.iter_mut().enumerate() {
+        let san = San::Dns("scs.acme.example");
+        let who = listed.ca.issue(&format!("acme-{trial}"), &san);
+        let dialer = listed.house.stage.dialer(&who);
+        let mut client = dialer.connect(address).expect("not revoked");
+        listed.ca.revoke(&who, "keyCompromise");
+        let list = listed.ca.list("next.crl", DAY_S);
+        std::fs::rename(list, &listed.list).expect("one folder");
+        let begun = Instant::now();
+        listed.house.gateway.hang_up();
+        assert!(client.closed());
+        *took = begun.elapsed();
+    }
+    took.sort();
+    assert!(took[2] < Duration::from_millis(300), "{took:?}");
+    assert_eq!(said(&listed.house, APPLIED), 1, "the first alone");
 }

@@ -1,5 +1,7 @@
+use super::attempt::in_their_places;
 use super::*;
-use crate::peer::San;
+use crate::config;
+use crate::peer::{Client, San};
 
 fn client(name: &str) -> Client {
     Client {

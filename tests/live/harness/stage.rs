@@ -238,6 +238,17 @@ impl House {
     }
 
     /// A connection of `acme`.
+    /// Changes the configuration file of the gateway, which runs.
+    pub fn rewrite(&mut self, change: impl FnOnce(&mut ConfigText)) {
+        change(&mut self.stage.config);
+        let mut config = self.stage.config.clone();
+        config.set_text("listen.address", self.gateway.address);
+        if let Some(admin) = self.gateway.admin {
+            config.set_text("admin.address", admin);
+        }
+        std::fs::write(&self.gateway.file, config.render()).expect("our own file");
+    }
+
     pub fn client(&self) -> Client {
         let dialer = self.stage.dialer(&self.stage.acme);
         dialer

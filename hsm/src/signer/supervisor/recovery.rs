@@ -124,9 +124,9 @@ impl Supervisor {
         held.filter(|line| !line.is_serving()).collect()
     }
 
-    /// Whether the PIN of this line's token is being tried somewhere: it may be about to be refused,
-    /// and a few wrong ones lock a token for good. A process that is started nevertheless, before
-    /// another has come so far, is not given leave to try it.
+    /// Whether the PIN of this line's token is being tried somewhere: it may be about to be
+    /// refused, and a few wrong ones lock a token for good. A process that is started nevertheless,
+    /// before another has come so far, is not given leave to try it.
     pub(super) fn is_left_alone(&self, line: &Line) -> bool {
         let here = self.process.as_ref().zip(self.pending.as_ref());
         let here = here.map(|(process, pending)| (process, &pending.line, pending.by));

@@ -97,10 +97,19 @@ fn list_is_carried_over_where_it_is_newer_and_the_delta_only_if_asked_for() {
     let older = holding(&[&ca], &[complete(1, 8)]);
     older.carry_over(&in_use, id, false);
     assert!(is_revoked(says(&older, 5)) && !is_revoked(says(&older, 8)));
-    let newer = holding(&[&ca], &[complete(9, 8)]);
-    newer.carry_over(&in_use, id, false);
-    newer.carry_over(&in_use, id, true);
-    assert!(is_revoked(says(&newer, 8)) && !is_revoked(says(&newer, 7)));
+    for as_new in [4, 9] {
+        let newer = holding(&[&ca], &[complete(as_new, 8)]);
+        newer.carry_over(&in_use, id, false);
+        newer.carry_over(&in_use, id, true);
+        assert!(is_revoked(says(&newer, 8)) && !is_revoked(says(&newer, 7)));
+    }
+    // A newer complete list has what was changed until then, and no more.
+    let later = |number| (&ca, delta(number, 1, vec![entry(&[6], None)]));
+    for (number, stays) in [(1, false), (2, false), (3, true)] {
+        let read = holding(&[&ca], &[complete(1, 8), later(number)]);
+        read.carry_over(&in_use, id, false);
+        assert_eq!(is_revoked(says(&read, 6)), stays, "{number}");
+    }
     let strange = Revocation::default();
     strange.carry_over(&in_use, id, false);
     assert_eq!(strange.lists().issuers(), 0);

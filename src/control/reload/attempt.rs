@@ -1,0 +1,228 @@
+//! One attempt at a changed configuration: everything read and built, in a thread of its own, since
+//! a token or a server may hold that up.
+
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::lists::{self, Lists, Sources};
+use crate::clock::{Millis, UnixSeconds};
+use crate::config::{self, Config, Fault, KeySource};
+use crate::control::crl_keeper::CrlKeeper;
+use crate::control::load::{self, Running};
+use crate::io::cpu;
+use crate::peer::Client;
+use crate::snapshot::Snapshot;
+
+/// After which lists and statuses are looked at without waiting for the rest.
+const LONG: Duration = Duration::from_millis(20);
+
+/// What an attempt starts from: what is in force.
+pub(super) struct Ground {
+    pub config: Arc<Config>,
+    pub before: Arc<Snapshot>,
+    pub sources: Arc<Sources>,
+    pub keeper: Arc<CrlKeeper>,
+}
+
+/// All that is to come into force.
+pub(super) struct Prepared {
+    pub config: Config,
+    /// Changed keys that take a restart.
+    pub restart: Vec<String>,
+    pub snapshot: Snapshot,
+    pub lists: Lists,
+}
+
+/// Why a reload is refused.
+pub(super) struct Refused {
+    pub faults: Vec<Fault>,
+    /// The same may be right in a moment, with no file changed.
+    pub of_tokens_only: bool,
+}
+
+pub(super) type Outcome = Result<Prepared, Refused>;
+
+/// Why there is an attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Cause {
+    pub why: &'static str,
+    /// Faults of tokens were said at the first attempt, and are not said again.
+    pub again: bool,
+    /// Lists and statuses are to be looked at as well: they are files like any others to whoever
+    /// asks for it.
+    pub looking: bool,
+}
+
+/// One that is under way.
+pub(super) struct Attempt {
+    pub cause: Cause,
+    /// Lists and statuses have been looked at meanwhile.
+    pub has_looked: bool,
+    pub thread: JoinHandle<Outcome>,
+    begun: Millis,
+    /// Disconnected at the end.
+    end: Receiver<()>,
+}
+
+impl Attempt {
+    /// # Errors
+    /// The kernel's, where the thread cannot be had.
+    pub fn begin(ground: Ground, cause: Cause) -> io::Result<Self> {
+        let (running, end) = sync_channel(0);
+        let thread = thread::Builder::new().name("t8gate-load".to_owned());
+        let thread = thread.spawn(move || {
+            let outcome = ground.prepare();
+            // Before anybody hears of it: what was in force may be waited for to be nobody's.
+            drop(ground);
+            drop(running);
+            outcome
+        })?;
+        Ok(Self {
+            cause,
+            has_looked: false,
+            thread,
+            begun: Millis::now(),
+            end,
+        })
+    }
+
+    /// What has come of it; itself, where nothing has after `wait`.
+    pub fn outcome(self, wait: Duration) -> Result<Outcome, Self> {
+        if let Err(RecvTimeoutError::Timeout) = self.end.recv_timeout(wait) {
+            return Err(self);
+        }
+        let ended = self.thread.join();
+        Ok(ended.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
+    /// Whether it is not to be waited for by what can do without.
+    pub fn takes_long(&self, now: Millis) -> bool {
+        self.begun.after(LONG) <= now
+    }
+}
+
+impl Ground {
+    fn prepare(&self) -> Result<Prepared, Refused> {
+        let (written, mut faults) = config::examine(&self.config.file);
+        let Some(written) = written else {
+            return Err(Refused {
+                faults,
+                of_tokens_only: false,
+            });
+        };
+        let (config, restart) = to_apply(&self.config, written);
+        let running = Running {
+            config: &self.config,
+            snapshot: &self.before,
+        };
+        let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
+        let in_use = &self.before.revocation;
+        let well = faults.is_empty() && report.faults().is_empty();
+        // A list of a million takes a second of a CPU that a shard may have.
+        let lists = cpu::behind_all_others("t8gate-lists", || {
+            let keeper = (&*self.keeper, well);
+            lists::read(&self.sources, &config, in_use, keeper, &mut report)
+        });
+        let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
+        config::add(&mut faults, report.faults());
+        match snapshot {
+            Some(snapshot) if faults.is_empty() => Ok(Prepared {
+                config,
+                restart,
+                snapshot,
+                lists,
+            }),
+            _ => Err(Refused {
+                faults,
+                of_tokens_only,
+            }),
+        }
+    }
+}
+
+/// The configuration as it can come into force beside what runs, and the keys that cannot.
+fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
+    let mut restart = Vec::new();
+    macro_rules! kept {
+        ($($key:literal: $($field:ident).+;)*) => {$(
+            if written.$($field).+ != running.$($field).+ {
+                restart.push($key.to_owned());
+                written.$($field).+ = running.$($field).+.clone();
+            }
+        )*};
+    }
+    // Only the values: that a line moved changes nothing.
+    let lines = running.clone();
+    written.listen.address.line = lines.listen.address.line;
+    written.listen.cpus.line = lines.listen.cpus.line;
+    written.listen.steering.line = lines.listen.steering.line;
+    written.memory.huge_pages.line = lines.memory.huge_pages.line;
+    if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
+        written.address.line = lines.address.line;
+    }
+    if let (Some(written), Some(lines)) = (&mut written.audit, &lines.audit) {
+        written.file.line = lines.file.line;
+    }
+    kept! {
+        "listen.address": listen.address;
+        "listen.cpus": listen.cpus;
+        "listen.share_port": listen.share_port;
+        "listen.steering": listen.steering;
+        "memory.huge_pages": memory.huge_pages;
+        "admin": admin;
+        "audit": audit;
+        "limits.cached_tokens_max": limits.cached_tokens_max;
+        "limits.signatures_queued_max": limits.signatures_queued_max;
+        "limits.audit_records_max": limits.audit_records_max;
+    }
+    if needs_signers(&written) && !needs_signers(running) {
+        restart.push("tls.key, oauth.key: the first key in a token".to_owned());
+        written.tls.key = running.tls.key.clone();
+        written.tls.certificate = running.tls.certificate.clone();
+        written.tls.also = running.tls.also.clone();
+        written.oauth = running.oauth.clone();
+    }
+    let clients = std::mem::take(&mut written.clients);
+    let (clients, unknown) = in_their_places(&running.clients, clients);
+    written.clients = clients;
+    restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
+    (written, restart)
+}
+
+/// Whether a key is in a token: then there are threads that wait for it.
+fn needs_signers(config: &Config) -> bool {
+    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
+    let keys = config.tls.keys().chain(own);
+    let mut in_tokens = keys.filter(|key| matches!(key, KeySource::Pkcs11 { .. }));
+    in_tokens.next().is_some()
+}
+
+/// The written clients in the places that the running ones have, by which counters and records
+/// know them. In the place of one that is gone stands one that has no names and no rights. Those
+/// that run nowhere yet are named apart.
+pub(super) fn in_their_places(
+    running: &[Client],
+    written: Vec<Client>,
+) -> (Vec<Client>, Vec<String>) {
+    let (known, unknown): (Vec<_>, Vec<_>) = written
+        .into_iter()
+        .partition(|client| running.iter().any(|other| other.name == client.name));
+    let place = |before: &Client| {
+        let found = known.iter().find(|client| client.name == before.name);
+        found.cloned().unwrap_or_else(|| Client {
+            name: before.name.clone(),
+            client_id: String::new(),
+            sans: Vec::new(),
+            scs_as_ids: Vec::new(),
+            partner: before.partner.clone(),
+            registration: None,
+        })
+    };
+    let clients = running.iter().map(place).collect();
+    let unknown = unknown.into_iter().map(|client| client.name);
+    (clients, unknown.collect())
+}
