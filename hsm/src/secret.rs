@@ -16,8 +16,8 @@ pub type Mac = Zeroizing<[u8; 32]>;
 const KEY_BYTES_MIN: u64 = 32;
 
 /// HMAC-SHA256 (`CKM_SHA256_HMAC`) of each label by the secret key that `source` names, in order.
-/// Logs in, asks and leaves; `source.sessions` does not matter. After [`signer::keep_apart`] the
-/// module's signer process does that, else this one. Blocks: never on a shard.
+/// Logs in, asks and leaves; `source.sessions` does not matter. After [`signer::keep_apart`] a
+/// signer process of its own does that, else this one. Blocks: never on a shard.
 ///
 /// # Errors
 /// As of [`crate::PrivateKey::from_token`]; and a key that is no secret key for HMAC, is shorter

@@ -22,6 +22,7 @@ mod socket;
 mod supervisor;
 mod wire;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
@@ -88,8 +89,7 @@ fn signer(launch: &Launch, module: &Path) -> Result<Arc<Signer>, OpenFault> {
     Ok(signer)
 }
 
-/// Has the module's signer process ask a secret key, and starts one for as long as that takes if
-/// none is running.
+/// Has a signer process of its own ask a secret key.
 pub(crate) fn macs(
     launch: &Launch,
     source: &Pkcs11Source,
@@ -97,20 +97,23 @@ pub(crate) fn macs(
 ) -> Result<Vec<Mac>, OpenFault> {
     // Its faults are told here, where nothing has been started for it.
     crate::uri::KeyUri::of_secret(source)?;
-    let signer = signer(launch, &source.module)?;
-    let (reply, answer) = bounded(1);
-    signer.letters.send(Letter::Macs {
-        source: source.clone(),
-        labels: labels.to_vec(),
-        reply,
-    });
-    answer.recv().unwrap_or_else(|_| Err(supervisor_ended()))
+    let pin = descriptor_of_pin(source)?;
+    supervisor::macs(launch, source, pin.as_ref(), labels)
 }
 
-fn supervisor_ended() -> OpenFault {
+fn descriptor_of_pin(source: &Pkcs11Source) -> Result<Option<OwnedFd>, OpenFault> {
+    crate::pin::descriptor(&source.pin_file).map_err(|error| {
+        OpenFault::new(
+            format!("the PIN's descriptor cannot be read: {error}"),
+            "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
+        )
+    })
+}
+
+fn not_heard_of() -> OpenFault {
     OpenFault::new(
-        "whoever looks after the signer process has ended",
-        "restart the gateway, and report this",
+        "the signer process ended before it had opened the key",
+        "see what the log says of it, and what the PKCS#11 module says of itself",
     )
 }
 
@@ -136,12 +139,7 @@ impl KeyApart {
         }
         // Its faults are told here, where nothing has been started for it.
         crate::uri::KeyUri::of(source)?;
-        let pin = crate::pin::descriptor(&source.pin_file).map_err(|error| {
-            OpenFault::new(
-                format!("the PIN's descriptor cannot be read: {error}"),
-                "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
-            )
-        })?;
+        let pin = descriptor_of_pin(source)?;
         let signer = signer(launch, &source.module)?;
         let line = Arc::new(Line::new(source.clone(), pin, launch.sign_within));
         let (reply, answer) = bounded(1);
@@ -149,7 +147,7 @@ impl KeyApart {
             line: Arc::clone(&line),
             reply,
         });
-        let opened = answer.recv().unwrap_or_else(|_| Err(supervisor_ended()))?;
+        let opened = answer.recv().unwrap_or_else(|_| Err(not_heard_of()))?;
         Ok(Self {
             line,
             signer,

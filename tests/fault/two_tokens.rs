@@ -224,3 +224,47 @@ fn reload_that_waits_for_a_token_does_not_hold_up_the_next_one() {
     let mut late = dialer.connect(house.gateway.address).expect("TLS 1.3");
     assert!(late.refusal().contains("UnknownCA"));
 }
+
+/// Its key is opened whenever the token gets to it, and nobody has to reload again.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn reload_waits_for_a_token_that_takes_seconds_to_open_a_key() {
+    let (mut house, module) = house();
+    module.breaks(How::HangsWith(OTHER));
+    house.rewrite(|config| {
+        let by_id = format!("pkcs11:token={OTHER};id=%07");
+        config.set_text("oauth.key.uri", by_id);
+    });
+    house.gateway.hang_up();
+    serves_for(&house, 3 * BACK);
+    let said = |what: &str| house.gateway.log().contains(what);
+    assert!(!said("was read again"));
+    module.is_whole();
+    assert!(
+        within(BACK, || said("was read again and is in force")),
+        "{}",
+        house.gateway.log()
+    );
+    one_process_is_left(&house);
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn secret_of_tickets_in_a_token_that_hangs_costs_the_other_ones_key_nothing() {
+    let (mut house, module) = house();
+    let signer = house.gateway.signer_pid();
+    module.breaks(How::HangsWith(OTHER));
+    house.rewrite(|config| {
+        let uri = format!("pkcs11:token={OTHER};object=tickets");
+        config.set_text("tls.tickets.uri", uri);
+        for key in ["module", "pin_file"] {
+            let value = config.value(&format!("tls.key.{key}"));
+            config.set(&format!("tls.tickets.{key}"), &value);
+        }
+    });
+    house.gateway.hang_up();
+    serves_for(&house, LONG);
+    let log = house.gateway.log();
+    assert!(log.contains("did not ask the secret key"), "{log}");
+    assert!(house.gateway.signer_pids().contains(&signer), "{log}");
+}

@@ -117,6 +117,10 @@ fn pin_comes_from_a_descriptor_or_a_credential_and_serves_later_processes_too() 
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     stage.config.unset("tls.key.pin_file");
     stage.watch();
+    let secret = token.generate_secret("tickets", "09");
+    stage.config.set_text("tls.tickets.uri", secret);
+    let module = stage.config.value("tls.key.module");
+    stage.config.set("tls.tickets.module", &module);
     let pin = token.pin_file.display().to_string();
     let credentials = stage.scratch.path().join("credentials");
     std::fs::create_dir(&credentials).expect("a writable directory");
@@ -130,11 +134,14 @@ fn pin_comes_from_a_descriptor_or_a_credential_and_serves_later_processes_too() 
     let from_pipe = format!("exec 3< <(cat '{pin}'); exec \"$0\" \"$@\"");
     let plain = "exec \"$0\" \"$@\"".to_owned();
     for (script, key, value) in [
-        (from_file, "tls.key.pin_fd", "3"),
-        (from_pipe, "tls.key.pin_fd", "3"),
-        (plain, "tls.key.pin_credential", "\"token-pin\""),
+        (from_file, "pin_fd", "3"),
+        (from_pipe, "pin_fd", "3"),
+        (plain, "pin_credential", "\"token-pin\""),
     ] {
-        stage.config.set(key, value);
+        let keys = ["tls.key", "tls.tickets"].map(|section| format!("{section}.{key}"));
+        for key in &keys {
+            stage.config.set(key, value);
+        }
         let starter = ["bash", "-c", &script];
         let folder: PathBuf = stage.scratch.path().into();
         let gateway = Gateway::start_by(&starter, &stage.config, &folder, &stage.environment);
@@ -143,6 +150,8 @@ fn pin_comes_from_a_descriptor_or_a_credential_and_serves_later_processes_too() 
         assert!(serves());
         signal(gateway.signer_pid(), "KILL");
         assert!(within(Duration::from_secs(2), serves), "{script}");
-        stage.config.unset(key);
+        for key in &keys {
+            stage.config.unset(key);
+        }
     }
 }

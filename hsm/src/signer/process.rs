@@ -52,16 +52,21 @@ fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut pins = Vec::new();
     loop {
         let (asked, mut lanes) = socket::take_over(control, &mut packet)?;
-        if let Some(asked) = AskMacs::read(asked) {
+        let mut keep_pin = |pin_file: &mut Vec<u8>| {
+            if pin_file.is_empty() {
+                let pin = lanes.pop().ok_or(io::ErrorKind::InvalidData)?;
+                *pin_file = format!("/proc/self/fd/{}", pin.as_raw_fd()).into_bytes();
+                pins.push(pin);
+            }
+            io::Result::Ok(())
+        };
+        if let Some(mut asked) = AskMacs::read(asked) {
+            keep_pin(&mut asked.pin_file)?;
             socket::tell(control, &macs(asked)?.write())?;
             continue;
         }
         let mut asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
-        if asked.pin_file.is_empty() {
-            let pin = lanes.pop().ok_or(io::ErrorKind::InvalidData)?;
-            asked.pin_file = format!("/proc/self/fd/{}", pin.as_raw_fd()).into_bytes();
-            pins.push(pin);
-        }
+        keep_pin(&mut asked.pin_file)?;
         if usize::from(asked.sessions) != lanes.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }

@@ -27,12 +27,13 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::Launch;
 use super::line::{Line, Shape, Trouble};
-use super::wire::Macs;
-use crate::{Mac, OpenFault, Pkcs11Source, SignFault};
+use crate::{OpenFault, SignFault};
 
 mod child;
 mod opening;
 mod recovery;
+
+pub use child::macs;
 
 use child::Process;
 use opening::{Opening, Pending};
@@ -69,12 +70,6 @@ pub enum Letter {
     Open {
         line: Arc<Line>,
         reply: Sender<Result<Shape, OpenFault>>,
-    },
-    /// HMACs by a secret key, of which nothing is kept.
-    Macs {
-        source: Pkcs11Source,
-        labels: Vec<Vec<u8>>,
-        reply: Sender<Result<Vec<Mac>, OpenFault>>,
     },
     /// A line that went out of service.
     Trouble { line: Arc<Line>, trouble: Trouble },
@@ -177,7 +172,8 @@ impl Supervisor {
             let spoke = self.wait();
             self.killed
                 .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-            if spoke && self.pending.is_some() {
+            let pending = self.pending.as_ref();
+            if pending.is_some_and(|pending| spoke || pending.is_waited_for_in_vain(now())) {
                 self.hear_pending();
             } else if spoke && self.process.is_some() {
                 // Unasked it has nothing to say: this is its end.
@@ -208,7 +204,15 @@ impl Supervisor {
     /// which it says. Where another one does, the next attempt is due.
     fn wait(&mut self) -> bool {
         let retired = self.retired.iter().map(|(_, until)| *until);
-        let next = self.retry_at.into_iter().chain(retired).min();
+        let pending = self.pending.as_ref();
+        let pending = pending.filter(|pending| pending.reply.is_some());
+        let pending = pending.map(|pending| pending.by);
+        let next = self
+            .retry_at
+            .into_iter()
+            .chain(retired)
+            .chain(pending)
+            .min();
         let left = next.map(|at| at.saturating_duration_since(now()));
         let looks = (!self.killed.is_empty()).then_some(KILLED_LOOK);
         let left = left.into_iter().chain(looks).min();
@@ -235,25 +239,7 @@ impl Supervisor {
 
     fn read(&mut self, letter: Letter) {
         match letter {
-            Letter::Open { line, reply } => {
-                let opened = self.open(&line, open_wait(&line));
-                if opened.is_ok() {
-                    self.lines.push(Arc::downgrade(&line));
-                } else if self.none_serves() {
-                    self.end_process();
-                }
-                let _ = reply.send(opened.map_err(|(_, fault)| fault));
-            }
-            Letter::Macs {
-                source,
-                labels,
-                reply,
-            } => {
-                let _ = reply.send(self.macs(&source, labels));
-                if self.none_serves() {
-                    self.end_process();
-                }
-            }
+            Letter::Open { line, reply } => self.open_first(&line, reply),
             // Of a line that was laid anew since.
             Letter::Trouble { line, .. } if line.is_serving() => {}
             // Of a process before this one, which opened others and not this line.
@@ -330,6 +316,26 @@ impl Supervisor {
         }
     }
 
+    /// Opens a key that nobody has yet. Where others are served they are looked after meanwhile.
+    fn open_first(&mut self, line: &Arc<Line>, reply: Sender<Result<Shape, OpenFault>>) {
+        let wait = match self.none_serves() {
+            true => open_wait(line),
+            false => self.haste(),
+        };
+        let opened = self.open(line, wait);
+        let pending = self.pending.as_mut();
+        if let Some(pending) = pending.filter(|pending| Arc::ptr_eq(&pending.line, line)) {
+            pending.reply = Some(reply);
+            return;
+        }
+        if opened.is_ok() {
+            self.lines.push(Arc::downgrade(line));
+        } else if self.none_serves() {
+            self.end_process();
+        }
+        let _ = reply.send(opened.map_err(|(_, fault)| fault));
+    }
+
     /// Opens a key, has it prove that it is the one it was, if that is known, and puts it into
     /// service. Where others are served, a process that takes longer goes on serving them.
     fn open(&mut self, line: &Arc<Line>, wait: Duration) -> Result<Shape, NotOpened> {
@@ -346,8 +352,12 @@ impl Supervisor {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::TimedOut && !self.none_serves() => {
-                let (line, by) = (Arc::clone(line), begun + open_wait(line));
-                self.pending = Some(Pending { line, lanes, by });
+                self.pending = Some(Pending {
+                    line: Arc::clone(line),
+                    lanes,
+                    by: begun + open_wait(line),
+                    reply: None,
+                });
                 return Err(gone(did(NOT_YET)));
             }
             Err(error) => return Err(gone(self.not_opened(&error))),
@@ -361,20 +371,6 @@ impl Supervisor {
 
     fn not_opened(&mut self, error: &io::Error) -> OpenFault {
         self.give_up_process(&format!("did not open the key: {error}"))
-    }
-
-    fn macs(&mut self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> Result<Vec<Mac>, OpenFault> {
-        self.hear_pending();
-        if self.pending.is_some() {
-            return Err(did("is at a key that its token does not open"));
-        }
-        match self.process()?.ask_for_macs(source, labels) {
-            Ok(Macs::Said(macs)) => Ok(macs),
-            Ok(Macs::Fault { fault, .. }) => Err(fault),
-            Err(error) => {
-                Err(self.give_up_process(&format!("did not ask the secret key: {error}")))
-            }
-        }
     }
 
     /// Ends a process that did not answer on the control socket, and has another one started where

@@ -60,7 +60,7 @@ pub enum Opened {
     },
 }
 
-/// HMACs asked of a secret key, all at once.
+/// HMACs asked of a secret key, all at once. Beside it comes the PIN's descriptor if it is in one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AskMacs {
     /// As of [`OpenKey`].

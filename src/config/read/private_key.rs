@@ -13,16 +13,9 @@ use crate::limits::TOKEN_SESSIONS_DEFAULT;
 const URI_CURE: &str = "name token and key: \"pkcs11:token=t8gate;object=server\"";
 
 pub(super) fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
-    let in_token = [
-        "module",
-        "uri",
-        "pin_file",
-        "pin_fd",
-        "pin_credential",
-        "sessions",
-        "also",
-    ];
-    let lines = in_token.into_iter().filter_map(|key| section.line_of(key));
+    let in_token = ["module", "uri", "sessions", "also"];
+    let in_token = in_token.into_iter().chain(PIN_KEYS);
+    let lines = in_token.filter_map(|key| section.line_of(key));
     let token_line = lines.min();
     let file_line = section.line_of("file");
     let soft = section.optional_file("file", FileKind::PrivateKey);
@@ -52,15 +45,10 @@ pub(super) fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
     let cure = "name the PKCS#11 library of the token";
     let module = section.required_file("module", FileKind::Module, cure);
     let uri = section.required("uri", pkcs11_uri, URI_CURE);
-    let pin_file = pin(&mut section);
-    if pin_file == Pin::Unsaid && !section.is_said() {
-        let cure =
-            "name the file whose first line is the user PIN, or set pin_fd or pin_credential";
-        section.fault(section.line(), "pin_file", Wrong::new("is missing", cure));
-    }
+    let pin_file = required_pin(&mut section);
     let sessions = section.or("sessions", count(1..=64), TOKEN_SESSIONS_DEFAULT);
     let first = module.as_ref().map(|module| module.value.clone());
-    let (first, pin_file) = (first.unwrap_or_default(), pin_file.path());
+    let first = first.unwrap_or_default();
     let also = others(&mut section, &first, pin_file.as_deref().unwrap_or(&first));
     let (module, uri, pin_file) = (module?, uri?, pin_file?);
     let line = uri.line;
@@ -114,10 +102,26 @@ impl Pin {
     }
 }
 
+/// Where the PIN lies, which has to be said.
+pub(super) fn required_pin(section: &mut Section<'_, '_>) -> Option<PathBuf> {
+    let said = pin(section);
+    if said == Pin::Unsaid && !section.is_said() {
+        let cure =
+            "name the file whose first line is the user PIN, or set pin_fd or pin_credential";
+        section.fault(section.line(), "pin_file", Wrong::new("is missing", cure));
+    }
+    said.path()
+}
+
+/// Who says where a PIN lies: one of them.
+pub(super) const PIN_KEYS: [&str; 3] = ["pin_file", "pin_fd", "pin_credential"];
+
 /// Where the PIN lies, as a path, whichever of its three keys says it.
 fn pin(section: &mut Section<'_, '_>) -> Pin {
-    let keys = ["pin_file", "pin_fd", "pin_credential"];
-    let said: Vec<_> = keys.into_iter().filter(|key| section.has(key)).collect();
+    let said: Vec<_> = PIN_KEYS
+        .into_iter()
+        .filter(|key| section.has(key))
+        .collect();
     let file = section.optional_file("pin_file", FileKind::Pin);
     let descriptor = section.optional("pin_fd", descriptor);
     let credential = section.optional("pin_credential", credential);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::private_key;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, duration, pkcs11_uri, text};
@@ -59,7 +60,7 @@ pub(super) fn tickets(mut section: Section<'_, '_>, listen: Option<&Listen>) -> 
 /// Module and PIN file, which both secrets share where they are keys in a token.
 fn token(section: &mut Section<'_, '_>) -> Option<(PathBuf, PathBuf)> {
     if !section.has("uri") && !section.has("second_uri") {
-        for key in ["module", "pin_file"] {
+        for key in ["module"].into_iter().chain(private_key::PIN_KEYS) {
             section.optional(key, |_| Ok(()));
             if let Some(line) = section.line_of(key) {
                 let what = "is of no use without uri or second_uri";
@@ -71,9 +72,8 @@ fn token(section: &mut Section<'_, '_>) -> Option<(PathBuf, PathBuf)> {
     }
     let cure = "name the PKCS#11 library of the token";
     let module = section.required_file("module", FileKind::Module, cure);
-    let cure = "name the file whose first line is the user PIN";
-    let pin_file = section.required_file("pin_file", FileKind::Pin, cure);
-    Some((module?.value, pin_file?.value))
+    let pin_file = private_key::required_pin(section);
+    Some((module?.value, pin_file?))
 }
 
 /// A secret in a file or in a token, and not in both. Faults are said at `key`.

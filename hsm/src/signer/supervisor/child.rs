@@ -15,10 +15,10 @@ use super::super::wire::{
     AskMacs, CONTROL_BYTES_MAX, Macs, MayTry, OpenKey, Opened, Ready, write_leave,
 };
 use super::super::{Launch, environment, socket};
-use super::{OPEN_WAIT, now};
+use super::{OPEN_WAIT, did, now};
 use crate::pin::{Leave, RefusedPins, Try};
 use crate::public::PublicKey;
-use crate::{OpenFault, Pkcs11Source};
+use crate::{Mac, OpenFault, Pkcs11Source};
 
 /// From its start until a process says that it is ready.
 const READY_WAIT: Duration = Duration::from_secs(10);
@@ -76,24 +76,33 @@ impl Process {
         }
     }
 
-    pub fn ask_for_macs(&self, source: &Pkcs11Source, labels: Vec<Vec<u8>>) -> io::Result<Macs> {
-        let asked = labels.len();
+    fn ask_for_macs(
+        &self,
+        source: &Pkcs11Source,
+        pin: Option<&OwnedFd>,
+        labels: &[Vec<u8>],
+    ) -> io::Result<Macs> {
         let ask = AskMacs {
             module: source.module.as_os_str().as_encoded_bytes().to_vec(),
             uri: source.uri.clone().into_bytes(),
-            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
-            labels,
+            pin_file: match pin {
+                Some(_) => Vec::new(),
+                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
+            },
+            labels: labels.to_vec(),
             refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
         };
         socket::bound(&self.control, OPEN_WAIT)?;
-        socket::tell(&self.control, &ask.write())?;
+        let lent: Vec<_> = pin.iter().map(AsFd::as_fd).collect();
+        socket::hand_over(&self.control, &ask.write(), &lent)?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
         let answer = Macs::read(self.hear(&mut packet)?);
         self.has_tried(match &answer {
             Some(Macs::Fault { refused, .. }) => Some(refused),
             _ => None,
         });
-        let complete = |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != asked);
+        let complete =
+            |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != labels.len());
         Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
     }
 
@@ -161,6 +170,26 @@ impl Process {
             refused.clone().learn();
         }
         self.tries.take();
+    }
+}
+
+/// HMACs by a secret key, asked for in a process of their own: one that serves keys neither waits
+/// for them nor is ended where they take too long.
+pub fn macs(
+    launch: &Launch,
+    source: &Pkcs11Source,
+    pin: Option<&OwnedFd>,
+    labels: &[Vec<u8>],
+) -> Result<Vec<Mac>, OpenFault> {
+    let process = Process::start(launch)?;
+    let said = process.ask_for_macs(source, pin, labels);
+    if let Err(mut held) = process.end() {
+        thread::spawn(move || held.wait());
+    }
+    match said {
+        Ok(Macs::Said(macs)) => Ok(macs),
+        Ok(Macs::Fault { fault, .. }) => Err(fault),
+        Err(error) => Err(did(&format!("did not ask the secret key: {error}"))),
     }
 }
 

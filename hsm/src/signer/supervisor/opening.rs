@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::Sender;
+
 use super::super::line::{Line, Shape, exchange};
 use super::super::socket;
 use super::super::wire::{Ask, Opened};
@@ -37,12 +39,23 @@ pub struct Pending {
     pub line: Arc<Line>,
     pub lanes: Vec<OwnedFd>,
     pub by: Instant,
+    /// To whoever opens it for the first time, until that has taken too long. Dropped with the
+    /// process, which says as much.
+    pub reply: Option<Sender<Result<Shape, OpenFault>>>,
+}
+
+impl Pending {
+    pub fn is_waited_for_in_vain(&self, now: Instant) -> bool {
+        self.reply.is_some() && self.by <= now
+    }
 }
 
 impl Opening {
     /// Of a process that is at one key.
     pub fn under_way(process: Process, pending: Pending) -> Self {
-        let Pending { line, lanes, by } = pending;
+        let Pending {
+            line, lanes, by, ..
+        } = pending;
         Self {
             process,
             outcomes: Vec::new(),
@@ -60,7 +73,12 @@ impl Opening {
     /// The process, what has come of its keys, and the one that it is at.
     pub fn into_parts(self) -> (Process, Vec<Outcome>, Option<Pending>) {
         let by = self.by;
-        let pending = self.at.map(|(line, lanes)| Pending { line, lanes, by });
+        let pending = self.at.map(|(line, lanes)| Pending {
+            line,
+            lanes,
+            by,
+            reply: None,
+        });
         (self.process, self.outcomes, pending)
     }
 

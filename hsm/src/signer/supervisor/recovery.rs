@@ -60,26 +60,41 @@ impl Supervisor {
 
     /// Hears whether the process has opened what it was asked to, where that took it longer.
     pub(super) fn hear_pending(&mut self) {
-        let Some(Pending { line, lanes, by }) = self.pending.take() else {
+        let Some(mut pending) = self.pending.take() else {
             return;
         };
         let Some(process) = &self.process else { return };
         let opened = match process.hear_opened(GLANCE) {
             Ok(opened) => opened,
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                self.pending = Some(Pending { line, lanes, by });
+                if pending.is_waited_for_in_vain(now())
+                    && let Some(reply) = pending.reply.take()
+                {
+                    let _ = reply.send(Err(did(NOT_YET)));
+                }
+                self.pending = Some(pending);
                 return;
             }
             Err(_) => return self.lose_process("ended"),
         };
+        let Pending {
+            line, lanes, reply, ..
+        } = pending;
         line.answers(true);
         let process = process.id();
         let proved = opening::proved(&line, lanes, opened);
-        // Of one that nobody holds any more, or that is served by now, nothing is wanted.
-        if self.lost().iter().any(|lost| Arc::ptr_eq(lost, &line)) {
-            let laid = proved.and_then(|(_, lanes)| line.lay(lanes, process).map_err(not_laid));
-            self.note(&line, laid);
+        let lay = |(shape, lanes)| line.lay(lanes, process).map_err(not_laid).map(|()| shape);
+        if let Some(reply) = reply {
+            let laid = proved.and_then(lay);
+            if laid.is_ok() {
+                self.lines.push(Arc::downgrade(&line));
+            }
+            // Nobody there: the reload that wanted it was given up, and the line goes with it.
+            let _ = reply.send(laid.map_err(|(_, fault)| fault));
+        } else if self.lost().iter().any(|lost| Arc::ptr_eq(lost, &line)) {
+            self.note(&line, proved.and_then(lay).map(drop));
         }
+        // Of one that nobody holds any more, or that is served by now, nothing is wanted.
     }
 
     /// A module that has lost its token may never see it again: it begins anew. A login that is
@@ -114,7 +129,7 @@ impl Supervisor {
     }
 
     /// How long a key is waited for before others are not made to wait for it.
-    fn haste(&self) -> Duration {
+    pub(super) fn haste(&self) -> Duration {
         HASTE.max(2 * self.longest_open)
     }
 
