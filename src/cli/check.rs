@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
 use crate::config::{self, Config, Fault, HugePages, Steering, WhenUnwritable};
-use crate::control::load::{self, Report};
+use crate::control::load::{self, Report, Row};
 use crate::shard;
 
 use super::{pages, serve};
@@ -18,12 +18,17 @@ pub fn main(file: &Path) -> ExitCode {
     if let Some(config) = &config {
         let (_, mut report) = load::load(config, UnixSeconds::now(), None);
         report.note("io_uring", io_uring(config));
-        let listen = config.listen.address.value;
-        let taken = serve::port_fault(config);
+        // Of an address that is wrong, and of what stands in its place, there is nothing to say.
+        let listen = &config.listen.address;
+        let at_fault = |section: &str| faults.iter().any(|fault| fault.key.starts_with(section));
+        let listens = !at_fault("listen");
+        let taken = serve::port_fault(config).filter(|_| listens);
         let ours = taken.as_ref().is_some_and(is_of_a_gateway);
         report.note("huge pages", huge_pages(config, ours));
-        report.note("listen address", free(listen, taken));
-        report.note("steering", steering(config));
+        if listens {
+            report.note("listen address", free(listen.value, taken));
+            report.note("steering", steering(config));
+        }
         if let Some(admin) = &config.admin {
             let taken = serve::admin_port_fault(config);
             report.note("admin address", free(admin.address.value, taken));
@@ -34,8 +39,16 @@ pub fn main(file: &Path) -> ExitCode {
         if !faults.iter().any(|fault| fault.key.starts_with("upstream")) {
             report.note("upstream", upstream(config));
         }
-        print(file, read, &report);
         config::add(&mut faults, report.faults());
+        // What only follows from a fault says nothing.
+        let says = |row: &Row| {
+            row.found
+                .as_ref()
+                .err()
+                .is_none_or(|fault| faults.contains(fault))
+        };
+        report.rows.retain(says);
+        print(file, read, &report);
     }
     if faults.is_empty() {
         return ExitCode::SUCCESS;

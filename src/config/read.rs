@@ -62,9 +62,13 @@ pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
     (config, faults)
 }
 
-/// Adds faults found later; what stands in a line that has one already is its consequence.
+/// Adds faults found later. What stands in a line that has one already is its consequence; so is
+/// what is said of a section as a whole where something in it is wrong.
 pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
-    let is_new = |fault: &Fault| fault.line == 0 || faults.iter().all(|f| f.line != fault.line);
+    let is_new = |fault: &Fault| match fault.line {
+        0 => fault.key.is_empty() || !faults.iter().any(|f| f.key.starts_with(&fault.key)),
+        line => faults.iter().all(|f| f.line != line),
+    };
     let later: Vec<Fault> = later.into_iter().filter(is_new).collect();
     for fault in later {
         // Several certificates may have found the same.
@@ -83,12 +87,15 @@ fn settled(config: Option<Config>, mut faults: Vec<Fault>) -> Result<Config, Vec
     }
 }
 
-/// The whole journey, without I/O. The configuration is there if no value it needs is missing;
-/// faults may stand beside it.
+/// The whole journey, without I/O. The configuration is there if this is TOML; faults may stand
+/// beside it.
 fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>, Vec<NamedFile>) {
     let report = Report::new(text, file.parent().unwrap_or(Path::new("")).to_path_buf());
     let config = match DeTable::parse(text) {
-        Ok(table) => config(&mut Section::root(&report, table.get_ref()), file, cpus),
+        Ok(table) => {
+            let mut root = Section::root(&report, table.get_ref());
+            Some(config(&mut root, file, cpus))
+        }
         Err(error) => {
             let line = error.span().map_or(0, |span| report.line(&span));
             let what = format!("this is not TOML: {}", error.message());
@@ -107,41 +114,54 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
     (config, faults, files)
 }
 
-/// Every section is read before the first `?`, so that the faults of all are found.
-fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config> {
+/// Where something that is needed is wrong or missing, of which there is a fault, something stands
+/// in its place: what else is wrong, here and in files, is looked for all the same.
+fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
     let listen = listen(root.section("listen"), cpus);
     let (tls, default_ca) = tls(root.section("tls"), root.has("partner"), listen.as_ref());
     let partners = partners::partners(root, default_ca);
+    let (partners, all_partners) = match partners {
+        Ok(partners) => (partners, true),
+        Err(good) => (good, false),
+    };
     let oauth = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let clients = clients::clients(root, partners.as_deref());
+    let mut clients = clients::clients(root, all_partners.then_some(&partners));
+    if !all_partners {
+        // Some may be of those that are at fault.
+        clients.clear();
+    }
     let revocation = revocation::revocation(root);
     let upstream = upstream(root.section("upstream"), listen.as_ref());
-    // Nothing else goes by it: what else is wrong is looked for all the same.
+    let nowhere = unsaid((Ipv4Addr::UNSPECIFIED, 0).into());
     let upstream = upstream.unwrap_or(Upstream {
-        address: Located {
-            value: (Ipv4Addr::UNSPECIFIED, 0).into(),
-            line: 0,
-        },
+        address: nowhere.clone(),
         connections_idle_max: UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
     });
     let limits = limits(root.section("limits"));
-    let keys = tls.iter().flat_map(Tls::keys);
-    let in_token = { keys }.any(|key| matches!(key, KeySource::Pkcs11 { .. }));
+    let in_token = { tls.keys() }.any(|key| matches!(key, KeySource::Pkcs11 { .. }));
     let waits = (root.has("ocsp"), in_token);
     let deadlines = deadlines(root.section("deadlines"), waits);
     let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listen.as_ref());
     let audit = audit(root.optional_section("audit"));
     let reload = reload(root.section("reload"));
-    Some(Config {
+    let listen = listen.unwrap_or_else(|| Listen {
+        address: nowhere,
+        cpus: unsaid(cpus.allowed.clone()),
+        server_names: Vec::new(),
+        any_server_name: true,
+        share_port: false,
+        steering: unsaid(Steering::Off),
+    });
+    Config {
         file: file.to_path_buf(),
-        listen: listen?,
-        tls: tls?,
-        issuers: issuers?,
-        partners: partners?,
-        clients: clients?,
-        revocation: revocation?,
+        listen,
+        tls,
+        issuers,
+        partners,
+        clients,
+        revocation,
         upstream,
         limits,
         deadlines,
@@ -151,7 +171,12 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Option<Config
         audit,
         reload,
         files: Vec::new(),
-    })
+    }
+}
+
+/// What stands in no line.
+fn unsaid<T>(value: T) -> Located<T> {
+    Located { value, line: 0 }
 }
 
 fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
@@ -258,7 +283,7 @@ fn tls(
     mut section: Section<'_, '_>,
     has_partners: bool,
     listen: Option<&Listen>,
-) -> (Option<Tls>, Option<Located<PathBuf>>) {
+) -> (Tls, Option<Located<PathBuf>>) {
     let cure = "name the PEM file of the server certificate and its intermediates";
     let certificate = section.required_file("certificate", FileKind::Certificates, cure);
     let client_ca = if has_partners {
@@ -279,17 +304,16 @@ fn tls(
     let tickets = tickets::tickets(section.optional_section("tickets"), listen);
     let ocsp = ocsp::stapling(section.optional_section("ocsp"));
     let also = section.sections("also").into_iter().map(also);
-    let also: Option<Vec<_>> = also.collect::<Vec<_>>().into_iter().collect();
-    let own = certificate.zip(key).zip(also);
-    let tls = own.map(|((certificate, key), also)| Tls {
+    let also = also.flatten().collect();
+    let tls = Tls {
         also,
         ocsp,
-        certificate,
-        key,
+        certificate: certificate.unwrap_or_else(|| unsaid(PathBuf::new())),
+        key: key.unwrap_or_else(|| unsaid(KeySource::File(PathBuf::new()))),
         profile,
         waive,
         tickets,
-    });
+    };
     (tls, client_ca)
 }
 

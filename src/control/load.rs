@@ -75,6 +75,17 @@ impl Report {
         self.note(what, found)
     }
 
+    /// Notes all that is wrong with something that is noted otherwise where nothing is.
+    fn note_wrong<T>(&mut self, what: &str, found: Result<T, Vec<Fault>>) -> Option<T> {
+        found
+            .map_err(|faults| {
+                for fault in faults {
+                    self.note::<()>(what, Err(fault));
+                }
+            })
+            .ok()
+    }
+
     /// Notes a finding and hands on what it was about.
     pub fn note<T>(
         &mut self,
@@ -133,7 +144,7 @@ pub fn load(
     let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
-    let auth = report.note("client trust anchors", client_auth(config));
+    let auth = client_auth(config, &mut report);
     let anchors = anchors::configured(config);
     let warnings = anchors
         .iter()
@@ -388,19 +399,27 @@ fn own_issuer(
     report.note("embedded issuer", made)
 }
 
-fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
+const ANCHORS: &str = "client trust anchors";
+
+/// Who is let in, or all that is wrong with it.
+fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
     let mut groups = Vec::with_capacity(config.partners.len());
-    let mut anchors = 0;
     for partner in &config.partners {
-        let group = PartnerGroup {
+        let anchors = certificates(&partner.client_ca, &client_ca_key(partner));
+        let waived = waived(&partner.waive, &format!("{}.waive", partner.section));
+        let anchors = report.note_wrong(ANCHORS, anchors.map_err(|fault| vec![fault]));
+        let waived = report.note_wrong(ANCHORS, waived);
+        groups.extend(anchors.zip(waived).map(|(anchors, waived)| PartnerGroup {
             name: partner.name.clone(),
-            anchors: certificates(&partner.client_ca, &client_ca_key(partner))?,
-            waived: waived(&partner.waive, &format!("{}.waive", partner.section))?,
+            anchors,
+            waived,
             revocation: revocation::rules(config, partner),
-        };
-        anchors += group.anchors.len();
-        groups.push(group);
+        }));
     }
+    if groups.len() < config.partners.len() {
+        return None;
+    }
+    let anchors: usize = groups.iter().map(|group| group.anchors.len()).sum();
     let (count, clients) = (groups.len(), config.clients.len());
     let detail = match count {
         1 => format!("{anchors} for {clients} clients"),
@@ -420,8 +439,8 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
                 cure: unfit.cure,
             },
         }
-    })?;
-    Ok((auth, detail))
+    });
+    report.note(ANCHORS, auth.map(|auth| (auth, detail)))
 }
 
 /// Everything of [`load`] that is about certificates, waivers and the profile, without a key being
@@ -429,7 +448,7 @@ fn client_auth(config: &Config) -> Result<(ClientAuth, String), Fault> {
 pub fn own_side(config: &Config, now: UnixSeconds) -> (Option<OwnSide>, Report) {
     let mut report = Report::default();
     let side = own::side(config, now, &mut report);
-    report.note("client trust anchors", client_auth(config));
+    client_auth(config, &mut report);
     let unnamed = side.as_ref().map(|side| side.unnamed.as_slice());
     report.note("TLS profile", profile(config, unnamed));
     (side, report)
@@ -469,8 +488,8 @@ pub(super) fn client_ca_key(partner: &Partner) -> String {
     format!("{}.client_ca", partner.section)
 }
 
-/// The rules of these names, each of which may be waived.
-fn waived(names: &[Located<String>], key: &str) -> Result<RuleSet, Fault> {
+/// The rules of these names, each of which may be waived, or all that may not.
+fn waived(names: &[Located<String>], key: &str) -> Result<RuleSet, Vec<Fault>> {
     let of = |name: &Located<String>| match Rule::of_name(&name.value) {
         Some(rule) if rule.row().waivable => Ok(rule),
         Some(rule) => {
@@ -486,7 +505,12 @@ fn waived(names: &[Located<String>], key: &str) -> Result<RuleSet, Fault> {
             Err(fault(name, key, what, cure))
         }
     };
-    names.iter().map(of).collect()
+    let (rules, faults): (Vec<_>, Vec<_>) = names.iter().map(of).partition(Result::is_ok);
+    let faults: Vec<Fault> = faults.into_iter().filter_map(Result::err).collect();
+    match faults.is_empty() {
+        true => Ok(rules.into_iter().flatten().collect()),
+        false => Err(faults),
+    }
 }
 
 fn issuer_rules(

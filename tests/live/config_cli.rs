@@ -93,6 +93,83 @@ fn all_faults_are_in_one_report() {
     );
 }
 
+type Break = fn(&mut Stage);
+
+/// Whatever else is wrong, names of profiles and rules are looked at, and files; and nothing is
+/// said that follows from that.
+#[test]
+fn one_wrong_section_hides_no_fault_of_another_and_is_said_once() {
+    let origin = Origin::start();
+    let wrong: [(&str, Break); 9] = [
+        ("listen.address", |stage| {
+            stage.config.set("listen.address", "5");
+        }),
+        ("listen.cpus", |stage| {
+            stage.config.set("listen.cpus", "[60000]");
+        }),
+        ("upstream.address", |stage| {
+            stage.config.unset("upstream.address");
+        }),
+        ("client[1].sans", |stage| {
+            stage.config.without_tables("client").table(
+                "client",
+                "name = \"acme\"\nsans = 5\nscs_as_ids = [\"acme\"]",
+            );
+        }),
+        ("issuer[1].audience", |stage| {
+            let table = stage.config.table_body("issuer", 0);
+            let table = table.replace("audience = ", "audience = 5 # ");
+            stage
+                .config
+                .without_tables("issuer")
+                .table("issuer", &table);
+        }),
+        ("tls.certificate", |stage| {
+            stage.config.unset("tls.certificate");
+        }),
+        ("tls.key.module", |stage| {
+            stage.config.unset("tls.key.file");
+        }),
+        ("partner[2].name", |stage| {
+            let ca = stage.partner_ca.certificate.display().to_string();
+            let table = format!("name = 5\nclient_ca = {ca:?}");
+            stage.config.table("partner", &table);
+        }),
+        ("oauth.issuer", |stage| {
+            stage.issue_tokens();
+            stage.config.set("oauth.issuer", "5");
+        }),
+    ];
+    for (key, break_it) in wrong {
+        let mut stage = Stage::new(origin.address);
+        stage.config.set_text("listen.address", free_address());
+        let ca = stage.operator_ca.certificate.display().to_string();
+        let first =
+            format!("name = \"first\"\nclient_ca = {ca:?}\nwaive = [\n\"no-rule\",\n\"no-other\"]");
+        stage.config.table("partner", &first);
+        stage.config.set_text("tls.profile", "none-such");
+        break_it(&mut stage);
+        let file = write(stage.scratch.path(), &stage.config);
+        let checked = check(&file, &stage.environment);
+        let said = checked.stdout + &checked.stderr;
+        let faults = said.lines().filter_map(|line| {
+            let (_, fault) = line.strip_prefix(file.to_str()?)?.split_once(": ")?;
+            Some(fault.split_once(": ")?.0)
+        });
+        let mut faults: Vec<_> = faults.collect();
+        faults.sort_unstable();
+        let waive = "partner[1].waive";
+        let mut expected = vec![key, waive, waive, "tls.profile"];
+        expected.sort_unstable();
+        assert_eq!(faults, expected, "{said}");
+        // Nor of what stands in the place of something.
+        assert!(
+            !said.contains("0.0.0.0:0") && !said.contains("the key file  cannot"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn duration_without_unit_is_a_fault() {
     let change = |stage: &mut Stage| {

@@ -18,10 +18,7 @@ use crate::peer::{Client, Registration, San, TlsClientAuth};
 type Owned = HashMap<(&'static str, String), usize>;
 
 /// `[[client]]`.
-pub(super) fn clients(
-    root: &mut Section<'_, '_>,
-    partners: Option<&[Partner]>,
-) -> Option<Vec<Client>> {
+pub(super) fn clients(root: &mut Section<'_, '_>, partners: Option<&[Partner]>) -> Vec<Client> {
     let sections = root.sections("client");
     if !root.has("client") {
         let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
@@ -30,11 +27,10 @@ pub(super) fn clients(
     refuse_issuer_for_nobody(root, &sections);
     let has_issuer = root.has("oauth");
     let mut owned = Owned::new();
-    let read: Vec<Option<Client>> = sections
+    sections
         .into_iter()
-        .map(|section| client(section, partners, has_issuer, &mut owned))
-        .collect();
-    read.into_iter().collect()
+        .filter_map(|section| client(section, partners, has_issuer, &mut owned))
+        .collect()
 }
 
 /// An issuer that knows no client would refuse everybody, and nobody would see why.

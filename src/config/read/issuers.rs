@@ -33,10 +33,7 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
 }
 
 /// `[[issuer]]`. The file may lack it where the gateway issues tokens itself.
-pub(super) fn issuers(
-    root: &mut Section<'_, '_>,
-    own: Option<&Located<String>>,
-) -> Option<Vec<Issuer>> {
+pub(super) fn issuers(root: &mut Section<'_, '_>, own: Option<&Located<String>>) -> Vec<Issuer> {
     let sections = root.sections("issuer");
     if !root.has("issuer") && !root.has("oauth") {
         let cure = "add [[issuer]] with name, audience and jwks, or [oauth] for an issuer in this \
@@ -44,11 +41,10 @@ pub(super) fn issuers(
         root.fault(0, "issuer", Wrong::new("is missing", cure));
     }
     let mut names: HashMap<String, usize> = HashMap::new();
-    let read: Vec<Option<Issuer>> = sections
+    sections
         .into_iter()
-        .map(|section| issuer(section, own, &mut names))
-        .collect();
-    read.into_iter().collect()
+        .filter_map(|section| issuer(section, own, &mut names))
+        .collect()
 }
 
 fn issuer(

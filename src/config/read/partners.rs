@@ -13,11 +13,12 @@ use crate::config::value::{
 use crate::config::{Located, PARTNER_DEFAULT, Partner, RevocationPolicy};
 use crate::peer::Identity;
 
-/// `[[partner]]`, behind the group that `tls.client_ca` stands for.
+/// `[[partner]]`, behind the group that `tls.client_ca` stands for. Err: those in which nothing is
+/// wrong, where something is in another or there is none.
 pub(super) fn partners(
     root: &mut Section<'_, '_>,
     default_ca: Option<Located<PathBuf>>,
-) -> Option<Vec<Partner>> {
+) -> Result<Vec<Partner>, Vec<Partner>> {
     let mut owned = HashMap::new();
     let default = default_ca.map(|client_ca| {
         owned.insert(PARTNER_DEFAULT.to_owned(), client_ca.line);
@@ -39,10 +40,16 @@ pub(super) fn partners(
         .enumerate()
         .map(|(at, section)| partner(section, at, (has_lists, has_responders), &mut owned))
         .collect();
-    let read: Option<Vec<_>> = read.into_iter().collect();
-    let all: Vec<Partner> = default.into_iter().chain(read?).collect();
+    let some_wrong = read.iter().any(Option::is_none);
+    let good: Vec<Partner> = default
+        .into_iter()
+        .chain(read.into_iter().flatten())
+        .collect();
     // That there is none was said of tls.client_ca.
-    (!all.is_empty()).then_some(all)
+    match some_wrong || good.is_empty() {
+        true => Err(good),
+        false => Ok(good),
+    }
 }
 
 fn partner(

@@ -11,7 +11,7 @@ pub(super) const GRACE_MS: std::ops::RangeInclusive<u64> = 0..=720 * 3_600_000;
 pub(super) const REFRESH_MS: std::ops::RangeInclusive<u64> = 1_000..=24 * 3_600_000;
 
 /// `[revocation]` and `[[crl]]`, which the file may lack.
-pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
+pub(super) fn revocation(root: &mut Section<'_, '_>) -> Revocation {
     let mut section = root.section("revocation");
     let said = section.optional("policy", revocation_policy);
     let grace = section.or("grace", duration(GRACE_MS), std::time::Duration::ZERO);
@@ -55,14 +55,14 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Option<Revocation> {
         true => RevocationPolicy::HardFail,
         false => RevocationPolicy::Off,
     };
-    Some(Revocation {
+    Revocation {
         policy: said.map_or(default(has_lists), |said| said.value),
         grace,
         state,
         lists,
         ocsp: asked.map_or(default(has_responders), |said| said.value),
         responders: responders.unwrap_or_default(),
-    })
+    }
 }
 
 pub(super) fn no_responder() -> Wrong {

@@ -198,7 +198,10 @@ fn server_chain(
     let read = certificates(written.certificate, &key);
     let (chain, waived) = match (read, waived(&config.tls.waive, "tls.waive")) {
         (Ok(chain), Ok(waived)) => (chain, waived),
-        (read, waived) => return Err(read.err().into_iter().chain(waived.err()).collect()),
+        (read, waived) => {
+            let unread = read.err().into_iter();
+            return Err(unread.chain(waived.err().into_iter().flatten()).collect());
+        }
     };
     let unfit = tls::unfit_to_serve(&chain, waived, now).into_iter();
     let unfit = unfit.map(|unfit| {
