@@ -201,6 +201,7 @@ impl Reloader {
             before: self.current.load_full(),
             sources: Arc::clone(&self.sources),
             keeper: Arc::clone(&self.crl_keeper),
+            again,
         };
         match Attempt::begin(ground, cause) {
             Ok(attempt) => self.under_way = Some(attempt),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::harness::client::{Client, HOST};
+use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::softhsm::Token;
@@ -107,10 +108,18 @@ fn client_that_is_taken_out_while_the_signer_hangs_is_cut_off_at_once() {
 
 #[test]
 fn what_a_token_that_is_away_stood_in_the_way_of_comes_into_force_when_it_is_back() {
-    let (mut house, token) = house(|_, _| {});
+    let mut list = None;
+    let (mut house, token) = house(|stage, _| {
+        let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+        let certificate = ca.certificate.display().to_string();
+        let group = format!("name = \"listed\"\nclient_ca = {certificate:?}");
+        stage.config.table("partner", &group);
+        list = Some(ca.list("partner.crl", 86_400));
+    });
     let spki = token.generate_another(Key::P256, "next", "22");
     let leaf = Leaf::server(HOST);
     let next = house.stage.operator_ca.issue_for("next", &leaf, &spki);
+    let list = list.expect("made above");
     let store = Store::of(&house.stage);
     lose(&house, &store);
     rewrite(&mut house, |config| {
@@ -119,9 +128,15 @@ fn what_a_token_that_is_away_stood_in_the_way_of_comes_into_force_when_it_is_bac
             token.uri.replace("object=server", "object=next"),
         );
         config.set_text("tls.certificate", next.path.display());
+        config.table("crl", &format!("file = {:?}", list.display().to_string()));
+        config.set_text("revocation.policy", "soft-fail");
     });
     reload_in_vain(&house);
+    // Lists are read when the token is back, whatever becomes of their files until then.
+    let whole = std::fs::read(&list).expect("made above");
+    std::fs::write(&list, "no list").expect("our own file");
     std::thread::sleep(Duration::from_secs(5));
+    std::fs::write(&list, whole).expect("our own file");
     assert_eq!(said(&house, APPLIED), 0);
     assert_eq!(said(&house, REFUSED), 1, "{}", house.gateway.log());
     store.bring_back();

@@ -245,12 +245,12 @@ fn sighup_has_a_changed_file_of_a_status_read_at_once() {
         stage.config.set_text("tls.ocsp.issuer", issuer);
     });
     let ended = Arc::new(AtomicBool::new(false));
-    let until = Arc::clone(&ended);
+    let (until, written) = (Arc::clone(&ended), file.clone());
     let writer = thread::spawn(move || {
         let mut octets = 1;
         while !until.load(Ordering::Relaxed) {
             octets += 1;
-            std::fs::write(&file, "?".repeat(octets)).expect("our own file");
+            std::fs::write(&written, "?".repeat(octets)).expect("our own file");
             thread::sleep(Duration::from_millis(50));
         }
     });
@@ -269,6 +269,11 @@ fn sighup_has_a_changed_file_of_a_status_read_at_once() {
     ended.store(true, Ordering::Relaxed);
     writer.join().expect("no panic");
     assert!(is_stapled(&house), "what was stapled stays");
+    std::fs::remove_file(&file).expect("written above");
+    house
+        .gateway
+        .await_log("the file of a status is not there any more");
+    assert!(is_stapled(&house), "also where the file is gone");
 }
 
 #[test]

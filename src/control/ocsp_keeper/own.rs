@@ -111,6 +111,7 @@ async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Bell) {
 /// same, or when the bell rings: whoever does that says that it is whole.
 async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
     let (mut read, mut seen) = (None, Stamp::of(file));
+    let mut said_gone = false;
     loop {
         let rung = tokio::select! {
             () = bell.rings() => true,
@@ -126,6 +127,17 @@ async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
             }
             read = now;
         }
+        // Once, and not where another is just being put in its place.
+        let gone = now.is_none() && (said_gone || seen.is_none());
+        if gone && !said_gone {
+            tracing::warn!(
+                certificate = from.name,
+                place = %from.place,
+                hint = "put it back, or a newer one in its place; without it there is no restart",
+                "the file of a status is not there any more: what is stapled stays until it ends"
+            );
+        }
+        said_gone = gone;
         seen = now;
     }
 }

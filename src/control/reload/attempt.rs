@@ -26,6 +26,8 @@ pub(super) struct Ground {
     pub before: Arc<Snapshot>,
     pub sources: Arc<Sources>,
     pub keeper: Arc<CrlKeeper>,
+    /// A token alone was in the way of the attempt before.
+    pub again: bool,
 }
 
 /// All that is to come into force.
@@ -120,6 +122,13 @@ impl Ground {
             snapshot: &self.before,
         };
         let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
+        if self.again && faults.is_empty() && report.is_of_tokens_only() {
+            // Lists are read when it is back: there may be millions, and this is every two seconds.
+            return Err(Refused {
+                faults: report.faults(),
+                of_tokens_only: true,
+            });
+        }
         let in_use = &self.before.revocation;
         let well = faults.is_empty() && report.faults().is_empty();
         // A list of a million takes a second of a CPU that a shard may have.
