@@ -31,12 +31,14 @@ use crate::{OpenFault, SignFault};
 
 mod child;
 mod opening;
+mod patience;
 mod recovery;
 
 pub use child::macs;
 
 use child::Process;
 use opening::{Opening, Pending};
+use patience::Patience;
 
 /// For a module to load, log in and find a key, and for each session to be opened.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -47,11 +49,6 @@ const PAUSE_FIRST: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// Who serves for so long begins anew with pauses.
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
-/// A key that has been lost for longer is nobody's who waits for the token to be started again.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two processes that are tried beside one that serves, then: each logs in to every token
-/// and opens every session, and the HSM may be one that many gateways share.
-const BESIDE_EVERY: Duration = Duration::from_secs(5);
 /// For a key to be opened again before another process is tried as well: what a process asks of a
 /// token that is gone may never be answered, also when the token is back, and who asks then is.
 /// Twice what it took when all was well, where that is more: killed sooner, none would come
@@ -116,8 +113,7 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         retry_at: None,
         pause: Duration::ZERO,
         served_since: None,
-        lost_since: None,
-        beside_at: None,
+        patience: Patience::default(),
         longest_open: Duration::ZERO,
         pending: None,
         slow: Vec::new(),
@@ -145,10 +141,8 @@ struct Supervisor {
     retry_at: Option<Instant>,
     pause: Duration,
     served_since: Option<Instant>,
-    /// Since when a key has been lost.
-    lost_since: Option<Instant>,
-    /// When a process was last tried beside one that serves.
-    beside_at: Option<Instant>,
+    /// With processes that are tried beside one that serves.
+    patience: Patience,
     /// What it took to start a process, where there was none, and to open a key in it.
     longest_open: Duration,
     /// What the process was asked to open and has not yet. What it serves it serves on.
@@ -238,6 +232,9 @@ impl Supervisor {
     }
 
     fn read(&mut self, letter: Letter) {
+        if matches!(&letter, Letter::Trouble { line, .. } if !line.is_serving()) {
+            self.patience.anew();
+        }
         match letter {
             Letter::Open { line, reply } => self.open_first(&line, reply),
             // Of a line that was laid anew since.

@@ -259,6 +259,13 @@ fn status_that_is_older_than_the_last_one_changes_nothing() {
     assert_eq!(take(second), Err(OcspFault::WentBack));
     assert_eq!(staple.times(), None);
     assert_eq!(take(last), Ok(()));
+    // So it does where another goes on from it.
+    let next = Staple::new(issuer(&scene), SERIAL.to_vec());
+    next.go_on_from(&staple);
+    assert!(next.times().is_some());
+    assert_eq!(next.times(), staple.times());
+    let taken = next.take(second.clone(), UnixSeconds::now());
+    assert_eq!(taken, Err(OcspFault::WentBack));
 }
 
 /// What responders may say that `openssl ocsp` does not.

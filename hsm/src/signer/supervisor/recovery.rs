@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::child::Process;
 use super::opening::{self, Opening, Pending};
 use super::{
-    BESIDE_EVERY, GLANCE, HASTE, KILLED_MAX, NOT_YET, NotOpened, PATIENCE, PAUSE_FIRST, PAUSE_MAX,
-    PROVEN_AFTER, Supervisor, did, not_laid, now,
+    GLANCE, HASTE, KILLED_MAX, NOT_YET, NotOpened, PAUSE_FIRST, PAUSE_MAX, PROVEN_AFTER,
+    Supervisor, did, not_laid, now,
 };
 use crate::signer::line::Line;
 use crate::uri::KeyUri;
@@ -41,11 +41,11 @@ impl Supervisor {
         } else {
             self.open_where_others_are_served();
         }
-        let slow = !self.lost().is_empty() && self.may_begin_anew(now()) && self.begin_anew();
+        let slow = !self.lost().is_empty() && self.may_begin_anew() && self.begin_anew();
         if self.lost().is_empty() {
             self.said.clear();
             self.served_since = Some(now());
-            self.lost_since = None;
+            self.patience.anew();
             for opening in std::mem::take(&mut self.slow) {
                 self.end(opening.process);
             }
@@ -175,16 +175,9 @@ impl Supervisor {
     }
 
     /// Whether it is time for another process: always where none of this one's keys serves.
-    fn may_begin_anew(&mut self, now: Instant) -> bool {
-        let lost_since = *self.lost_since.get_or_insert(now);
-        if self.none_serves() {
-            return true;
-        }
-        let may = may_be_tried_beside(now, lost_since, self.beside_at);
-        if may {
-            self.beside_at = Some(now);
-        }
-        may
+    fn may_begin_anew(&mut self) -> bool {
+        let may_beside = self.patience.tries(now());
+        self.none_serves() || may_beside
     }
 
     /// Has another process open what is lost, and what is served, if anything is: one that serves a
@@ -312,28 +305,4 @@ fn may_try_one_pin(one: &Pkcs11Source, other: &Pkcs11Source) -> bool {
     let uris = KeyUri::of(one).and_then(|one| Ok((one, KeyUri::of(other)?)));
     let one_token = uris.is_ok_and(|(one, other)| one.may_share_a_token_with(&other));
     one_token && one.pin_file == other.pin_file
-}
-
-/// Whether a process may be tried beside one that serves.
-fn may_be_tried_beside(now: Instant, lost_since: Instant, last: Option<Instant>) -> bool {
-    let long = now.saturating_duration_since(lost_since) > PATIENCE;
-    let lately = |last: Instant| now.saturating_duration_since(last) < BESIDE_EVERY;
-    !(long && last.is_some_and(lately))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_beside_one_that_serves_are_tried_often_at_first_and_seldom_after_a_minute() {
-        let lost = now();
-        let after = |seconds: f64| lost + Duration::from_secs_f64(seconds);
-        assert!(may_be_tried_beside(after(0.0), lost, None));
-        assert!(may_be_tried_beside(after(59.0), lost, Some(after(58.6))));
-        assert!(!may_be_tried_beside(after(61.0), lost, Some(after(60.6))));
-        assert!(!may_be_tried_beside(after(65.5), lost, Some(after(60.6))));
-        assert!(may_be_tried_beside(after(65.7), lost, Some(after(60.6))));
-        assert!(may_be_tried_beside(after(600.0), lost, None));
-    }
 }
