@@ -194,7 +194,7 @@ impl Reloader {
                 "a reload that is not at its end is given up for a newer one"
             );
             cause.looking |= before.cause.looking;
-            self.given_up.push(before.thread);
+            self.given_up.push(before.give_up());
         }
         let ground = Ground {
             config: Arc::clone(&self.config),
@@ -202,6 +202,7 @@ impl Reloader {
             sources: Arc::clone(&self.sources),
             keeper: Arc::clone(&self.crl_keeper),
             again,
+            given_up: Arc::default(),
         };
         match Attempt::begin(ground, cause) {
             Ok(attempt) => self.under_way = Some(attempt),

@@ -4,6 +4,7 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     pub keeper: Arc<CrlKeeper>,
     /// A token alone was in the way of the attempt before.
     pub again: bool,
+    /// Nobody waits for what comes of it any more.
+    pub given_up: Arc<AtomicBool>,
 }
 
 /// All that is to come into force.
@@ -64,7 +67,8 @@ pub(super) struct Attempt {
     pub cause: Cause,
     /// Lists and statuses have been looked at meanwhile.
     pub has_looked: bool,
-    pub thread: JoinHandle<Outcome>,
+    thread: JoinHandle<Outcome>,
+    given_up: Arc<AtomicBool>,
     begun: Millis,
     /// Disconnected at the end.
     end: Receiver<()>,
@@ -75,6 +79,7 @@ impl Attempt {
     /// The kernel's, where the thread cannot be had.
     pub fn begin(ground: Ground, cause: Cause) -> io::Result<Self> {
         let (running, end) = sync_channel(0);
+        let given_up = Arc::clone(&ground.given_up);
         let thread = thread::Builder::new().name("t8gate-load".to_owned());
         let thread = thread.spawn(move || {
             let outcome = ground.prepare();
@@ -87,6 +92,7 @@ impl Attempt {
             cause,
             has_looked: false,
             thread,
+            given_up,
             begun: Millis::now(),
             end,
         })
@@ -99,6 +105,12 @@ impl Attempt {
         }
         let ended = self.thread.join();
         Ok(ended.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
+    /// Its thread, which comes to its end when that may be.
+    pub fn give_up(self) -> JoinHandle<Outcome> {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.thread
     }
 
     /// Whether it is not to be waited for by what can do without.
@@ -129,12 +141,10 @@ impl Ground {
                 of_tokens_only: true,
             });
         }
-        let in_use = &self.before.revocation;
         let well = faults.is_empty() && report.faults().is_empty();
         // A list of a million takes a second of a CPU that a shard may have.
         let lists = cpu::behind_all_others("t8gate-lists", || {
-            let keeper = (&*self.keeper, well);
-            lists::read(&self.sources, &config, in_use, keeper, &mut report)
+            lists::read(self, &config, well, &mut report)
         });
         let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
         config::add(&mut faults, report.faults());

@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
+use super::attempt::Ground;
 use crate::clock::UnixSeconds;
 use crate::config::{Config, CrlPlace, CrlSource, Fault};
 use crate::control::crl_fetch::{self, Fetched};
@@ -70,13 +72,9 @@ pub(super) struct Others {
 
 /// Reads the lists that the written configuration names, where these or the CAs that may sign them
 /// are others than before. What is wrong with them is in the report.
-pub(super) fn read(
-    before: &Sources,
-    written: &Config,
-    in_use: &Revocation,
-    (keeper, well): (&CrlKeeper, bool),
-    report: &mut Report,
-) -> Lists {
+pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut Report) -> Lists {
+    let (before, keeper) = (&*ground.sources, &*ground.keeper);
+    let in_use = &*ground.before.revocation;
     let issuers = revocation::issuers(written, report);
     // Before lists are read: what changes meanwhile is read again.
     let sources = Sources::of(written);
@@ -94,6 +92,7 @@ pub(super) fn read(
     let reading = Reading {
         read: &read,
         in_use,
+        given_up: &ground.given_up,
         now: UnixSeconds::now(),
     };
     let mut places: Vec<_> = from.iter().map(|from| reading.kept(from)).collect();
@@ -154,6 +153,7 @@ impl Place<'_> {
 struct Reading<'r> {
     read: &'r Revocation,
     in_use: &'r Revocation,
+    given_up: &'r AtomicBool,
     now: UnixSeconds,
 }
 
@@ -242,7 +242,10 @@ impl Reading<'_> {
             );
             return false;
         }
-        let kept = from.kept.as_ref().map(|kept| fetched.persist(kept));
+        // A newer attempt may have kept a newer one.
+        let kept = from.kept.as_ref();
+        let kept = kept.filter(|_| !self.given_up.load(Ordering::Relaxed));
+        let kept = kept.map(|kept| fetched.persist(kept));
         // It is used whether or not it is kept.
         if let Some(Err(error)) = kept {
             tracing::warn!(list = from.name, %error, "the list cannot be kept");
