@@ -136,14 +136,11 @@ fn pass<S: Read + Seek>(
     let one = source.by_ref().take(1).read_to_end(&mut first);
     one.map_err(unreadable)?;
     source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    match first[..] {
-        [] => Err(CrlFault::Encoding),
-        [der::SEQUENCE] => frame(&mut Window::new(source), hashing, &mut enter),
-        _ => {
-            let mut window = Window::new(Pem::new(BufReader::new(source)));
-            frame(&mut window, hashing, &mut enter)
-        }
+    if first == [der::SEQUENCE] {
+        return frame(&mut Window::new(source), hashing, &mut enter);
     }
+    let mut window = Window::new(Pem::new(BufReader::new(source)));
+    frame(&mut window, hashing, &mut enter)
 }
 
 fn frame<R: Read>(
