@@ -1,7 +1,7 @@
 //! What becomes of lists that are fetched when the configuration that names them changes while the
 //! gateway serves.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::pki::San;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::harness::pki::{Authority, Identity, Key, Leaf, San};
 use crate::harness::stage::PATH;
 use crate::harness::{free_address, wait_until};
 use crate::reload::{APPLIED, REFUSED, reload_in_vain, rewrite, said};
@@ -32,31 +34,31 @@ impl Server {
     }
 
     fn start_at(address: SocketAddr, list: &Path) -> Self {
+        Self::start_by(address, list, None)
+    }
+
+    /// The same by https, with this certificate.
+    fn start_in_tls(address: SocketAddr, list: &Path, identity: &Identity) -> Self {
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.der.clone()], identity.private_key())
+            .expect("a key that fits its certificate");
+        Self::start_by(address, list, Some(Arc::new(config)))
+    }
+
+    fn start_by(address: SocketAddr, list: &Path, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let list = Arc::new(Mutex::new(std::fs::read(list).expect("our own file")));
         let asked = Arc::new(AtomicUsize::new(0));
         let (served, counted) = (Arc::clone(&list), Arc::clone(&asked));
         thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let mut head = BufReader::new(&stream);
-                let mut line = String::new();
-                while line != "\r\n" {
-                    line.clear();
-                    if head.read_line(&mut line).is_err() || line.is_empty() {
-                        break;
+            for stream in listener.incoming().flatten() {
+                match &tls {
+                    None => answer(stream, &served, &counted),
+                    Some(config) => {
+                        let tls = ServerConnection::new(Arc::clone(config)).expect("a good one");
+                        answer(StreamOwned::new(tls, stream), &served, &counted);
                     }
-                }
-                counted.fetch_add(1, Ordering::Relaxed);
-                let list = served.lock().expect("nobody panics with it").clone();
-                let list_is_empty = list.is_empty();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    list.len()
-                );
-                let answer = [head.into_bytes(), list].concat();
-                if !list_is_empty {
-                    // Who has gone has what it wants.
-                    let _ = stream.write_all(&answer);
                 }
             }
         });
@@ -77,6 +79,28 @@ impl Server {
 
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Answers one question, whatever it is.
+fn answer(mut stream: impl Read + Write, list: &Mutex<Vec<u8>>, asked: &AtomicUsize) {
+    let mut head = BufReader::new(&mut stream);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        if head.read_line(&mut line).is_err() || line.is_empty() {
+            break;
+        }
+    }
+    asked.fetch_add(1, Ordering::Relaxed);
+    let list = list.lock().expect("nobody panics with it").clone();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        list.len()
+    );
+    if !list.is_empty() {
+        // Who has gone has what it wants.
+        let _ = stream.write_all(&[head.into_bytes(), list].concat());
     }
 }
 
@@ -249,6 +273,29 @@ fn older_list_is_neither_used_nor_kept_when_its_url_is_named_again() {
     assert!(kept(&listed) == newer, "another one is kept");
 }
 
+/// Nothing is kept of a file, and what is in use is newer all the same.
+#[test]
+fn older_list_of_a_url_that_is_named_in_place_of_a_newer_ones_file_is_not_kept() {
+    let mut listed = Listed::open(|_, _| {});
+    listed.ca.revoke(&listed.acme, "superseded");
+    let newer = file(&listed.ca.list("newer.crl", DAY_S));
+    name_only(&mut listed, &newer);
+    reload(&listed.house);
+    let server = Server::start(&listed.list);
+    name_only(&mut listed, &url(server.address, "refresh = \"24h\""));
+    reload(&listed.house);
+    let refused = listed.acme_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    wait_until("the keeper's word of it too", || {
+        said(&listed.house, "a revocation list is not used") == 2
+    });
+    let state = listed.house.stage.scratch.path().join("state");
+    let files = std::fs::read_dir(&state).expect("our own folder").flatten();
+    let kept = { files }.filter(|file| file.path().extension().is_some_and(|end| end == "crl"));
+    assert_eq!(kept.count(), 0);
+    assert!(listed.acme_comes().is_err());
+}
+
 #[test]
 fn older_list_takes_no_kept_ones_place_where_the_server_was_down_at_the_start() {
     let (mut listed, server, [newer, older]) = with_two_lists();
@@ -298,6 +345,77 @@ fn list_is_gone_by_until_the_place_that_is_named_instead_has_brought_one() {
     assert_eq!(waits(&listed.house.gateway.log()), 1);
     assert!(listed.acme_comes().is_err());
     drop(server);
+}
+
+/// Nothing else changes with it by which a reload could tell.
+#[test]
+fn changed_ca_of_a_lists_server_is_gone_by_after_a_reload() {
+    let mut made = None;
+    let listed = Listed::open(|stage, list| {
+        let state = stage.scratch.path().join("state");
+        let [of_server, other] = ["of-server", "other"].map(|name| {
+            let folder = stage.scratch.path().join(name);
+            std::fs::create_dir(&folder).expect("our own folder");
+            Authority::new(&folder, "CA of servers", Key::P256)
+        });
+        std::fs::create_dir(&state).expect("our own folder");
+        let file = state.with_file_name("servers.pem");
+        std::fs::copy(&other.certificate, &file).expect("our own file");
+        let server = of_server.issue("lists", &Leaf::server("localhost"));
+        let server = Server::start_in_tls(free_address(), list, &server);
+        let port = server.address.port();
+        let url = format!("url = \"https://localhost:{port}/partner.crl\"\nca = {file:?}");
+        stage.config.set_text("revocation.state", state.display());
+        stage.config.table("crl", &url);
+        made = Some((file, of_server.certificate));
+    });
+    let (ca, right) = made.expect("made above");
+    listed
+        .house
+        .gateway
+        .await_log("the revocation list cannot be fetched");
+    let refused = listed.acme_comes().expect_err("unknown");
+    assert!(refused.contains("UnknownCA"), "{refused}");
+    std::fs::copy(&right, &ca).expect("our own file");
+    reload(&listed.house);
+    wait_until("the list", || listed.acme_comes() == Ok(200));
+    let refused = listed.globex_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+}
+
+/// It is nothing without the complete list, and that is named behind it.
+#[test]
+fn delta_that_is_named_before_its_complete_list_is_used_and_stays_in_use_over_a_reload() {
+    let mut listed = Listed::open(|_, _| {});
+    listed.ca.change(&listed.acme, "keyCompromise");
+    let delta = listed.ca.delta("delta.crl", listed.ca.number());
+    let servers = [Server::start(&delta), Server::start(&listed.list)];
+    let state = listed.house.stage.scratch.path().join("state");
+    std::fs::create_dir_all(&state).expect("our own folder");
+    let name_both = |listed: &mut Listed, refresh: &str| {
+        rewrite(&mut listed.house, |config| {
+            config.set_text("revocation.state", state.display());
+            config.without_tables("crl");
+            for server in &servers {
+                config.table("crl", &url(server.address, refresh));
+            }
+        });
+        reload(&listed.house);
+    };
+    name_both(&mut listed, "refresh = \"24h\"");
+    let is_revoked = || {
+        let told = listed.acme_comes();
+        told.is_err_and(|told| told.contains("CertificateRevoked"))
+    };
+    assert!(is_revoked(), "{}", listed.house.gateway.log());
+    assert_eq!(said(&listed.house, "a revocation list is not used"), 0);
+    wait_until("both by their keeper", || said(&listed.house, TAKEN) >= 2);
+    servers.iter().for_each(Server::serve_nothing);
+    name_both(&mut listed, "refresh = \"23h\"");
+    let told = listed.acme_comes().expect_err("revoked");
+    assert!(told.contains("CertificateRevoked"), "{told}");
+    let told = listed.globex_comes().expect_err("revoked");
+    assert!(told.contains("CertificateRevoked"), "{told}");
 }
 
 /// As long as a reload waits for a list that is new.

@@ -136,16 +136,24 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
 struct Place<'f> {
     from: &'f CrlFrom,
     kept: Option<Crl>,
-    /// Not verified yet.
-    fetched: Option<NamedTempFile>,
+    fetched: Option<JustFetched>,
 }
+
+/// A list as it came, and what was read there at once: a delta is taken after all complete lists.
+/// Whether it is newer than what is known is to be seen then.
+type JustFetched = (NamedTempFile, Result<Crl, CrlFault>);
 
 impl Place<'_> {
     fn is_of_a_delta(&self, keeper: &CrlKeeper) -> bool {
         let brought = keeper.brought(&self.from.name);
         let brought = brought.map(|brought| brought.delta);
         let kept = self.kept.as_ref().map(Crl::is_delta);
-        kept.or(brought).unwrap_or_default()
+        let fetched = self
+            .fetched
+            .as_ref()
+            .and_then(|(_, read)| read.as_ref().ok());
+        let fetched = fetched.map(Crl::is_delta);
+        fetched.or(kept).or(brought).unwrap_or_default()
     }
 }
 
@@ -230,8 +238,8 @@ impl Reading<'_> {
     }
 
     /// It takes the place of what is kept only where it is taken, which is said.
-    fn take_fetched(&self, from: &CrlFrom, fetched: NamedTempFile) -> bool {
-        let taken = crl_keeper::read(fetched.path(), self.read).and_then(|crl| self.take(crl));
+    fn take_fetched(&self, from: &CrlFrom, (fetched, read): JustFetched) -> bool {
+        let taken = read.and_then(|crl| self.take(crl));
         if let Err(refused) = taken {
             let (what, hint) = refused.explained();
             tracing::error!(
@@ -284,7 +292,8 @@ impl Reading<'_> {
         for (place, fetched) in places.into_iter().zip(fetched) {
             let what = match fetched {
                 Ok(Fetched::List(file, _)) => {
-                    place.fetched = Some(file);
+                    let read = crl_keeper::read(file.path(), self.read);
+                    place.fetched = Some((file, read));
                     continue;
                 }
                 Ok(Fetched::NotModified) => "nothing was known of it".to_owned(),
