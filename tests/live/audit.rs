@@ -2,6 +2,8 @@
 //! nothing in it, in the log or among the metrics that names a token or a subscriber.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -118,6 +120,42 @@ fn each_decision_has_one_record_under_the_id_of_its_answer() {
     let connection = connection.expect("a record of the refused connection");
     assert_eq!(connection["reason"], "no_client_certificate");
     assert!(connection.get("client").is_none());
+}
+
+//= RFC 8446 section 5.1 type=test
+//# A longer record is refused by record_overflow, and not waited for.
+#[test]
+fn record_that_is_too_long_before_the_hello_is_told_counted_and_recorded_once() {
+    let mut house = House::open_staged(|stage| {
+        stage.watch();
+        // Whoever waits for the rest of it waits longer than this test.
+        stage.config.set_text("deadlines.handshake", "60s");
+    });
+    let mut socket = TcpStream::connect(house.gateway.address).expect("a listener");
+    socket.set_read_timeout(Some(WAIT)).expect("not zero");
+    socket.write_all(&[22, 3, 1, 0x40, 1]).expect("an open one");
+    let mut told = Vec::new();
+    socket
+        .read_to_end(&mut told)
+        .expect("an answer and the end");
+    assert_eq!(told, [21, 3, 3, 0, 2, 2, 22]);
+    let metrics = house.gateway.admin().metrics();
+    let refused = |labels| metrics.count("t8gate_connections_refused_total", labels);
+    assert_eq!(refused(&[("reason", "protocol")]), 1);
+    assert_eq!(refused(&[]), 1);
+    house.gateway.terminate();
+    house.gateway.wait(WAIT).expect("to end");
+    let records = records(&file_of(&house.stage));
+    assert_eq!(records.len(), 1, "{records:#?}");
+    let said = ["kind", "outcome", "reason", "detail"].map(|name| &records[0][name]);
+    let expected = ["connection", "refused", "protocol", "record_overflow"];
+    assert_eq!(said, expected);
+    // And whoever reads of the word finds the alert.
+    let readme = include_str!("../../README.md");
+    let row = readme
+        .lines()
+        .find(|line| line.starts_with("| `protocol` |"));
+    assert!(row.expect("its row").contains("`record_overflow`"));
 }
 
 /// Every request of a load has its record, whatever became of it, and a SIGTERM in the middle of it

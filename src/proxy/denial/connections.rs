@@ -170,7 +170,8 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "protocol",
-        "unexpected_message, illegal_parameter, decode_error, bad_record_mac, decrypt_error",
+        "unexpected_message, illegal_parameter, decode_error, record_overflow, bad_record_mac, \
+         decrypt_error",
         "the client breaks the TLS protocol",
     ),
     row("signer_busy", "internal_error", SLOW_SIGNER),
