@@ -167,6 +167,8 @@ fn run(plan: Plan, ready: &mpsc::SyncSender<io::Result<Shown>>) {
         }
     };
     let _ = ready.send(Ok(shown));
+    // What is in force is the local's: this one is not to outlive it, with its keys and sessions.
+    drop(plan.snapshot);
     let (draining, current) = (plan.draining, plan.current);
     let listener = Rc::new(Listener::new(plan.listener));
     let reception = Rc::new(Reception {

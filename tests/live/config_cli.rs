@@ -62,6 +62,23 @@ fn good_configuration_with_a_token_passes() {
     assert!(good, "{said}");
 }
 
+//= RFC 8446 section 4.2.3 type=test
+//# A key that cannot sign for TLS 1.3 is not served: whoever offers that would be refused.
+#[test]
+fn rsa_key_in_a_token_without_pss_is_a_fault() {
+    let origin = Origin::start();
+    let (stage, token) = Stage::with_token(origin.address, Key::Rsa2048);
+    let (good, said) = checked(&stage);
+    assert!(good, "{said}");
+    let mut settings = std::fs::read_to_string(&token.configuration).expect("made for it");
+    settings += "slots.mechanisms = CKM_RSA_PKCS_KEY_PAIR_GEN,CKM_RSA_PKCS\n";
+    std::fs::write(&token.configuration, settings).expect("made for it");
+    let (good, said) = checked(&stage);
+    assert!(!good, "{said}");
+    let fault = "tls.key: the token has no CKM_RSA_PKCS_PSS";
+    assert!(said.contains(fault) && said.contains("1 fault"), "{said}");
+}
+
 #[test]
 fn unknown_key_is_a_fault_with_its_line() {
     let change = |stage: &mut Stage| {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hsm::{KeyKind, PrivateKey};
+use hsm::{KeyKind, PrivateKey, Scheme};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -322,5 +322,14 @@ fn server_key(
     let said = "signed, and verified with the certificate".to_owned();
     let proved = proved.map(|()| ((), said));
     report.note_key(source, written.called("key proof"), proved)?;
+    //= RFC 8446 section 4.2.3
+    //# A key that cannot sign for TLS 1.3 is not served: whoever offers that would be refused.
+    if key.kind() == KeyKind::Rsa && !key.schemes().contains(&Scheme::RsaPssSha256) {
+        let what = "the token has no CKM_RSA_PKCS_PSS, without which an RSA key signs for no \
+                    client that offers TLS 1.3";
+        let cure = "enable CKM_RSA_PKCS_PSS in the HSM's policy, or use a P-256 key";
+        let wrong = fault(written.key, &key_name, what, cure);
+        return report.note(written.called("key proof"), Err(wrong));
+    }
     Some(key)
 }

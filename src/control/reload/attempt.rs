@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::lists::{self, Lists, Sources};
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource};
+use crate::config::{self, Config, Fault, KeySource, Partner};
 use crate::control::crl_keeper::CrlKeeper;
 use crate::control::load::{self, Running};
 use crate::io::cpu;
@@ -206,7 +206,7 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         written.oauth = running.oauth.clone();
     }
     let clients = std::mem::take(&mut written.clients);
-    let (clients, unknown) = in_their_places(&running.clients, clients);
+    let (clients, unknown) = in_their_places(&running.clients, clients, &written.partners);
     written.clients = clients;
     restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
     (written, restart)
@@ -226,10 +226,14 @@ fn needs_signers(config: &Config) -> bool {
 pub(super) fn in_their_places(
     running: &[Client],
     written: Vec<Client>,
+    partners: &[Partner],
 ) -> (Vec<Client>, Vec<String>) {
     let (known, unknown): (Vec<_>, Vec<_>) = written
         .into_iter()
         .partition(|client| running.iter().any(|other| other.name == client.name));
+    // Its group may be gone as well, and who has no names is in none.
+    let any_group = partners.first().map(|partner| partner.name.clone());
+    let any_group = any_group.unwrap_or_default();
     let place = |before: &Client| {
         let found = known.iter().find(|client| client.name == before.name);
         found.cloned().unwrap_or_else(|| Client {
@@ -237,7 +241,7 @@ pub(super) fn in_their_places(
             client_id: String::new(),
             sans: Vec::new(),
             scs_as_ids: Vec::new(),
-            partner: before.partner.clone(),
+            partner: any_group.clone(),
             registration: None,
         })
     };

@@ -20,7 +20,7 @@ fn clients_keep_their_places_whatever_becomes_of_the_others() {
     let mut changed = client("a");
     changed.client_id = "another".to_owned();
     let written = vec![client("d"), client("c"), changed.clone()];
-    let (clients, unknown) = in_their_places(&running, written);
+    let (clients, unknown) = in_their_places(&running, written, &[]);
     assert_eq!(unknown, ["d"]);
     assert_eq!([&clients[0], &clients[2]], [&changed, &client("c")]);
     assert_eq!(clients[1].name, "b", "counters and records know it by that");
