@@ -170,3 +170,20 @@ fn list_that_nobody_believes_may_follow_another_of_that_kind_only() {
         Err(CrlFault::Ended)
     );
 }
+
+#[test]
+fn connections_are_judged_again_for_other_lists_and_where_that_is_asked_for() {
+    let ca = ca("One", BOTH);
+    let revocation = holding(&[&ca], &[]);
+    let mut before = revocation.judgement();
+    let mut changes = |revocation: &Revocation| {
+        let now = revocation.judgement();
+        std::mem::replace(&mut before, now) != now
+    };
+    assert!(!changes(&revocation));
+    revocation.judge_again();
+    assert!(changes(&revocation) && !changes(&revocation));
+    let others = holding(&[&ca], &[(&ca, numbered(1, vec![]))]);
+    revocation.join(&others);
+    assert!(changes(&revocation));
+}
