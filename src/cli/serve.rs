@@ -151,6 +151,7 @@ pub struct Gateway {
     draining: Arc<AtomicBool>,
     /// To have the configuration read again.
     reload: Arc<AtomicBool>,
+    reloader: JoinHandle<()>,
     control: Option<Control>,
     /// Kept as long as connections are, also when nothing is reloaded any more.
     crl_keeper: Option<Arc<CrlKeeper>>,
@@ -230,6 +231,7 @@ impl Gateway {
             }
             let ended = self.shards.iter().any(|shard| shard.thread.is_finished());
             let ended = ended || self.control.as_ref().is_some_and(Control::has_ended);
+            let ended = ended || self.reloader.is_finished();
             if ended && !self.draining.swap(true, Ordering::Relaxed) {
                 tracing::error!("a thread ended unasked: finishing what is in flight, then ending");
                 in_order = false;
@@ -503,9 +505,10 @@ fn start_shards(
         Millis::now(),
     );
     let reload = Arc::new(AtomicBool::new(false));
-    reloader.start(Arc::clone(&reload), Arc::clone(draining))?;
+    let reloader = reloader.start(Arc::clone(&reload), Arc::clone(draining))?;
     Ok(Gateway {
         reload,
+        reloader,
         shards,
         signers: signer_threads.unwrap_or_default(),
         draining: Arc::clone(draining),

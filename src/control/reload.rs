@@ -128,13 +128,17 @@ impl Reloader {
     }
 
     /// Starts a thread that reloads when `told`, and when files have changed, until `ending`. It is
-    /// waited for by nobody: a token may hold it up.
+    /// waited for by nobody, since a token may hold it up; its end before that is a panic.
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had.
-    pub fn start(mut self, told: Arc<AtomicBool>, ending: Arc<AtomicBool>) -> io::Result<()> {
+    pub fn start(
+        mut self,
+        told: Arc<AtomicBool>,
+        ending: Arc<AtomicBool>,
+    ) -> io::Result<JoinHandle<()>> {
         let thread = thread::Builder::new().name("t8gate-reload".to_owned());
-        let thread = thread.spawn(move || {
+        thread.spawn(move || {
             while !ending.load(Ordering::Relaxed) {
                 if self.may_begin() && told.swap(false, Ordering::Relaxed) {
                     self.begin("SIGHUP", false, true);
@@ -143,8 +147,7 @@ impl Reloader {
                 }
                 self.go_on();
             }
-        });
-        thread.map(drop)
+        })
     }
 
     /// Looks at the files if that is due, and reloads where they have changed, or where only tokens
