@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::harness::client::HOST;
 use crate::harness::gateway::{Gateway, check, t8gate, write};
+use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::stage::{House, PATH, Stage};
@@ -510,4 +511,42 @@ fn wrong_names_are_told_beside_a_wrong_upstream_and_beside_a_certificate_that_is
         certificate,
         &[&words[..], &["tls.certificate", "3 faults"]].concat(),
     );
+}
+
+/// Every certificate of the gateway's own is held against what is waived.
+#[test]
+fn waived_rule_that_there_is_none_of_is_told_once_whatever_number_of_certificates_there_is() {
+    let three_certificates = |stage: &mut Stage| {
+        for stem in ["second", "third"] {
+            let more = stage.operator_ca.issue(stem, &Leaf::server(HOST));
+            let [certificate, key] =
+                [more.certificate, more.key].map(|at| at.display().to_string());
+            let body = format!("certificate = {certificate:?}\nkey.file = {key:?}");
+            stage.config.table("tls.also", &body);
+        }
+        stage.config.set("tls.waive", "[\"no_such_rule\"]");
+    };
+    let words = ["tls.waive: there is no rule", "1 fault in"];
+    faulty(three_certificates, &words);
+}
+
+/// A restart would not mend it, which is the cure where a list in use is older.
+#[test]
+fn older_one_of_two_lists_of_one_ca_is_a_fault_at_the_start_with_a_cure_of_its_own() {
+    let both_lists = |stage: &mut Stage| {
+        let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+        let [older, newer] = ["older.crl", "newer.crl"].map(|name| ca.list(name, 86_400));
+        let certificate = ca.certificate.display();
+        stage.config.set_text("tls.client_ca", certificate);
+        for list in [newer, older] {
+            let file = list.display().to_string();
+            stage.config.table("crl", &format!("file = {file:?}"));
+        }
+    };
+    let words = [
+        "crl.file: its CRL number is lower than that of another list of its CA, named before it",
+        "hint: name the newer of the two alone",
+        "1 fault in",
+    ];
+    faulty(both_lists, &words);
 }

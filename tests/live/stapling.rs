@@ -17,7 +17,7 @@ use crate::harness::origin::Origin;
 use crate::harness::pki::Authority;
 use crate::harness::responder::Database;
 use crate::harness::stage::{House, PATH, Stage};
-use crate::harness::{WAIT, free_address, peers, run, wait_until};
+use crate::harness::{WAIT, command, free_address, peers, run, run_well, wait_until};
 use crate::reload::{ON_SIGNAL, reload, reload_in_vain, rewrite};
 
 const BOTH: [&str; 2] = ["-tls1_3", "-tls1_2"];
@@ -274,6 +274,45 @@ fn sighup_has_a_changed_file_of_a_status_read_at_once() {
         .gateway
         .await_log("the file of a status is not there any more");
     assert!(is_stapled(&house), "also where the file is gone");
+    // Three looks and more.
+    thread::sleep(Duration::from_secs(3));
+    let gone = "the file of a status is not there any more";
+    assert_eq!(house.gateway.log().matches(gone).count(), 1);
+}
+
+/// Nobody ever writes into it, and no other status is read by who waits for that.
+#[test]
+fn pipe_in_a_statuss_place_is_refused_and_the_next_status_is_stapled() {
+    let (mut file, mut own) = (PathBuf::new(), None);
+    let house = House::open_staged(|stage| {
+        stage.watch();
+        file = stage.scratch.path().join("server.ocsp");
+        let ca = &stage.operator_ca;
+        let database = database(stage, "operator", ca);
+        answer(stage, &database, ca, "+0", &file);
+        let issuer = ca.certificate.display().to_string();
+        stage.config.set_text("tls.ocsp.file", file.display());
+        stage.config.set_text("tls.ocsp.issuer", issuer);
+        own = Some(database);
+    });
+    let (stage, own) = (&house.stage, own.expect("made above"));
+    assert!(is_stapled(&house));
+    std::fs::remove_file(&file).expect("written above");
+    run_well(command("mkfifo").arg(&file));
+    house.gateway.await_log("it is no regular file");
+    assert!(is_stapled(&house), "what was stapled stays");
+    std::fs::remove_file(&file).expect("made above");
+    let stapled = || {
+        house
+            .gateway
+            .log()
+            .matches("a new status is stapled")
+            .count()
+    };
+    let before = stapled();
+    answer(stage, &own, &stage.operator_ca, "+1m", &file);
+    wait_until("the next status", || stapled() > before);
+    assert!(is_stapled(&house));
 }
 
 #[test]
