@@ -1,6 +1,5 @@
 //! From the configuration to the revocation lists in use at the start.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
@@ -86,13 +85,24 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
     let revocation = Arc::new(Revocation::default());
     revocation.take_lists_of(issuers(config, report));
     let configured = &config.revocation;
-    for source in &configured.lists {
-        let found = match &source.place.value {
-            CrlPlace::File(file) => of_file(source, file, &revocation),
-            place @ CrlPlace::Url(_) => Ok(match &configured.state {
-                Some(state) => of_kept(&kept_as(&state.value, place), &revocation),
-                None => "is to be fetched".to_owned(),
-            }),
+    let take_from = |source: &CrlSource| match &source.place.value {
+        CrlPlace::File(file) => Some(take(file, &revocation)),
+        place @ CrlPlace::Url(_) => {
+            let state = configured.state.as_ref()?;
+            Some(take(&kept_as(&state.value, place), &revocation))
+        }
+    };
+    let first: Vec<_> = configured.lists.iter().map(take_from).collect();
+    for (source, taken) in configured.lists.iter().zip(first) {
+        // What changes a complete list is nothing without it, whichever is named first.
+        let taken = match taken {
+            Some(Err(CrlFault::DeltaWithoutBase)) => take_from(source),
+            taken => taken,
+        };
+        let found = match (&source.place.value, taken) {
+            (CrlPlace::File(_), Some(taken)) => of_file(source, taken),
+            (_, Some(taken)) => Ok(of_kept(taken)),
+            (_, None) => Ok("is to be fetched".to_owned()),
         };
         let what = format!("list {}", source.place.value);
         report.note(what, found.map(|found| ((), found)));
@@ -211,8 +221,8 @@ pub fn issuers(config: &Config, report: &mut Report) -> Vec<CrlIssuer> {
     issuers
 }
 
-fn of_file(source: &CrlSource, file: &Path, revocation: &Revocation) -> Result<String, Fault> {
-    let taken = take(file, revocation).map_err(|refused| {
+fn of_file(source: &CrlSource, taken: Result<usize, CrlFault>) -> Result<String, Fault> {
+    let taken = taken.map_err(|refused| {
         let (what, cure) = match refused {
             // Nothing is in use yet, and it would be the same at the next start.
             CrlFault::NumberWentBack => (
@@ -226,8 +236,8 @@ fn of_file(source: &CrlSource, file: &Path, revocation: &Revocation) -> Result<S
     taken.map(|entries| format!("{entries} serial numbers"))
 }
 
-fn of_kept(kept: &Path, revocation: &Revocation) -> String {
-    match take(kept, revocation) {
+fn of_kept(taken: Result<usize, CrlFault>) -> String {
+    match taken {
         Ok(entries) => format!("{entries} serial numbers, as kept; is to be fetched again"),
         Err(_) => "is to be fetched: none is kept that can be used".to_owned(),
     }

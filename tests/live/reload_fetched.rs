@@ -300,8 +300,7 @@ fn older_list_of_a_url_that_is_named_in_place_of_a_newer_ones_file_is_not_kept()
 fn older_list_takes_no_kept_ones_place_where_the_server_was_down_at_the_start() {
     let (mut listed, server, [newer, older]) = with_two_lists();
     server.serve_nothing();
-    let started = listed.house.stage.start();
-    std::mem::replace(&mut listed.house.gateway, started).stop();
+    restart(&mut listed);
     let refused = listed.acme_comes().expect_err("revoked");
     assert!(refused.contains("CertificateRevoked"), "{refused}");
     name_only(&mut listed, &url(server.address, "refresh = \"23h\""));
@@ -383,6 +382,18 @@ fn changed_ca_of_a_lists_server_is_gone_by_after_a_reload() {
     assert!(refused.contains("CertificateRevoked"), "{refused}");
 }
 
+fn both_are_revoked(listed: &Listed) {
+    for told in [listed.acme_comes(), listed.globex_comes()] {
+        let told = told.expect_err("revoked");
+        assert!(told.contains("CertificateRevoked"), "{told}");
+    }
+}
+
+fn restart(listed: &mut Listed) {
+    let started = listed.house.stage.start();
+    std::mem::replace(&mut listed.house.gateway, started).stop();
+}
+
 /// It is nothing without the complete list, and that is named behind it.
 #[test]
 fn delta_that_is_named_before_its_complete_list_is_used_and_stays_in_use_over_a_reload() {
@@ -412,10 +423,36 @@ fn delta_that_is_named_before_its_complete_list_is_used_and_stays_in_use_over_a_
     wait_until("both by their keeper", || said(&listed.house, TAKEN) >= 2);
     servers.iter().for_each(Server::serve_nothing);
     name_both(&mut listed, "refresh = \"23h\"");
-    let told = listed.acme_comes().expect_err("revoked");
-    assert!(told.contains("CertificateRevoked"), "{told}");
-    let told = listed.globex_comes().expect_err("revoked");
-    assert!(told.contains("CertificateRevoked"), "{told}");
+    both_are_revoked(&listed);
+    // And over a restart, of what is kept.
+    restart(&mut listed);
+    both_are_revoked(&listed);
+}
+
+#[test]
+fn delta_of_a_file_that_is_named_before_its_complete_list_is_used_from_the_start_and_a_reload_on() {
+    let mut listed = Listed::open(|_, _| {});
+    listed.ca.change(&listed.acme, "keyCompromise");
+    let delta = listed.ca.delta("delta.crl", listed.ca.number());
+    let [delta, list] = [&delta, &listed.list].map(|list| file(list));
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &delta).table("crl", &list);
+    });
+    reload(&listed.house);
+    both_are_revoked(&listed);
+    restart(&mut listed);
+    both_are_revoked(&listed);
+    // Without that list it is a fault, as it was.
+    rewrite(&mut listed.house, |config| {
+        config.without_tables("crl").table("crl", &delta);
+    });
+    reload_in_vain(&listed.house);
+    let log = listed.house.gateway.log();
+    assert!(
+        log.contains("it is a delta to a complete CRL that is not in use"),
+        "{log}"
+    );
+    both_are_revoked(&listed);
 }
 
 /// As long as a reload waits for a list that is new.

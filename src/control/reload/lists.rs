@@ -101,11 +101,17 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     }
     let mut places = places.into_iter();
     // What changes a complete list is nothing without it, whichever is named first.
-    let mut deltas = Vec::new();
+    let (mut deltas, mut delta_files) = (Vec::new(), Vec::new());
     let mut all_known = true;
     for source in &written.revocation.lists {
         let found = match (&source.place.value, places.next()) {
-            (CrlPlace::File(file), _) => reading.of_file(source, file),
+            (CrlPlace::File(file), _) => match reading.of_file(file) {
+                Err(CrlFault::DeltaWithoutBase) => {
+                    delta_files.push((source, file));
+                    continue;
+                }
+                taken => told(source, taken),
+            },
             (CrlPlace::Url(_), Some(place)) => {
                 match place.is_of_a_delta(keeper) {
                     true => deltas.push(place),
@@ -125,11 +131,25 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     if !all_known {
         reading.carry_over_all();
     }
+    for (source, file) in delta_files {
+        let found = told(source, reading.of_file(file));
+        let what = format!("list {}", source.place.value);
+        report.note(what, found.map(|found| ((), found)));
+    }
     Lists::Others(Others {
         sources,
         from,
         read,
     })
+}
+
+/// What would be refused while the gateway serves is a fault: what is in use is better.
+fn told(source: &CrlSource, taken: Result<usize, CrlFault>) -> Result<String, Fault> {
+    let taken = taken.map_err(|refused| {
+        let (what, cure) = refused.explained();
+        fault(&source.place, "crl.file", what, cure)
+    });
+    taken.map(|entries| format!("{entries} serial numbers"))
 }
 
 /// Where a list is to be fetched from, and what there is of it.
@@ -166,19 +186,13 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// What would be refused while the gateway serves is a fault: what is in use is better.
-    fn of_file(&self, source: &CrlSource, file: &Path) -> Result<String, Fault> {
-        let taken = crl_keeper::read(file, self.read).and_then(|crl| {
-            self.in_use.may_be_replaced_by(&crl, self.now)?;
-            let entries = crl.entries();
-            self.read.adopt(crl)?;
-            Ok(entries)
-        });
-        let taken = taken.map_err(|refused| {
-            let (what, cure) = refused.explained();
-            fault(&source.place, "crl.file", what, cure)
-        });
-        taken.map(|entries| format!("{entries} serial numbers"))
+    /// How many serial numbers there are in the list of a file.
+    fn of_file(&self, file: &Path) -> Result<usize, CrlFault> {
+        let crl = crl_keeper::read(file, self.read)?;
+        self.in_use.may_be_replaced_by(&crl, self.now)?;
+        let entries = crl.entries();
+        self.read.adopt(crl)?;
+        Ok(entries)
     }
 
     /// What is kept of a list that is fetched.
