@@ -92,6 +92,8 @@ pub struct Reloader {
     under_way: Option<Attempt>,
     /// Given up for newer ones, and not at their ends yet.
     given_up: Vec<JoinHandle<Outcome>>,
+    /// It was said that a reload that was asked for waits for these.
+    waits: bool,
 }
 
 /// What tells one content of a file from another; none where it is not there.
@@ -119,6 +121,7 @@ impl Reloader {
             retry_at: None,
             under_way: None,
             given_up: Vec::new(),
+            waits: false,
             config: Arc::new(config),
             current,
             reloads,
@@ -140,9 +143,12 @@ impl Reloader {
         let thread = thread::Builder::new().name("t8gate-reload".to_owned());
         thread.spawn(move || {
             while !ending.load(Ordering::Relaxed) {
-                if self.may_begin() && told.swap(false, Ordering::Relaxed) {
+                let is_told = told.load(Ordering::Relaxed);
+                if is_told && self.may_begin() {
+                    told.store(false, Ordering::Relaxed);
                     self.begin("SIGHUP", false, true);
                 } else {
+                    self.say_that_it_waits(is_told);
                     self.turn(Millis::now());
                 }
                 self.go_on();
@@ -177,6 +183,19 @@ impl Reloader {
     fn may_begin(&mut self) -> bool {
         self.given_up.retain(|thread| !thread.is_finished());
         self.under_way.is_none() || self.given_up.len() < GIVEN_UP_MAX
+    }
+
+    /// Says, once, that what was asked for has to wait.
+    fn say_that_it_waits(&mut self, waits: bool) {
+        if waits && !self.waits {
+            tracing::warn!(
+                under_way = 1 + self.given_up.len(),
+                hint = "see why the tokens or the servers of lists do not answer",
+                "all reloads so far wait for tokens or servers: the next one begins when one of \
+                 them is at its end"
+            );
+        }
+        self.waits = waits;
     }
 
     /// Has everything read again. An attempt that is under way is given up: it may wait for a token

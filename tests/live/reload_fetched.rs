@@ -480,6 +480,30 @@ fn reload_that_waits_for_a_list_does_not_hold_up_the_next_one() {
     assert_eq!(said(&listed.house, "is given up for a newer one"), 1);
 }
 
+/// What each waits for may never come, and each has threads.
+#[test]
+fn reload_that_is_one_too_many_to_wait_is_said_to_and_comes_when_there_is_room() {
+    let mut listed = Listed::open(|_, _| {});
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let asked = silent.local_addr().expect("it is bound");
+    name_only(&mut listed, &url(asked, ""));
+    for _ in 0..8 {
+        listed.house.gateway.hang_up();
+        thread::sleep(Duration::from_millis(100));
+    }
+    let gateway = &listed.house.gateway;
+    gateway.await_log("all reloads so far wait for tokens or servers");
+    assert_eq!(said(&listed.house, "is given up for a newer one"), 4);
+    let list = file(&listed.list);
+    name_only(&mut listed, &list);
+    listed.house.gateway.hang_up();
+    wait_until("the list", || {
+        let refused = listed.globex_comes().err();
+        refused.is_some_and(|why| why.contains("CertificateRevoked"))
+    });
+    assert_eq!(listed.acme_comes(), Ok(200));
+}
+
 /// What is in force names lists whose files change while a reload waits. They are looked at every
 /// second as well.
 #[test]

@@ -92,8 +92,11 @@ fn list_is_carried_over_where_it_is_newer_and_the_delta_only_if_asked_for() {
     assert_eq!(says(&read, 7), Verdict::Unknown(Unknown::NoCrl), "no base");
     read.carry_over(&in_use, id, false);
     assert!(is_revoked(says(&read, 5)) && !is_revoked(says(&read, 7)));
+    let has = |held: &Revocation| [false, true].map(|delta| held.has_list_of(id, delta));
+    assert_eq!(has(&read), [true, false]);
     read.carry_over(&in_use, id, true);
     assert!(is_revoked(says(&read, 7)));
+    assert_eq!(has(&read), [true, true]);
     let older = holding(&[&ca], &[complete(1, 8)]);
     older.carry_over(&in_use, id, false);
     assert!(is_revoked(says(&older, 5)) && !is_revoked(says(&older, 8)));
@@ -111,6 +114,7 @@ fn list_is_carried_over_where_it_is_newer_and_the_delta_only_if_asked_for() {
         assert_eq!(is_revoked(says(&read, 6)), stays, "{number}");
     }
     let strange = Revocation::default();
+    assert_eq!(has(&strange), [false, false]);
     strange.carry_over(&in_use, id, false);
     assert_eq!(strange.lists().issuers(), 0);
 }
