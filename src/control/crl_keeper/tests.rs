@@ -443,10 +443,10 @@ fn redirect_leads_nowhere_and_broken_answers_are_no_list() {
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".to_vec();
     assert!(fetched(&origin(vec![short], None).url, None).is_err());
     assert!(fetched(&origin(vec![b"hello\r\n".to_vec()], None).url, None).is_err());
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Held all the while: a port that is let go may be the next one that anybody is given.
+    let closed_by = tokio::net::TcpSocket::new_v4().unwrap();
+    closed_by.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = closed_by.local_addr().unwrap();
     let url = HttpUrl {
         port: closed.port(),
         ..origin(Vec::new(), None).url
