@@ -192,4 +192,26 @@ mod tests {
         let beyond = taken(CRL_BYTES_MAX + 1);
         assert_eq!(beyond, (all, Err(CrlFault::TooLong)));
     }
+    /// A source that ends by this fault.
+    struct Fails(std::io::ErrorKind);
+
+    impl Read for Fails {
+        fn read(&mut self, _into: &mut [u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_told_from_what_cannot_be_read() {
+        use std::io::ErrorKind;
+        for (kind, fault) in [
+            (ErrorKind::InvalidData, CrlFault::Encoding),
+            (ErrorKind::UnexpectedEof, CrlFault::Encoding),
+            (ErrorKind::PermissionDenied, CrlFault::Unreadable),
+            (ErrorKind::Other, CrlFault::Unreadable),
+        ] {
+            let mut window = Window::new(Fails(kind));
+            assert_eq!(window.element().map(drop), Err(fault), "{kind}");
+        }
+    }
 }
