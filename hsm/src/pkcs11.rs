@@ -10,7 +10,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismInfo, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 
 use crate::public::{self, PublicKey};
@@ -186,6 +186,12 @@ pub fn open_session(context: &Pkcs11, slot: Slot) -> Result<Session, OpenFault> 
     })
 }
 
+/// Whether the process is logged in to the session's token, as far as the module knows.
+pub fn is_logged_in(session: &Session) -> bool {
+    let state = session.get_session_info().map(|info| info.session_state());
+    matches!(state, Ok(SessionState::RoUser | SessionState::RwUser))
+}
+
 /// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry, and
 /// never by a PIN that was refused before.
 pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), OpenFault> {
@@ -206,7 +212,8 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
     }
     pin::try_once(pin_file, token.serial_number(), |pin| {
         match session.login(UserType::User, Some(pin)) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(pin::Answer::Taken),
+            Ok(()) => Ok(pin::Answer::Taken),
+            Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(pin::Answer::Standing),
             Err(Error::Pkcs11(
                 why @ (RvError::PinIncorrect
                 | RvError::PinInvalid

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam::queue::ArrayQueue;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
-use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::slot::Slot;
 
 use crate::pkcs11::{self, Module, Round, TokenFault};
 use crate::public::PublicKey;
@@ -82,7 +82,10 @@ impl TokenKey {
         let (context, round) = (&module.context, *entered);
         let (slot, token) = pkcs11::find_token(context, &uri)?;
         let idle = pkcs11::open_session(context, slot)?;
-        pkcs11::login(&idle, &token, &source.pin_file)?;
+        // Another key's login is this one's, and not to be asked leave for.
+        if !pkcs11::is_logged_in(&idle) {
+            pkcs11::login(&idle, &token, &source.pin_file)?;
+        }
         let found = pkcs11::find_key(&idle, &uri)?;
         let schemes = pkcs11::schemes(context, slot, found.kind)?;
         let seats = ArrayQueue::new(source.sessions);
@@ -200,12 +203,18 @@ impl TokenKey {
         let context = &self.module.context;
         let (slot, token) = pkcs11::find_token(context, &self.uri)
             .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        let stands = standing.is_some();
         let session = match standing {
             Some(session) => session,
             None => pkcs11::open_session(context, slot)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?,
         };
-        self.login_again(&mut door, &session, slot, &token, round)?;
+        // What a module says of a session in which a signature found no login is not to be relied on.
+        if stands || !pkcs11::is_logged_in(&session) {
+            pkcs11::login(&session, &token, &self.pin_file)
+                .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+        }
+        self.keep_login(&mut door, slot, round)?;
         let found = pkcs11::find_key(&session, &self.uri)
             .map_err(|fault| gone(SignFault::KeyGone, &fault))?;
         let scheme = *self.schemes.first().ok_or(SignFault::Unsupported)?;
@@ -230,16 +239,8 @@ impl TokenKey {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn login_again(
-        &self,
-        door: &mut Door,
-        session: &Session,
-        slot: Slot,
-        token: &TokenInfo,
-        round: Round,
-    ) -> Result<(), SignFault> {
-        pkcs11::login(session, token, &self.pin_file)
-            .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
+    /// Has a session that never signs stay open.
+    fn keep_login(&self, door: &mut Door, slot: Slot, round: Round) -> Result<(), SignFault> {
         let same_round = door.round == round;
         if !same_round || door.idle.get_session_info().is_err() {
             let idle = pkcs11::open_session(&self.module.context, slot)

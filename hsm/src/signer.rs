@@ -5,6 +5,7 @@
 //!   gateway                                      signer process, one for each module
 //!   threads that sign ── lane (one a session) ──▶ one thread a lane: pool, pkcs11, module
 //!   supervisor ───────── control socket ────────▶ opens keys, hands out lanes
+//!   desk ◀────────────── leave ────────────────── whoever is about to try a PIN
 //! ```
 //!
 //! A thread that wants a signature takes a free lane, sends a hash and waits on that lane alone: no
@@ -103,9 +104,13 @@ pub(crate) fn macs(
 
 fn descriptor_of_pin(source: &Pkcs11Source) -> Result<Option<OwnedFd>, OpenFault> {
     crate::pin::descriptor(&source.pin_file).map_err(|error| {
+        let late = error.kind() == std::io::ErrorKind::TimedOut;
         OpenFault::new(
             format!("the PIN's descriptor cannot be read: {error}"),
-            "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
+            match late {
+                true => crate::pin::END_THE_LINE,
+                false => "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
+            },
         )
     })
 }

@@ -1,7 +1,9 @@
 /* A PKCS#11 module around another one, which it breaks on demand: what a vendor's library may do
  * to its process. PKCS11_BROKEN names the true module, PKCS11_BREAK a file; while that says how,
- * a signature aborts, writes to no memory, or never returns (if one is named, of one token); sessions with the token that it names
- * are not opened, or that never returns; or PINs are refused, slowly, and each is written down. */
+ * a signature aborts, writes to no memory, finds no memory, or never returns (the latter two, if
+ * one is named, of one token); sessions with the token that it names are not opened, or that never
+ * returns, or returns when it is whole again; PINs are refused, slowly, or as soon as a signature has lost the login; or a login takes
+ * its time, or does not return. Each login of the latter three is written down. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +20,9 @@ struct functions {
     any *function[68];
 };
 enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, OPEN_SESSION = 12, GET_SESSION_INFO = 15,
-       LOGIN = 18, SIGN = 43 };
-enum { GENERAL_ERROR = 5, PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0, LABEL_LENGTH = 32 };
+       LOGIN = 18, LOGOUT = 19, SIGN = 43 };
+enum { HOST_MEMORY = 2, GENERAL_ERROR = 5, PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0,
+       USER_NOT_LOGGED_IN = 0x101, LABEL_LENGTH = 32 };
 typedef rv get_list(struct functions **);
 typedef rv get_token_info(unsigned long slot, unsigned char *info);
 typedef rv open_session(unsigned long slot, unsigned long flags, void *application, void *notify,
@@ -28,6 +31,7 @@ typedef rv open_session(unsigned long slot, unsigned long flags, void *applicati
 typedef rv get_session_info(unsigned long session, unsigned long info[4]);
 typedef rv login(unsigned long session, unsigned long user, unsigned char *pin,
                  unsigned long length);
+typedef rv logout(unsigned long session);
 typedef rv sign(unsigned long session, unsigned char *data, unsigned long length,
                 unsigned char *signature, unsigned long *signature_length);
 
@@ -36,6 +40,7 @@ static get_token_info *true_get_token_info;
 static open_session *true_open_session;
 static get_session_info *true_get_session_info;
 static login *true_login;
+static logout *true_logout;
 static sign *true_sign;
 
 /* The order, as a letter, and whom it is about. */
@@ -67,6 +72,8 @@ static rv breaking_open_session(unsigned long slot, unsigned long flags, void *a
     int how;
     while ((how = order(about, sizeof about)) == 'o' && is_about(slot, about))
         usleep(10000);
+    while (how == 'O' && is_about(slot, about))
+        pause();
     if (how == 'n' && is_about(slot, about))
         return TOKEN_NOT_PRESENT;
     /* Longer than a process is waited for before another one is started. */
@@ -75,20 +82,40 @@ static rv breaking_open_session(unsigned long slot, unsigned long flags, void *a
     return true_open_session(slot, flags, application, notify, session);
 }
 
+static int write_down(void)
+{
+    char name[4096];
+    snprintf(name, sizeof name, "%s.tried", getenv("PKCS11_BREAK"));
+    FILE *tried = fopen(name, "a");
+    if (tried == NULL)
+        return 0;
+    fputs("a PIN\n", tried);
+    return fclose(tried) == 0;
+}
+
+static int is_with(unsigned long session, const char *about)
+{
+    unsigned long info[4] = {0};
+    return true_get_session_info(session, info) == 0 && is_about(info[0], about);
+}
+
 static rv breaking_login(unsigned long session, unsigned long user, unsigned char *pin,
                          unsigned long length)
 {
     char about[LABEL_LENGTH];
-    if (order(about, sizeof about) == 'p') {
-        char name[4096];
-        snprintf(name, sizeof name, "%s.tried", getenv("PKCS11_BREAK"));
-        FILE *tried = fopen(name, "a");
-        if (tried == NULL)
-            return GENERAL_ERROR;
-        fputs("a PIN\n", tried);
-        fclose(tried);
+    int how = order(about, sizeof about);
+    int slow = how == 'w' && is_with(session, about);
+    if ((slow || how == 'p' || how == 'l' || how == 'x') && !write_down())
+        return GENERAL_ERROR;
+    if (slow)
+        usleep(4000000);
+    if (how == 'p')
         usleep(1500000);
+    if (how == 'p' || how == 'l')
         return PIN_INCORRECT;
+    while (how == 'x') {
+        usleep(10000);
+        how = order(about, sizeof about);
     }
     return true_login(session, user, pin, length);
 }
@@ -102,13 +129,22 @@ static rv breaking_sign(unsigned long session, unsigned char *data, unsigned lon
         abort();
     if (how == 's')
         raise(SIGSEGV);
-    unsigned long session_info[4] = {0};
-    if (how == 'h' && about[0] != 0
-        && (true_get_session_info(session, session_info) != 0
-            || !is_about(session_info[0], about)))
+    if (how == 'l') {
+        true_logout(session);
+        return USER_NOT_LOGGED_IN;
+    }
+    if (how == 'm' && is_with(session, about)) {
+        true_sign(session, data, length, signature, signature_length);
+        return HOST_MEMORY;
+    }
+    if (how == 'h' && about[0] != 0 && !is_with(session, about))
         how = 0;
     while (how == 'h')
         pause();
+    while (how == 'w' && !is_with(session, about)) {
+        usleep(10000);
+        how = order(about, sizeof about);
+    }
     return true_sign(session, data, length, signature, signature_length);
 }
 
@@ -129,6 +165,7 @@ rv C_GetFunctionList(struct functions **list)
     broken.function[OPEN_SESSION] = (any *)breaking_open_session;
     true_get_session_info = (get_session_info *)whole->function[GET_SESSION_INFO];
     true_login = (login *)whole->function[LOGIN];
+    true_logout = (logout *)whole->function[LOGOUT];
     broken.function[LOGIN] = (any *)breaking_login;
     true_sign = (sign *)whole->function[SIGN];
     broken.function[SIGN] = (any *)breaking_sign;

@@ -18,6 +18,12 @@ pub enum How {
     HangsWith(&'static str),
     /// That token is not there.
     Misses(&'static str),
+    /// A signature loses the login, and from then on PINs are refused; each is counted.
+    LosesLogins,
+    /// A login with that token takes four seconds, and is counted; signatures with others hang.
+    LogsInSlowlyTo(&'static str),
+    /// A login does not return until it is whole; each is counted.
+    HangsToLogIn,
     /// After a second and a half, in sessions that take their time to be opened; each is counted.
     RefusesPins,
 }
@@ -56,6 +62,9 @@ impl BreakingModule {
             How::HangsToSignWith(token) => format!("hang {token}"),
             How::HangsWith(token) => format!("open {token}"),
             How::Misses(token) => format!("none {token}"),
+            How::LosesLogins => "lose".to_owned(),
+            How::LogsInSlowlyTo(token) => format!("wait {token}"),
+            How::HangsToLogIn => "xlogin".to_owned(),
             How::RefusesPins => "pins".to_owned(),
         };
         // As a whole: it may be read at any time.
@@ -64,8 +73,8 @@ impl BreakingModule {
         std::fs::rename(next, &self.order).expect("one folder");
     }
 
-    /// How many PINs have been refused.
-    pub fn pins_refused(&self) -> usize {
+    /// How many logins have been counted.
+    pub fn logins(&self) -> usize {
         let tried = std::fs::read_to_string(self.order.with_extension("tried"));
         tried.map_or(0, |tried| tried.lines().count())
     }

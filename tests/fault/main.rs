@@ -16,6 +16,7 @@ mod harness;
 mod breaking_module;
 mod latency;
 mod load;
+mod lost_logins;
 mod relay;
 mod remote_token;
 mod scene;

@@ -4,20 +4,26 @@ use std::time::{Duration, Instant};
 
 use crate::breaking_module::{BreakingModule, How};
 use crate::harness::client::HOST;
+use crate::harness::gateway::ConfigText;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::softhsm::{LABEL, PIN, Token};
 use crate::harness::stage::{House, Stage};
 use crate::harness::{command, run_well, signal, wait_until, within};
 
-const OTHER: &str = "t8gate-other";
+pub const OTHER: &str = "t8gate-other";
 /// Within which what is back serves.
-const BACK: Duration = Duration::from_secs(1);
+pub const BACK: Duration = Duration::from_secs(1);
 /// Longer than a key may take to be opened.
 const LONG: Duration = Duration::from_secs(13);
 
 /// A house whose server key is in one token and whose issuer's in another, of one module.
-fn house() -> (House, BreakingModule) {
+pub fn house() -> (House, BreakingModule) {
+    house_with(|_| {})
+}
+
+/// The same with changes before the start.
+pub fn house_with(change: impl FnOnce(&mut ConfigText)) -> (House, BreakingModule) {
     let origin = Origin::start();
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     let module = BreakingModule::around(&token.module, stage.scratch.path());
@@ -29,6 +35,7 @@ fn house() -> (House, BreakingModule) {
     generate_in_another(&token);
     let uri = format!("pkcs11:token={OTHER};object=issuer");
     stage.config.set_text("oauth.key.uri", uri);
+    change(&mut stage.config);
     let environment = module.environment.iter().cloned();
     stage.environment.extend(environment);
     stage.watch();
@@ -62,7 +69,7 @@ fn generate_in_another(token: &Token) {
     run_well(generate.args(["--label", "issuer", "--id", "07"]));
 }
 
-fn serves(house: &House) -> bool {
+pub fn serves(house: &House) -> bool {
     let dialer = house.stage.dialer(&house.stage.acme);
     dialer.connect(house.gateway.address).is_ok()
 }
@@ -73,7 +80,7 @@ fn other_is_back(house: &House) -> bool {
     house.gateway.log().lines().any(back)
 }
 
-fn kill_signer(house: &House) {
+pub fn kill_signer(house: &House) {
     let signer = house.gateway.signer_pid();
     signal(signer, "KILL");
     wait_until("its end", || !house.gateway.signer_pids().contains(&signer));
@@ -143,10 +150,8 @@ fn token_that_is_away_and_then_hangs_does_not_take_the_other_ones_key_along() {
     one_process_is_left(&house);
 }
 
-/// One key in both: no handshake is refused, because the one who finds it out asks the other.
-#[test]
-#[ignore = "takes seconds: make test-fault"]
-fn token_that_hangs_is_stood_in_for_by_the_other_of_its_module() {
+/// A house whose server key is in both tokens.
+fn house_of_one_key() -> (House, BreakingModule) {
     let origin = Origin::start();
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     let module = BreakingModule::around(&token.module, stage.scratch.path());
@@ -176,6 +181,14 @@ fn token_that_hangs_is_stood_in_for_by_the_other_of_its_module() {
         stage,
     };
     assert_eq!(house.gateway.signer_pids().len(), 1, "one module");
+    (house, module)
+}
+
+/// No handshake is refused, because the one who finds it out asks the other.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_hangs_is_stood_in_for_by_the_other_of_its_module() {
+    let (house, module) = house_of_one_key();
     for hung in [LABEL, OTHER] {
         module.breaks(How::HangsToSignWith(hung));
         serves_for(&house, 5 * BACK);
@@ -195,7 +208,7 @@ fn pin_that_is_refused_slowly_is_tried_once() {
     std::thread::sleep(Duration::from_secs(10));
     assert!(!serves(&house));
     // One for each token: they have a PIN each, which is the same here.
-    assert_eq!(module.pins_refused(), 2, "{}", house.gateway.log());
+    assert_eq!(module.logins(), 2, "{}", house.gateway.log());
 }
 
 /// It waits for ten seconds, which whoever loses trust by the next reload must not be served for.

@@ -2,19 +2,20 @@
 
 use std::ffi::OsString;
 use std::io::{self, Stdin};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use super::wire::{
-    Ask, AskMacs, CONTROL_BYTES_MAX, LANE_BYTES_MAX, LEAVE_BYTES, Macs, MayTry, OpenKey, Opened,
-    Ready, read_leave, write_answer,
+    Ask, AskMacs, CONTROL_BYTES_MAX, HEARD, LANE_BYTES_MAX, LEAVE_BYTES, Macs, MayTry, OpenKey,
+    Opened, Ready, Tried, read_leave, write_answer,
 };
 use super::{confine, socket};
-use crate::pin::{self, RefusedPins};
+use crate::pin::{self, Gatekeeper, Leave, Outcome, PinAtToken};
 use crate::pool::TokenKey;
 use crate::public::PublicKey;
 use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
@@ -26,7 +27,7 @@ use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
 pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
     let control = io::stdin();
     let lacks = confine::confine();
-    if socket::tell(&control, &Ready { lacks }.write()).is_err() {
+    if begin(&control, lacks).is_err() {
         eprintln!("t8gate signer is started by t8gate serve, not by hand");
         return ExitCode::FAILURE;
     }
@@ -38,45 +39,70 @@ pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
     confine::end_now()
 }
 
+/// For the gateway to answer who asks whether a PIN may be tried.
+const LEAVE_WAIT: Duration = Duration::from_secs(5);
+
+/// On which that is asked.
+static DESK: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Says that the process is there, and hands over the other end of its way to ask for leave.
+fn begin(control: &Stdin, lacks: Vec<String>) -> io::Result<()> {
+    let (desk, theirs) = socket::pair()?;
+    socket::bound(&desk, LEAVE_WAIT)?;
+    socket::hand_over(control, &Ready { lacks }.write(), &[theirs.as_fd()])?;
+    let _ = DESK.set(desk);
+    pin::ask_before_each_try(Gatekeeper { ask, tell });
+    Ok(())
+}
+
+fn desk() -> io::Result<&'static OwnedFd> {
+    Ok(DESK.get().ok_or(io::ErrorKind::NotConnected)?)
+}
+
+fn ask(pin: &PinAtToken) -> io::Result<Leave> {
+    let ask = MayTry { pin: pin.clone() };
+    socket::tell(desk()?, &ask.write())?;
+    let mut leave = [0; LEAVE_BYTES];
+    let leave = socket::hear(desk()?, &mut leave)?;
+    Ok(read_leave(leave).ok_or(io::ErrorKind::InvalidData)?)
+}
+
+fn tell(pin: &PinAtToken, outcome: Outcome) -> io::Result<()> {
+    let pin = pin.clone();
+    socket::tell(desk()?, &Tried { pin, outcome }.write())?;
+    let mut heard = [0; HEARD.len()];
+    match socket::hear(desk()?, &mut heard)? {
+        heard if heard == HEARD => Ok(()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
 fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
-    // Answered on the control socket, on which nothing else comes until there is an answer here.
-    pin::ask_before_each_try(|pin| {
-        let ask = MayTry { pin: pin.clone() };
-        socket::tell(io::stdin(), &ask.write())?;
-        let mut leave = [0; LEAVE_BYTES];
-        let leave = socket::hear(io::stdin(), &mut leave)?;
-        Ok(read_leave(leave).ok_or(io::ErrorKind::InvalidData)?)
-    });
-    // Read again at each login.
-    let mut pins = Vec::new();
     loop {
         let (asked, mut lanes) = socket::take_over(control, &mut packet)?;
-        let mut keep_pin = |pin_file: &mut Vec<u8>| {
-            if pin_file.is_empty() {
-                let pin = lanes.pop().ok_or(io::ErrorKind::InvalidData)?;
+        let mut take_pin = |pin_file: &mut Vec<u8>| {
+            let pin = pin_file.is_empty().then(|| lanes.pop());
+            let pin = pin.map(|pin| pin.ok_or(io::ErrorKind::InvalidData));
+            let pin = pin.transpose()?;
+            if let Some(pin) = &pin {
                 *pin_file = format!("/proc/self/fd/{}", pin.as_raw_fd()).into_bytes();
-                pins.push(pin);
             }
-            io::Result::Ok(())
+            io::Result::Ok(pin)
         };
         if let Some(mut asked) = AskMacs::read(asked) {
-            keep_pin(&mut asked.pin_file)?;
-            socket::tell(control, &macs(asked)?.write())?;
+            let _pin = take_pin(&mut asked.pin_file)?;
+            socket::tell(control, &macs(asked).write())?;
             continue;
         }
         let mut asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
-        keep_pin(&mut asked.pin_file)?;
+        let pin = take_pin(&mut asked.pin_file)?;
         if usize::from(asked.sessions) != lanes.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let opened = match open(asked) {
-            Ok(key) => start(key, lanes, step_back)?,
-            Err((class, fault)) => Opened::Fault {
-                class,
-                fault,
-                refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
-            },
+            Ok(key) => start(Kept { key, _pin: pin }, lanes, step_back)?,
+            Err((class, fault)) => Opened::Fault { class, fault },
         };
         socket::tell(control, &opened.write())?;
     }
@@ -87,7 +113,7 @@ fn path(octets: Vec<u8>) -> PathBuf {
 }
 
 /// Asks a secret key, of which nothing is kept.
-fn macs(asked: AskMacs) -> io::Result<Macs> {
+fn macs(asked: AskMacs) -> Macs {
     asked.refused.learn();
     let source = Pkcs11Source {
         module: path(asked.module),
@@ -95,13 +121,10 @@ fn macs(asked: AskMacs) -> io::Result<Macs> {
         pin_file: path(asked.pin_file),
         sessions: 1,
     };
-    Ok(match secret::macs_here(&source, &asked.labels) {
+    match secret::macs_here(&source, &asked.labels) {
         Ok(macs) => Macs::Said(macs),
-        Err(fault) => Macs::Fault {
-            fault,
-            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
-        },
-    })
+        Err(fault) => Macs::Fault(fault),
+    }
 }
 
 fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
@@ -127,12 +150,16 @@ fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
     Ok(key)
 }
 
-/// Starts a thread for each lane.
-fn start(
+/// A key that is signed with.
+struct Kept {
     key: TokenKey,
-    lanes: Vec<OwnedFd>,
-    step_back: fn() -> io::Result<()>,
-) -> io::Result<Opened> {
+    /// Of the PIN, where it is in no file: read again at each login, and gone with the key.
+    _pin: Option<OwnedFd>,
+}
+
+/// Starts a thread for each lane.
+fn start(kept: Kept, lanes: Vec<OwnedFd>, step_back: fn() -> io::Result<()>) -> io::Result<Opened> {
+    let key = &kept.key;
     let opened = Opened::Key {
         kind: key.kind(),
         schemes: key.schemes().to_vec(),
@@ -140,14 +167,14 @@ fn start(
     };
     // What a token in software computes for them would hold up requests on the same CPU.
     let long = matches!(key.kind(), KeyKind::Rsa | KeyKind::P384);
-    let key = Arc::new(key);
+    let kept = Arc::new(kept);
     for (index, lane) in lanes.into_iter().enumerate() {
-        let key = Arc::clone(&key);
+        let kept = Arc::clone(&kept);
         let sign = move || {
             if long && let Err(error) = step_back() {
                 tracing::warn!(%error, "signers compete with shards for their CPU");
             }
-            answer_all(&lane, &key);
+            answer_all(&lane, &kept.key);
         };
         let name = format!("lane-{index}");
         thread::Builder::new().name(name).spawn(sign)?;

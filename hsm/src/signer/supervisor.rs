@@ -30,6 +30,7 @@ use super::line::{Line, Shape, Trouble};
 use crate::{OpenFault, SignFault};
 
 mod child;
+mod desk;
 mod opening;
 mod patience;
 mod recovery;
@@ -54,6 +55,9 @@ const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// Twice what it took when all was well, where that is more: killed sooner, none would come
 /// through.
 const HASTE: Duration = Duration::from_millis(500);
+/// For a login to come to its end, beyond what a key may take to be opened: killed in the middle of
+/// one, nobody hears whether the PIN was refused.
+const LOGIN_MORE: Duration = Duration::from_secs(50);
 /// For an answer that may have come meanwhile.
 const GLANCE: Duration = Duration::from_millis(1);
 /// Processes that are killed and that the kernel does not let go: with more, none is started.
@@ -254,7 +258,7 @@ impl Supervisor {
                 self.retry();
             }
             Letter::Trouble { trouble, .. } => match trouble {
-                Trouble::Silent => self.lose_process("did not sign in time and is killed"),
+                Trouble::Silent => self.replace_process("did not sign in time"),
                 Trouble::Broken => self.lose_process("ended"),
                 Trouble::Lost => self.retry(),
             },
@@ -275,15 +279,28 @@ impl Supervisor {
         self.serving().next().is_none()
     }
 
-    /// Takes every key out of service and the process away.
+    /// Takes every key out of service and the process away, which is over or makes no sense.
     fn lose_process(&mut self, what: &str) {
-        for line in self.lines.iter().filter_map(Weak::upgrade) {
-            line.cut(SignFault::TokenGone);
-        }
+        self.cut_all();
         let pid = self.process.as_ref().map(Process::id);
         let status = self.end_process().map(|status| status.to_string());
         tracing::error!(pid, status, "the signer process {what}; another is started");
         self.retry();
+    }
+
+    /// The same of one that may be at a login.
+    fn replace_process(&mut self, what: &str) {
+        self.cut_all();
+        let pid = self.process.as_ref().map(Process::id);
+        self.leave_process();
+        tracing::error!(pid, "the signer process {what}; another is started");
+        self.retry();
+    }
+
+    fn cut_all(&self) {
+        for line in self.lines.iter().filter_map(Weak::upgrade) {
+            line.cut(SignFault::TokenGone);
+        }
     }
 
     /// Ends the process and says how it did. None: there was none, or the kernel still holds it.

@@ -2,13 +2,14 @@
 //!
 //! Each message is one packet of a Unix socket of type `SOCK_SEQPACKET`, so that its end is the
 //! packet's. On the control socket the gateway asks for a key to be opened, with one lane for each
-//! session as descriptors beside the packet; on a lane it asks for signatures, one at a time. Both
-//! sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
+//! session as descriptors beside the packet; on a lane it asks for signatures, one at a time. On a
+//! third kind, whose end comes beside the first packet, the signer process asks for leave to try a
+//! PIN. Both sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
 //! stand behind their length in two octets.
 
 use zeroize::Zeroizing;
 
-use crate::pin::{Fingerprint, Leave, PinAtToken, RefusedPins};
+use crate::pin::{Fingerprint, Leave, Outcome, PinAtToken, RefusedPins};
 use crate::{KeyKind, Mac, OpenFault, Scheme, SignFault};
 
 /// Of this language. The same binary stands on both sides: another version is a mistake.
@@ -20,7 +21,7 @@ pub const LANE_BYTES_MAX: usize = 1024;
 /// Lanes of one key, and so its sessions: the kernel passes on 253 descriptors at most.
 pub const LANES_MAX: usize = 128;
 
-/// The first that a signer process says.
+/// The first that a signer process says. Beside it comes the socket on which it asks for leave.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ready {
     /// What of its sandbox this machine does not give.
@@ -56,7 +57,6 @@ pub enum Opened {
     Fault {
         class: SignFault,
         fault: OpenFault,
-        refused: RefusedPins,
     },
 }
 
@@ -76,17 +76,21 @@ pub struct AskMacs {
 pub enum Macs {
     /// One for each label.
     Said(Vec<Mac>),
-    Fault {
-        fault: OpenFault,
-        refused: RefusedPins,
-    },
+    Fault(OpenFault),
 }
 
-/// A PIN that a process is about to try, and waits to be given leave for, ahead of its answer:
-/// whoever hears no more then does not know what became of it.
+/// A PIN that a process is about to try, and waits to be given leave for: whoever hears no more then
+/// does not know what became of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MayTry {
     pub pin: PinAtToken,
+}
+
+/// What became of it. The process waits for [`HEARD`], so that whatever it says next comes later.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tried {
+    pub pin: PinAtToken,
+    pub outcome: Outcome,
 }
 
 /// What is asked on a lane.
@@ -107,6 +111,9 @@ const MACS: u8 = 0x15;
 const NO_MACS: u8 = 0x16;
 const MAY_TRY: u8 = 0x17;
 const LEAVE: u8 = 0x18;
+const TRIED: u8 = 0x19;
+/// The answer to [`Tried`].
+pub const HEARD: [u8; 2] = [VERSION, 0x1a];
 const SIGN: u8 = 0x20;
 const REMEMBER: u8 = 0x21;
 const SIGNED: u8 = 0x22;
@@ -172,15 +179,10 @@ impl Opened {
                 put(&mut out, identity);
                 out
             }
-            Self::Fault {
-                class,
-                fault,
-                refused,
-            } => {
+            Self::Fault { class, fault } => {
                 let mut out = vec![VERSION, FAULT, fault_number(*class)];
                 put(&mut out, fault.what.as_bytes());
                 put(&mut out, fault.cure.as_bytes());
-                put_refused(&mut out, refused);
                 out
             }
         }
@@ -206,7 +208,6 @@ impl Opened {
                 what: from.text()?,
                 cure: from.text()?,
             },
-            refused: from.refused()?,
         };
         from.end(opened)
     }
@@ -252,11 +253,10 @@ impl Macs {
                 out.extend(count(macs.len()));
                 macs.iter().for_each(|mac| out.extend(mac.iter()));
             }
-            Self::Fault { fault, refused } => {
+            Self::Fault(fault) => {
                 out.push(NO_MACS);
                 put(&mut out, fault.what.as_bytes());
                 put(&mut out, fault.cure.as_bytes());
-                put_refused(&mut out, refused);
             }
         }
         Zeroizing::new(out)
@@ -273,8 +273,7 @@ impl Macs {
             what: from.text()?,
             cure: from.text()?,
         };
-        let refused = from.refused()?;
-        from.end(Self::Fault { fault, refused })
+        from.end(Self::Fault(fault))
     }
 }
 
@@ -289,6 +288,21 @@ impl MayTry {
         let mut from = Reader::of(packet, MAY_TRY)?;
         let pin = from.pin()?;
         from.end(Self { pin })
+    }
+}
+
+impl Tried {
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, TRIED, self.outcome as u8];
+        put_pin(&mut out, &self.pin);
+        out
+    }
+
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        let mut from = Reader::of(packet, TRIED)?;
+        let outcome = *OUTCOMES.get(usize::from(from.octet()?))?;
+        let pin = from.pin()?;
+        from.end(Self { pin, outcome })
     }
 }
 
@@ -360,7 +374,18 @@ pub fn read_answer(packet: &[u8]) -> Option<Result<Vec<u8>, SignFault>> {
 
 /// Of the answer to [`MayTry`].
 pub const LEAVE_BYTES: usize = 3;
-const LEAVES: [Leave; 3] = [Leave::Given, Leave::Refused, Leave::UnderWay];
+const LEAVES: [Leave; 4] = [
+    Leave::Given,
+    Leave::Refused,
+    Leave::UnderWay,
+    Leave::Unheard,
+];
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Taken,
+    Outcome::Refused,
+    Outcome::Standing,
+    Outcome::Failed,
+];
 const KINDS: [KeyKind; 3] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa];
 const SCHEMES: [Scheme; 8] = [
     Scheme::EcdsaP256Sha256,

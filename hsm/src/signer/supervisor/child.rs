@@ -1,6 +1,5 @@
 //! One signer process, as its supervisor sees it: started, asked on its control socket, ended.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -11,12 +10,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::super::line::Line;
-use super::super::wire::{
-    AskMacs, CONTROL_BYTES_MAX, Macs, MayTry, OpenKey, Opened, Ready, write_leave,
-};
+use super::super::wire::{AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
 use super::super::{Launch, environment, socket};
+use super::desk::Desk;
 use super::{OPEN_WAIT, did, now};
-use crate::pin::{Leave, RefusedPins, Try};
+use crate::pin::RefusedPins;
 use crate::public::PublicKey;
 use crate::{Mac, OpenFault, Pkcs11Source};
 
@@ -28,8 +26,7 @@ const REAP_WAIT: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     pub control: OwnedFd,
-    /// It was given leave to, and has said nothing since.
-    tries: RefCell<Option<Try>>,
+    desk: Desk,
 }
 
 impl Process {
@@ -53,16 +50,18 @@ impl Process {
         self.child.id()
     }
 
-    /// Whether it is at a login, as far as it was heard.
+    /// Whether it is at a login.
     pub fn is_trying_a_pin(&self) -> bool {
-        self.tries.borrow().is_some()
+        self.desk.is_trying_a_pin()
     }
 
     /// Kills it, where it has not ended by itself, and says how it did. Err: the kernel still holds
     /// it.
     pub fn end(self) -> Result<Option<ExitStatus>, Child> {
         let Self {
-            mut child, control, ..
+            mut child,
+            control,
+            desk: _desk,
         } = self;
         drop(control);
         let _ = child.kill();
@@ -96,11 +95,7 @@ impl Process {
         let lent: Vec<_> = pin.iter().map(AsFd::as_fd).collect();
         socket::hand_over(&self.control, &ask.write(), &lent)?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
-        let answer = Macs::read(self.hear(&mut packet)?);
-        self.has_tried(match &answer {
-            Some(Macs::Fault { refused, .. }) => Some(refused),
-            _ => None,
-        });
+        let answer = Macs::read(socket::hear(&self.control, &mut packet)?);
         let complete =
             |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != labels.len());
         Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)
@@ -136,40 +131,8 @@ impl Process {
     pub fn hear_opened(&self, wait: Duration) -> io::Result<Opened> {
         socket::bound(&self.control, wait)?;
         let mut packet = vec![0; CONTROL_BYTES_MAX];
-        let opened = Opened::read(self.hear(&mut packet)?);
-        self.has_tried(match &opened {
-            Some(Opened::Fault { refused, .. }) => Some(refused),
-            _ => None,
-        });
+        let opened = Opened::read(socket::hear(&self.control, &mut packet)?);
         Ok(opened.ok_or(io::ErrorKind::InvalidData)?)
-    }
-
-    /// An answer. Before it tries a PIN a process asks whether it may, which is none.
-    fn hear<'p>(&self, packet: &'p mut [u8]) -> io::Result<&'p [u8]> {
-        loop {
-            let length = socket::hear(&self.control, packet)?.len();
-            let Some(MayTry { pin }) = packet.get(..length).and_then(MayTry::read) else {
-                return Ok(packet.get(..length).unwrap_or_default());
-            };
-            // Of one that is over: a token may want the PIN for each key.
-            self.tries.take();
-            let leave = match Try::begin(pin) {
-                Ok(begun) => {
-                    self.tries.replace(Some(begun));
-                    Leave::Given
-                }
-                Err(leave) => leave,
-            };
-            socket::tell(&self.control, &write_leave(leave))?;
-        }
-    }
-
-    /// What it was trying is over, and what has been refused until then is known.
-    fn has_tried(&self, refused: Option<&RefusedPins>) {
-        if let Some(refused) = refused {
-            refused.clone().learn();
-        }
-        self.tries.take();
     }
 }
 
@@ -188,7 +151,7 @@ pub fn macs(
     }
     match said {
         Ok(Macs::Said(macs)) => Ok(macs),
-        Ok(Macs::Fault { fault, .. }) => Err(fault),
+        Ok(Macs::Fault(fault)) => Err(fault),
         Err(error) => Err(did(&format!("did not ask the secret key: {error}"))),
     }
 }
@@ -202,23 +165,27 @@ fn start(launch: &Launch) -> io::Result<(Process, Ready)> {
     command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
     command.env_clear();
     command.envs(environment::kept(std::env::vars_os()));
-    let child = command.spawn()?;
+    let mut child = command.spawn()?;
     drop(command);
-    let mut process = Process {
+    let greeted = greet(&control).inspect_err(|_| {
+        let _ = child.kill();
+        let _ = child.wait();
+    });
+    let (desk, ready) = greeted?;
+    let process = Process {
         child,
         control,
-        tries: RefCell::default(),
+        desk,
     };
-    let ready = hear_ready(&process.control).inspect_err(|_| {
-        let _ = process.child.kill();
-        let _ = process.child.wait();
-    })?;
     Ok((process, ready))
 }
 
-fn hear_ready(control: &OwnedFd) -> io::Result<Ready> {
+/// Hears the first of it, and opens the desk at which it asks for leave.
+fn greet(control: &OwnedFd) -> io::Result<(Desk, Ready)> {
     socket::bound(control, READY_WAIT)?;
     let mut packet = vec![0; CONTROL_BYTES_MAX];
-    let said = socket::hear(control, &mut packet)?;
-    Ready::read(said).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let (said, mut beside) = socket::take_over(control, &mut packet)?;
+    let ready = Ready::read(said).ok_or(io::ErrorKind::InvalidData)?;
+    let desk = beside.pop().ok_or(io::ErrorKind::InvalidData)?;
+    Ok((Desk::open(desk)?, ready))
 }

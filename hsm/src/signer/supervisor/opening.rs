@@ -131,7 +131,7 @@ impl Opening {
 /// What was opened, where it is what it was before.
 pub fn proved(line: &Line, lanes: Vec<OwnedFd>, opened: Opened) -> Result<Proved, NotOpened> {
     match opened {
-        Opened::Fault { class, fault, .. } => Err((class, fault)),
+        Opened::Fault { class, fault } => Err((class, fault)),
         Opened::Key {
             kind,
             schemes,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::child::Process;
 use super::opening::{self, Opening, Pending};
 use super::{
-    GLANCE, HASTE, KILLED_MAX, NOT_YET, NotOpened, PAUSE_FIRST, PAUSE_MAX, PROVEN_AFTER,
-    Supervisor, did, not_laid, now,
+    GLANCE, HASTE, KILLED_MAX, LOGIN_MORE, NOT_YET, NotOpened, PAUSE_FIRST, PAUSE_MAX,
+    PROVEN_AFTER, Supervisor, did, not_laid, now,
 };
+use crate::pin::LOGIN_WAIT;
 use crate::signer::line::Line;
 use crate::uri::KeyUri;
 use crate::{OpenFault, Pkcs11Source, SignFault};
@@ -99,17 +100,34 @@ impl Supervisor {
 
     /// A module that has lost its token may never see it again: it begins anew. A login that is
     /// under way is let come to its end.
-    fn leave_process(&mut self) {
+    pub(super) fn leave_process(&mut self) {
         let pending = self.pending.take();
         let Some(process) = self.process.take() else {
             return;
         };
+        if let Err(process) = self.leave_at_its_login(process, pending) {
+            self.end(process);
+        }
+    }
+
+    /// Lets a process that is at a login come to that one's end. Err: it is at none, or has taken
+    /// too long.
+    fn leave_at_its_login(
+        &mut self,
+        process: Process,
+        pending: Option<Pending>,
+    ) -> Result<(), Process> {
         match pending {
-            Some(pending) if process.is_trying_a_pin() && now() < pending.by => {
+            _ if !process.is_trying_a_pin() => Err(process),
+            Some(pending) if now() < pending.by + LOGIN_MORE => {
                 self.slow.push(Opening::under_way(process, pending));
+                Ok(())
             }
-            _ => {
-                self.end(process);
+            Some(_) => Err(process),
+            // Of a signature that has lost its login.
+            None => {
+                self.retired.push((process, now() + LOGIN_WAIT));
+                Ok(())
             }
         }
     }
@@ -249,7 +267,10 @@ impl Supervisor {
                 }
             }
             self.end(opening.process);
-        } else if now() < opening.by && (opening.process.is_trying_a_pin() || !self.has_idler()) {
+        } else if match opening.process.is_trying_a_pin() {
+            true => now() < opening.by + LOGIN_MORE,
+            false => now() < opening.by && !self.has_idler(),
+        } {
             self.slow.push(opening);
         } else {
             self.end(opening.process);
@@ -291,11 +312,9 @@ impl Supervisor {
         let Some(before) = self.process.replace(process) else {
             return;
         };
-        match pending_before {
-            Some(pending) if before.is_trying_a_pin() && now() < pending.by => {
-                self.slow.push(Opening::under_way(before, pending));
-            }
-            _ => self.retired.push((before, now() + self.launch.sign_within)),
+        if let Err(before) = self.leave_at_its_login(before, pending_before) {
+            let until = now() + self.launch.sign_within;
+            self.retired.push((before, until));
         }
     }
 }

@@ -41,7 +41,6 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
     let fault = Opened::Fault {
         class: SignFault::KeyGone,
         fault: OpenFault::new("what", "cure"),
-        refused: refused(),
     };
     let ask = AskMacs {
         module: b"/lib/module.so".to_vec(),
@@ -51,12 +50,16 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         refused: refused(),
     };
     let macs = Macs::Said(vec![Mac::new([1; 32]), Mac::new([2; 32])]);
-    let no_macs = Macs::Fault {
-        fault: OpenFault::new("what", "cure"),
-        refused: refused(),
-    };
+    let no_macs = Macs::Fault(OpenFault::new("what", "cure"));
     let may_try = MayTry { pin: pin() };
     assert_eq!(MayTry::read(&may_try.write()).as_ref(), Some(&may_try));
+    let tried = OUTCOMES.map(|outcome| Tried {
+        pin: pin(),
+        outcome,
+    });
+    for tried in &tried {
+        assert_eq!(Tried::read(&tried.write()).as_ref(), Some(tried));
+    }
     assert_eq!(AskMacs::read(&ask.write()).as_ref(), Some(&ask));
     assert_eq!(Macs::read(&macs.write()).as_ref(), Some(&macs));
     assert_eq!(Macs::read(&no_macs.write()).as_ref(), Some(&no_macs));
@@ -70,6 +73,7 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         (key.write(), |packet| Opened::read(packet).is_some()),
         (fault.write(), |packet| Opened::read(packet).is_some()),
         (may_try.write(), |packet| MayTry::read(packet).is_some()),
+        (tried[0].write(), |packet| Tried::read(packet).is_some()),
         (write_leave(Leave::Given).to_vec(), |packet| {
             read_leave(packet).is_some()
         }),
@@ -114,11 +118,11 @@ fn numbers_stand_for_what_they_stood_for() {
         assert_eq!(usize::from(fault_number(*fault)), place);
     }
     assert_eq!((scheme_of(8), kind_of(3), fault_of(5)), (None, None, None));
-    for leave in [Leave::Given, Leave::Refused, Leave::UnderWay] {
+    for leave in LEAVES {
         assert_eq!(read_leave(&write_leave(leave)), Some(leave));
     }
     let [version, kind, _] = write_leave(Leave::Given);
-    assert_eq!(read_leave(&[version, kind, 3]), None);
+    assert_eq!(read_leave(&[version, kind, 4]), None);
 }
 
 #[test]
@@ -172,7 +176,6 @@ fn text_that_is_too_long_is_cut_between_letters() {
     let fault = Opened::Fault {
         class: SignFault::TokenGone,
         fault: OpenFault::new(format!("x{long}"), "cure"),
-        refused: refused(),
     };
     let packet = fault.write();
     assert!(packet.len() <= CONTROL_BYTES_MAX);

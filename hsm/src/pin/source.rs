@@ -1,0 +1,226 @@
+//! Where a PIN comes from: a file, or a descriptor that was left open for the gateway.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, Mode, OFlags, fchmod, memfd_create};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
+use zeroize::Zeroizing;
+
+use crate::OpenFault;
+
+/// More than a PIN and a line's end.
+const PIN_BYTES_MAX: usize = 4096;
+/// For whoever writes a PIN into a pipe to have done so.
+const PIPE_WAIT: Duration = Duration::from_secs(5);
+
+/// What came through pipes, by the pipe's name: it can be read once, and is needed by each process
+/// that opens the key, and again when a configuration is read anew.
+static KEPT: Mutex<Vec<(PathBuf, OwnedFd)>> = Mutex::new(Vec::new());
+
+/// The descriptor of a PIN that lies in one: `/proc/self/fd/N` is this process's own name for it,
+/// and means nothing in another. What comes through a pipe is kept by the kernel, and no more of it
+/// looked at than whether it ends a line. None: it lies in a file.
+///
+/// # Errors
+/// It cannot be opened; `TimedOut`: the pipe has come to no end, of a line or of its own.
+pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
+    if !file.starts_with("/proc/self/fd") {
+        return Ok(None);
+    }
+    let source = open(file)?;
+    if !source.metadata()?.file_type().is_fifo() {
+        return Ok(Some(source.into()));
+    }
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, pin)) = kept.iter().find(|(of, _)| of == file) {
+        return Ok(Some(pin.try_clone()?));
+    }
+    let pin = File::from(memfd_create("pin", MemfdFlags::CLOEXEC)?);
+    fchmod(&pin, Mode::RUSR)?;
+    let mut length = 0;
+    through_pipe(&source, PIPE_WAIT, |left| {
+        let moved = splice(&source, None, &pin, None, left, SpliceFlags::NONBLOCK)?;
+        length += u64::try_from(moved).unwrap_or_default();
+        let mut last = Zeroizing::new([0]);
+        if length > 0 {
+            pin.read_exact_at(last.as_mut_slice(), length - 1)
+                .map_err(|_| Errno::IO)?;
+        }
+        Ok((moved, *last == *b"\n"))
+    })?;
+    let pin = OwnedFd::from(pin);
+    kept.push((file.to_owned(), pin.try_clone()?));
+    Ok(Some(pin))
+}
+
+/// Without waiting for somebody to open the other end of a pipe.
+fn open(file: &Path) -> io::Result<File> {
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(file)
+}
+
+/// Has `step` move octets, at most so many, until it says that a line has ended, or that there are
+/// none any more, or [`PIN_BYTES_MAX`] have come.
+fn through_pipe(
+    pipe: impl AsFd,
+    wait: Duration,
+    mut step: impl FnMut(usize) -> rustix::io::Result<(usize, bool)>,
+) -> io::Result<()> {
+    let by = now() + wait;
+    let mut left = PIN_BYTES_MAX;
+    while left > 0 {
+        match step(left) {
+            Ok((0, _) | (_, true)) => return Ok(()),
+            Ok((moved, false)) => left = left.saturating_sub(moved),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let wait = by.saturating_duration_since(now());
+                if wait.is_zero() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                let wait = Timespec::try_from(wait).ok();
+                let mut pipe = [PollFd::new(&pipe, PollFlags::IN)];
+                // A signal, or a fault of the kernel's, only means that there is another look.
+                let _ = poll(&mut pipe, wait.as_ref());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What to do about a pipe that comes to no end.
+pub const END_THE_LINE: &str =
+    "have whoever writes the PIN into the pipe end its line, or close it";
+
+/// The first line of the PIN file. All copies in memory are wiped when dropped.
+pub fn read(file: &Path) -> Result<Zeroizing<String>, OpenFault> {
+    let cure = "write the user PIN on the first line of the file, mode 0600";
+    let text = octets(file).map_err(|error| {
+        let late = error.kind() == io::ErrorKind::TimedOut;
+        OpenFault::new(
+            format!("the PIN file {} cannot be read: {error}", file.display()),
+            if late { END_THE_LINE } else { cure },
+        )
+    })?;
+    crate::warn_if_readable_by_others(file, "a PIN");
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match str::from_utf8(line) {
+        Ok(pin) if !pin.is_empty() => Ok(Zeroizing::new(pin.to_owned())),
+        _ => Err(OpenFault::new(
+            format!(
+                "the PIN file {} has no PIN on its first line",
+                file.display()
+            ),
+            cure,
+        )),
+    }
+}
+
+fn octets(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut source = open(file)?;
+    // Grown once, so that no copy is left behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(PIN_BYTES_MAX));
+    if !source.metadata()?.file_type().is_fifo() {
+        let most = u64::try_from(PIN_BYTES_MAX).unwrap_or(u64::MAX);
+        source.take(most).read_to_end(&mut text)?;
+        return Ok(text);
+    }
+    let pipe = source.try_clone()?;
+    through_pipe(&pipe, PIPE_WAIT, |_| {
+        let mut octet = Zeroizing::new([0]);
+        let moved = source.read(octet.as_mut_slice());
+        let moved = moved.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        text.extend_from_slice(&octet[..moved]);
+        Ok((moved, *octet == *b"\n"))
+    })?;
+    Ok(text)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is no pure room: it waits for who writes a PIN"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::IntoRawFd as _;
+
+    use super::*;
+
+    /// A pipe by its name in this process, which no other one gets, and its end.
+    fn pipe() -> (PathBuf, io::PipeWriter) {
+        let (reader, writer) = io::pipe().unwrap();
+        let name = format!("/proc/self/fd/{}", reader.into_raw_fd());
+        (name.into(), writer)
+    }
+
+    fn kept(file: &Path) -> Vec<u8> {
+        let pin = File::from(descriptor(file).unwrap().unwrap());
+        let mut text = vec![0; 16];
+        let length = pin.read_at(&mut text, 0).unwrap();
+        text.truncate(length);
+        text
+    }
+
+    /// Whoever waits for the end of the pipe waits for good.
+    #[test]
+    fn pin_in_a_pipe_whose_writer_stays_ends_with_its_line() {
+        let (file, mut writer) = pipe();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                writer.write_all(b"12").unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+                writer.write_all(b"34\n").unwrap();
+            });
+            assert_eq!(kept(&file), b"1234\n");
+        });
+        assert_eq!(kept(&file), b"1234\n", "it came once");
+
+        let (file, mut writer) = pipe();
+        writer.write_all(b"5678\nmore").unwrap();
+        assert_eq!(read(&file).unwrap().as_str(), "5678");
+    }
+
+    #[test]
+    fn pin_in_a_pipe_ends_with_that_as_well() {
+        let (file, mut writer) = pipe();
+        writer.write_all(b"1234").unwrap();
+        drop(writer);
+        assert_eq!(kept(&file), b"1234");
+
+        let (file, mut writer) = pipe();
+        writer.write_all(b"5678").unwrap();
+        drop(writer);
+        assert_eq!(read(&file).unwrap().as_str(), "5678");
+    }
+
+    /// A part of a PIN is not one that may be tried.
+    #[test]
+    fn pin_in_a_pipe_that_comes_to_no_end_is_a_fault_with_its_cure() {
+        let (file, mut writer) = pipe();
+        writer.write_all(b"12").unwrap();
+        let fault = descriptor(&file).unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+
+        let (file, _writer) = pipe();
+        let fault = read(&file).unwrap_err();
+        assert_eq!(fault.cure, END_THE_LINE);
+    }
+}
