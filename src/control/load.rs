@@ -69,7 +69,17 @@ impl Report {
         what: impl Into<String>,
         found: Result<(T, String), Fault>,
     ) -> Option<T> {
-        if found.is_err() && matches!(key, KeySource::Pkcs11 { .. }) {
+        self.note_of(matches!(key, KeySource::Pkcs11 { .. }), what, found)
+    }
+
+    /// The same of what is in a token or not.
+    fn note_of<T>(
+        &mut self,
+        in_token: bool,
+        what: impl Into<String>,
+        found: Result<(T, String), Fault>,
+    ) -> Option<T> {
+        if found.is_err() && in_token {
             self.of_tokens += 1;
         }
         self.note(what, found)

@@ -39,6 +39,15 @@ impl TokenSecret {
         })
     }
 
+    /// One whose name was said before, without asking again.
+    pub fn known(source: Pkcs11Source, slot: Duration, name: [u8; NAME_BYTES]) -> Self {
+        Self {
+            source,
+            name_label: SharedSecret::name_label(slot),
+            name,
+        }
+    }
+
     /// What is known of it here.
     pub fn shared(&self) -> SharedSecret {
         SharedSecret::InToken { name: self.name }
@@ -75,52 +84,49 @@ fn name_in(said: Option<&Zeroizing<[u8; 32]>>) -> [u8; NAME_BYTES] {
     first.unwrap_or_default()
 }
 
-/// Asks once for all that is wanted. `secrets` are in the places of the keys', None for those that
-/// are in no token.
+/// Asks once for all that is wanted of one secret, which has this place among the keys'.
 ///
 /// # Errors
-/// The place whose token did not answer, and why.
+/// Why its token did not answer.
 pub fn ask(
     keys: &TicketKeys,
-    secrets: &[Option<TokenSecret>],
+    (place, secret): (usize, &TokenSecret),
     now: UnixSeconds,
-) -> Result<(), (usize, OpenFault)> {
+) -> Result<(), OpenFault> {
     let wanted = keys.wanted(now);
-    for (place, secret) in secrets.iter().enumerate() {
-        let of_this = wanted.iter().filter(|wanted| wanted.place == place);
-        let of_this: Vec<_> = of_this.collect();
-        let Some(secret) = secret.as_ref().filter(|_| !of_this.is_empty()) else {
-            continue;
-        };
-        secret
-            .ask(&of_this, keys, now)
-            .map_err(|fault| (place, fault))?;
+    let of_this: Vec<_> = wanted.iter().filter(|one| one.place == place).collect();
+    match of_this.is_empty() {
+        true => Ok(()),
+        false => secret.ask(&of_this, keys, now),
     }
-    Ok(())
 }
 
-/// Goes on asking for as long as somebody holds the keys.
+/// Goes on asking for as long as somebody holds the keys, the secrets by their places there.
 ///
 /// # Errors
 /// The kernel's, where the thread cannot be had.
-pub fn keep_asking(keys: &Arc<TicketKeys>, secrets: Vec<Option<TokenSecret>>) -> io::Result<()> {
+pub fn keep_asking(keys: &Arc<TicketKeys>, secrets: Vec<(usize, TokenSecret)>) -> io::Result<()> {
     let keys = Arc::downgrade(keys);
     let thread = thread::Builder::new().name("t8gate-tickets".to_owned());
     thread.spawn(move || watch(&keys, &secrets)).map(drop)
 }
 
-fn watch(keys: &Weak<TicketKeys>, secrets: &[Option<TokenSecret>]) {
+fn watch(keys: &Weak<TicketKeys>, secrets: &[(usize, TokenSecret)]) {
     let mut pause = LOOK_EVERY;
     loop {
         thread::sleep(pause);
         let Some(keys) = keys.upgrade() else { return };
-        match ask(&keys, secrets, UnixSeconds::now()) {
+        let now = UnixSeconds::now();
+        // All of them: one token may be away, and another not.
+        let asked = secrets.iter();
+        let asked = asked.map(|(place, secret)| ask(&keys, (*place, secret), now));
+        match asked.fold(Ok(()), Result::and) {
             Ok(()) if pause > LOOK_EVERY => {
                 tracing::info!("the token answers for session tickets again");
                 pause = LOOK_EVERY;
             }
             Ok(()) => {}
-            Err((_, OpenFault { what, cure })) => {
+            Err(OpenFault { what, cure }) => {
                 if pause == LOOK_EVERY {
                     tracing::error!(
                         what,

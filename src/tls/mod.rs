@@ -42,7 +42,7 @@ pub use own_chain::{UnfitChain, carries, dns_names, has_ca_between, unfit_to_ser
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
 pub use session::{Opened, Session, TlsFault};
-pub use ticket_keys::{NAME_BYTES, SharedSecret, TicketKeys, TicketSecret, Wanted};
+pub use ticket_keys::{Keyring, NAME_BYTES, SharedSecret, TicketKeys, TicketSecret, Wanted};
 
 /// Names of the key exchange groups that are spoken here, best first.
 pub fn groups() -> Vec<String> {

@@ -61,11 +61,11 @@ pub(super) trait SealsTickets: Send + Sync {
 pub struct TicketKeys {
     slot_s: u64,
     /// Tickets are sealed with the first; all of them open.
-    keyrings: Vec<Keyring>,
+    keyrings: Vec<Arc<Keyring>>,
 }
 
 /// One secret and what is held of it.
-struct Keyring {
+pub struct Keyring {
     name: [u8; NAME_BYTES],
     source: Source,
     ring: Ring,
@@ -87,6 +87,8 @@ pub enum SharedSecret {
     InToken {
         name: [u8; NAME_BYTES],
     },
+    /// Keys before these had it, of slots of the same length: what is held of it stays.
+    AsBefore(Arc<Keyring>),
 }
 
 impl SharedSecret {
@@ -126,38 +128,42 @@ impl TicketKeys {
         };
         Ok(Self {
             slot_s: TICKET_SLOT_DEFAULT.as_secs(),
-            keyrings: vec![keyring],
+            keyrings: vec![Arc::new(keyring)],
         })
     }
 
-    /// Keys of secrets that other nodes have as well: tickets are sealed with `sealing`, and open
-    /// with it and with `opening`. Slots of another length are other slots.
-    pub fn shared(sealing: SharedSecret, opening: Option<SharedSecret>, slot: Duration) -> Self {
+    /// Keys of secrets that other nodes have as well: tickets are sealed with the first, and open
+    /// with all of them. Slots of another length are other slots.
+    pub fn shared(secrets: Vec<SharedSecret>, slot: Duration) -> Self {
         let slot_s = slot.as_secs().max(1);
-        let keyring = |secret: SharedSecret| match secret {
-            SharedSecret::Here(secret) => Keyring {
-                name: secret.name(slot_s),
-                source: Source::Shared(secret),
-                ring: Ring::new(),
-            },
-            SharedSecret::InToken { name } => Keyring {
+        let new = |name, source| {
+            Arc::new(Keyring {
                 name,
-                source: Source::InToken,
+                source,
                 ring: Ring::new(),
-            },
+            })
         };
-        let secrets = std::iter::once(sealing).chain(opening);
+        let keyring = |secret: SharedSecret| match secret {
+            SharedSecret::Here(secret) => new(secret.name(slot_s), Source::Shared(secret)),
+            SharedSecret::InToken { name } => new(name, Source::InToken),
+            SharedSecret::AsBefore(keyring) => keyring,
+        };
         Self {
             slot_s,
-            keyrings: secrets.map(keyring).collect(),
+            keyrings: secrets.into_iter().map(keyring).collect(),
         }
+    }
+
+    /// One of the secrets given to [`Self::shared`], by its place, to go on under other keys.
+    pub fn keyring(&self, place: usize) -> Option<Arc<Keyring>> {
+        self.keyrings.get(place).cloned()
     }
 
     /// What tokens have to be asked for now: the secrets of the slots that may be needed until the
     /// end of the next one, as far as they are not held. Nothing where no secret is in a token.
     pub fn wanted(&self, now: UnixSeconds) -> Vec<Wanted> {
         let current = self.slot(now);
-        let in_token = |(_, keys): &(usize, &Keyring)| matches!(keys.source, Source::InToken);
+        let in_token = |(_, keys): &(usize, &Arc<Keyring>)| matches!(keys.source, Source::InToken);
         let keyrings = self.keyrings.iter().enumerate().filter(in_token);
         let wanted = keyrings.flat_map(|(place, keys)| {
             // The current one first, in case no more than that can be had.
@@ -241,6 +247,11 @@ impl SealsTickets for TicketKeys {
 }
 
 impl Keyring {
+    /// By which its tickets say what they were sealed with.
+    pub fn name(&self) -> [u8; NAME_BYTES] {
+        self.name
+    }
+
     /// None where another thread is about to make it.
     fn to_seal(&self, slot_s: u64, slot: u64) -> Option<SlotSecret> {
         if let Some(secret) = self.ring.read(slot) {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use rustls::HandshakeKind;
+
 use crate::harness::client::{Client, HOST};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
@@ -12,6 +14,7 @@ use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, signal, wait_until, within};
 use crate::hsm_lost::Store;
 use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload, reload_in_vain, rewrite, said};
+use crate::resumption::secret;
 
 fn house(change: impl FnOnce(&mut Stage, &Token)) -> (House, Token) {
     let origin = Origin::start();
@@ -78,6 +81,64 @@ fn client_of_an_issuer_in_a_token_is_cut_off_at_once_while_that_is_away() {
     let (mut house, _token) = house(|stage, token| stage.issue_tokens_from(token));
     let store = Store::of(&house.stage);
     taken_out_without_the_token(&mut house, &store);
+}
+
+/// Tickets are sealed by a secret in the token, and another one opens them that lies in a file.
+fn seal_tickets(stage: &mut Stage, token: &Token) {
+    let uri = token.generate_secret("tickets", "09");
+    stage.config.set_text("tls.tickets.uri", uri);
+    for key in ["module", "pin_file"] {
+        let value = stage.config.value(&format!("tls.key.{key}"));
+        stage.config.set(&format!("tls.tickets.{key}"), &value);
+    }
+    let file = secret(stage, "second").display().to_string();
+    let key = "tls.tickets.second_secret_file";
+    stage.config.set_text(key, file);
+}
+
+#[test]
+fn client_is_cut_off_at_once_while_the_token_of_one_of_two_ticket_secrets_is_away() {
+    let (mut house, _token) = house(seal_tickets);
+    let store = Store::of(&house.stage);
+    taken_out_without_the_token(&mut house, &store);
+}
+
+#[test]
+fn sessions_go_on_by_a_secret_in_a_token_that_is_away_when_the_one_beside_it_is_replaced() {
+    let (mut house, _token) = house(seal_tickets);
+    let store = Store::of(&house.stage);
+    let remembering = house.stage.dialer(&house.stage.acme).resuming();
+    let come = |house: &House| {
+        let mut client = remembering
+            .connect(house.gateway.address)
+            .expect("a handshake");
+        assert_eq!(client.get(PATH, &house.token()).status, 200);
+        client.handshake_kind()
+    };
+    come(&house);
+    lose(&house, &store);
+    let other = secret(&house.stage, "another");
+    rewrite(&mut house, |config| {
+        config.set_text("tls.tickets.second_secret_file", other.display());
+    });
+    reload(&house);
+    assert_eq!(come(&house), Some(HandshakeKind::Resumed));
+}
+
+#[test]
+fn ticket_secret_in_a_token_that_is_away_comes_into_force_when_that_is_back() {
+    let (mut house, token) = house(seal_tickets);
+    let next = token.generate_secret("tickets-next", "0a");
+    let store = Store::of(&house.stage);
+    lose(&house, &store);
+    rewrite(&mut house, |config| {
+        config.set_text("tls.tickets.uri", next);
+    });
+    reload_in_vain(&house);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((said(&house, APPLIED), said(&house, REFUSED)), (0, 1));
+    store.bring_back();
+    wait_until("the reload, by itself", || said(&house, APPLIED) == 1);
 }
 
 /// Nobody waits for a signature that nobody needs.

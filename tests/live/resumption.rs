@@ -42,7 +42,7 @@ fn share(stage: &mut Stage, secret: &Path) {
     stage.config.set_text("tls.tickets.name", "fleet");
 }
 
-fn secret(stage: &Stage, name: &str) -> PathBuf {
+pub fn secret(stage: &Stage, name: &str) -> PathBuf {
     let mut octets = [0; 32];
     rand::fill(&mut octets).expect("random octets");
     let file = stage.scratch.write(name, STANDARD.encode(octets));

@@ -153,10 +153,7 @@ pub(super) fn load(
             all = false;
         }
     }
-    let tickets = report.note(
-        "session tickets",
-        super::tickets::load(config, now, running),
-    );
+    let tickets = super::tickets::load(config, now, running, report);
     let ends = found.iter().map(|(_, (chain, ..))| chain.not_after);
     let not_after = ends.min()?;
     let staples = found.iter().filter_map(|(_, (.., staple))| staple.clone());

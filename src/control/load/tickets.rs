@@ -2,61 +2,103 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hsm::Pkcs11Source;
 use zeroize::Zeroizing;
 
-use super::{Running, fault};
+use super::{Report, Running, fault};
 use crate::clock::UnixSeconds;
 use crate::config::{self, Config, Fault, Located};
 use crate::control::ticket_secrets::{self, TokenSecret};
-use crate::tls::{SharedSecret, TicketKeys, TicketSecret, Tickets};
+use crate::tls::{Keyring, SharedSecret, TicketKeys, TicketSecret, Tickets};
 
-/// Of a secret in a token, what is needed now is asked for here, and later on by a thread that
-/// ends with the keys.
+/// None where something is wrong, which is in the report.
 pub(super) fn load(
     config: &Config,
     now: UnixSeconds,
     running: Option<Running<'_>>,
-) -> Result<(Tickets, String), Fault> {
-    let Some(shared) = &config.tls.tickets else {
-        return of_process(config, running);
+    report: &mut Report,
+) -> Option<Tickets> {
+    const WHAT: &str = "session tickets";
+    let Some(configured) = &config.tls.tickets else {
+        return report.note(WHAT, of_process(config, running));
     };
-    if let Some(keys) = running.and_then(|running| held(shared, running)) {
-        let listener = shared.name.clone();
-        let detail = format!("shared by the secret in a token as before, listener {listener}");
-        return Ok((Tickets { keys, listener }, detail));
+    match shared(configured, now, running) {
+        Ok(found) => report.note(WHAT, Ok(found)),
+        Err(wrong) => {
+            for Wrong { in_token, fault } in wrong {
+                report.note_of::<()>(in_token, WHAT, Err(fault));
+            }
+            None
+        }
     }
-    let slot = shared.slot;
-    let (sealing, first) = secret(&shared.secret, "", slot)?;
-    let second = shared.second.as_ref();
-    let second = second.map(|at| secret(at, "second_", slot)).transpose()?;
-    let (opening, second) = second.map_or((None, None), |(secret, token)| (Some(secret), token));
+}
+
+/// What is wrong with a secret, and whether that is in a token.
+struct Wrong {
+    in_token: bool,
+    fault: Fault,
+}
+
+/// Of a secret in a token, what is needed now is asked for here, and later on by a thread that
+/// ends with the keys.
+fn shared(
+    shared: &config::Tickets,
+    now: UnixSeconds,
+    running: Option<Running<'_>>,
+) -> Result<(Tickets, String), Vec<Wrong>> {
+    let second = shared.second.iter().map(|at| ("second_", at));
+    let written: Vec<_> = std::iter::once(("", &shared.secret))
+        .chain(second)
+        .collect();
+    let found = written.iter().map(|(which, at)| {
+        let before = running.and_then(|running| before(shared, &at.value, running));
+        secret(at, which, shared.slot, before).map_err(|fault| Wrong {
+            in_token: is_in_token(at),
+            fault,
+        })
+    });
+    let (found, wrong): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
+    if !wrong.is_empty() {
+        return Err(wrong.into_iter().filter_map(Result::err).collect());
+    }
+    let (mut secrets, mut tokens, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, secret) in found.into_iter().flatten().enumerate() {
+        new.extend(secret.is_new.then_some(place));
+        tokens.extend(secret.token.map(|token| (place, token)));
+        secrets.push(secret.shared);
+    }
+    let keys = Arc::new(TicketKeys::shared(secrets, shared.slot));
+    for (place, token) in tokens.iter().filter(|(place, _)| new.contains(place)) {
+        // What is held of one that goes on is enough: its token may be away.
+        ticket_secrets::ask(&keys, (*place, token), now).map_err(|open| {
+            let (_, at) = written[*place];
+            let fault = fault(at, "tls.tickets", open.what, open.cure);
+            let in_token = true;
+            vec![Wrong { in_token, fault }]
+        })?;
+    }
+    if !tokens.is_empty() {
+        ticket_secrets::keep_asking(&keys, tokens).map_err(|error| {
+            let what = format!("no thread to ask the token for coming secrets: {error}");
+            let cure = "raise the limit on threads (ulimit -u, TasksMax=)";
+            let fault = fault(&shared.secret, "tls.tickets", what, cure);
+            let in_token = false;
+            vec![Wrong { in_token, fault }]
+        })?;
+    }
     let detail = format!(
         "shared by the secret {}{}, slots of {} min, listener {}",
         place(&shared.secret),
-        if opening.is_some() {
+        if shared.second.is_some() {
             ", and a second one"
         } else {
             ""
         },
-        slot.as_secs() / 60,
+        shared.slot.as_secs() / 60,
         shared.name
     );
-    let keys = Arc::new(TicketKeys::shared(sealing, opening, slot));
-    if first.is_some() || second.is_some() {
-        let secrets = vec![first, second];
-        let unasked = |what: String, cure: String| fault(&shared.secret, "tls.tickets", what, cure);
-        ticket_secrets::ask(&keys, &secrets, now)
-            .map_err(|(_, open)| unasked(open.what, open.cure))?;
-        ticket_secrets::keep_asking(&keys, secrets).map_err(|error| {
-            let what = format!("no thread to ask the token for coming secrets: {error}");
-            unasked(
-                what,
-                "raise the limit on threads (ulimit -u, TasksMax=)".into(),
-            )
-        })?;
-    }
     let listener = shared.name.clone();
     Ok((Tickets { keys, listener }, detail))
 }
@@ -68,19 +110,23 @@ fn place(secret: &Located<config::TicketSecret>) -> String {
     }
 }
 
-/// The keys in force, where all of it is in tokens and has not changed: a token that is away is not
-/// to stand in the way of another change.
-fn held(shared: &config::Tickets, running: Running<'_>) -> Option<Arc<TicketKeys>> {
+fn is_in_token(secret: &Located<config::TicketSecret>) -> bool {
+    matches!(secret.value, config::TicketSecret::Pkcs11 { .. })
+}
+
+/// What is held of a secret in a token that is in force, in whichever place: a token that is away
+/// is not to stand in the way of another change, whatever becomes of a secret beside it.
+fn before(
+    shared: &config::Tickets,
+    secret: &config::TicketSecret,
+    running: Running<'_>,
+) -> Option<Arc<Keyring>> {
     let before = running.config.tls.tickets.as_ref()?;
-    let secrets = |of: &config::Tickets| {
-        let all = std::iter::once(&of.secret).chain(&of.second);
-        all.map(|at| at.value.clone()).collect::<Vec<_>>()
-    };
-    let in_token =
-        |secret: &config::TicketSecret| matches!(secret, config::TicketSecret::Pkcs11 { .. });
-    let now = secrets(shared);
-    let same = now == secrets(before) && shared.slot == before.slot;
-    (same && now.iter().all(in_token)).then(|| Arc::clone(&running.snapshot.ticket_keys))
+    // Slots of another length have other secrets.
+    let before = (before.slot == shared.slot).then_some(before)?;
+    let mut all = std::iter::once(&before.secret).chain(&before.second);
+    let place = all.position(|known| known.value == *secret)?;
+    running.snapshot.ticket_keys.keyring(place)
 }
 
 fn of_process(config: &Config, running: Option<Running<'_>>) -> Result<(Tickets, String), Fault> {
@@ -99,19 +145,33 @@ fn of_process(config: &Config, running: Option<Running<'_>>) -> Result<(Tickets,
     Ok((Tickets { keys, listener }, detail.to_owned()))
 }
 
-/// `which` stands before the names of its keys.
+/// One secret.
+struct Secret {
+    shared: SharedSecret,
+    /// Where it is in one: to be asked.
+    token: Option<TokenSecret>,
+    /// Nothing is held of it yet.
+    is_new: bool,
+}
+
+/// `which` stands before the names of its keys; `before` is held of one in a token.
 fn secret(
     at: &Located<config::TicketSecret>,
     which: &str,
-    slot: std::time::Duration,
-) -> Result<(SharedSecret, Option<TokenSecret>), Fault> {
+    slot: Duration,
+    before: Option<Arc<Keyring>>,
+) -> Result<Secret, Fault> {
     match &at.value {
         config::TicketSecret::File(file) => {
             let line = at.line;
             let value = file.clone();
             let key = format!("tls.tickets.{which}secret_file");
             let here = from_file(&Located { value, line }, &key)?;
-            Ok((SharedSecret::Here(here), None))
+            Ok(Secret {
+                shared: SharedSecret::Here(here),
+                token: None,
+                is_new: true,
+            })
         }
         config::TicketSecret::Pkcs11 {
             module,
@@ -124,10 +184,21 @@ fn secret(
                 pin_file: pin_file.clone(),
                 sessions: 1,
             };
+            if let Some(before) = before {
+                return Ok(Secret {
+                    token: Some(TokenSecret::known(source, slot, before.name())),
+                    shared: SharedSecret::AsBefore(before),
+                    is_new: false,
+                });
+            }
             let key = format!("tls.tickets.{which}uri");
             let found = TokenSecret::find(source, slot)
                 .map_err(|open| fault(at, &key, open.what, open.cure))?;
-            Ok((found.shared(), Some(found)))
+            Ok(Secret {
+                shared: found.shared(),
+                token: Some(found),
+                is_new: true,
+            })
         }
     }
 }

@@ -130,7 +130,10 @@ fn here(number: u8) -> SharedSecret {
 
 fn node(sealing: u8, opening: Option<u8>) -> TicketKeys {
     let slot = Duration::from_secs(SLOT_S);
-    TicketKeys::shared(here(sealing), opening.map(here), slot)
+    TicketKeys::shared(
+        [sealing].into_iter().chain(opening).map(here).collect(),
+        slot,
+    )
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn nodes_of_one_secret_open_each_others_tickets_and_others_do_not() {
     assert!(!opens(&node(2, None), &ticket, NOW));
     assert!(!opens(&TicketKeys::random().unwrap(), &ticket, NOW));
     let other_slots = Duration::from_secs(SLOT_S + 1);
-    let other_slots = TicketKeys::shared(here(1), None, other_slots);
+    let other_slots = TicketKeys::shared(vec![here(1)], other_slots);
     assert!(!opens(&other_slots, &ticket, NOW));
     assert_eq!(two.open(&ticket, &[6; 32], NOW), None);
 }
@@ -187,7 +190,7 @@ fn secret_is_replaced_in_three_steps_without_losing_a_session() {
 fn node_with_token(number: u8) -> TicketKeys {
     let name = secret(number).name(SLOT_S);
     let slot = Duration::from_secs(SLOT_S);
-    TicketKeys::shared(SharedSecret::InToken { name }, None, slot)
+    TicketKeys::shared(vec![SharedSecret::InToken { name }], slot)
 }
 
 fn ask_token(keys: &TicketKeys, number: u8, now: UnixSeconds) -> Vec<u64> {
