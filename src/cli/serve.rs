@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{hw, pages};
 use crate::audit::Keeps;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource, Steering, WhenUnwritable};
+use crate::config::{self, Config, Fault, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{CrlCounts, CrlFrom, CrlKeeper};
@@ -520,15 +520,8 @@ fn start_shards(
 
 type SignerThreads = (Arc<Signers>, Vec<JoinHandle<()>>);
 
-/// As many as the token of the server's key has sessions, or that of the issuer's.
 fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<SignerThreads>> {
-    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
-    let sessions = config.tls.keys().chain(own).filter_map(|key| match key {
-        KeySource::File(_) => None,
-        KeySource::Pkcs11 { sessions, .. } => Some(*sessions),
-    });
-    // No more threads than the smallest pool has sessions: none must find all of them taken.
-    let count = sessions.min();
+    let count = config.signing_threads();
     let queued_max = config.limits.signatures_queued_max;
     // The issuer's key, which may be in a token too, is of P-256.
     let takes_long = |key: &Arc<PrivateKey>| key.in_token() && key.kind() != KeyKind::P256;

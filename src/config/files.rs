@@ -36,36 +36,37 @@ pub(super) enum FileKind {
 
 /// A file, and the key that names it.
 #[derive(Debug)]
-pub(super) struct NamedFile {
-    pub(super) line: usize,
+pub struct NamedFile {
+    /// Of the configuration, from 1.
+    pub line: usize,
     pub(super) key: String,
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     pub(super) kind: FileKind,
 }
 
 impl NamedFile {
     /// Whether a change of it has the configuration read again: revocation lists and
     /// statuses have keepers of their own, who also write into folders.
-    pub(super) fn is_read(&self) -> bool {
-        !matches!(
-            self.kind,
-            FileKind::Appended
-                | FileKind::Module
-                | FileKind::Crl
-                | FileKind::Ocsp
-                | FileKind::Folder
-        )
+    pub fn is_read(&self) -> bool {
+        self.can_be_mended() && !self.is_kept() && self.kind != FileKind::Module
+    }
+
+    /// Whether another file in its place may be right where this one is wrong. The gateway itself
+    /// changes the others.
+    pub fn can_be_mended(&self) -> bool {
+        !matches!(self.kind, FileKind::Appended | FileKind::Folder)
+    }
+
+    /// Whether it has a keeper, who goes by what is known where it is away.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self.kind, FileKind::Crl | FileKind::Ocsp)
     }
 
     /// Whether it holds up whoever opens it, or does something else then than being read. Those who
     /// keep lists and statuses see to that themselves.
     pub(super) fn holds_up(&self) -> bool {
-        let kept = matches!(
-            self.kind,
-            FileKind::Appended | FileKind::Crl | FileKind::Ocsp | FileKind::Folder
-        );
         let strange = |found: fs::Metadata| !found.is_file() && !found.is_dir();
-        !kept && fs::metadata(&self.path).is_ok_and(strange)
+        self.can_be_mended() && !self.is_kept() && fs::metadata(&self.path).is_ok_and(strange)
     }
 
     /// Looks at the file.

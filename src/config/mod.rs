@@ -16,7 +16,8 @@ mod section;
 mod value;
 
 pub use fault::render;
-pub use read::{add, examine, read};
+pub use files::NamedFile;
+pub use read::{add, examine, examine_again, read};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file
 /// that does not parse, a key that is not in the token) can still be reported with its place.
@@ -64,6 +65,20 @@ pub struct Config {
     pub reload: Reload,
     /// The files it names that are read, in the order of their keys.
     pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// As many as the token of the server's key has sessions, or that of the issuer's; none where
+    /// no key is in a token.
+    pub fn signing_threads(&self) -> Option<usize> {
+        let own = self.oauth.as_ref().map(|oauth| &oauth.key.value);
+        let sessions = self.tls.keys().chain(own).filter_map(|key| match key {
+            KeySource::File(_) => None,
+            KeySource::Pkcs11 { sessions, .. } => Some(*sessions),
+        });
+        // No more threads than the smallest pool has sessions: none must find all of them taken.
+        sessions.min()
+    }
 }
 
 /// `[reload]`.

@@ -1,7 +1,7 @@
 //! The configuration as written to the configuration as meant, all faults in one report.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -42,6 +42,26 @@ pub fn read(file: &Path) -> Result<Config, Vec<Fault>> {
 /// Like [`read`], for whoever looks for further faults: what could be read, and all that is wrong
 /// with it so far. The configuration is not to be served with while there is a fault.
 pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
+    examined(file, |_| true)
+}
+
+/// The same for whoever serves already. Of a list's or a status's file nothing is said here: its
+/// keeper goes by what is known of it where it is away, and whoever reads it anew judges it.
+/// `named` is told the files before any of them is opened.
+pub fn examine_again(
+    file: &Path,
+    mut named: impl FnMut(&NamedFile),
+) -> (Option<Config>, Vec<Fault>) {
+    examined(file, |of_file| {
+        named(of_file);
+        !of_file.is_kept()
+    })
+}
+
+fn examined(
+    file: &Path,
+    mut is_judged: impl FnMut(&NamedFile) -> bool,
+) -> (Option<Config>, Vec<Fault>) {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
@@ -55,9 +75,14 @@ pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
         }
     };
     let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
+    let files: Vec<_> = files
+        .into_iter()
+        .map(|named| (is_judged(&named), named))
+        .collect();
     // Whoever opens a pipe waits for who writes to it: then nobody goes on to open anything.
-    let config = config.filter(|_| !files.iter().any(NamedFile::holds_up));
-    faults.extend(files.into_iter().filter_map(|named| named.check().err()));
+    let config = config.filter(|_| !files.iter().any(|(_, named)| named.holds_up()));
+    let judged = files.into_iter().filter(|(is_judged, _)| *is_judged);
+    faults.extend(judged.filter_map(|(_, named)| named.check().err()));
     faults.sort_by_key(place);
     (config, faults)
 }
@@ -117,8 +142,9 @@ fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>
 /// Where something that is needed is wrong or missing, of which there is a fault, something stands
 /// in its place: what else is wrong, here and in files, is looked for all the same.
 fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
-    let listen = listen(root.section("listen"), cpus);
-    let (tls, default_ca) = tls(root.section("tls"), root.has("partner"), listen.as_ref());
+    let (listen, is_somewhere) = listen(root.section("listen"), cpus);
+    let listening = is_somewhere.then_some(&listen);
+    let (tls, default_ca) = tls(root.section("tls"), root.has("partner"), listening);
     let partners = partners::partners(root, default_ca);
     let (partners, all_partners) = match partners {
         Ok(partners) => (partners, true),
@@ -132,10 +158,9 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
         clients.clear();
     }
     let revocation = revocation::revocation(root);
-    let upstream = upstream(root.section("upstream"), listen.as_ref());
-    let nowhere = unsaid((Ipv4Addr::UNSPECIFIED, 0).into());
+    let upstream = upstream(root.section("upstream"), listening);
     let upstream = upstream.unwrap_or(Upstream {
-        address: nowhere.clone(),
+        address: nowhere(),
         connections_idle_max: UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
     });
     let limits = limits(root.section("limits"));
@@ -143,17 +168,9 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
     let waits = (root.has("ocsp"), in_token);
     let deadlines = deadlines(root.section("deadlines"), waits);
     let memory = memory(root.section("memory"));
-    let admin = admin(root.optional_section("admin"), listen.as_ref());
+    let admin = admin(root.optional_section("admin"), listening);
     let audit = audit(root.optional_section("audit"));
     let reload = reload(root.section("reload"));
-    let listen = listen.unwrap_or_else(|| Listen {
-        address: nowhere,
-        cpus: unsaid(cpus.allowed.clone()),
-        server_names: Vec::new(),
-        any_server_name: true,
-        share_port: false,
-        steering: unsaid(Steering::Off),
-    });
     Config {
         file: file.to_path_buf(),
         listen,
@@ -179,7 +196,12 @@ fn unsaid<T>(value: T) -> Located<T> {
     Located { value, line: 0 }
 }
 
-fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
+fn nowhere() -> Located<SocketAddr> {
+    unsaid((Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+/// The section, and whether it says where to listen: its names are looked at either way.
+fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> (Listen, bool) {
     let cure = "name where the T8 side listens: \"0.0.0.0:8443\"";
     let address = section.required("address", address, cure);
     let chosen = chosen_cpus(&mut section, cpus);
@@ -206,14 +228,16 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> Option<Listen> {
         let cure = "set listen.share_port = false, or listen.steering = \"off\"";
         section.fault(steering.line, "steering", Wrong::new(what, cure));
     }
-    Some(Listen {
-        address: address?,
-        cpus: chosen?,
+    let is_somewhere = address.is_some();
+    let listen = Listen {
+        address: address.unwrap_or_else(nowhere),
+        cpus: chosen.unwrap_or_else(|| unsaid(cpus.allowed.clone())),
         server_names,
         any_server_name,
         share_port,
         steering,
-    })
+    };
+    (listen, is_somewhere)
 }
 
 /// `"all"`, which is the default, or a list.

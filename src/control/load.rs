@@ -426,7 +426,8 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
             revocation: revocation::rules(config, partner),
         }));
     }
-    if groups.len() < config.partners.len() {
+    // That there is none was said.
+    if groups.len() < config.partners.len() || groups.is_empty() {
         return None;
     }
     let anchors: usize = groups.iter().map(|group| group.anchors.len()).sum();

@@ -1,6 +1,7 @@
 //! A changed configuration into force: on SIGHUP, or when one of its files has changed. All of it
 //! is built anew, or nothing changes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -82,10 +83,11 @@ pub struct Reloader {
     sources: Arc<Sources>,
     /// To be started once there is something to ask.
     ocsp_keeper: OcspKeeper,
-    /// As of the last reload.
-    stamps: Vec<Stamp>,
+    /// What is looked at: the configuration file, what is in force of the files that it names, and
+    /// those that were named by what was refused since. As of the last reload.
+    stamps: Stamps,
     /// As of the last look, where that differed.
-    changed: Option<Vec<Stamp>>,
+    changed: Option<Stamps>,
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
     retry_at: Option<Millis>,
@@ -98,6 +100,7 @@ pub struct Reloader {
 
 /// What tells one content of a file from another; none where it is not there.
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
+type Stamps = BTreeMap<PathBuf, Stamp>;
 
 impl Reloader {
     /// For what has been started with `config`. `certificate_not_after` is told when the server's
@@ -110,12 +113,14 @@ impl Reloader {
         (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
         now: Millis,
     ) -> Self {
-        let mut reloader = Self {
+        let files = std::iter::once(&config.file).chain(&config.files);
+        let stamps = files.map(|file| (file.clone(), stamp(file))).collect();
+        Self {
             certificate_not_after,
             crl_keeper,
             sources: Arc::new(Sources::of(&config)),
             ocsp_keeper,
-            stamps: Vec::new(),
+            stamps,
             changed: None,
             look_at: now,
             retry_at: None,
@@ -125,9 +130,7 @@ impl Reloader {
             config: Arc::new(config),
             current,
             reloads,
-        };
-        reloader.stamps = reloader.stamps_now();
-        reloader
+        }
     }
 
     /// Starts a thread that reloads when `told`, and when files have changed, until `ending`. It is
@@ -258,17 +261,26 @@ impl Reloader {
                 return;
             }
         };
-        let applied = outcome.map(|prepared| self.put_in_force(prepared));
+        let Outcome { files, found } = outcome;
+        let applied = found.map(|prepared| self.put_in_force(prepared));
         if cause.looking {
             // Behind that: a list of a CA that is new is nobody's list before. A wrong one is said
             // by its keeper, and is no reason not to go by the rest.
             self.look_now();
         }
         self.note(cause, applied);
-        // It may name other files now.
-        let looked_at = self.stamps_now();
-        if looked_at.len() != self.stamps.len() {
-            self.stamps = looked_at;
+        self.look_at_files_too(files);
+    }
+
+    /// It may name other files now, and so may what was refused: one that was missing may come.
+    fn look_at_files_too(&mut self, named: Stamps) {
+        let in_force = std::iter::once(&self.config.file).chain(&self.config.files);
+        let in_force: Vec<_> = in_force.collect();
+        self.stamps
+            .retain(|file, _| named.contains_key(file) || in_force.contains(&file));
+        for (file, stamp) in named {
+            // Of a file that was looked at already, the older stamp shows any change.
+            self.stamps.entry(file).or_insert(stamp);
         }
     }
 
@@ -344,9 +356,9 @@ impl Reloader {
         self.config = Arc::new(config);
     }
 
-    fn stamps_now(&self) -> Vec<Stamp> {
-        let files = std::iter::once(&self.config.file).chain(&self.config.files);
-        files.map(PathBuf::as_path).map(stamp).collect()
+    fn stamps_now(&self) -> Stamps {
+        let files = self.stamps.keys();
+        files.map(|file| (file.clone(), stamp(file))).collect()
     }
 }
 
@@ -365,7 +377,8 @@ fn stamp(file: &Path) -> Stamp {
         metadata.dev(),
         metadata.ino(),
         metadata.len(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
+        // Not when it was written last: that it can be read now, or by its owner only, is a change.
+        metadata.ctime(),
+        metadata.ctime_nsec(),
     ))
 }

@@ -35,6 +35,7 @@ mod own_certificates;
 mod privacy;
 mod reload;
 mod reload_fetched;
+mod reload_files;
 mod reload_gone;
 mod reload_lists;
 mod reload_tokens;

@@ -395,9 +395,9 @@ fn pipe_in_a_lists_place_holds_nobody_up_and_a_list_that_is_gone_is_said_to_be()
     let gone = "the file of a revocation list is not there any more";
     std::fs::remove_file(&listed.list).expect("our own file");
     wait_until("that the list is gone", || log(gone) == 1);
-    // Each of them has the file looked for once more.
-    reload_in_vain(&listed.house);
-    reload_in_vain(&listed.house);
+    // Each of them has the file looked for once more, and is not held up by it.
+    reload(&listed.house);
+    reload(&listed.house);
     assert_eq!(log(gone), 1);
     run_well(command("mkfifo").arg(&listed.list));
     wait_until("that it is a pipe", || log("it is no regular file") == 1);

@@ -141,6 +141,25 @@ fn ticket_secret_in_a_token_that_is_away_comes_into_force_when_that_is_back() {
     wait_until("the reload, by itself", || said(&house, APPLIED) == 1);
 }
 
+/// What the threads and the process that sign were started with stays.
+#[test]
+fn changed_bound_on_a_signature_and_number_of_threads_are_said_to_take_a_restart() {
+    let (mut house, _token) = house(|_, _| {});
+    rewrite(&mut house, |config| {
+        config.set_text("deadlines.signature", "4s");
+        config.set("tls.key.sessions", "3");
+    });
+    reload(&house);
+    let log = house.gateway.log();
+    let takes_a_restart = |key: &str| {
+        let said = log.lines().filter(|line| line.contains("at a start only"));
+        said.filter(|line| line.contains(key)).count()
+    };
+    for key in ["deadlines.signature", "tls.key.sessions"] {
+        assert_eq!(takes_a_restart(key), 1, "{key}: {log}");
+    }
+}
+
 /// Nobody waits for a signature that nobody needs.
 #[test]
 fn client_that_is_taken_out_while_the_signer_hangs_is_cut_off_at_once() {

@@ -45,7 +45,7 @@ pub(super) fn load(
         (None, _) => Arc::new(staple),
     };
     let found = match &ocsp.place.value {
-        // Looked after already: a file that is wrong now is in nobody else's way.
+        // Looked after already: a file that is wrong, or away, is in nobody else's way.
         place if before => format!("from {place}, as before"),
         StatusPlace::File(file) => match take(file, &staple, now) {
             Ok((_, end)) => format!("in {}, until {} s since 1970", file.display(), end.0),

@@ -10,8 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::lists::{self, Lists, Sources};
+use super::{Stamps, stamp};
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource, Partner};
+use crate::config::{self, Config, Fault, KeySource, Partner, Tls};
 use crate::control::crl_keeper::CrlKeeper;
 use crate::control::load::{self, Running};
 use crate::io::cpu;
@@ -49,7 +50,12 @@ pub(super) struct Refused {
     pub of_tokens_only: bool,
 }
 
-pub(super) type Outcome = Result<Prepared, Refused>;
+/// What has come of an attempt.
+pub(super) struct Outcome {
+    /// What is to be looked at for changes, as it was before it was read.
+    pub files: Stamps,
+    pub found: Result<Prepared, Refused>,
+}
 
 /// Why there is an attempt.
 #[derive(Clone, Copy)]
@@ -82,7 +88,7 @@ impl Attempt {
         let given_up = Arc::clone(&ground.given_up);
         let thread = thread::Builder::new().name("t8gate-load".to_owned());
         let thread = thread.spawn(move || {
-            let outcome = ground.prepare();
+            let outcome = ground.outcome();
             // Before anybody hears of it: what was in force may be waited for to be nobody's.
             drop(ground);
             drop(running);
@@ -120,8 +126,33 @@ impl Attempt {
 }
 
 impl Ground {
-    fn prepare(&self) -> Result<Prepared, Refused> {
-        let (written, mut faults) = config::examine(&self.config.file);
+    fn outcome(&self) -> Outcome {
+        let mut named = Vec::new();
+        let examined = config::examine_again(&self.config.file, |file| {
+            if file.can_be_mended() {
+                let stamp = stamp(&file.path);
+                named.push((file.line, file.is_read(), file.path.clone(), stamp));
+            }
+        });
+        let found = self.prepare(examined);
+        let faults = found
+            .as_ref()
+            .err()
+            .map_or(&[][..], |refused| &refused.faults);
+        // One that somebody else looks after is looked at where it is in the way.
+        let at_fault = |line| faults.iter().any(|fault| fault.line == line);
+        let files = named.into_iter();
+        let files = files.filter(|(line, is_read, ..)| *is_read || at_fault(*line));
+        Outcome {
+            files: files.map(|(.., path, stamp)| (path, stamp)).collect(),
+            found,
+        }
+    }
+
+    fn prepare(
+        &self,
+        (written, mut faults): (Option<Config>, Vec<Fault>),
+    ) -> Result<Prepared, Refused> {
         let Some(written) = written else {
             return Err(Refused {
                 faults,
@@ -197,14 +228,9 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         "limits.cached_tokens_max": limits.cached_tokens_max;
         "limits.signatures_queued_max": limits.signatures_queued_max;
         "limits.audit_records_max": limits.audit_records_max;
+        "deadlines.signature": deadlines.signature;
     }
-    if needs_signers(&written) && !needs_signers(running) {
-        restart.push("tls.key, oauth.key: the first key in a token".to_owned());
-        written.tls.key = running.tls.key.clone();
-        written.tls.certificate = running.tls.certificate.clone();
-        written.tls.also = running.tls.also.clone();
-        written.oauth = running.oauth.clone();
-    }
+    restart.extend(with_threads_of(running, &mut written).map(str::to_owned));
     let clients = std::mem::take(&mut written.clients);
     let (clients, unknown) = in_their_places(&running.clients, clients, &written.partners);
     written.clients = clients;
@@ -212,12 +238,32 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
     (written, restart)
 }
 
-/// Whether a key is in a token: then there are threads that wait for it.
-fn needs_signers(config: &Config) -> bool {
-    let own = config.oauth.as_ref().map(|oauth| &oauth.key.value);
-    let keys = config.tls.keys().chain(own);
-    let mut in_tokens = keys.filter(|key| matches!(key, KeySource::Pkcs11 { .. }));
-    in_tokens.next().is_some()
+/// Keys in tokens have threads that wait for them, which are there from the start. Puts back what
+/// has none, or says that others would be wanted.
+fn with_threads_of(running: &Config, written: &mut Config) -> Option<&'static str> {
+    if let (Some(before), Some(wanted)) = (running.signing_threads(), written.signing_threads()) {
+        let what = "tls.key.sessions, oauth.key.sessions: how many threads sign";
+        return (before != wanted).then_some(what);
+    }
+    written.signing_threads()?;
+    if running.signing_threads().is_some() {
+        return None;
+    }
+    let in_token = |key: &KeySource| matches!(key, KeySource::Pkcs11 { .. });
+    if written.tls.keys().any(in_token) {
+        // What is said of the certificates fits those that it is said of, and no others.
+        written.tls = Tls {
+            tickets: written.tls.tickets.take(),
+            ..running.tls.clone()
+        };
+        written.listen.server_names = running.listen.server_names.clone();
+        written.listen.any_server_name = running.listen.any_server_name;
+    }
+    let own = written.oauth.as_ref();
+    if own.is_some_and(|own| in_token(&own.key.value)) {
+        written.oauth = running.oauth.clone();
+    }
+    Some("tls.key, oauth.key: the first key in a token, and what goes with it")
 }
 
 /// The written clients in the places that the running ones have, by which counters and records

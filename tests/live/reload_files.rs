@@ -1,0 +1,172 @@
+//! Files that are away, or are not to be read, when the configuration is read again; and what
+//! comes into force when they are there.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::harness::openssl_ca::OpensslCa;
+use crate::harness::pki::{Key, Leaf};
+use crate::harness::responder::Database;
+use crate::harness::softhsm::Token;
+use crate::harness::stage::{House, PATH, Stage};
+use crate::harness::wait_until;
+use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload, rewrite, said};
+use crate::resumption::secret;
+
+const EVERY: &str = "100ms";
+
+fn house(watch: &str, change: impl FnOnce(&mut Stage)) -> House {
+    House::open_staged(|stage| {
+        stage.watch();
+        stage
+            .config
+            .set_text("reload.watch", watch.trim_matches('"'));
+        change(stage);
+    })
+}
+
+fn refused_and_then_applied(house: &House, mend: impl FnOnce()) {
+    wait_until("the refusal", || said(house, REFUSED) > 0);
+    assert_eq!(said(house, APPLIED), 0, "{}", house.gateway.log());
+    mend();
+    wait_until("the reload, by itself", || said(house, APPLIED) > 0);
+}
+
+#[test]
+fn file_that_was_missing_is_read_with_what_names_it_when_it_is_there() {
+    let mut house = house(EVERY, |_| {});
+    let trusted = house.stage.config.value("tls.client_ca");
+    let trusted = PathBuf::from(trusted.trim_matches('"'));
+    let missing = house.stage.scratch.path().join("moved.pem");
+    rewrite(&mut house, |config| {
+        config.set_text("tls.client_ca", missing.display());
+    });
+    refused_and_then_applied(&house, || {
+        std::fs::copy(trusted, missing).expect("our own file");
+    });
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+#[test]
+fn file_that_was_open_to_others_is_read_when_it_is_closed() {
+    let mut house = house(EVERY, |_| {});
+    let file = secret(&house.stage, "tickets");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("our own file");
+    rewrite(&mut house, |config| {
+        config.set_text("tls.tickets.secret_file", file.display());
+    });
+    refused_and_then_applied(&house, || {
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("our own file");
+    });
+}
+
+fn list_of(stage: &Stage) -> (OpensslCa, PathBuf) {
+    let ca = OpensslCa::new(stage.scratch.path(), "ca", "Partner CA of openssl");
+    let list = ca.list("partner.crl", 86_400);
+    (ca, list)
+}
+
+fn name(stage: &mut Stage, (ca, list): &(OpensslCa, PathBuf)) {
+    let certificate = ca.certificate.display().to_string();
+    let group =
+        format!("name = \"listed\"\nclient_ca = {certificate:?}\nrevocation = \"hard-fail\"");
+    stage.config.table("partner", &group);
+    let list = list.display().to_string();
+    stage.config.table("crl", &format!("file = {list:?}"));
+    stage.config.set_text("revocation.policy", "off");
+}
+
+#[test]
+fn list_that_was_missing_is_read_with_what_names_it_when_it_is_there() {
+    let mut house = house(EVERY, |_| {});
+    let listed = list_of(&house.stage);
+    let away = listed.1.with_extension("away");
+    std::fs::rename(&listed.1, &away).expect("our own file");
+    name(&mut house.stage, &listed);
+    rewrite(&mut house, |_| {});
+    refused_and_then_applied(&house, || {
+        std::fs::rename(&away, &listed.1).expect("our own file");
+    });
+}
+
+fn take_globex_out(house: &mut House) {
+    rewrite(house, |config| {
+        let acme = config.table_body("client", 0);
+        config.without_tables("client").table("client", &acme);
+    });
+}
+
+/// Each has somebody who looks after it, and who goes by what is known until it is back.
+#[test]
+fn client_is_taken_out_although_the_file_of_a_list_or_of_a_status_is_away() {
+    let mut files = Vec::new();
+    let mut house = house(ON_SIGNAL, |stage| {
+        let listed = list_of(stage);
+        name(stage, &listed);
+        let served = stage.config.value("tls.certificate");
+        let served = Path::new(served.trim_matches('"'));
+        let status = stage.scratch.path().join("server.ocsp");
+        let ca = &stage.operator_ca;
+        let certificate = CertificateDer::from_pem_file(served).expect("our own file");
+        let known = Database::new(stage.scratch.path(), "operator", ca, &[&certificate]);
+        known.answer(served, &ca.certificate, "+0", &status);
+        let issuer = ca.certificate.display().to_string();
+        stage.config.set_text("tls.ocsp.file", status.display());
+        stage.config.set_text("tls.ocsp.issuer", issuer);
+        files.extend([listed.1, status]);
+    });
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a handshake");
+    for file in &files {
+        std::fs::remove_file(file).expect("our own file");
+    }
+    take_globex_out(&mut house);
+    reload(&house);
+    assert!(globex.closed(), "kept");
+    assert_eq!(said(&house, REFUSED), 0, "{}", house.gateway.log());
+    // One that is empty is no other.
+    for file in &files {
+        std::fs::write(file, "").expect("our own file");
+    }
+    reload(&house);
+    assert_eq!(said(&house, REFUSED), 0, "{}", house.gateway.log());
+}
+
+/// There are no threads that wait for a token. What is said of the certificate for that key would
+/// fit no other, and is no reason to keep whom the same change takes out.
+#[test]
+fn client_is_taken_out_although_the_first_key_in_a_token_takes_a_restart() {
+    const OTHER: &str = "other.example";
+    let mut token = None;
+    let mut house = house(ON_SIGNAL, |stage| {
+        let made = Token::generate(stage.scratch.path(), Key::P256);
+        let configuration = made.configuration.display().to_string();
+        let softhsm = ("SOFTHSM2_CONF".to_owned(), configuration);
+        stage.environment.push(softhsm);
+        token = Some(made);
+    });
+    let token = token.expect("made above");
+    let next = token.certificate(&house.stage.operator_ca, &Leaf::server(OTHER));
+    let status = house.stage.scratch.write("next.ocsp", "a status");
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a handshake");
+    rewrite(&mut house, |config| {
+        config.unset("tls.key.file");
+        config.set_text("tls.key.module", token.module.display());
+        config.set_text("tls.key.uri", &token.uri);
+        config.set_text("tls.key.pin_file", token.pin_file.display());
+        config.set_text("tls.certificate", next.path.display());
+        config.set_text("tls.ocsp.file", status.display());
+        config.set("listen.server_names", &format!("[{OTHER:?}]"));
+        config.set("tls.waive", "[\"crl_distribution_points\"]");
+    });
+    take_globex_out(&mut house);
+    reload(&house);
+    assert!(globex.closed(), "kept");
+    house.gateway.await_log("the first key in a token");
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
