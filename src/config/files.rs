@@ -146,6 +146,16 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     }
 }
 
+/// Whether none but its owner can open a PIN file, where it is there: what is wrong, and the cure.
+///
+/// # Errors
+/// Others can.
+pub fn is_closed(pin_file: &Path) -> Result<(), (String, String)> {
+    let found = fs::metadata(pin_file);
+    let found = found.map_or(Ok(()), |found| closed(&found, "the PIN file", "PIN"));
+    found.map_err(|Wrong { what, cure }| (what, cure))
+}
+
 /// Whether files can be made in a folder.
 fn folder(path: &Path) -> Result<(), Wrong> {
     tempfile::tempfile_in(path).map(drop).map_err(|error| {

@@ -16,7 +16,7 @@ mod section;
 mod value;
 
 pub use fault::render;
-pub use files::NamedFile;
+pub use files::{NamedFile, is_closed};
 pub use read::{add, examine, examine_again, read};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file

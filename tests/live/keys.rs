@@ -14,6 +14,7 @@ use crate::harness::stage::Stage;
 use crate::harness::{Outcome, Scratch, WAIT, command, run, run_well};
 
 mod ceremony;
+mod configured;
 mod import;
 
 /// A token in a folder of its own.

@@ -43,7 +43,7 @@ struct Round {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
-    let (mut source, config) = options.access.resolve_for_login()?;
+    let (mut source, config) = options.access.resolve_for_login(&[])?;
     let sessions = options.threads.iter().copied().max().unwrap_or(1);
     source.sessions = usize::try_from(sessions).unwrap_or(1);
     let key = PrivateKey::from_token(&source)?;

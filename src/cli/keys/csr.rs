@@ -54,7 +54,7 @@ enum San {
 /// The request goes to standard output.
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
     let params = params(options)?;
-    let (source, config) = options.access.resolve_for_login()?;
+    let (source, config) = options.access.resolve_for_login(&[])?;
     let key = PrivateKey::from_token(&source)?;
     let key = RequestKey::of(&key, &proved(&key, config.as_ref())?)?;
     let request = params

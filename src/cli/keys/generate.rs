@@ -26,7 +26,7 @@ struct Id(Vec<u8>);
 
 /// Its URI goes to standard output; what the token says of it, to standard error.
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
-    let (source, _) = options.access.resolve_for_login()?;
+    let (source, _) = options.access.resolve_for_login(&[])?;
     let ceremony = Ceremony::open(&source)?;
     let label = options.label.as_deref().or(ceremony.label_named());
     let label = label.filter(|label| !label.is_empty()).ok_or_else(|| {

@@ -40,7 +40,12 @@ pub struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
-    let (source, config) = options.access.resolve_for_login()?;
+    let needed = ["listen", "tls.waive", "tls.certificate"];
+    let needed = match options.out {
+        Some(_) => &needed[..2],
+        None => &needed[..],
+    };
+    let (source, config) = options.access.resolve_for_login(needed)?;
     let given = options.files.iter().map(|file| certificates(file));
     let given = given.collect::<Result<Vec<_>, _>>()?.concat();
     let anchors = match &options.ca {

@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
-    let named = options.access.resolve()?;
+    let named = options.access.resolve(&[])?;
     let log_in = named.pin_file.is_some();
     let source = Pkcs11Source {
         module: named.module,

@@ -103,8 +103,10 @@ struct Named {
 }
 
 impl Access {
-    fn resolve(&self) -> Result<Named, OpenFault> {
-        let config = self.config.as_deref().map(read).transpose()?;
+    /// Of the configuration, `also` is needed beside its [tls.key].
+    fn resolve(&self, also: &[&str]) -> Result<Named, OpenFault> {
+        let config = self.config.as_deref();
+        let config = config.map(|file| self.read(file, also)).transpose()?;
         let mut named = Named {
             module: self.module.clone().unwrap_or_default(),
             uri: self.uri.clone(),
@@ -143,8 +145,11 @@ impl Access {
     }
 
     /// The same where a token is to be logged in to.
-    fn resolve_for_login(&self) -> Result<(Pkcs11Source, Option<Config>), OpenFault> {
-        let named = self.resolve()?;
+    fn resolve_for_login(
+        &self,
+        also: &[&str],
+    ) -> Result<(Pkcs11Source, Option<Config>), OpenFault> {
+        let named = self.resolve(also)?;
         let uri = named.uri.ok_or_else(|| {
             let cure = "give --uri \"pkcs11:token=LABEL;object=LABEL\"; t8gate keys list shows \
                         what there is";
@@ -154,6 +159,12 @@ impl Access {
             let cure = "give --pin-file FILE or --pin-fd NUMBER; a PIN is never an argument";
             fault("the token wants a PIN, and none is named", cure)
         })?;
+        // That of a configuration was looked at there.
+        if self.pin_file.is_some()
+            && let Err((what, cure)) = config::is_closed(&pin_file)
+        {
+            eprintln!("warning: {what}\n  hint: {cure}");
+        }
         let source = Pkcs11Source {
             module: named.module,
             uri,
@@ -162,18 +173,51 @@ impl Access {
         };
         Ok((source, named.config))
     }
+
+    /// Faults of what is not needed are not in the way, nor is a certificate that is not there yet.
+    fn read(&self, file: &Path, also: &[&str]) -> Result<Config, OpenFault> {
+        let (config, mut faults) = config::examine(file);
+        let config = match config {
+            Some(config) => {
+                faults.retain(|fault| self.is_needed(&fault.key, also, &config));
+                config
+            }
+            None => return Err(faulty(file, &faults)),
+        };
+        match faults.is_empty() {
+            true => Ok(config),
+            false => Err(faulty(file, &faults)),
+        }
+    }
+
+    /// Whether what a fault is of is gone by.
+    fn is_needed(&self, key: &str, also: &[&str], config: &Config) -> bool {
+        let within = |section: &str| {
+            let rest = key.strip_prefix(section);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let said = [
+            ("tls.key.module", self.module.is_some()),
+            ("tls.key.uri", self.uri.is_some()),
+            ("tls.key.pin_file", self.pin_file.is_some()),
+            ("tls.key.pin_file", self.pin_fd.is_some()),
+        ];
+        let all_said =
+            said[..2].iter().all(|(_, said)| *said) && said[2..].iter().any(|(_, said)| *said);
+        // Where something of it is wrong, nothing of it is known.
+        let is_known = config.tls.key.line > 0;
+        let said = said.iter().any(|(of, said)| *said && within(of));
+        let of_key = within("tls.key") && !all_said && !(is_known && said);
+        // What is written over is looked at by nobody.
+        let is_there = key == "tls.certificate" && config.tls.certificate.line > 0;
+        of_key || key == "tls" || also.iter().any(|section| within(section)) && !is_there
+    }
 }
 
-/// Faults elsewhere in the file, such as a certificate that is not there yet, are not in the way.
-fn read(file: &Path) -> Result<Config, OpenFault> {
-    let (config, faults) = config::examine(file);
-    config.ok_or_else(|| {
-        let what = config::render(file, &faults).trim_end().to_owned();
-        fault(
-            what,
-            "mend the file, or name all with --module, --uri and --pin-file",
-        )
-    })
+fn faulty(file: &Path, faults: &[config::Fault]) -> OpenFault {
+    let what = config::render(file, faults).trim_end().to_owned();
+    let cure = "mend the file, or name all with --module, --uri and --pin-file";
+    fault(what, cure)
 }
 
 /// Proves the key by the public key beside it in the token, or, where the token says none, by the

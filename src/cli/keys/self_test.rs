@@ -16,7 +16,7 @@ pub struct Options {
 /// One row a scheme, to standard output. Well is: the key is proved, and nothing is missing that
 /// TLS 1.2 and 1.3 need.
 pub(super) fn run(options: &Options) -> Result<(), Faults> {
-    let (mut source, config) = options.access.resolve_for_login()?;
+    let (mut source, config) = options.access.resolve_for_login(&[])?;
     if let Some(KeySource::Pkcs11 { sessions, .. }) = config.as_ref().map(|c| &c.tls.key.value) {
         source.sessions = *sessions;
     }
