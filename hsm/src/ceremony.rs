@@ -217,7 +217,9 @@ impl Ceremony {
     /// # Errors
     /// The URI names no or several keys, `certificate` cannot be read, or the token refused.
     pub fn store_certificate(&self, certificate: &[u8]) -> Result<Stored, OpenFault> {
-        let key = pkcs11::find_key(&self.session, &self.uri)?.handle;
+        let key = pkcs11::find_key(&self.session, &self.uri)
+            .map_err(|(_, fault)| fault)?
+            .handle;
         let (mut id, mut label) = (None, None);
         let asked = [AttributeType::Id, AttributeType::Label];
         for attribute in attributes(&self.session, key, &asked)? {

@@ -168,7 +168,10 @@ impl PrivateKey {
     pub fn from_token(source: &Pkcs11Source) -> Result<Self, OpenFault> {
         let keeper = match signer::launch() {
             Some(launch) => Keeper::Apart(signer::KeyApart::open(launch, source)?),
-            None => Keeper::Token(Box::new(pool::TokenKey::open(source)?)),
+            None => {
+                let key = pool::TokenKey::open(source).map_err(|(_, fault)| fault)?;
+                Keeper::Token(Box::new(key))
+            }
         };
         Ok(Self { keeper })
     }
@@ -328,7 +331,9 @@ impl PrivateKey {
             };
             let signature = match &self.keeper {
                 Keeper::Soft(key) => key.sign(job),
-                Keeper::Token(key) => key.sign_for(scheme, job.hashed().as_ref(), Some(&public)),
+                Keeper::Token(key) => key
+                    .sign_for(scheme, job.hashed().as_ref(), Some(&public))
+                    .map_err(|unmade| unmade.fault),
                 Keeper::Apart(key) => key.sign_unproved(scheme, job.hashed().as_ref()),
                 Keeper::Slots(key) => key.sign(job),
             };

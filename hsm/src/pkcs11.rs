@@ -165,6 +165,8 @@ pub fn matching_tokens(context: &Pkcs11, uri: &KeyUri) -> Result<Matching, OpenF
             found.push((slot, token));
         }
     }
+    // In an order that does not change from one process to the next.
+    labels.sort();
     Ok((found, labels))
 }
 
@@ -238,13 +240,14 @@ pub struct Found {
     pub public: Option<PublicKey>,
 }
 
-/// The one private key the URI names.
-pub fn find_key(session: &Session, uri: &KeyUri) -> Result<Found, OpenFault> {
+/// The one private key the URI names. Err: the key is gone where the token says so, else the token.
+pub fn find_key(session: &Session, uri: &KeyUri) -> Result<Found, (SignFault, OpenFault)> {
     let no_search = |e: Error| {
-        OpenFault::new(
+        let fault = OpenFault::new(
             format!("the token's keys cannot be listed: {e}"),
             "check the token",
-        )
+        );
+        (SignFault::TokenGone, fault)
     };
     let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY)];
     template.extend(uri.object.clone().map(Attribute::Label));
@@ -254,21 +257,23 @@ pub fn find_key(session: &Session, uri: &KeyUri) -> Result<Found, OpenFault> {
         let all = session
             .find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])
             .map_err(no_search)?;
-        let labels: Vec<_> = all.iter().map(|key| describe(session, *key)).collect();
+        let mut labels: Vec<_> = all.iter().map(|key| describe(session, *key)).collect();
+        labels.sort();
         let count = if found.is_empty() {
             "none".into()
         } else {
             found.len().to_string()
         };
-        return Err(OpenFault::new(
+        let fault = OpenFault::new(
             format!(
                 "the PKCS#11 URI names {count} of the private keys: {}",
                 list(&labels)
             ),
             "name one, by object=LABEL and, where labels repeat, id=%01",
-        ));
+        );
+        return Err((SignFault::KeyGone, fault));
     };
-    read_key(session, handle)
+    read_key(session, handle).map_err(|fault| (SignFault::TokenGone, fault))
 }
 
 fn describe(session: &Session, key: ObjectHandle) -> String {
@@ -472,6 +477,13 @@ pub enum TokenFault {
     Refused,
 }
 
+/// Why there is no signature, and the module's word for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSigned {
+    pub fault: TokenFault,
+    pub why: String,
+}
+
 /// Signs in the token what was hashed as `scheme` says, so that every token needs only the bare
 /// mechanisms and a message, of any length, never travels.
 pub fn sign(
@@ -479,7 +491,7 @@ pub fn sign(
     key: ObjectHandle,
     scheme: Scheme,
     hashed: &[u8],
-) -> Result<Vec<u8>, TokenFault> {
+) -> Result<Vec<u8>, NotSigned> {
     let (hash_mechanism, mgf, prefix) = hashing(scheme);
     let answer = match scheme.family() {
         Family::Ecdsa => session.sign(&Mechanism::Ecdsa, key, hashed),
@@ -498,9 +510,13 @@ pub fn sign(
         }
     };
     let raw = answer.map_err(|error| classify(&error))?;
+    let no_signature = || NotSigned {
+        fault: TokenFault::Device,
+        why: "no signature".to_owned(),
+    };
     match scheme {
-        Scheme::EcdsaP256Sha256 => der::ecdsa_signature(&raw, 32).ok_or(TokenFault::Refused),
-        Scheme::EcdsaP384Sha384 => der::ecdsa_signature(&raw, 48).ok_or(TokenFault::Refused),
+        Scheme::EcdsaP256Sha256 => der::ecdsa_signature(&raw, 32).ok_or_else(no_signature),
+        Scheme::EcdsaP384Sha384 => der::ecdsa_signature(&raw, 48).ok_or_else(no_signature),
         _ => Ok(raw),
     }
 }
@@ -530,10 +546,15 @@ fn hashing(scheme: Scheme) -> Hashing {
     }
 }
 
-fn classify(error: &Error) -> TokenFault {
-    let Error::Pkcs11(code, _) = error else {
-        return TokenFault::Refused;
+fn classify(error: &Error) -> NotSigned {
+    let (fault, why) = match error {
+        Error::Pkcs11(code, _) => (class_of(*code), format!("{code:?}")),
+        other => (TokenFault::Refused, other.to_string()),
     };
+    NotSigned { fault, why }
+}
+
+fn class_of(code: RvError) -> TokenFault {
     match code {
         RvError::SessionHandleInvalid
         | RvError::SessionClosed
@@ -542,18 +563,19 @@ fn classify(error: &Error) -> TokenFault {
         RvError::UserNotLoggedIn | RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid => {
             TokenFault::LoginOrHandle
         }
-        RvError::DeviceError
-        | RvError::DeviceMemory
-        | RvError::DeviceRemoved
-        | RvError::TokenNotPresent
-        | RvError::TokenNotRecognized
-        | RvError::SlotIdInvalid
-        | RvError::CryptokiNotInitialized
-        // What modules say when they do not know better, a broken link to the HSM included.
-        | RvError::GeneralError
-        | RvError::FunctionFailed
-        | RvError::VendorDefined(_) => TokenFault::Device,
-        _ => TokenFault::Refused,
+        // About what was asked, not about the token: the next may well be signed.
+        RvError::ArgumentsBad
+        | RvError::DataInvalid
+        | RvError::DataLenRange
+        | RvError::FunctionNotSupported
+        | RvError::KeyFunctionNotPermitted
+        | RvError::KeySizeRange
+        | RvError::KeyTypeInconsistent
+        | RvError::MechanismInvalid
+        | RvError::MechanismParamInvalid => TokenFault::Refused,
+        // What modules say when they do not know better, a broken link to the HSM included; and
+        // whatever else: a key that signs no more is to prove itself before it is asked again.
+        _ => TokenFault::Device,
     }
 }
 

@@ -11,7 +11,7 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 
-use crate::pkcs11::{self, Module, Round, TokenFault};
+use crate::pkcs11::{self, Module, NotSigned, Round, TokenFault};
 use crate::public::PublicKey;
 use crate::uri::KeyUri;
 use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault};
@@ -35,6 +35,30 @@ pub struct TokenKey {
     seats: ArrayQueue<Seat>,
     /// Held while sessions are opened again, so that a lost token sees one login, not `sessions`.
     door: Mutex<Door>,
+}
+
+/// Why a signature was not made, and the module's word for that, if it said one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmade {
+    pub fault: SignFault,
+    pub why: String,
+}
+
+impl From<SignFault> for Unmade {
+    fn from(fault: SignFault) -> Self {
+        let why = String::new();
+        Self { fault, why }
+    }
+}
+
+impl From<NotSigned> for Unmade {
+    fn from(not: NotSigned) -> Self {
+        let fault = not.fault.into();
+        Self {
+            fault,
+            why: not.why,
+        }
+    }
 }
 
 /// A session that can sign. None: it was lost, and the next signature tries to get another.
@@ -69,31 +93,33 @@ impl Drop for Loan<'_> {
 }
 
 impl TokenKey {
-    pub fn open(source: &Pkcs11Source) -> Result<Self, OpenFault> {
+    /// Err: the key is gone where the token says so, else the token.
+    pub fn open(source: &Pkcs11Source) -> Result<Self, (SignFault, OpenFault)> {
+        let gone = |fault| (SignFault::TokenGone, fault);
         if source.sessions == 0 || source.sessions > SESSIONS_MAX {
-            return Err(OpenFault::new(
+            return Err(gone(OpenFault::new(
                 format!("{} sessions with the token", source.sessions),
                 format!("set `sessions` to 1 up to {SESSIONS_MAX}; 2 per CPU is a good start"),
-            ));
+            )));
         }
-        let uri = KeyUri::of(source)?;
-        let module = pkcs11::module(&source.module)?;
+        let uri = KeyUri::of(source).map_err(gone)?;
+        let module = pkcs11::module(&source.module).map_err(gone)?;
         let entered = module.enter();
         let (context, round) = (&module.context, *entered);
-        let (slot, token) = pkcs11::find_token(context, &uri)?;
-        let idle = pkcs11::open_session(context, slot)?;
+        let (slot, token) = pkcs11::find_token(context, &uri).map_err(gone)?;
+        let idle = pkcs11::open_session(context, slot).map_err(gone)?;
         // Another key's login is this one's, and not to be asked leave for.
         if !pkcs11::is_logged_in(&idle) {
-            pkcs11::login(&idle, &token, &source.pin_file)?;
+            pkcs11::login(&idle, &token, &source.pin_file).map_err(gone)?;
         }
         let found = pkcs11::find_key(&idle, &uri)?;
-        let schemes = pkcs11::schemes(context, slot, found.kind)?;
+        let schemes = pkcs11::schemes(context, slot, found.kind).map_err(gone)?;
         let seats = ArrayQueue::new(source.sessions);
         for number in 0..source.sessions {
             if number > 0 {
                 thread::sleep(SESSION_PAUSE);
             }
-            let session = pkcs11::open_session(context, slot)?;
+            let session = pkcs11::open_session(context, slot).map_err(gone)?;
             // Handles are the token's, not the session's, while the application stays logged in.
             let _ = seats.push(Seat(Some(Held {
                 session,
@@ -141,6 +167,7 @@ impl TokenKey {
     pub fn sign(&self, scheme: Scheme, hashed: &[u8]) -> Result<Vec<u8>, SignFault> {
         let identity = self.identity.get().ok_or(SignFault::Refused)?;
         self.sign_for(scheme, hashed, Some(identity))
+            .map_err(|unmade| unmade.fault)
     }
 
     /// Signs for whoever is about to prove the key to be `identity`. Without one, nothing that was
@@ -150,7 +177,7 @@ impl TokenKey {
         scheme: Scheme,
         hashed: &[u8],
         identity: Option<&PublicKey>,
-    ) -> Result<Vec<u8>, SignFault> {
+    ) -> Result<Vec<u8>, Unmade> {
         let round = self.module.enter();
         let seat = self.seats.pop().ok_or(SignFault::Busy)?;
         let mut loan = Loan { pool: self, seat };
@@ -161,16 +188,24 @@ impl TokenKey {
         if let Some(held) = &loan.seat.0 {
             match pkcs11::sign(&held.session, held.key, scheme, hashed) {
                 Ok(signature) => return Ok(signature),
-                Err(TokenFault::Refused) => return Err(SignFault::Refused),
-                Err(TokenFault::LoginOrHandle) => standing = loan.seat.0.take(),
-                Err(TokenFault::Session | TokenFault::Device) => loan.seat.0 = None,
+                Err(not) => {
+                    match not.fault {
+                        TokenFault::Refused => return Err(not.into()),
+                        TokenFault::LoginOrHandle => standing = loan.seat.0.take(),
+                        TokenFault::Session | TokenFault::Device => loan.seat.0 = None,
+                    }
+                    if identity.is_none() {
+                        return Err(not.into());
+                    }
+                }
             }
         }
         let identity = identity.ok_or(SignFault::TokenGone)?;
         let standing = standing.map(|held| held.session);
         let held = self.mend(identity, *round, standing)?;
         let answer = pkcs11::sign(&held.session, held.key, scheme, hashed);
-        if matches!(answer, Ok(_) | Err(TokenFault::Refused)) {
+        let refused = |not: &NotSigned| not.fault == TokenFault::Refused;
+        if answer.as_ref().err().is_none_or(refused) {
             loan.seat.0 = Some(held);
         }
         Ok(answer?)
@@ -198,7 +233,7 @@ impl TokenKey {
         identity: &PublicKey,
         round: Round,
         standing: Option<Session>,
-    ) -> Result<Held, SignFault> {
+    ) -> Result<Held, Unmade> {
         let mut door = self.enter_door();
         let context = &self.module.context;
         let (slot, token) = pkcs11::find_token(context, &self.uri)
@@ -209,21 +244,21 @@ impl TokenKey {
             None => pkcs11::open_session(context, slot)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?,
         };
-        // What a module says of a session in which a signature found no login is not to be relied on.
+        // What a module says of a session in which a signature found no login is not relied on.
         if stands || !pkcs11::is_logged_in(&session) {
             pkcs11::login(&session, &token, &self.pin_file)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
         }
         self.keep_login(&mut door, slot, round)?;
-        let found = pkcs11::find_key(&session, &self.uri)
-            .map_err(|fault| gone(SignFault::KeyGone, &fault))?;
+        let found =
+            pkcs11::find_key(&session, &self.uri).map_err(|(class, fault)| gone(class, &fault))?;
         let scheme = *self.schemes.first().ok_or(SignFault::Unsupported)?;
         let message = crate::fresh_message()?;
         let hashed = scheme.hashed(&message);
         let signature = pkcs11::sign(&session, found.handle, scheme, hashed.as_ref())?;
         if found.kind != self.kind || !identity.verifies(scheme, &message, &signature) {
             tracing::error!("another key stands in the token under the name of the server key");
-            return Err(SignFault::KeyGone);
+            return Err(SignFault::KeyGone.into());
         }
         tracing::warn!("a session with the token was lost and has been mended");
         Ok(Held {

@@ -3,9 +3,10 @@
 //! What keeps a token that is down from being asked is its own: a key in a signer process is out of
 //! service from its first fault until it is proved again, which is tried with back-off, and says so
 //! without being asked twice. A token that hangs costs the signature that finds it out
-//! `sign_within`; then that one goes on to the next as well.
+//! `sign_within`; then that one goes on to the next as well. One that is in service and refuses is
+//! asked last, and first again now and then, until it has signed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::{KeyKind, OpenFault, Pkcs11Source, PrivateKey, Scheme, SignFault, SignJob};
 
@@ -20,8 +21,37 @@ pub struct Slots {
 
 struct Slot {
     key: PrivateKey,
+    record: Record,
+}
+
+/// Refusals in a row after which a token is asked last.
+const REFUSALS_MAX: u32 = 3;
+/// Of so many signatures that others make then, it is asked for one.
+const ASKED_AGAIN_EVERY: u32 = 64;
+
+/// How a token has done lately.
+#[derive(Default)]
+struct Record {
     /// Signatures it has been asked for and has not made yet.
     queued: AtomicUsize,
+    /// Refusals since its last signature, then also signatures that others made in its place.
+    refusals: AtomicU32,
+}
+
+impl Record {
+    /// Whether others are to be asked first, and how many signatures it is at: what is least goes
+    /// first.
+    fn rank(&self) -> (bool, usize) {
+        let refusals = self.refusals.load(Ordering::Relaxed);
+        let last = refusals >= REFUSALS_MAX && !refusals.is_multiple_of(ASKED_AGAIN_EVERY);
+        (last, self.queued.load(Ordering::Relaxed))
+    }
+
+    fn passed_over(&self) {
+        if self.refusals.load(Ordering::Relaxed) >= REFUSALS_MAX {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Slots {
@@ -36,8 +66,8 @@ impl Slots {
         let opened = sources.iter().map(|source| {
             let key = PrivateKey::from_token(source);
             let key = key.map_err(|fault| of_token(&source.uri, &fault))?;
-            let queued = AtomicUsize::new(0);
-            Ok(Slot { key, queued })
+            let record = Record::default();
+            Ok(Slot { key, record })
         });
         let slots = opened.collect::<Result<Vec<_>, OpenFault>>()?;
         let kind = slots[0].key.kind();
@@ -86,38 +116,43 @@ impl Slots {
     }
 
     pub fn sign(&self, job: SignJob<'_>) -> Result<Vec<u8>, SignFault> {
-        first_that_can(self.slots.iter().map(|slot| &slot.queued), |at| {
+        first_that_can(self.slots.iter().map(|slot| &slot.record), |at| {
             self.slots[at].key.sign(job)
         })
     }
 }
 
-/// Asks the one with the fewest queued, then, where that cannot sign, the next of those that are
-/// left. The fault is the first one's.
+/// Asks the one with the fewest queued, then, where that cannot sign, whyever, the next of those that
+/// are left. The fault is the first one's.
 fn first_that_can<'a>(
-    queued: impl ExactSizeIterator<Item = &'a AtomicUsize>,
+    records: impl ExactSizeIterator<Item = &'a Record>,
     sign: impl Fn(usize) -> Result<Vec<u8>, SignFault>,
 ) -> Result<Vec<u8>, SignFault> {
-    let mut left: Vec<_> = queued.enumerate().collect();
+    let mut left: Vec<_> = records.enumerate().collect();
     let mut fault = None;
     loop {
         // Of equals the first: a list is in the operator's order.
-        let least = left
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, (_, queued))| queued.load(Ordering::Relaxed));
+        let ranked = left.iter().enumerate();
+        let least = ranked.min_by_key(|(_, (_, record))| record.rank());
         let Some((place, _)) = least else {
             return Err(fault.unwrap_or(SignFault::TokenGone));
         };
-        let (at, queued) = left.remove(place);
-        queued.fetch_add(1, Ordering::Relaxed);
+        let (at, record) = left.remove(place);
+        record.queued.fetch_add(1, Ordering::Relaxed);
         let signed = sign(at);
-        queued.fetch_sub(1, Ordering::Relaxed);
+        record.queued.fetch_sub(1, Ordering::Relaxed);
         match signed {
-            Err(why @ (SignFault::TokenGone | SignFault::KeyGone | SignFault::Busy)) => {
+            Ok(signature) => {
+                record.refusals.store(0, Ordering::Relaxed);
+                left.iter().for_each(|(_, record)| record.passed_over());
+                return Ok(signature);
+            }
+            Err(why) => {
+                if why == SignFault::Refused {
+                    record.refusals.fetch_add(1, Ordering::Relaxed);
+                }
                 fault.get_or_insert(why);
             }
-            settled => return settled,
         }
     }
 }
@@ -131,36 +166,54 @@ mod tests {
     use super::*;
 
     fn ask(
-        queued: &[AtomicUsize],
+        records: &[Record],
         answers: &[Result<Vec<u8>, SignFault>],
     ) -> (Result<Vec<u8>, SignFault>, Vec<usize>) {
         let asked = std::cell::RefCell::new(Vec::new());
-        let answer = first_that_can(queued.iter(), |at| {
+        let answer = first_that_can(records.iter(), |at| {
             asked.borrow_mut().push(at);
             answers[at].clone()
         });
         (answer, asked.into_inner())
     }
 
+    fn queued<const N: usize>(queued: [usize; N]) -> [Record; N] {
+        queued.map(|queued| Record {
+            queued: queued.into(),
+            ..Record::default()
+        })
+    }
+
     #[test]
     fn least_queued_signs_and_those_that_cannot_are_passed_over() {
-        let queued = [3, 1, 2].map(AtomicUsize::new);
+        let records = queued([3, 1, 2]);
         let (gone, made) = (Err(SignFault::TokenGone), Ok(vec![1]));
         let all = [made.clone(), made.clone(), made.clone()];
-        assert_eq!(ask(&queued, &all), (made.clone(), vec![1]));
+        assert_eq!(ask(&records, &all), (made.clone(), vec![1]));
         let first = [made.clone(), gone.clone(), Err(SignFault::Busy)];
-        assert_eq!(ask(&queued, &first), (made, vec![1, 2, 0]));
+        assert_eq!(ask(&records, &first), (made, vec![1, 2, 0]));
         let none = [Err(SignFault::Busy), gone.clone(), Err(SignFault::KeyGone)];
-        assert_eq!(ask(&queued, &none), (gone, vec![1, 2, 0]));
-        let counts = queued.map(AtomicUsize::into_inner);
+        assert_eq!(ask(&records, &none), (gone, vec![1, 2, 0]));
+        let counts = records.map(|record| record.queued.into_inner());
         assert_eq!(counts, [3, 1, 2], "nothing is under way");
     }
 
     #[test]
-    fn refusal_is_no_reason_to_ask_another() {
-        let queued = [0, 0].map(AtomicUsize::new);
-        let refused = Err(SignFault::Refused);
-        let answers = [refused.clone(), Ok(vec![1])];
-        assert_eq!(ask(&queued, &answers), (refused, vec![0]));
+    fn token_that_refuses_is_stood_in_for_and_asked_seldom_until_it_signs() {
+        let records = queued([0, 0]);
+        let made = Ok(vec![1]);
+        let refusing = [Err(SignFault::Refused), made.clone()];
+        let mut first = 0;
+        for _ in 0..200 {
+            let (answer, asked) = ask(&records, &refusing);
+            assert_eq!(answer, made);
+            first += usize::from(asked[0] == 0);
+        }
+        assert!((4..10).contains(&first), "{first}");
+        let whole = [made.clone(), made.clone()];
+        let asked = (0..70).map(|_| ask(&records, &whole).1[0]);
+        assert_eq!(asked.last(), Some(0), "it has signed since");
+        let refused = [Err(SignFault::Refused), Err(SignFault::TokenGone)];
+        assert_eq!(ask(&records, &refused).0, Err(SignFault::Refused));
     }
 }

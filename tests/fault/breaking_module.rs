@@ -18,6 +18,8 @@ pub enum How {
     HangsWith(&'static str),
     /// That token is not there.
     Misses(&'static str),
+    /// Signatures with that token find no memory, which says nothing of the token.
+    RunsOutOfMemoryWith(&'static str),
     /// A signature loses the login, and from then on PINs are refused; each is counted.
     LosesLogins,
     /// A login with that token takes four seconds, and is counted; signatures with others hang.
@@ -62,6 +64,7 @@ impl BreakingModule {
             How::HangsToSignWith(token) => format!("hang {token}"),
             How::HangsWith(token) => format!("open {token}"),
             How::Misses(token) => format!("none {token}"),
+            How::RunsOutOfMemoryWith(token) => format!("memory {token}"),
             How::LosesLogins => "lose".to_owned(),
             How::LogsInSlowlyTo(token) => format!("wait {token}"),
             How::HangsToLogIn => "xlogin".to_owned(),

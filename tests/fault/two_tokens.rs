@@ -198,6 +198,22 @@ fn token_that_hangs_is_stood_in_for_by_the_other_of_its_module() {
     one_process_is_left(&house);
 }
 
+/// Whatever it says. It is asked no more until it has proved its key, and the log says why, once.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_fails_by_any_code_is_stood_in_for_by_the_other_of_its_module() {
+    let (house, module) = house_of_one_key();
+    module.breaks(How::RunsOutOfMemoryWith(LABEL));
+    serves_for(&house, 3 * BACK);
+    module.is_whole();
+    let is_back = || house.gateway.log().contains("signs again");
+    assert!(within(BACK, is_back), "{}", house.gateway.log());
+    let log = house.gateway.log();
+    let said = log.matches("HostMemory").count();
+    assert!((1..10).contains(&said), "{log}");
+    one_process_is_left(&house);
+}
+
 /// What a process is told of its PIN comes later than another one is tried, and so does its try.
 #[test]
 #[ignore = "takes seconds: make test-fault"]

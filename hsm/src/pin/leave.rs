@@ -123,8 +123,8 @@ pub struct Gatekeeper {
 
 /// For a login to come to its end. After that it counts as one that nobody hears of.
 pub const LOGIN_WAIT: Duration = Duration::from_secs(10);
-/// Tries whose outcome nobody heard, of which the last comes at once: a token that was started again
-/// in the middle of a login is not to be waited for.
+/// Tries whose outcome nobody heard, of which the last comes at once: a token that was started
+/// again in the middle of a login is not to be waited for.
 const UNHEARD_AT_ONCE: u32 = 2;
 /// Until the one after those. Doubled with each.
 const UNHEARD_PAUSE: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -50,6 +50,8 @@ pub struct Line {
     laid_by: AtomicU32,
     /// The last process that was asked to open the key has not said anything in good time.
     unanswered: AtomicBool,
+    /// The module's last word for why there was no signature: the same is not said again.
+    said: Mutex<String>,
     /// Why none is in service: the discriminant of a `SignFault`.
     why_not: AtomicU8,
 }
@@ -74,6 +76,7 @@ impl Line {
             layings: AtomicU64::new(0),
             laid_by: AtomicU32::new(0),
             unanswered: AtomicBool::new(false),
+            said: Mutex::default(),
             why_not: AtomicU8::new(SignFault::TokenGone as u8),
         }
     }
@@ -97,7 +100,7 @@ impl Line {
     pub fn ask(&self, ask: &Ask<'_>, report: impl FnOnce(Trouble)) -> Result<Vec<u8>, SignFault> {
         let lane = self.lane()?;
         let laying = lane.laying;
-        let trouble = match exchange(&lane.socket, ask) {
+        let trouble = match exchange(&lane.socket, ask, |why| self.say(why)) {
             Ok(answer) => {
                 self.give_back(lane);
                 match answer {
@@ -122,6 +125,23 @@ impl Line {
             report(trouble);
         }
         Err(fault)
+    }
+
+    /// Logs the module's word for why there is no signature, once until there is another or the key
+    /// was lost and is back.
+    fn say(&self, why: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !why.is_empty() && *said != why {
+            why.clone_into(&mut said);
+            let uri = &self.source.uri;
+            tracing::warn!(uri, code = why, "the token did not sign");
+        }
+    }
+
+    /// What is said next is said anew.
+    pub fn forget_what_was_said(&self) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clear();
     }
 
     fn lane(&self) -> Result<Lane, SignFault> {
@@ -199,13 +219,31 @@ impl Line {
     }
 }
 
-/// Asks on a lane and waits for the answer, for as long as the socket is bound to.
-pub fn exchange(lane: &OwnedFd, ask: &Ask<'_>) -> io::Result<Result<Vec<u8>, SignFault>> {
+/// Asks on a lane and waits for the answer, for as long as the socket is bound to. `say` is told the
+/// module's word for why there is no signature.
+pub fn exchange(
+    lane: &OwnedFd,
+    ask: &Ask<'_>,
+    say: impl FnOnce(&str),
+) -> io::Result<Result<Vec<u8>, SignFault>> {
     let mut packet = [0; wire::LANE_BYTES_MAX];
     let end = ask.write(&mut packet).ok_or(io::ErrorKind::InvalidInput)?;
     socket::tell(lane, &packet[..end])?;
-    let answer = socket::hear(lane, &mut packet)?;
-    wire::read_answer(answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    hear_answer(lane, say)
+}
+
+/// The answer to what was asked before.
+pub fn hear_answer(
+    lane: &OwnedFd,
+    say: impl FnOnce(&str),
+) -> io::Result<Result<Vec<u8>, SignFault>> {
+    let mut packet = [0; wire::LANE_BYTES_MAX];
+    let heard = socket::hear(lane, &mut packet)?;
+    let answer = wire::read_answer(heard).ok_or(io::ErrorKind::InvalidData)?;
+    if answer.is_err() {
+        say(wire::read_why(heard));
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use super::wire::{
     Ask, AskMacs, CONTROL_BYTES_MAX, HEARD, LANE_BYTES_MAX, LEAVE_BYTES, Macs, MayTry, OpenKey,
-    Opened, Ready, Tried, read_leave, write_answer,
+    Opened, Ready, Tried, read_leave, write_answer, write_fault,
 };
 use super::{confine, socket};
 use crate::pin::{self, Gatekeeper, Leave, Outcome, PinAtToken};
-use crate::pool::TokenKey;
+use crate::pool::{TokenKey, Unmade};
 use crate::public::PublicKey;
 use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
 
@@ -136,7 +136,7 @@ fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
         pin_file: path(asked.pin_file),
         sessions: usize::from(asked.sessions),
     };
-    let key = TokenKey::open(&source).map_err(gone)?;
+    let key = TokenKey::open(&source)?;
     if !asked.identity.is_empty() {
         let public = PublicKey::from_spki(&asked.identity).map_err(gone)?;
         key.remember(public).map_err(|()| {
@@ -188,21 +188,28 @@ fn answer_all(lane: &OwnedFd, key: &TokenKey) {
     let mut answer = [0; LANE_BYTES_MAX];
     while let Ok(packet) = socket::hear(lane, &mut asked) {
         let Some(ask) = Ask::read(packet) else { return };
-        let end = write_answer(&mut answer, &answer_one(&ask, key));
+        let end = match answer_one(&ask, key) {
+            Err(unmade) => write_fault(&mut answer, unmade.fault, &unmade.why),
+            made => write_answer(&mut answer, &made.map_err(|unmade| unmade.fault)),
+        };
         if socket::tell(lane, &answer[..end]).is_err() {
             return;
         }
     }
 }
 
-fn answer_one(ask: &Ask<'_>, key: &TokenKey) -> Result<Vec<u8>, SignFault> {
+fn answer_one(ask: &Ask<'_>, key: &TokenKey) -> Result<Vec<u8>, Unmade> {
     match ask {
-        Ask::Sign { scheme, .. } if !key.schemes().contains(scheme) => Err(SignFault::Unsupported),
+        Ask::Sign { scheme, .. } if !key.schemes().contains(scheme) => {
+            Err(SignFault::Unsupported.into())
+        }
         Ask::Sign { scheme, hashed } => key.sign_for(*scheme, hashed, key.identity()),
         Ask::Remember { identity } => {
             let public = PublicKey::from_spki(identity).map_err(|_| SignFault::Refused)?;
             let known = key.remember(public);
-            known.map(|()| Vec::new()).map_err(|()| SignFault::KeyGone)
+            Ok(known
+                .map(|()| Vec::new())
+                .map_err(|()| SignFault::KeyGone)?)
         }
     }
 }

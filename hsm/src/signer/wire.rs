@@ -3,8 +3,8 @@
 //! Each message is one packet of a Unix socket of type `SOCK_SEQPACKET`, so that its end is the
 //! packet's. On the control socket the gateway asks for a key to be opened, with one lane for each
 //! session as descriptors beside the packet; on a lane it asks for signatures, one at a time. On a
-//! third kind, whose end comes beside the first packet, the signer process asks for leave to try a
-//! PIN. Both sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
+//! third kind, whose end comes beside the first packet, the process asks for leave to try a PIN.
+//! Both sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
 //! stand behind their length in two octets.
 
 use zeroize::Zeroizing;
@@ -79,8 +79,8 @@ pub enum Macs {
     Fault(OpenFault),
 }
 
-/// A PIN that a process is about to try, and waits to be given leave for: whoever hears no more then
-/// does not know what became of it.
+/// A PIN that a process is about to try, and waits to be given leave for: whoever hears no more
+/// then does not know what became of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MayTry {
     pub pin: PinAtToken,
@@ -356,10 +356,24 @@ pub fn write_answer(out: &mut [u8; LANE_BYTES_MAX], answer: &Result<Vec<u8>, Sig
             signature.len() + 1
         }
         Ok(_) => write_answer(out, &Err(SignFault::Refused)),
-        Err(fault) => {
-            out[..2].copy_from_slice(&[NOT_SIGNED, fault_number(*fault)]);
-            2
-        }
+        Err(fault) => write_fault(out, *fault, ""),
+    }
+}
+
+/// Writes why a signature was not made, and the module's word for that, and says how long it is.
+pub fn write_fault(out: &mut [u8; LANE_BYTES_MAX], fault: SignFault, why: &str) -> usize {
+    out[..2].copy_from_slice(&[NOT_SIGNED, fault_number(fault)]);
+    let why = why.as_bytes();
+    let length = why.len().min(WHY_BYTES_MAX);
+    out[2..2 + length].copy_from_slice(&why[..length]);
+    2 + length
+}
+
+/// The module's word for why there is no signature; empty: none, or it is no answer.
+pub fn read_why(packet: &[u8]) -> &str {
+    match packet {
+        [NOT_SIGNED, _, why @ ..] => str::from_utf8(why).unwrap_or_default(),
+        _ => "",
     }
 }
 
@@ -367,7 +381,7 @@ pub fn write_answer(out: &mut [u8; LANE_BYTES_MAX], answer: &Result<Vec<u8>, Sig
 pub fn read_answer(packet: &[u8]) -> Option<Result<Vec<u8>, SignFault>> {
     match packet {
         [SIGNED, signature @ ..] => Some(Ok(signature.to_vec())),
-        [NOT_SIGNED, fault] => Some(Err(fault_of(*fault)?)),
+        [NOT_SIGNED, fault, why @ ..] if is_a_word(why) => Some(Err(fault_of(*fault)?)),
         _ => None,
     }
 }
@@ -386,6 +400,15 @@ const OUTCOMES: [Outcome; 4] = [
     Outcome::Standing,
     Outcome::Failed,
 ];
+/// A return code's name.
+const WHY_BYTES_MAX: usize = 128;
+
+/// What may stand in a line of the log.
+fn is_a_word(why: &[u8]) -> bool {
+    let plain = |octet: &u8| (b' '..=b'~').contains(octet);
+    why.len() <= WHY_BYTES_MAX && why.iter().all(plain)
+}
+
 const KINDS: [KeyKind; 3] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa];
 const SCHEMES: [Scheme; 8] = [
     Scheme::EcdsaP256Sha256,

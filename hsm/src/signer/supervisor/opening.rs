@@ -178,9 +178,11 @@ fn recognize(
         let message = crate::fresh_message().map_err(|fault| failed(fault.to_string()))?;
         let hashed = scheme.hashed(&message);
         let hashed = hashed.as_ref();
-        let signed = exchange(lane, &Ask::Sign { scheme, hashed });
+        let mut code = String::new();
+        let say = |why: &str| code = format!(" ({why})");
+        let signed = exchange(lane, &Ask::Sign { scheme, hashed }, say);
         let signed = signed.map_err(|error| failed(format!("the key did not sign: {error}")))?;
-        let signature = signed.map_err(|fault| failed(fault.to_string()))?;
+        let signature = signed.map_err(|fault| failed(format!("{fault}{code}")))?;
         if !public.verifies(scheme, &message, &signature) {
             return Err(another());
         }

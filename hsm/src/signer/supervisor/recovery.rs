@@ -179,6 +179,7 @@ impl Supervisor {
         match opened {
             Ok(()) => {
                 self.said.remove(uri);
+                line.forget_what_was_said();
                 tracing::warn!(uri, "the key is proved and signs again");
             }
             Err((class, fault)) => {

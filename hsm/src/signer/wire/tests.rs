@@ -157,6 +157,12 @@ fn answers_come_back_as_they_were_given() {
         let end = write_answer(&mut out, &answer);
         assert_eq!(read_answer(&out[..end]), Some(answer));
     }
+    let end = write_fault(&mut out, SignFault::TokenGone, "HostMemory");
+    let answer = read_answer(&out[..end]);
+    assert_eq!(answer, Some(Err(SignFault::TokenGone)));
+    assert_eq!(read_why(&out[..end]), "HostMemory");
+    let end = write_fault(&mut out, SignFault::Refused, &"x".repeat(2_000));
+    assert_eq!(read_why(&out[..end]), "x".repeat(WHY_BYTES_MAX));
     let end = write_answer(&mut out, &Ok(vec![3; LANE_BYTES_MAX]));
     assert_eq!(read_answer(&out[..end]), Some(Err(SignFault::Refused)));
     for not in [
@@ -164,6 +170,7 @@ fn answers_come_back_as_they_were_given() {
         &[NOT_SIGNED],
         &[NOT_SIGNED, 5],
         &[NOT_SIGNED, 0, 0],
+        &[NOT_SIGNED, 0, b'a', b'\n'],
         &[SIGN, 1],
     ] {
         assert_eq!(read_answer(not), None, "{not:?}");
