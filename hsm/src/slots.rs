@@ -122,8 +122,8 @@ impl Slots {
     }
 }
 
-/// Asks the one with the fewest queued, then, where that cannot sign, whyever, the next of those that
-/// are left. The fault is the first one's.
+/// Asks the one with the fewest queued, then, where that cannot sign, whyever, the next of those
+/// that are left. The fault is the first one's.
 fn first_that_can<'a>(
     records: impl ExactSizeIterator<Item = &'a Record>,
     sign: impl Fn(usize) -> Result<Vec<u8>, SignFault>,

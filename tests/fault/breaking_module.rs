@@ -16,6 +16,8 @@ pub enum How {
     HangsToSignWith(&'static str),
     /// Opening a session with the token of this label does not return until it is whole.
     HangsWith(&'static str),
+    /// The same, and what hangs then hangs for good.
+    HangsForGoodWith(&'static str),
     /// That token is not there.
     Misses(&'static str),
     /// Signatures with that token find no memory, which says nothing of the token.
@@ -63,6 +65,7 @@ impl BreakingModule {
             How::Hangs => "hang".to_owned(),
             How::HangsToSignWith(token) => format!("hang {token}"),
             How::HangsWith(token) => format!("open {token}"),
+            How::HangsForGoodWith(token) => format!("Open {token}"),
             How::Misses(token) => format!("none {token}"),
             How::RunsOutOfMemoryWith(token) => format!("memory {token}"),
             How::LosesLogins => "lose".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::breaking_module::{BreakingModule, How};
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
+use crate::harness::softhsm::LABEL;
 use crate::harness::stage::{House, Stage};
 use crate::harness::{wait_until, within};
 use crate::two_tokens::{self, BACK, OTHER, kill_signer, serves};
@@ -78,4 +79,29 @@ fn login_that_nobody_hears_of_is_tried_once_more_and_then_seldom() {
         "{}",
         house.gateway.log()
     );
+}
+
+/// What that one asked of them is never answered, and nobody else waits for it.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn reload_that_names_a_key_while_all_tokens_hang_does_not_keep_the_others() {
+    let (mut house, module) = house();
+    module.breaks(How::HangsForGoodWith(LABEL));
+    kill_signer(&house);
+    // Until processes are tried beside one that takes its time.
+    std::thread::sleep(3 * BACK);
+    house.rewrite(|config| {
+        let by_id = format!("pkcs11:token={LABEL};object=server;id=%01");
+        config.set_text("tls.key.uri", by_id);
+    });
+    house.gateway.hang_up();
+    std::thread::sleep(BACK);
+    assert!(!serves(&house));
+    module.is_whole();
+    assert!(
+        within(2 * BACK, || serves(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    house.gateway.await_log("was read again and is in force");
 }

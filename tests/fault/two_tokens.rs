@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::breaking_module::{BreakingModule, How};
 use crate::harness::client::HOST;
-use crate::harness::gateway::ConfigText;
+use crate::harness::gateway::{ConfigText, Gateway};
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::softhsm::{LABEL, PIN, Token};
@@ -24,6 +24,11 @@ pub fn house() -> (House, BreakingModule) {
 
 /// The same with changes before the start.
 pub fn house_with(change: impl FnOnce(&mut ConfigText)) -> (House, BreakingModule) {
+    house_by(&[], change)
+}
+
+/// The same, started by a program that becomes the gateway.
+fn house_by(starter: &[&str], change: impl FnOnce(&mut ConfigText)) -> (House, BreakingModule) {
     let origin = Origin::start();
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     let module = BreakingModule::around(&token.module, stage.scratch.path());
@@ -39,8 +44,9 @@ pub fn house_with(change: impl FnOnce(&mut ConfigText)) -> (House, BreakingModul
     let environment = module.environment.iter().cloned();
     stage.environment.extend(environment);
     stage.watch();
+    let folder = stage.scratch.path();
     let house = House {
-        gateway: stage.start(),
+        gateway: Gateway::start_by(starter, &stage.config, folder, &stage.environment),
         origin,
         stage,
     };
@@ -296,4 +302,57 @@ fn secret_of_tickets_in_a_token_that_hangs_costs_the_other_ones_key_nothing() {
     let log = house.gateway.log();
     assert!(log.contains("did not ask the secret key"), "{log}");
     assert!(house.gateway.signer_pids().contains(&signer), "{log}");
+}
+
+/// The signature that proves a key comes as late as any other.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_hangs_at_the_proof_of_its_key_does_not_keep_the_other_ones_key() {
+    let (house, module) = house();
+    module.breaks(How::HangsToSignWith(OTHER));
+    kill_signer(&house);
+    assert!(
+        within(2 * BACK, || serves(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    serves_for(&house, LONG);
+    assert!(!other_is_back(&house));
+    module.is_whole();
+    assert!(
+        within(BACK, || other_is_back(&house)),
+        "{}",
+        house.gateway.log()
+    );
+    one_process_is_left(&house);
+}
+
+/// Each time that the key is opened its PIN comes along.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn descriptor_of_a_pin_does_not_stay_where_its_key_is_not_opened() {
+    let folder = crate::harness::Scratch::new();
+    let pin = folder.write("pin", PIN);
+    let script = format!("exec 3< '{}'; exec \"$0\" \"$@\"", pin.display());
+    let (house, module) = house_by(&["bash", "-c", &script], |config| {
+        config.unset("oauth.key.pin_file");
+        config.set("oauth.key.pin_fd", "3");
+    });
+    module.breaks(How::Misses(OTHER));
+    kill_signer(&house);
+    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    let signer = house.gateway.signer_pids().into_iter().min();
+    let held = format!("/proc/{}/fd", signer.expect("it serves"));
+    let held = || std::fs::read_dir(&held).expect("it serves").count();
+    let before = held();
+    std::thread::sleep(3 * BACK);
+    // One that is just being opened has its lanes and its PIN.
+    assert!(held() <= before + 3, "{before}, then {}", held());
+    assert!(!other_is_back(&house));
+    module.is_whole();
+    assert!(
+        within(BACK, || other_is_back(&house)),
+        "{}",
+        house.gateway.log()
+    );
 }

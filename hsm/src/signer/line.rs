@@ -219,17 +219,22 @@ impl Line {
     }
 }
 
-/// Asks on a lane and waits for the answer, for as long as the socket is bound to. `say` is told the
-/// module's word for why there is no signature.
-pub fn exchange(
+/// Asks on a lane and waits for the answer, for as long as the socket is bound to. `say` is told
+/// the module's word for why there is no signature.
+fn exchange(
     lane: &OwnedFd,
     ask: &Ask<'_>,
     say: impl FnOnce(&str),
 ) -> io::Result<Result<Vec<u8>, SignFault>> {
+    tell_ask(lane, ask)?;
+    hear_answer(lane, say)
+}
+
+/// Asks on a lane.
+pub fn tell_ask(lane: &OwnedFd, ask: &Ask<'_>) -> io::Result<()> {
     let mut packet = [0; wire::LANE_BYTES_MAX];
     let end = ask.write(&mut packet).ok_or(io::ErrorKind::InvalidInput)?;
-    socket::tell(lane, &packet[..end])?;
-    hear_answer(lane, say)
+    socket::tell(lane, &packet[..end])
 }
 
 /// The answer to what was asked before.

@@ -34,12 +34,14 @@ mod desk;
 mod opening;
 mod patience;
 mod recovery;
+mod wanted;
 
 pub use child::macs;
 
 use child::Process;
-use opening::{Opening, Pending};
+use opening::{Asked, Opening, Pending};
 use patience::Patience;
+use wanted::Wanted;
 
 /// For a module to load, log in and find a key, and for each session to be opened.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -120,6 +122,7 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         patience: Patience::default(),
         longest_open: Duration::ZERO,
         pending: None,
+        wanted: Vec::new(),
         slow: Vec::new(),
         retired: Vec::new(),
         killed: Vec::new(),
@@ -151,6 +154,8 @@ struct Supervisor {
     longest_open: Duration,
     /// What the process was asked to open and has not yet. What it serves it serves on.
     pending: Option<Pending>,
+    /// Keys to be opened for the first time, with those that are lost.
+    wanted: Vec<Wanted>,
     /// Open what does not serve, and take their time. Others are tried beside them.
     slow: Vec<Opening>,
     /// Nobody's any more but of those whose signatures were under way, and until when.
@@ -187,6 +192,7 @@ impl Supervisor {
                     }
                 }
             }
+            self.give_up_wanted();
             if self.retry_at.is_some_and(|at| at <= now()) {
                 self.recover();
             }
@@ -210,6 +216,7 @@ impl Supervisor {
             .into_iter()
             .chain(retired)
             .chain(pending)
+            .chain(self.wanted.iter().map(|wanted| wanted.by))
             .min();
         let left = next.map(|at| at.saturating_duration_since(now()));
         let looks = (!self.killed.is_empty()).then_some(KILLED_LOOK);
@@ -330,15 +337,18 @@ impl Supervisor {
         }
     }
 
-    /// Opens a key that nobody has yet. Where others are served they are looked after meanwhile.
+    /// Opens a key that nobody has yet. Where others are held they are looked after meanwhile.
     fn open_first(&mut self, line: &Arc<Line>, reply: Sender<Result<Shape, OpenFault>>) {
+        if self.none_serves() && !self.lost().is_empty() {
+            return self.want(line, reply);
+        }
         let wait = match self.none_serves() {
             true => open_wait(line),
             false => self.haste(),
         };
         let opened = self.open(line, wait);
         let pending = self.pending.as_mut();
-        if let Some(pending) = pending.filter(|pending| Arc::ptr_eq(&pending.line, line)) {
+        if let Some(pending) = pending.filter(|pending| Arc::ptr_eq(&pending.asked.line, line)) {
             pending.reply = Some(reply);
             return;
         }
@@ -360,23 +370,22 @@ impl Supervisor {
         }
         let begun = now();
         let process = self.process().map_err(gone)?;
-        let asked = process.ask_to_open(line);
-        let lanes = asked.map_err(|error| gone(self.not_opened(&error)))?;
-        let opened = self.process().map_err(gone)?.hear_opened(wait);
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && !self.none_serves() => {
+        let asked = Asked::of(Arc::clone(line), process);
+        let mut asked = asked.map_err(|error| gone(self.not_opened(&error)))?;
+        let heard = asked.hear(self.process().map_err(gone)?, wait);
+        let (shape, lanes) = match heard {
+            Ok(Some(proved)) => proved,
+            Ok(None) if !self.none_serves() => {
                 self.pending = Some(Pending {
-                    line: Arc::clone(line),
-                    lanes,
+                    asked,
                     by: begun + open_wait(line),
                     reply: None,
                 });
                 return Err(gone(did(NOT_YET)));
             }
-            Err(error) => return Err(gone(self.not_opened(&error))),
-        };
-        let (shape, lanes) = opening::proved(line, lanes, opened)?;
+            Ok(None) => Err(gone(self.not_opened(&io::ErrorKind::TimedOut.into()))),
+            Err(error) => Err(gone(self.not_opened(&error))),
+        }?;
         let process = self.process().map_err(gone)?.id();
         line.lay(lanes, process).map_err(not_laid)?;
         self.longest_open = self.longest_open.max(now() - begun);

@@ -4,8 +4,8 @@
 //! packet's. On the control socket the gateway asks for a key to be opened, with one lane for each
 //! session as descriptors beside the packet; on a lane it asks for signatures, one at a time. On a
 //! third kind, whose end comes beside the first packet, the process asks for leave to try a PIN.
-//! Both sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet strings
-//! stand behind their length in two octets.
+//! Both sides refuse what is not exactly of this form. Numbers are big-endian; texts and octet
+//! strings stand behind their length in two octets.
 
 use zeroize::Zeroizing;
 

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 
-use super::super::line::{Line, Shape, exchange};
+use super::super::line::{Line, Shape, hear_answer, tell_ask};
 use super::super::socket;
 use super::super::wire::{Ask, Opened};
 use super::child::Process;
-use super::{NotOpened, open_wait};
+use super::{GLANCE, NotOpened, now, open_wait};
 use crate::public::PublicKey;
-use crate::{OpenFault, SignFault, one_of_each_family};
+use crate::{OpenFault, Scheme, SignFault, one_of_each_family};
 
 /// Lanes of a key that has proved to be the one it was, and what it is.
 pub type Proved = (Shape, Vec<OwnedFd>);
@@ -27,17 +27,16 @@ pub struct Opening {
     /// In this order.
     pub outcomes: Vec<Outcome>,
     /// The one that it is at.
-    at: Option<(Arc<Line>, Vec<OwnedFd>)>,
+    at: Option<Asked>,
     /// Those that follow, the next one last.
     rest: Vec<Arc<Line>>,
     /// When it has taken too long.
     pub by: Instant,
 }
 
-/// A key that a process was asked to open, its lanes, and when that has taken too long.
+/// A key that a process was asked to open, and when that has taken too long.
 pub struct Pending {
-    pub line: Arc<Line>,
-    pub lanes: Vec<OwnedFd>,
+    pub asked: Asked,
     pub by: Instant,
     /// To whoever opens it for the first time, until that has taken too long. Dropped with the
     /// process, which says as much.
@@ -53,13 +52,11 @@ impl Pending {
 impl Opening {
     /// Of a process that is at one key.
     pub fn under_way(process: Process, pending: Pending) -> Self {
-        let Pending {
-            line, lanes, by, ..
-        } = pending;
+        let Pending { asked, by, .. } = pending;
         Self {
             process,
             outcomes: Vec::new(),
-            at: Some((line, lanes)),
+            at: Some(asked),
             rest: Vec::new(),
             by,
         }
@@ -67,15 +64,14 @@ impl Opening {
 
     /// The key that it is at; None: at none any more.
     pub fn at(&self) -> Option<&Arc<Line>> {
-        self.at.as_ref().map(|(line, _)| line)
+        self.at.as_ref().map(|asked| &asked.line)
     }
 
     /// The process, what has come of its keys, and the one that it is at.
     pub fn into_parts(self) -> (Process, Vec<Outcome>, Option<Pending>) {
         let by = self.by;
-        let pending = self.at.map(|(line, lanes)| Pending {
-            line,
-            lanes,
+        let pending = self.at.map(|asked| Pending {
+            asked,
             by,
             reply: None,
         });
@@ -102,90 +98,178 @@ impl Opening {
     /// The process is gone, or what it says makes no sense.
     pub fn goes_on(&mut self, wait: Duration) -> io::Result<bool> {
         loop {
-            let (line, lanes) = match (self.at.take(), self.rest.pop()) {
+            let mut asked = match (self.at.take(), self.rest.pop()) {
                 (Some(at), next) => {
                     self.rest.extend(next);
                     at
                 }
-                (None, Some(line)) => {
-                    let lanes = self.process.ask_to_open(&line)?;
-                    (line, lanes)
-                }
+                (None, Some(line)) => Asked::of(line, &self.process)?,
                 (None, None) => return Ok(true),
             };
-            match self.process.hear_opened(wait) {
-                Ok(opened) => {
-                    let proved = proved(&line, lanes, opened);
-                    self.outcomes.push((line, proved));
-                }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    self.at = Some((line, lanes));
+            match asked.hear(&self.process, wait)? {
+                Some(proved) => self.outcomes.push((asked.line, proved)),
+                None => {
+                    self.at = Some(asked);
                     return Ok(false);
                 }
-                Err(error) => return Err(error),
             }
         }
     }
 }
 
-/// What was opened, where it is what it was before.
-pub fn proved(line: &Line, lanes: Vec<OwnedFd>, opened: Opened) -> Result<Proved, NotOpened> {
-    match opened {
-        Opened::Fault { class, fault } => Err((class, fault)),
-        Opened::Key {
-            kind,
-            schemes,
-            identity,
-        } => {
-            let shape = Shape { kind, schemes };
-            recognize(line, &shape, &identity, &lanes)?;
-            Ok((shape, lanes))
+/// A key that a process was asked to open, until it has proved to be the one that it was.
+pub struct Asked {
+    pub line: Arc<Line>,
+    lanes: Vec<OwnedFd>,
+    /// None: it is not open yet.
+    proof: Option<Proof>,
+}
+
+/// The signatures that prove a key. They may take as long as any others.
+struct Proof {
+    shape: Shape,
+    /// By which it has not signed yet, the next one last.
+    schemes: Vec<Scheme>,
+    /// What it was asked to sign by that one.
+    message: Vec<u8>,
+    /// When that has taken too long.
+    by: Instant,
+}
+
+impl Asked {
+    pub fn of(line: Arc<Line>, process: &Process) -> io::Result<Self> {
+        let lanes = process.ask_to_open(&line)?;
+        let proof = None;
+        Ok(Self { line, lanes, proof })
+    }
+
+    /// What has come of it, where nothing of that takes longer than `wait`, which is not zero.
+    /// None: nothing yet.
+    ///
+    /// # Errors
+    /// The process is gone, or what it says makes no sense.
+    pub fn hear(
+        &mut self,
+        process: &Process,
+        wait: Duration,
+    ) -> io::Result<Option<Result<Proved, NotOpened>>> {
+        if self.proof.is_none() {
+            let opened = match process.hear_opened(wait) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
+                opened => opened?,
+            };
+            self.line.answers(true);
+            let begun = recognize(&self.line, opened).and_then(|proof| {
+                self.proof = Some(proof);
+                self.ask()
+            });
+            if let Err(not) = begun {
+                return Ok(Some(Err(not)));
+            }
+        }
+        Ok(self.prove(wait))
+    }
+
+    /// Asks for the next signature, if there is one left to be made.
+    fn ask(&mut self) -> Result<(), NotOpened> {
+        let Some((proof, lane)) = self.proof.as_mut().zip(self.lanes.first()) else {
+            return Ok(());
+        };
+        let Some(&scheme) = proof.schemes.last() else {
+            return Ok(());
+        };
+        let message = crate::fresh_message().map_err(|fault| unproved(fault.to_string()))?;
+        let hashed = scheme.hashed(&message);
+        let hashed = hashed.as_ref();
+        socket::bound(lane, self.line.sign_within)
+            .and_then(|()| tell_ask(lane, &Ask::Sign { scheme, hashed }))
+            .map_err(|error| unproved(format!("the key was not asked to sign: {error}")))?;
+        proof.message = message.to_vec();
+        proof.by = now() + self.line.sign_within;
+        Ok(())
+    }
+
+    fn prove(&mut self, wait: Duration) -> Option<Result<Proved, NotOpened>> {
+        loop {
+            let proof = self.proof.as_mut()?;
+            let next = proof.schemes.last().zip(self.lanes.first());
+            let Some((&scheme, lane)) = next else {
+                self.line.answers(true);
+                let lanes = std::mem::take(&mut self.lanes);
+                return Some(Ok((proof.shape.clone(), lanes)));
+            };
+            let mut code = String::new();
+            let say = |why: &str| code = format!(" ({why})");
+            let left = proof.by.saturating_duration_since(now());
+            let wait = wait.min(left).max(GLANCE);
+            let heard = socket::bound(lane, wait).and_then(|()| hear_answer(lane, say));
+            let signature = match heard {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    if now() < proof.by {
+                        return None;
+                    }
+                    self.line.answers(false);
+                    return Some(Err(unproved("the key did not sign in time".to_owned())));
+                }
+                Err(error) => {
+                    return Some(Err(unproved(format!("the key did not sign: {error}"))));
+                }
+                Ok(Err(fault)) => return Some(Err(unproved(format!("{fault}{code}")))),
+                Ok(Ok(signature)) => signature,
+            };
+            let public = self.line.identity();
+            if !public.is_some_and(|public| public.verifies(scheme, &proof.message, &signature)) {
+                return Some(Err(another()));
+            }
+            proof.schemes.pop();
+            if let Err(not) = self.ask() {
+                return Some(Err(not));
+            }
         }
     }
 }
 
-/// Whether what was opened is what it was before; its first open says what that is.
-fn recognize(
-    line: &Line,
-    shape: &Shape,
-    identity: &[u8],
-    lanes: &[OwnedFd],
-) -> Result<(), NotOpened> {
-    let another = || {
-        let fault = OpenFault::new(
-            "another key stands in the token under the name of the key that was proved",
-            "bring the key back, or configure the certificate of the new one and restart",
-        );
-        (SignFault::KeyGone, fault)
+fn unproved(what: String) -> NotOpened {
+    let cure = "check that the token is up and that the key may sign";
+    (SignFault::TokenGone, OpenFault::new(what, cure))
+}
+
+fn another() -> NotOpened {
+    let fault = OpenFault::new(
+        "another key stands in the token under the name of the key that was proved",
+        "bring the key back, or configure the certificate of the new one and restart",
+    );
+    (SignFault::KeyGone, fault)
+}
+
+/// What has to be signed to show that what was opened is what it was before: nothing at its first
+/// open, which says what that is.
+fn recognize(line: &Line, opened: Opened) -> Result<Proof, NotOpened> {
+    let (kind, schemes, identity) = match opened {
+        Opened::Fault { class, fault } => return Err((class, fault)),
+        Opened::Key {
+            kind,
+            schemes,
+            identity,
+        } => (kind, schemes, identity),
     };
-    if line.shape.get_or_init(|| shape.clone()) != shape {
+    let shape = Shape { kind, schemes };
+    if *line.shape.get_or_init(|| shape.clone()) != shape {
         return Err(another());
     }
-    let proved = line.identity().is_some();
+    let mut schemes = match line.identity() {
+        Some(_) => one_of_each_family(&shape.schemes).collect(),
+        None => Vec::new(),
+    };
+    schemes.reverse();
     if !identity.is_empty() {
-        let said = PublicKey::from_spki(identity).map_err(|fault| (SignFault::KeyGone, fault))?;
+        let said = PublicKey::from_spki(&identity).map_err(|fault| (SignFault::KeyGone, fault))?;
         line.remember(said).map_err(|()| another())?;
     }
-    let (true, Some(public), Some(lane)) = (proved, line.identity(), lanes.first()) else {
-        return Ok(());
-    };
-    let failed = |what: String| {
-        let cure = "check that the token is up and that the key may sign";
-        (SignFault::TokenGone, OpenFault::new(what, cure))
-    };
-    socket::bound(lane, line.sign_within).map_err(|error| failed(error.to_string()))?;
-    for scheme in one_of_each_family(&shape.schemes) {
-        let message = crate::fresh_message().map_err(|fault| failed(fault.to_string()))?;
-        let hashed = scheme.hashed(&message);
-        let hashed = hashed.as_ref();
-        let mut code = String::new();
-        let say = |why: &str| code = format!(" ({why})");
-        let signed = exchange(lane, &Ask::Sign { scheme, hashed }, say);
-        let signed = signed.map_err(|error| failed(format!("the key did not sign: {error}")))?;
-        let signature = signed.map_err(|fault| failed(format!("{fault}{code}")))?;
-        if !public.verifies(scheme, &message, &signature) {
-            return Err(another());
-        }
-    }
-    Ok(())
+    Ok(Proof {
+        shape,
+        schemes,
+        message: Vec::new(),
+        by: now(),
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::Process;
-use super::opening::{self, Opening, Pending};
+use super::opening::{Opening, Pending};
 use super::{
     GLANCE, HASTE, KILLED_MAX, LOGIN_MORE, NOT_YET, NotOpened, PAUSE_FIRST, PAUSE_MAX,
     PROVEN_AFTER, Supervisor, did, not_laid, now,
@@ -42,8 +42,10 @@ impl Supervisor {
         } else {
             self.open_where_others_are_served();
         }
-        let slow = !self.lost().is_empty() && self.may_begin_anew() && self.begin_anew();
-        if self.lost().is_empty() {
+        self.open_wanted_where_others_are_served();
+        let sought = !self.lost().is_empty() || !self.wanted.is_empty();
+        let slow = sought && self.may_begin_anew() && self.begin_anew();
+        if self.lost().is_empty() && self.wanted.is_empty() {
             self.said.clear();
             self.served_since = Some(now());
             self.patience.anew();
@@ -65,9 +67,9 @@ impl Supervisor {
             return;
         };
         let Some(process) = &self.process else { return };
-        let opened = match process.hear_opened(GLANCE) {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+        let proved = match pending.asked.hear(process, GLANCE) {
+            Ok(Some(proved)) => proved,
+            Ok(None) => {
                 if pending.is_waited_for_in_vain(now())
                     && let Some(reply) = pending.reply.take()
                 {
@@ -78,12 +80,8 @@ impl Supervisor {
             }
             Err(_) => return self.lose_process("ended"),
         };
-        let Pending {
-            line, lanes, reply, ..
-        } = pending;
-        line.answers(true);
+        let (line, reply) = (pending.asked.line, pending.reply);
         let process = process.id();
-        let proved = opening::proved(&line, lanes, opened);
         let lay = |(shape, lanes)| line.lay(lanes, process).map_err(not_laid).map(|()| shape);
         if let Some(reply) = reply {
             let laid = proved.and_then(lay);
@@ -140,7 +138,9 @@ impl Supervisor {
             }
             if line.answered() && !self.is_left_alone(&line) {
                 let opened = self.open(&line, wait).map(drop);
-                line.answers(self.pending.is_none());
+                if self.pending.is_some() {
+                    line.answers(false);
+                }
                 self.note(&line, opened);
             }
         }
@@ -152,7 +152,7 @@ impl Supervisor {
     }
 
     /// Keys that are held and do not serve.
-    fn lost(&self) -> Vec<Arc<Line>> {
+    pub(super) fn lost(&self) -> Vec<Arc<Line>> {
         let held = self.lines.iter().filter_map(std::sync::Weak::upgrade);
         held.filter(|line| !line.is_serving()).collect()
     }
@@ -162,7 +162,7 @@ impl Supervisor {
     /// before another has come so far, is not given leave to try it.
     pub(super) fn is_left_alone(&self, line: &Line) -> bool {
         let here = self.process.as_ref().zip(self.pending.as_ref());
-        let here = here.map(|(process, pending)| (process, &pending.line, pending.by));
+        let here = here.map(|(process, pending)| (process, &pending.asked.line, pending.by));
         let slow = self.slow.iter();
         let beside = slow.filter_map(|opening| {
             let line = opening.at()?;
@@ -207,6 +207,7 @@ impl Supervisor {
             return false;
         }
         let mut lost = self.lost();
+        lost.extend(self.wanted.iter().map(|wanted| Arc::clone(&wanted.line)));
         lost.retain(|line| !self.is_left_alone(line));
         if lost.is_empty() {
             return false;
@@ -250,12 +251,9 @@ impl Supervisor {
                 return false;
             }
         };
-        for (line, _) in &opening.outcomes {
-            line.answers(true);
-        }
         if let Some(line) = opening.at().cloned() {
             line.answers(false);
-            if !line.is_serving() {
+            if !line.is_serving() && !self.is_wanted(&line) {
                 self.note(&line, Err((SignFault::TokenGone, did(NOT_YET))));
             }
         }
@@ -263,6 +261,9 @@ impl Supervisor {
             self.take_over(opening);
         } else if done {
             for (line, outcome) in opening.outcomes {
+                let Some(outcome) = self.deny_wanted(&line, outcome) else {
+                    continue;
+                };
                 if let (false, Err(fault)) = (line.is_serving(), outcome) {
                     self.note(&line, Err(fault));
                 }
@@ -294,20 +295,29 @@ impl Supervisor {
                 .find(|(of, _)| Arc::ptr_eq(of, line));
             its.is_some_and(|(_, outcome)| outcome.is_ok())
         };
-        self.lost().iter().any(opened) && self.serving().all(|line| opened(&line))
+        let lost = self.lost();
+        let mut sought = lost.iter().chain(self.wanted.iter().map(|it| &it.line));
+        sought.any(opened) && self.serving().all(|line| opened(&line))
     }
 
     /// Puts the keys that a process has opened into service, in place of the one before.
     fn take_over(&mut self, opening: Opening) {
-        let (process, outcomes, pending) = opening.into_parts();
+        let (process, outcomes, mut pending) = opening.into_parts();
         for (line, outcome) in outcomes {
+            if let Some(wanted) = self.take_wanted(&line) {
+                self.give_wanted(wanted, outcome, process.id());
+                continue;
+            }
             let was_lost = !line.is_serving();
             let laid =
                 outcome.and_then(|(_, lanes)| line.lay(lanes, process.id()).map_err(not_laid));
-            line.answers(true);
             if was_lost || laid.is_err() {
                 self.note(&line, laid);
             }
+        }
+        if let Some(pending) = &mut pending {
+            let wanted = self.take_wanted(&pending.asked.line);
+            pending.reply = wanted.map(|wanted| wanted.reply);
         }
         let pending_before = std::mem::replace(&mut self.pending, pending);
         let Some(before) = self.process.replace(process) else {
