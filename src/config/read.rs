@@ -87,12 +87,13 @@ fn examined(
     (config, faults)
 }
 
-/// Adds faults found later. What stands in a line that has one already is its consequence; so is
-/// what is said of a section as a whole where something in it is wrong.
+/// Adds faults found later. What stands in a line that has one already is its consequence, unless
+/// it is of a waiver, each of which stands for itself; so is what is said of a section as a whole
+/// where something in it is wrong.
 pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
     let is_new = |fault: &Fault| match fault.line {
         0 => fault.key.is_empty() || !faults.iter().any(|f| f.key.starts_with(&fault.key)),
-        line => faults.iter().all(|f| f.line != line),
+        line => faults.iter().all(|f| f.line != line) || fault.key.ends_with(".waive"),
     };
     let later: Vec<Fault> = later.into_iter().filter(is_new).collect();
     for fault in later {

@@ -530,6 +530,17 @@ fn waived_rule_that_there_is_none_of_is_told_once_whatever_number_of_certificate
     faulty(three_certificates, &words);
 }
 
+/// Each waiver stands for itself, wherever its line ends.
+#[test]
+fn waiver_that_is_repeated_hides_none_that_there_is_no_rule_for() {
+    let list = "[\"crl_distribution_points\", \"crl_distribution_points\", \"no_such_rule\"]";
+    let words = ["there is no rule \"no_such_rule\"", "2 faults in"];
+    let twice = |stage: &mut Stage| {
+        stage.config.set("tls.waive", list);
+    };
+    faulty(twice, &words);
+}
+
 /// A restart would not mend it, which is the cure where a list in use is older.
 #[test]
 fn older_one_of_two_lists_of_one_ca_is_a_fault_at_the_start_with_a_cure_of_its_own() {

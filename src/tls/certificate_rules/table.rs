@@ -205,8 +205,8 @@ pub const RULES: [RuleRow; 28] = [
         alert: UnsupportedCertificate,
         waivable: false,
         verified: false,
-        demand: "extendedKeyUsage absent, or with id-kp-clientAuth for a client, id-kp- \
-                serverAuth for a server",
+        demand: "extendedKeyUsage absent, or with id-kp-clientAuth for a client, \
+                id-kp-serverAuth for a server",
         cure: "have it issued with that purpose by name: anyExtendedKeyUsage is not enough",
         check: checks::extended_key_usage,
     },
