@@ -58,7 +58,11 @@ struct Clause {
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 enum Status {
-    Met,
+    Met {
+        /// What it does not ask for, and is to be known all the same.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        but: Vec<String>,
+    },
     /// By configuration, at these places, or by design.
     Waived {
         places: Vec<String>,
@@ -69,10 +73,12 @@ enum Status {
 }
 
 impl Status {
+    const MET: Self = Self::Met { but: Vec::new() };
+
     /// Met, or for this reason not.
     fn unless(met: bool, why: &str) -> Self {
         match met {
-            true => Self::Met,
+            true => Self::MET,
             false => Self::NotMet {
                 why: why.to_owned(),
             },
@@ -114,7 +120,7 @@ fn report(config: &Config, profile: &'static Profile, side: &OwnSide) -> Conform
     let rules = RULES.iter().map(|row| of_rule(row, config, side));
     let (versions, suites, groups) = (profile.versions(), profile.suites(), profile.groups());
     let offers = |wanted: &[&str], offered: &[String]| match lacking(wanted, offered) {
-        None => Status::Met,
+        None => Status::MET,
         Some(why) => Status::NotMet { why },
     };
     let others = CLAUSES.iter().map(|row| Clause {
@@ -125,16 +131,16 @@ fn report(config: &Config, profile: &'static Profile, side: &OwnSide) -> Conform
         demand: row.text.to_owned(),
         verified: row.verified,
         status: match row.demand {
-            Demand::Kept => Status::Met,
+            Demand::Kept => Status::MET,
             Demand::Versions(wanted) => offers(wanted, &versions),
             Demand::Suites(wanted) => offers(wanted, &suites),
             Demand::SuiteOf(wanted, kind) => match offers(&[wanted], &suites) {
-                Status::Met => signs(side, &[kind]),
+                Status::Met { .. } => signs(side, &[kind]),
                 lacking => lacking,
             },
             Demand::Groups(wanted) => offers(wanted, &groups),
             Demand::GroupsOf12(wanted) => match offers(&["TLSv1_2"], &versions) {
-                Status::Met => offers(wanted, &groups),
+                Status::Met { .. } => offers(wanted, &groups),
                 lacking => lacking,
             },
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
@@ -167,7 +173,7 @@ fn signs(side: &OwnSide, kinds: &[OwnKey]) -> Status {
         OwnKey::Ecdsa => !side.unnamed.iter().any(|kind| *kind != KeyKind::Rsa),
     });
     match missing {
-        None => Status::Met,
+        None => Status::MET,
         Some(kind) => Status::NotMet {
             why: without_key(kind.word()),
         },
@@ -206,7 +212,7 @@ fn of_rule(row: &RuleRow, config: &Config, side: &OwnSide) -> Clause {
         demand: format!("{}: {}", row.applies.word(), row.demand),
         verified: row.verified,
         status: match places.is_empty() {
-            true => Status::Met,
+            true => Status::MET,
             false => Status::Waived { places },
         },
     }
@@ -232,7 +238,8 @@ fn markdown(report: &Conformance) -> String {
         let seen = if clause.verified { "" } else { " (unverified)" };
         let rule = clause.rule.map(|name| format!("`{name}`"));
         let status = match &clause.status {
-            Status::Met => "met".to_owned(),
+            Status::Met { but } if but.is_empty() => "met".to_owned(),
+            Status::Met { but } => format!("met; {}", but.join("; ")),
             Status::Waived { places } => format!("waived: {}", places.join("; ")),
             Status::NotMet { why } => format!("not met: {why}"),
         };

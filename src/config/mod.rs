@@ -255,9 +255,9 @@ pub struct Partner {
     /// Which names say who its clients are.
     pub identity: Identity,
     /// In place of what `[revocation]` says for all.
-    pub revocation: Option<RevocationPolicy>,
-    pub crl_grace: Option<Duration>,
-    pub ocsp: Option<RevocationPolicy>,
+    pub revocation: Option<Located<RevocationPolicy>>,
+    pub crl_grace: Option<Located<Duration>>,
+    pub ocsp: Option<Located<RevocationPolicy>>,
 }
 
 /// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
@@ -302,14 +302,14 @@ pub enum KeySource {
 /// `[revocation]` and `[[crl]]`: how clients' certificates are looked up in lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    pub policy: RevocationPolicy,
+    pub policy: Located<RevocationPolicy>,
     /// How long a list is believed beyond its end.
-    pub grace: Duration,
+    pub grace: Located<Duration>,
     /// Folder in which fetched lists are kept over a restart.
     pub state: Option<Located<PathBuf>>,
     pub lists: Vec<CrlSource>,
     /// What becomes of a client's certificate of which no responder speaks.
-    pub ocsp: RevocationPolicy,
+    pub ocsp: Located<RevocationPolicy>,
     pub responders: Vec<OcspResponder>,
 }
 

@@ -583,6 +583,7 @@ async fn remind(revocation: &Revocation) {
         if ended && now.0 >= said + REMIND_EVERY_S {
             said = now.0;
             tracing::error!(
+                of = revocation.ended(now).join("; "),
                 hint = "see why no newer one has come",
                 "a revocation list has ended: after its grace, certificates of its CA are refused, \
                  or taken unchecked where the policy is soft-fail"

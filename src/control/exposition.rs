@@ -357,7 +357,8 @@ impl Page {
             ]
         });
         let name = "t8gate_clients_unchecked_total";
-        let help = "Clients taken by soft-fail, of whose certificates no list or responder spoke.";
+        let help = "Clients taken by soft-fail, of whose certificates no list or responder spoke, \
+                    and those taken by off where there are lists.";
         self.per_shard(name, "counter", help, shards, |shard| {
             shard.counters.clients_unchecked.read()
         });

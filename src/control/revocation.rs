@@ -8,7 +8,9 @@ use super::crl_fetch;
 use super::crl_keeper::{CrlFrom, Stamp, kept_as, take};
 use super::load::{Report, certificates, client_ca_key, fault, tls_to_responder};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, CrlPlace, CrlSource, Fault, OcspResponder, Partner, RevocationPolicy};
+use crate::config::{
+    Config, CrlPlace, CrlSource, Fault, Located, OcspResponder, Partner, RevocationPolicy,
+};
 use crate::snapshot::Responder;
 use crate::tls::ocsp::OcspIssuer;
 use crate::tls::revocation::{CrlFault, CrlIssuer, Policy, Revocation, Rules};
@@ -16,10 +18,14 @@ use crate::tls::revocation::{CrlFault, CrlIssuer, Policy, Revocation, Rules};
 /// How a group's certificates are judged: as it says itself, else as all are.
 pub fn rules(config: &Config, partner: &Partner) -> Rules {
     Rules {
-        policy: policy(partner.revocation.unwrap_or(config.revocation.policy)),
-        grace: partner.crl_grace.unwrap_or(config.revocation.grace),
-        ocsp: policy(partner.ocsp.unwrap_or(config.revocation.ocsp)),
+        policy: policy(or(partner.revocation.as_ref(), &config.revocation.policy)),
+        grace: or(partner.crl_grace.as_ref(), &config.revocation.grace),
+        ocsp: policy(or(partner.ocsp.as_ref(), &config.revocation.ocsp)),
     }
+}
+
+fn or<T: Copy>(own: Option<&Located<T>>, all: &Located<T>) -> T {
+    own.unwrap_or(all).value
 }
 
 fn policy(said: RevocationPolicy) -> Policy {
@@ -45,11 +51,7 @@ pub fn responders(config: &Config, report: &mut Report) -> Option<Vec<Arc<Respon
     if !configured.is_empty() {
         let groups = config.partners.iter();
         let groups = groups.map(|partner| {
-            let said = match rules(config, partner).ocsp {
-                Policy::HardFail => "hard-fail",
-                Policy::SoftFail => "soft-fail",
-                Policy::Off => "off",
-            };
+            let said = word(rules(config, partner).ocsp);
             format!("{}: {said}", partner.name)
         });
         let groups: Vec<String> = groups.collect();
@@ -116,29 +118,50 @@ pub fn in_force(config: &Config, revocation: &Revocation, now: UnixSeconds) -> S
     let lists = in_lists(config, revocation, now);
     match config.revocation.responders.len() {
         0 => lists,
-        asked => format!("{lists}; asked about by OCSP: responders of {asked} [[ocsp]]"),
+        asked => {
+            let all = policy(config.revocation.ocsp.value);
+            let others = others(config, |rules| rules.ocsp, all);
+            format!("{lists}; asked about by OCSP: responders of {asked} [[ocsp]]{others}")
+        }
+    }
+}
+
+/// The groups of partners for which something else holds than for all, each with what that is.
+fn others(config: &Config, held: impl Fn(Rules) -> Policy, all: Policy) -> String {
+    let groups = config.partners.iter();
+    let groups = groups.map(|partner| (&partner.name, held(rules(config, partner))));
+    let others = groups.filter(|(_, held)| *held != all);
+    others
+        .map(|(name, held)| format!("; {name}: {}", word(held)))
+        .collect()
+}
+
+fn word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::HardFail => "hard-fail",
+        Policy::SoftFail => "soft-fail",
+        Policy::Off => "off",
     }
 }
 
 fn in_lists(config: &Config, revocation: &Revocation, now: UnixSeconds) -> String {
     let lists = revocation.lists();
-    let policy = match config.revocation.policy {
-        RevocationPolicy::Off if config.revocation.lists.is_empty() => {
-            return "clients' certificates are not looked up: there is no [[crl]]".to_owned();
-        }
-        RevocationPolicy::Off => {
-            return "clients' certificates are not looked up: revocation.policy = \"off\"".into();
-        }
-        RevocationPolicy::SoftFail => "soft-fail",
-        RevocationPolicy::HardFail => "hard-fail",
-    };
-    let ended = match lists.next_update() {
-        Some(end) if end < now => "; one has ended",
-        Some(_) => "",
-        None => "; there is none yet",
+    if config.revocation.lists.is_empty() {
+        return "clients' certificates are not looked up: there is no [[crl]]".to_owned();
+    }
+    let all = policy(config.revocation.policy.value);
+    let others = others(config, |rules| rules.policy, all);
+    if all == Policy::Off && others.is_empty() {
+        return "clients' certificates are not looked up: revocation.policy = \"off\"".to_owned();
+    }
+    let ended = match (lists.next_update(), revocation.ended(now)) {
+        (None, _) => "; there is none yet".to_owned(),
+        (_, ended) if ended.is_empty() => String::new(),
+        (_, ended) => format!("; ended: that of {}", ended.join(", of ")),
     };
     format!(
-        "{policy}, {} serial numbers of {} CAs{ended}",
+        "{}, {} serial numbers of {} CAs{ended}{others}",
+        word(all),
         lists.entries(),
         lists.issuers()
     )

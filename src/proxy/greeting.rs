@@ -303,8 +303,10 @@ fn note_unchecked(local: &Local) {
             shard = local.shard,
             count,
             hint = "see the log and t8gate_crl_next_update_timestamp_seconds: a list has ended, \
-                    there is none of a client's CA, or its responder does not answer",
-            "clients are taken unchecked, as soft-fail has it: no list or responder speaks of them"
+                    there is none of a client's CA, its responder does not answer, or its group \
+                    is off",
+            "clients are taken unchecked, as soft-fail or off has it: no list or responder speaks \
+             of them"
         );
     }
 }

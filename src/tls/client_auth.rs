@@ -247,7 +247,9 @@ impl ClientAuth {
         };
         let leaf = (IssuerId::of_octets(leaf.issuer), &*leaf.serial);
         let unasked = self.revocation.judge_status(leaf, rules, now)?;
-        Ok(doubt.or(unasked))
+        // Whom a responder speaks for is not unchecked because lists are not held against it.
+        let off = doubt == Some(Unknown::NotLookedUp) && rules.ocsp != Policy::Off;
+        Ok(doubt.filter(|_| !off).or(unasked))
     }
 
     fn unlisted(

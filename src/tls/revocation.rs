@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 
 pub use crl::Crl;
 pub use judge::{Policy, Revocation, Rules};
@@ -91,6 +91,13 @@ impl CrlIssuer {
     /// What its certificates and its lists have in common.
     pub fn id(&self) -> IssuerId {
         self.id
+    }
+
+    /// Its name, for people.
+    pub fn called(&self) -> String {
+        let name = der::made(der::SEQUENCE, &[&self.name]);
+        let name = X509Name::from_der(&name).map(|(_, name)| name.to_string());
+        name.unwrap_or_default()
     }
 }
 
@@ -276,6 +283,8 @@ pub enum Unknown {
     NotYetValid,
     /// No responder has said anything.
     NoStatus,
+    /// There are lists, which are not held against its group.
+    NotLookedUp,
 }
 
 /// The lists of one issuer.
@@ -481,6 +490,18 @@ impl CrlSet {
     /// Issuers that have a list.
     pub fn issuers(&self) -> usize {
         self.of.len()
+    }
+
+    /// Whose list, or whose delta, has ended.
+    pub fn ended(&self, now: UnixSeconds) -> impl Iterator<Item = IssuerId> {
+        let ends = |lists: &Lists| {
+            let delta = lists.delta.as_ref().map(|delta| delta.next_update);
+            delta.map_or(lists.complete.next_update, |end| {
+                end.min(lists.complete.next_update)
+            })
+        };
+        let ended = self.of.iter().filter(move |(_, lists)| ends(lists) < now);
+        ended.map(|(issuer, _)| *issuer)
     }
 
     /// When the first of them ends.

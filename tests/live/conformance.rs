@@ -587,29 +587,46 @@ fn report_says_which_group_is_lenient_about_revocation_and_in_what() {
         let ca = format!("{:?}", ca.certificate.display().to_string());
         for (name, lenient) in [
             ("strict", ""),
-            ("soft", "revocation = \"soft-fail\""),
+            ("soft", "revocation = \"soft-fail\"\nocsp = \"soft-fail\""),
             ("patient", "crl_grace = \"1h\""),
+            ("open", "revocation = \"off\""),
         ] {
             let group = format!("name = {name:?}\nclient_ca = {ca}\n{lenient}");
             stage.config.table("partner", &group);
         }
+        let responder = format!("issuer = {ca}\nurl = \"http://127.0.0.1:1/\"");
+        stage.config.table("ocsp", &responder);
     });
+    let config = std::fs::read_to_string(&house.gateway.file).expect("our own file");
+    let at = |line: &str| {
+        let mut lines = config.lines();
+        1 + lines.position(|found| found == line).expect("a line of it")
+    };
+    let soft = at("revocation = \"soft-fail\"");
+    let off = at("revocation = \"off\"");
+    let patient = at("crl_grace = \"1h\"");
     let (_, told) = report(&house, "json");
     let report: Value = serde_json::from_str(&told).expect("JSON");
     let rows = report["clauses"].as_array().expect("rows");
-    let places = |name: &str| {
+    let said = |name: &str, key: &str| {
         let row = rows.iter().find(|row| row["name"] == name).expect("a row");
-        let places = row["places"].as_array().map(Vec::as_slice);
+        let places = row[key].as_array().map(Vec::as_slice);
         let places = places.unwrap_or_default().iter();
         let words: Vec<&str> = places.filter_map(Value::as_str).collect();
         words.join("; ")
     };
-    assert_eq!(places("revocation"), "");
-    assert_eq!(places("revocation_hard_fail"), "partner[2].revocation");
-    assert_eq!(
-        places("next_update"),
-        "partner[2].revocation; partner[3].crl_grace"
-    );
+    let off = format!("partner[4].revocation, line {off}");
+    let soft = format!("partner[2].revocation, line {soft}");
+    let patient = format!("partner[3].crl_grace, line {patient}");
+    let places = |name: &str| said(name, "places");
+    assert_eq!(places("revocation"), off);
+    assert_eq!(places("revocation_hard_fail"), format!("{off}; {soft}"));
+    assert_eq!(places("next_update"), format!("{off}; {soft}; {patient}"));
+    // Whom its responder calls revoked is refused all the same.
+    assert_eq!(places("ocsp_clients"), "");
+    let line = at("ocsp = \"soft-fail\"");
+    let in_doubt = format!("is let in by partner[2].ocsp, line {line}");
+    assert!(said("ocsp_clients", "but").contains(&in_doubt), "{told}");
 }
 
 /// A client for each rule that its certificate's content can break alone, against a group that

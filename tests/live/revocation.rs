@@ -381,3 +381,55 @@ fn client_that_a_new_list_names_is_cut_off_alone_and_comes_back_when_a_delta_tak
     // The connection that stood through both lists still does.
     assert_eq!(globex.get(&globex_path, &globex_token).status, 200);
 }
+
+/// Its group is told of at the start and by `check`, and whoever comes by it is counted: others are
+/// looked up.
+#[test]
+fn group_that_nothing_is_looked_up_for_is_told_of_and_its_clients_are_counted() {
+    let mut who = None;
+    let house = House::open_staged(|stage| {
+        stage.watch();
+        let directory = stage.scratch.path().to_owned();
+        let [strict, lax] = ["strict", "lax"].map(|name| {
+            let ca = OpensslCa::new(&directory, name, &format!("Partner CA {name}"));
+            let list = ca.list(&format!("{name}.crl"), -HOUR_S);
+            let file = format!("file = {:?}", list.display().to_string());
+            stage.config.table("crl", &file);
+            ca
+        });
+        let group = |name: &str, ca: &OpensslCa, policy: &str| {
+            let ca = ca.certificate.display().to_string();
+            format!("name = {name:?}\nclient_ca = {ca:?}\n{policy}")
+        };
+        let groups = [
+            group("named-strict", &strict, ""),
+            group("named-lax", &lax, "revocation = \"off\""),
+        ];
+        for group in groups {
+            stage.config.table("partner", &group);
+        }
+        who = Some(lax.issue("lax", &San::Dns("lax.example")));
+        let client = "name = \"lax\"\nclient_id = \"lax\"\nsans = [\"dns:lax.example\"]\n\
+                      scs_as_ids = [\"lax\"]\npartner = \"named-lax\"";
+        stage.config.table("client", client);
+    });
+    let dialer = house.stage.dialer(&who.expect("made above"));
+    let _client = dialer.connect(house.gateway.address).expect("let in");
+    wait_until("the count", || {
+        let metrics = house.gateway.admin().metrics();
+        metrics.count("t8gate_clients_unchecked_total", &[]) == 1
+    });
+    let told = gateway::check(&house.gateway.file, &[]).stdout;
+    for told in [told, house.gateway.log()] {
+        let told = told
+            .lines()
+            .find(|line| line.contains("serial numbers of 2 CAs"));
+        let told = told.expect("the lists");
+        assert!(told.contains("hard-fail, "), "{told}");
+        assert!(told.contains("; named-lax: off"), "{told}");
+        assert!(!told.contains("named-strict"), "{told}");
+        for ended in ["ended: that of ", "Partner CA lax", "Partner CA strict"] {
+            assert!(told.contains(ended), "{told}");
+        }
+    }
+}

@@ -90,9 +90,9 @@ fn partner(
         client_ca: client_ca?,
         waive,
         identity,
-        revocation: revocation.map(|said| said.value),
-        crl_grace: crl_grace.map(|said| said.value),
-        ocsp: ocsp.map(|said| said.value),
+        revocation,
+        crl_grace,
+        ocsp,
     })
 }
 

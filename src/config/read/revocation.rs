@@ -1,5 +1,6 @@
 //! How revocation of clients' certificates is looked up, and where the lists are.
 
+use super::unsaid;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, duration, http_url, revocation_policy, twice};
@@ -14,7 +15,7 @@ pub(super) const REFRESH_MS: std::ops::RangeInclusive<u64> = 1_000..=24 * 3_600_
 pub(super) fn revocation(root: &mut Section<'_, '_>) -> Revocation {
     let mut section = root.section("revocation");
     let said = section.optional("policy", revocation_policy);
-    let grace = section.or("grace", duration(GRACE_MS), std::time::Duration::ZERO);
+    let grace = section.optional("grace", duration(GRACE_MS));
     let state = section.optional_file("state", FileKind::Folder);
     let sources = root.sections("crl");
     let has_lists = !sources.is_empty();
@@ -56,11 +57,11 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Revocation {
         false => RevocationPolicy::Off,
     };
     Revocation {
-        policy: said.map_or(default(has_lists), |said| said.value),
-        grace,
+        policy: said.unwrap_or_else(|| unsaid(default(has_lists))),
+        grace: grace.unwrap_or_else(|| unsaid(std::time::Duration::ZERO)),
         state,
         lists,
-        ocsp: asked.map_or(default(has_responders), |said| said.value),
+        ocsp: asked.unwrap_or_else(|| unsaid(default(has_responders))),
         responders: responders.unwrap_or_default(),
     }
 }

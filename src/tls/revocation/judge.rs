@@ -20,7 +20,7 @@ pub enum Policy {
     HardFail,
     /// It is taken, and that is counted.
     SoftFail,
-    /// Nothing is looked up.
+    /// Nothing is looked up; where there are lists, that is counted.
     #[default]
     Off,
 }
@@ -236,6 +236,17 @@ impl Revocation {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// The names of the CAs whose lists have ended, in their order.
+    pub fn ended(&self, now: UnixSeconds) -> Vec<String> {
+        let in_use = self.in_use.load();
+        let ended: Vec<_> = in_use.lists.ended(now).collect();
+        let issuers = in_use.issuers.iter();
+        let issuers = issuers.filter(|issuer| ended.contains(&issuer.id()));
+        let mut names: Vec<String> = issuers.map(CrlIssuer::called).collect();
+        names.sort();
+        names
+    }
+
     /// What is in use.
     pub fn lists(&self) -> Arc<CrlSet> {
         Arc::clone(&self.in_use.load().lists)
@@ -254,10 +265,11 @@ impl Revocation {
         rules: Rules,
         now: UnixSeconds,
     ) -> Result<Option<Unknown>, Refusal> {
-        if rules.policy == Policy::Off {
-            return Ok(None);
-        }
         let in_use = self.in_use.load();
+        if rules.policy == Policy::Off {
+            let has_lists = in_use.lists.issuers() > 0;
+            return Ok(has_lists.then_some(Unknown::NotLookedUp));
+        }
         let mut doubt = None;
         for (issuer, serial) in path {
             match in_use.lists.look_up(issuer, serial, rules.grace, now) {

@@ -47,6 +47,10 @@ fn stated_defaults_are_the_defaults_of_the_code() {
     said.listen.steering.line = silent.listen.steering.line;
     said.tls.profile.line = silent.tls.profile.line;
     said.memory.huge_pages.line = silent.memory.huge_pages.line;
+    let (lists, silent_on) = (&mut said.revocation, &silent.revocation);
+    lists.policy.line = silent_on.policy.line;
+    lists.grace.line = silent_on.grace.line;
+    lists.ocsp.line = silent_on.ocsp.line;
     assert_eq!(said, silent);
     assert_eq!(said.limits, Limits::default());
     assert_eq!(said.deadlines, Deadlines::default());
@@ -86,9 +90,9 @@ fn sections_called_optional_may_be_left_out() {
     let bare = good(&without(&["[tls.ocsp]", "[tls.also.ocsp]"])).tls;
     assert!(bare.ocsp.is_none() && bare.also[0].ocsp.is_none());
     let unasked = good(&without(&["[[ocsp]]", "[[partner]]"])).revocation;
-    assert_eq!(unasked.ocsp, RevocationPolicy::Off);
+    assert_eq!(unasked.ocsp.value, RevocationPolicy::Off);
     let lists = good(&without(&["[[crl]]", "[[partner]]"])).revocation;
-    assert_eq!(lists.policy, RevocationPolicy::Off);
+    assert_eq!(lists.policy.value, RevocationPolicy::Off);
     for head in [
         "[tls.tickets]",
         "[oauth]",

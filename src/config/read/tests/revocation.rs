@@ -11,18 +11,21 @@ fn small_and(more: &str) -> String {
 #[test]
 fn lists_make_hard_fail_the_rule_and_their_absence_makes_it_off() {
     let none = good(SMALL).revocation;
-    assert_eq!((none.policy, none.lists.len()), (RevocationPolicy::Off, 0));
+    assert_eq!(
+        (none.policy.value, none.lists.len()),
+        (RevocationPolicy::Off, 0)
+    );
     let one = good(&small_and("[[crl]]\nfile = \"a.crl\"\n")).revocation;
-    assert_eq!(one.policy, RevocationPolicy::HardFail);
+    assert_eq!(one.policy.value, RevocationPolicy::HardFail);
     let file = CrlPlace::File("/etc/t8gate/a.crl".into());
     assert_eq!(
-        (&one.lists[0].place.value, one.grace),
+        (&one.lists[0].place.value, one.grace.value),
         (&file, Duration::ZERO)
     );
     let said = "[revocation]\npolicy = \"soft-fail\"\ngrace = \"2h\"\n[[crl]]\nfile = \"a.crl\"\n";
     let said = good(&small_and(said)).revocation;
-    assert_eq!(said.policy, RevocationPolicy::SoftFail);
-    assert_eq!(said.grace, Duration::from_secs(7_200));
+    assert_eq!(said.policy.value, RevocationPolicy::SoftFail);
+    assert_eq!(said.grace.value, Duration::from_secs(7_200));
     let policy = "[revocation]\npolicy = \"hard-fail\"\n";
     refused(
         &small_and(policy),
@@ -106,11 +109,11 @@ const RESPONDER: &str = "[[ocsp]]\nissuer = \"ca.pem\"\nurl = \"http://o.example
 #[test]
 fn responders_make_hard_fail_the_rule_and_their_absence_makes_it_off() {
     let none = good(SMALL).revocation;
-    assert_eq!(none.ocsp, RevocationPolicy::Off);
+    assert_eq!(none.ocsp.value, RevocationPolicy::Off);
     let one = good(&small_and(RESPONDER)).revocation;
-    assert_eq!(one.ocsp, RevocationPolicy::HardFail);
+    assert_eq!(one.ocsp.value, RevocationPolicy::HardFail);
     assert_eq!(
-        one.policy,
+        one.policy.value,
         RevocationPolicy::Off,
         "lists are another matter"
     );
@@ -118,7 +121,7 @@ fn responders_make_hard_fail_the_rule_and_their_absence_makes_it_off() {
     assert_eq!(one.responders[0].refresh, Duration::from_secs(3_600));
     let said = format!("[revocation]\nocsp = \"soft-fail\"\n{RESPONDER}refresh = \"5s\"\n");
     let said = good(&small_and(&said)).revocation;
-    assert_eq!(said.ocsp, RevocationPolicy::SoftFail);
+    assert_eq!(said.ocsp.value, RevocationPolicy::SoftFail);
     assert_eq!(said.responders[0].refresh, Duration::from_secs(5));
     let policy = "[revocation]\nocsp = \"hard-fail\"\n";
     refused(&small_and(policy), 18, "revocation.ocsp", "no responder");
@@ -126,7 +129,8 @@ fn responders_make_hard_fail_the_rule_and_their_absence_makes_it_off() {
     refused(&small_and(group), 20, "partner[1].ocsp", "no responder");
     let group = format!("{}{RESPONDER}", group.replace("hard-fail", "off"));
     let off = good(&small_and(&group)).partners.remove(1);
-    assert_eq!(off.ocsp, Some(RevocationPolicy::Off));
+    let said = off.ocsp.as_ref().map(|said| said.value);
+    assert_eq!(said, Some(RevocationPolicy::Off));
 }
 
 #[test]
