@@ -356,3 +356,22 @@ fn descriptor_of_a_pin_does_not_stay_where_its_key_is_not_opened() {
         house.gateway.log()
     );
 }
+
+/// Not a token that does not answer; and each process that is tried finds the same, said once.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn key_that_is_not_in_its_token_any_more_is_called_gone_and_that_once() {
+    let (house, module) = house();
+    let mut tool = command("pkcs11-tool");
+    tool.envs(house.stage.environment.iter().cloned());
+    tool.arg("--module").arg(&module.module);
+    tool.args(["--token-label", OTHER, "--login", "--pin", PIN]);
+    run_well(tool.args(["--delete-object", "--type", "privkey", "--label", "issuer"]));
+    kill_signer(&house);
+    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    serves_for(&house, 3 * BACK);
+    let log = house.gateway.log();
+    assert!(log.contains("the key is no longer in the token"), "{log}");
+    let said = log.matches("names none of the private keys").count();
+    assert_eq!(said, 1, "{log}");
+}
