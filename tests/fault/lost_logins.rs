@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::breaking_module::{BreakingModule, How};
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
-use crate::harness::softhsm::LABEL;
+use crate::harness::softhsm::{LABEL, PIN};
 use crate::harness::stage::{House, Stage};
 use crate::harness::{wait_until, within};
 use crate::two_tokens::{self, BACK, OTHER, kill_signer, serves};
@@ -61,18 +61,23 @@ fn login_that_is_under_way_is_let_come_to_its_end_where_a_signature_hangs() {
     assert_eq!(module.logins(), 1, "{}", house.gateway.log());
 }
 
-/// Once more at once, for a token that was started again in the middle of it, and then seldom.
+/// Once more at once, for a token that was started again in the middle of it, and then seldom: the
+/// token has never taken this PIN.
 #[test]
 #[ignore = "takes seconds: make test-fault"]
 fn login_that_nobody_hears_of_is_tried_once_more_and_then_seldom() {
     let (house, module) = house();
     module.breaks(How::HangsToLogIn);
+    let pin_file = house.stage.config.value("tls.key.pin_file");
+    let pin_file = pin_file.trim_matches('"');
+    std::fs::write(pin_file, "99999999").expect("our own file");
     kill_signer(&house);
     std::thread::sleep(Duration::from_secs(35));
     assert_eq!(module.logins(), 2, "{}", house.gateway.log());
     house
         .gateway
         .await_log("has not been heard what became of the last logins");
+    std::fs::write(pin_file, PIN).expect("our own file");
     module.is_whole();
     assert!(
         within(2 * BACK, || serves(&house)),

@@ -128,8 +128,10 @@ pub const LOGIN_WAIT: Duration = Duration::from_secs(10);
 const UNHEARD_AT_ONCE: u32 = 2;
 /// Until the one after those. Doubled with each.
 const UNHEARD_PAUSE: Duration = Duration::from_secs(60);
-/// At most, for a PIN that the token has taken before and for any other.
-const UNHEARD_PAUSE_MAX_TAKEN: Duration = Duration::from_secs(60);
+/// At most, for a PIN that the token has taken before: it is right, and whoever waits for the token
+/// to answer again waits for this as well.
+const UNHEARD_PAUSE_MAX_TAKEN: Duration = LOGIN_WAIT;
+/// At most, for any other.
 const UNHEARD_PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// What is known of the tries of one PIN.
@@ -345,8 +347,8 @@ mod tests {
         assert_eq!(taken, [Given, Given]);
         let away = asked_at(&mut tries, Some(Outcome::Failed), &[61, 61, 61, 61]);
         assert_eq!(away, [Given; 4], "a token that says that it is away");
-        let unheard = asked_at(&mut tries, None, &[100, 100, 100, 160, 161, 219, 220]);
-        let leaves = [Given, Given, Unheard, Given, Unheard, Unheard, Given];
+        let unheard = asked_at(&mut tries, None, &[100, 100, 100, 109, 110, 119, 120]);
+        let leaves = [Given, Given, Unheard, Unheard, Given, Unheard, Given];
         assert_eq!(unheard, leaves);
     }
 
