@@ -460,6 +460,33 @@ fn rule_that_a_ca_between_breaks_is_named_before_a_signature_that_is_wrong() {
     }
 }
 
+/// No rule of 3GPP's is about that: it is path validation that says so, and the alert is its own.
+#[test]
+fn ca_between_that_is_for_servers_alone_is_refused() {
+    use ExtendedKeyUsagePurpose::{ClientAuth as ForClients, ServerAuth as ForServers};
+    let world = World::with_root();
+    let auth = trusted(&world, &clients());
+    for (usages, expected) in [
+        (vec![ForServers, ForClients], Ok(())),
+        (
+            vec![ForServers],
+            Err(Error::InvalidCertificate(CertificateError::InvalidPurpose)),
+        ),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params("Between");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = CA_USAGES.to_vec();
+        params.extended_key_usages = usages;
+        let der = params.signed_by(&key, &world.ca.issuer).unwrap();
+        let der = der.der().clone();
+        let issuer = Issuer::new(params, key);
+        let between = Ca { issuer, der };
+        let who = scs_as(&between, &["one.example"]);
+        assert_eq!(verify(&auth, &[who.der, between.der], NOW), expected);
+    }
+}
+
 /// Certificates are public: who shows somebody's chain without the key to it leaves nothing behind.
 #[test]
 fn chain_whose_key_has_not_signed_is_not_remembered() {
