@@ -27,12 +27,16 @@ struct Asking {
 
 impl Asking {
     fn new(policy: Policy) -> Self {
+        Self::under(asking(policy))
+    }
+
+    fn under(rules: Rules) -> Self {
         let world = World::new();
         let revocation = Arc::new(Revocation::default());
         let (sender, questions) = mpsc::channel(8);
         revocation.statuses().answered_by(sender);
         let mut groups = trusting(&world.ca, world.waived);
-        groups[0].revocation = asking(policy);
+        groups[0].revocation = rules;
         let auth = ClientAuth::new(groups, &clients()).unwrap();
         let auth = Arc::new(auth.looking_up_in(Arc::clone(&revocation)));
         let tickets = BoundTickets::with(Arc::clone(&world.sealing), Arc::clone(&auth), "listener");
@@ -117,6 +121,19 @@ fn handshake_waits_for_the_first_answer_and_no_other_does() {
         let (outcome, ..) = asking.shake(&config, Some(Told::Good), late);
         assert!(outcome.is_err(), "the answer has ended as well");
     }
+}
+
+/// Nor does what a responder says stand in for a list that there should be.
+#[test]
+fn client_of_a_ca_without_its_list_is_unchecked_though_a_responder_calls_it_good() {
+    let mut soft = Asking::under(Rules {
+        policy: Policy::SoftFail,
+        ..asking(Policy::HardFail)
+    });
+    let who = scs_as(&soft.world.ca, &["one.example"]);
+    let config = Arc::new(soft.world.config(BOTH[0], &[&who]));
+    let (outcome, ..) = soft.shake(&config, Some(Told::Good), NOW);
+    assert!(outcome.map_err(Refusal::word).unwrap().unchecked);
 }
 
 //= RFC 8446 section 4.4.2.4 type=test
