@@ -8,8 +8,8 @@ use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::softhsm::{LABEL, PIN};
 use crate::harness::stage::{House, Stage};
-use crate::harness::{wait_until, within};
-use crate::two_tokens::{self, BACK, OTHER, kill_signer, serves};
+use crate::harness::wait_until;
+use crate::two_tokens::{self, BACK, OTHER, kill_signer, serves, serves_within};
 
 /// A house whose only key in a token is the server's.
 fn house() -> (House, BreakingModule) {
@@ -53,7 +53,7 @@ fn login_that_is_under_way_is_let_come_to_its_end_where_a_signature_hangs() {
     });
     module.breaks(How::Misses(OTHER));
     kill_signer(&house);
-    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    serves_within(&house, BACK);
     module.breaks(How::LogsInSlowlyTo(OTHER));
     wait_until("a login", || module.logins() > 0);
     assert!(!serves(&house), "signatures hang");
@@ -79,11 +79,7 @@ fn login_that_nobody_hears_of_is_tried_once_more_and_then_seldom() {
         .await_log("has not been heard what became of the last logins");
     std::fs::write(pin_file, PIN).expect("our own file");
     module.is_whole();
-    assert!(
-        within(2 * BACK, || serves(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    serves_within(&house, 2 * BACK);
 }
 
 /// What that one asked of them is never answered, and nobody else waits for it.
@@ -103,10 +99,6 @@ fn reload_that_names_a_key_while_all_tokens_hang_does_not_keep_the_others() {
     std::thread::sleep(BACK);
     assert!(!serves(&house));
     module.is_whole();
-    assert!(
-        within(2 * BACK, || serves(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    serves_within(&house, 2 * BACK);
     house.gateway.await_log("was read again and is in force");
 }

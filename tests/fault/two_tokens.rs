@@ -98,6 +98,10 @@ fn one_process_is_left(house: &House) {
     });
 }
 
+pub fn serves_within(house: &House, time: Duration) {
+    assert!(within(time, || serves(house)), "{}", house.gateway.log());
+}
+
 fn serves_for(house: &House, time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
@@ -113,11 +117,7 @@ fn token_that_hangs_when_keys_are_opened_does_not_keep_the_other_ones_key() {
     module.breaks(How::HangsWith(OTHER));
     kill_signer(&house);
     // Whether it is asked for first or last.
-    assert!(
-        within(2 * BACK, || serves(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    serves_within(&house, 2 * BACK);
     serves_for(&house, LONG);
     assert!(!other_is_back(&house));
     let log = house.gateway.log();
@@ -141,7 +141,7 @@ fn token_that_is_away_and_then_hangs_does_not_take_the_other_ones_key_along() {
     let (house, module) = house();
     module.breaks(How::Misses(OTHER));
     kill_signer(&house);
-    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    serves_within(&house, BACK);
     module.breaks(How::HangsWith(OTHER));
     serves_for(&house, LONG);
     module.breaks(How::Misses(OTHER));
@@ -311,11 +311,7 @@ fn token_that_hangs_at_the_proof_of_its_key_does_not_keep_the_other_ones_key() {
     let (house, module) = house();
     module.breaks(How::HangsToSignWith(OTHER));
     kill_signer(&house);
-    assert!(
-        within(2 * BACK, || serves(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    serves_within(&house, 2 * BACK);
     serves_for(&house, LONG);
     assert!(!other_is_back(&house));
     module.is_whole();
@@ -340,7 +336,7 @@ fn descriptor_of_a_pin_does_not_stay_where_its_key_is_not_opened() {
     });
     module.breaks(How::Misses(OTHER));
     kill_signer(&house);
-    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    serves_within(&house, BACK);
     let signer = house.gateway.signer_pids().into_iter().min();
     let held = format!("/proc/{}/fd", signer.expect("it serves"));
     let held = || std::fs::read_dir(&held).expect("it serves").count();
@@ -368,7 +364,7 @@ fn key_that_is_not_in_its_token_any_more_is_called_gone_and_that_once() {
     tool.args(["--token-label", OTHER, "--login", "--pin", PIN]);
     run_well(tool.args(["--delete-object", "--type", "privkey", "--label", "issuer"]));
     kill_signer(&house);
-    assert!(within(BACK, || serves(&house)), "{}", house.gateway.log());
+    serves_within(&house, BACK);
     serves_for(&house, 3 * BACK);
     let log = house.gateway.log();
     assert!(log.contains("the key is no longer in the token"), "{log}");
