@@ -375,7 +375,8 @@ impl Supervisor {
         let heard = asked.hear(self.process().map_err(gone)?, wait);
         let (shape, lanes) = match heard {
             Ok(Some(proved)) => proved,
-            Ok(None) if !self.none_serves() => {
+            // A login is let come to its end, also where what was served is lost meanwhile.
+            Ok(None) if !self.none_serves() || self.is_trying_a_pin() => {
                 self.pending = Some(Pending {
                     asked,
                     by: begun + open_wait(line),
@@ -390,6 +391,10 @@ impl Supervisor {
         line.lay(lanes, process).map_err(not_laid)?;
         self.longest_open = self.longest_open.max(now() - begun);
         Ok(shape)
+    }
+
+    fn is_trying_a_pin(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::is_trying_a_pin)
     }
 
     fn not_opened(&mut self, error: &io::Error) -> OpenFault {
