@@ -123,6 +123,12 @@ impl fmt::Display for OpenFault {
 
 impl std::error::Error for OpenFault {}
 
+/// Whether a token has refused a PIN to this process, or to one of its signer processes: whoever
+/// starts the process anew would have that PIN tried once more.
+pub fn has_pin_been_refused() -> bool {
+    pin::RefusedPins::any()
+}
+
 /// A private key that signs and cannot be read.
 pub struct PrivateKey {
     keeper: Keeper,

@@ -36,12 +36,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const EXIT_TERMINATED: i32 = 143;
 const EXIT_ORDERLY: i32 = 0;
 const EXIT_FAULTY: i32 = 1;
+/// `EX_CONFIG` of sysexits.h: it will not start as it is configured, however often it is tried.
+const EXIT_CONFIGURATION: u8 = 78;
 /// What the control thread gets to write the last records, when all shards have ended.
 const CONTROL_WAIT: Duration = Duration::from_secs(5);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
-/// Serves until a signal; 0 after an orderly end, 1 when it could not start.
+/// Serves until a signal: 0 after an orderly end; [`EXIT_CONFIGURATION`] when it cannot start until
+/// the operator has mended something; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
     let examined = config::examine(file);
     if let (Some(config), _) = &examined {
@@ -61,7 +64,7 @@ pub fn main(file: &Path) -> ExitCode {
                 config::add(&mut faults, obstacles(config, &report));
             }
             super::complain(file, &faults);
-            return ExitCode::FAILURE;
+            return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
     if let Err(fault) = pages::prepare(&config) {
@@ -81,11 +84,23 @@ pub fn main(file: &Path) -> ExitCode {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
-        Err(faults) => {
-            super::complain(file, &faults);
-            ExitCode::FAILURE
+        Err(not) => {
+            super::complain(file, &not.faults);
+            match not.lasting || hsm::has_pin_been_refused() {
+                true => ExitCode::from(EXIT_CONFIGURATION),
+                false => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+/// Why a gateway has not started.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// Everything that is in the way.
+    pub faults: Vec<Fault>,
+    /// Some of it stays until the operator has mended it; a token may come back by itself.
+    lasting: bool,
 }
 
 /// What a signal wants.
@@ -167,18 +182,20 @@ impl Gateway {
     /// Starts all shards, or none.
     ///
     /// # Errors
-    /// Everything that is in the way.
-    pub fn start(config: &Config) -> Result<Self, Vec<Fault>> {
+    /// What is in the way.
+    pub fn start(config: &Config) -> Result<Self, NotStarted> {
         let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let mut faults = obstacles(config, &report);
+        let mut lasting = report.has_faults_beside_tokens();
         let from = from.unwrap_or_else(|wrong| {
             faults.extend(wrong);
+            lasting = true;
             Vec::new()
         });
         let snapshot = match snapshot {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
-            _ => return Err(faults),
+            _ => return Err(NotStarted { faults, lasting }),
         };
         check_descriptors(config);
         for remark in hw::remarks(config) {
@@ -194,7 +211,10 @@ impl Gateway {
         }
         let cannot_start = |error| {
             let what = format!("cannot start: {error}");
-            vec![fault(0, "listen", what, "see the error itself")]
+            NotStarted {
+                faults: vec![fault(0, "listen", what, "see the error itself")],
+                lasting: false,
+            }
         };
         let gateway = started.map_err(cannot_start)?;
         tracing::info!(

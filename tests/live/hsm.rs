@@ -174,8 +174,16 @@ fn pin_stands_in_no_log() {
     assert!(!house.gateway.log().contains(pin.trim()));
 }
 
-/// The key in the token is not the certificate's: found out before anybody is served.
+/// The status that `config/t8gate.service` names in `RestartPreventExitStatus=`.
+const NEVER_RESTARTED: Option<i32> = Some(78);
+
+/// What is wrong in the token, or with the key in it, is found out before anybody is served.
 fn refuses_to_start(stage: &Stage, word: &str) {
+    refuses_to_start_with(stage, word, Some(1));
+}
+
+/// `status`: with which the gateway ends, for whoever would start it anew.
+fn refuses_to_start_with(stage: &Stage, word: &str, status: Option<i32>) {
     let mut config = stage.config.clone();
     config.set_text("listen.address", crate::harness::free_address());
     let file = crate::harness::gateway::write(stage.scratch.path(), &config);
@@ -184,7 +192,8 @@ fn refuses_to_start(stage: &Stage, word: &str) {
         t8gate.arg(&file).envs(stage.environment.iter().cloned());
         let outcome = crate::harness::run(&mut t8gate, b"", crate::harness::WAIT);
         let said = outcome.stdout + &outcome.stderr;
-        assert!(!outcome.status.success(), "{action}: {said}");
+        let expected = if action == "serve" { status } else { Some(1) };
+        assert_eq!(outcome.status.code(), expected, "{action}: {said}");
         assert!(
             said.contains("tls.key") || said.contains("pin_file"),
             "{action}: {said}"
@@ -221,12 +230,13 @@ fn token_that_is_not_there_is_refused_at_the_start() {
     refuses_to_start(&stage, "none of the tokens");
 }
 
-/// One wrong try, not one for each session: a token locks itself.
+/// One wrong try, not one for each session, nor one for each time that systemd would start it: a
+/// token locks itself.
 #[test]
 fn wrong_pin_is_refused_at_the_start_and_tried_once() {
     let (stage, spy) = Stage::with_spied_token("127.0.0.1:9".parse().unwrap(), Key::P256);
     crate::harness::softhsm::write_pin(stage.scratch.path(), "000000");
-    refuses_to_start(&stage, "pin");
+    refuses_to_start_with(&stage, "pin", NEVER_RESTARTED);
     assert_eq!(spy.calls("C_Login"), 2, "one for check, one for serve");
 }
 

@@ -49,6 +49,11 @@ impl RefusedPins {
         lock(&REFUSED).known.contains(pin)
     }
 
+    /// Whether this process knows of any PIN that was refused.
+    pub fn any() -> bool {
+        !lock(&REFUSED).known.is_empty()
+    }
+
     /// Has this process know that a PIN was refused.
     pub fn add(pin: PinAtToken) {
         lock(&REFUSED).refuse(pin);

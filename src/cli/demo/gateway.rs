@@ -12,7 +12,7 @@ use crate::config;
 pub fn start(file: &Path) -> Result<Gateway, String> {
     match config::examine(file) {
         (Some(config), faults) if faults.is_empty() => {
-            Gateway::start(&config).map_err(|faults| config::render(file, &faults))
+            Gateway::start(&config).map_err(|not| config::render(file, &not.faults))
         }
         (_, faults) => Err(config::render(file, &faults)),
     }
