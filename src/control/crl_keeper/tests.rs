@@ -292,7 +292,10 @@ fn change_of_one_list_has_the_deltas_read_again_and_nothing_for_ever() {
             ..Made::default()
         };
         let file = folder.path().join(name);
-        fs::write(&file, made.signed_by(ca)).unwrap();
+        // In one go: the keeper may be looking for the first time just now.
+        let whole = folder.path().join("whole");
+        fs::write(&whole, made.signed_by(ca)).unwrap();
+        fs::rename(&whole, &file).unwrap();
         file
     };
     let [one, other] = &cas;
