@@ -126,7 +126,7 @@ impl std::error::Error for OpenFault {}
 /// Whether a token has refused a PIN to this process, or to one of its signer processes: whoever
 /// starts the process anew would have that PIN tried once more.
 pub fn has_pin_been_refused() -> bool {
-    pin::RefusedPins::any()
+    pin::any_is_refused()
 }
 
 /// A private key that signs and cannot be read.

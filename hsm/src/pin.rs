@@ -1,19 +1,18 @@
 //! User PINs: read where they lie, wiped after use, and never tried again once refused.
 
+mod fingerprint;
 mod leave;
 mod source;
 
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use aws_lc_rs::hmac;
 use cryptoki::types::AuthPin;
 
 use crate::OpenFault;
 
-pub use leave::{
-    Fingerprint, Gatekeeper, LOGIN_WAIT, Leave, Outcome, PinAtToken, RefusedPins, Try,
-};
+pub use fingerprint::{Fingerprint, lend_key, take_key};
+pub use leave::{Gatekeeper, LOGIN_WAIT, Leave, Outcome, PinAtToken, Try, any_is_refused};
 pub use source::{END_THE_LINE, descriptor};
 
 static GATEKEEPER: OnceLock<Gatekeeper> = OnceLock::new();
@@ -34,6 +33,8 @@ pub enum Answer {
     Standing,
     /// With the token's word for it.
     Refused(String),
+    /// Nothing: the token is not there.
+    NotReached(OpenFault),
 }
 
 /// Tries the PIN in `file` on the token with this serial number, once: never one that was refused.
@@ -51,17 +52,13 @@ pub fn try_once(
              ones lock the token for good",
         )
     };
-    let key = RefusedPins::of_this_process()?.key;
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), pin.as_bytes());
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(tag.as_ref());
     let tried = PinAtToken {
         serial: serial.to_owned(),
-        fingerprint,
+        fingerprint: fingerprint::of(&pin)?,
     };
     let _alone = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
     let leave = match GATEKEEPER.get() {
-        _ if RefusedPins::has(&tried) => Leave::Refused,
+        _ if leave::is_refused(&tried) => Leave::Refused,
         Some(gatekeeper) => (gatekeeper.ask)(&tried).map_err(|error| {
             OpenFault::new(
                 format!("nobody says whether a PIN may be tried: {error}"),
@@ -86,7 +83,7 @@ pub fn try_once(
                     file.display()
                 ),
                 "see why the token does not answer logins. A PIN that may be wrong is tried once \
-                 more at once, then after a minute and ever more seldom, up to an hour, lest it \
+                 more at once, then after a while and ever more seldom, up to an hour, lest it \
                  lock the token; one that is corrected in its file is tried at once",
             ));
         }
@@ -96,10 +93,11 @@ pub fn try_once(
         Ok(Answer::Taken) => Outcome::Taken,
         Ok(Answer::Standing) => Outcome::Standing,
         Ok(Answer::Refused(_)) => Outcome::Refused,
+        Ok(Answer::NotReached(_)) => Outcome::NotReached,
         Err(_) => Outcome::Failed,
     };
     if outcome == Outcome::Refused {
-        RefusedPins::add(tried.clone());
+        leave::refuse(tried.clone());
     }
     if let Some(gatekeeper) = GATEKEEPER.get()
         && let Err(error) = (gatekeeper.tell)(&tried, outcome)
@@ -109,5 +107,6 @@ pub fn try_once(
     match answer? {
         Answer::Taken | Answer::Standing => Ok(()),
         Answer::Refused(why) => Err(refused(&why)),
+        Answer::NotReached(fault) => Err(fault),
     }
 }

@@ -224,10 +224,24 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
                 | RvError::PinLocked),
                 _,
             )) => Ok(pin::Answer::Refused(format!("{why:?}"))),
-            Err(e) => Err(OpenFault::new(
-                format!("login to the token failed: {e}"),
-                "check the token with pkcs11-tool --login --list-objects",
-            )),
+            Err(e) => {
+                let fault = OpenFault::new(
+                    format!("login to the token failed: {e}"),
+                    "check the token with pkcs11-tool --login --list-objects",
+                );
+                match e {
+                    // Before anything was asked of it. What is lost on the way may have arrived.
+                    Error::Pkcs11(
+                        RvError::TokenNotPresent
+                        | RvError::TokenNotRecognized
+                        | RvError::SlotIdInvalid
+                        | RvError::SessionHandleInvalid
+                        | RvError::CryptokiNotInitialized,
+                        _,
+                    ) => Ok(pin::Answer::NotReached(fault)),
+                    _ => Err(fault),
+                }
+            }
         }
     })
 }

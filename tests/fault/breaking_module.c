@@ -3,7 +3,8 @@
  * a signature aborts, writes to no memory, finds no memory, or never returns (the latter two, if
  * one is named, of one token); sessions with the token that it names are not opened, or that never
  * returns, or returns when it is whole again; PINs are refused, slowly, or as soon as a signature has lost the login; or a login takes
- * its time, or does not return. Each login of the latter three is written down. */
+ * its time, does not return, or ends with the code that is named. Each login of the latter four is
+ * written down. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -105,7 +106,8 @@ static rv breaking_login(unsigned long session, unsigned long user, unsigned cha
     char about[LABEL_LENGTH];
     int how = order(about, sizeof about);
     int slow = how == 'w' && is_with(session, about);
-    if ((slow || how == 'p' || how == 'l' || how == 'x') && !write_down())
+    if ((slow || how == 'p' || how == 'l' || how == 'x' || how == 'e')
+        && !write_down())
         return GENERAL_ERROR;
     if (slow)
         usleep(4000000);
@@ -113,6 +115,8 @@ static rv breaking_login(unsigned long session, unsigned long user, unsigned cha
         usleep(1500000);
     if (how == 'p' || how == 'l')
         return PIN_INCORRECT;
+    if (how == 'e')
+        return strtoul(about, NULL, 10);
     while (how == 'x') {
         usleep(10000);
         how = order(about, sizeof about);

@@ -28,6 +28,8 @@ pub enum How {
     LogsInSlowlyTo(&'static str),
     /// A login does not return until it is whole; each is counted.
     HangsToLogIn,
+    /// A login ends with this code, without another word; each is counted.
+    LoginsEndWith(u32),
     /// After a second and a half, in sessions that take their time to be opened; each is counted.
     RefusesPins,
 }
@@ -71,6 +73,7 @@ impl BreakingModule {
             How::LosesLogins => "lose".to_owned(),
             How::LogsInSlowlyTo(token) => format!("wait {token}"),
             How::HangsToLogIn => "xlogin".to_owned(),
+            How::LoginsEndWith(code) => format!("end {code}"),
             How::RefusesPins => "pins".to_owned(),
         };
         // As a whole: it may be read at any time.

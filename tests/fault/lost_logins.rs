@@ -6,13 +6,18 @@ use std::time::Duration;
 use crate::breaking_module::{BreakingModule, How};
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
-use crate::harness::softhsm::{LABEL, PIN};
+use crate::harness::softhsm::{LABEL, PIN, Token};
 use crate::harness::stage::{House, Stage};
-use crate::harness::wait_until;
+use crate::harness::{run_well, wait_until};
 use crate::two_tokens::{self, BACK, OTHER, kill_signer, serves, serves_within};
 
-/// A house whose only key in a token is the server's.
 fn house() -> (House, BreakingModule) {
+    let (house, module, _token) = house_and_token();
+    (house, module)
+}
+
+/// A house whose only key in a token is the server's.
+fn house_and_token() -> (House, BreakingModule, Token) {
     let origin = Origin::start();
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     let module = BreakingModule::around(&token.module, stage.scratch.path());
@@ -26,7 +31,7 @@ fn house() -> (House, BreakingModule) {
         stage,
     };
     assert!(serves(&house));
-    (house, module)
+    (house, module, token)
 }
 
 /// Whoever logs in again in the middle of a signature asks as well, and says what came of it.
@@ -61,6 +66,20 @@ fn login_that_is_under_way_is_let_come_to_its_end_where_a_signature_hangs() {
     assert_eq!(module.logins(), 1, "{}", house.gateway.log());
 }
 
+/// However long it takes: it may be about to be refused. The token took this PIN before, which says
+/// nothing of whether it does still.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_whose_login_does_not_end_is_tried_by_nobody_else() {
+    let (house, module) = house();
+    module.breaks(How::HangsToLogIn);
+    kill_signer(&house);
+    std::thread::sleep(Duration::from_secs(25));
+    assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+    module.is_whole();
+    serves_within(&house, 2 * BACK);
+}
+
 /// Once more at once, for a token that was started again in the middle of it, and then seldom: the
 /// token has never taken this PIN.
 #[test]
@@ -72,12 +91,49 @@ fn login_that_nobody_hears_of_is_tried_once_more_and_then_seldom() {
     let pin_file = pin_file.trim_matches('"');
     std::fs::write(pin_file, "99999999").expect("our own file");
     kill_signer(&house);
-    std::thread::sleep(Duration::from_secs(35));
-    assert_eq!(module.logins(), 2, "{}", house.gateway.log());
+    for tried in 1..=2 {
+        wait_until("a login", || module.logins() == tried);
+        kill_signer(&house);
+    }
     house
         .gateway
         .await_log("has not been heard what became of the last logins");
+    std::thread::sleep(5 * BACK);
+    assert_eq!(module.logins(), 2, "{}", house.gateway.log());
     std::fs::write(pin_file, PIN).expect("our own file");
+    module.is_whole();
+    serves_within(&house, 2 * BACK);
+}
+
+const TOKEN_NOT_PRESENT: u32 = 0xE0;
+const FUNCTION_FAILED: u32 = 6;
+
+/// It may be a refusal, put badly.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn login_that_fails_without_a_reason_is_tried_once_more_and_then_seldom() {
+    let (house, module) = house();
+    module.breaks(How::LoginsEndWith(FUNCTION_FAILED));
+    kill_signer(&house);
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(module.logins(), 2, "{}", house.gateway.log());
+}
+
+/// And so is a PIN that it has never taken.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_is_away_is_back_at_once() {
+    let (house, module, token) = house_and_token();
+    let changed = "24681012";
+    let mut tool = two_tokens::tool_of(&token, "pkcs11-tool");
+    tool.arg("--module").arg(&token.module);
+    tool.args(["--login", "--pin", PIN, "--change-pin"]);
+    run_well(tool.args(["--new-pin", changed]));
+    let pin_file = house.stage.config.value("tls.key.pin_file");
+    std::fs::write(pin_file.trim_matches('"'), changed).expect("our own file");
+    module.breaks(How::LoginsEndWith(TOKEN_NOT_PRESENT));
+    kill_signer(&house);
+    wait_until("many a login", || module.logins() > 5);
     module.is_whole();
     serves_within(&house, 2 * BACK);
 }

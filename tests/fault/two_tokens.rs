@@ -55,7 +55,7 @@ fn house_by(starter: &[&str], change: impl FnOnce(&mut ConfigText)) -> (House, B
     (house, module)
 }
 
-fn tool_of(token: &Token, name: &str) -> std::process::Command {
+pub fn tool_of(token: &Token, name: &str) -> std::process::Command {
     let mut tool = command(name);
     tool.env("SOFTHSM2_CONF", &token.configuration);
     tool

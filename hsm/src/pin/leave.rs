@@ -5,10 +5,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::OpenFault;
-
-/// HMAC-SHA256 of a PIN, by a key of this gateway's life.
-pub type Fingerprint = [u8; 32];
+use super::Fingerprint;
 
 /// A PIN, as one token is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,77 +15,30 @@ pub struct PinAtToken {
     pub fingerprint: Fingerprint,
 }
 
-/// PINs that tokens have refused: whoever opens a second key in a token, or opens one again, be it
-/// in another signer process, must not spend another try on the same PIN. One that has been
-/// corrected in its file is another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RefusedPins {
-    /// Of the fingerprints; all zero until there is one.
-    pub key: Fingerprint,
-    pub known: Vec<PinAtToken>,
-}
-
 /// More than a gateway has tokens, times the slips of a pen.
 const KNOWN_MAX: usize = 64;
 
-static REFUSED: Mutex<RefusedPins> = Mutex::new(RefusedPins {
-    key: [0; 32],
-    known: Vec::new(),
-});
+/// PINs that tokens have refused, the last first: whoever opens a second key in a token, or opens
+/// one again, be it in another signer process, must not spend another try on the same PIN. One that
+/// has been corrected in its file is another.
+static REFUSED: Mutex<Vec<PinAtToken>> = Mutex::new(Vec::new());
 
-impl RefusedPins {
-    /// What this process knows, with a key.
-    pub fn of_this_process() -> Result<Self, OpenFault> {
-        let mut refused = lock(&REFUSED);
-        refused.have_key()?;
-        Ok(refused.clone())
-    }
+/// Whether this process knows that a PIN was refused.
+pub fn is_refused(pin: &PinAtToken) -> bool {
+    lock(&REFUSED).contains(pin)
+}
 
-    /// Whether this process knows that a PIN was refused.
-    pub fn has(pin: &PinAtToken) -> bool {
-        lock(&REFUSED).known.contains(pin)
-    }
+/// Whether this process knows of any PIN that was refused.
+pub fn any_is_refused() -> bool {
+    !lock(&REFUSED).is_empty()
+}
 
-    /// Whether this process knows of any PIN that was refused.
-    pub fn any() -> bool {
-        !lock(&REFUSED).known.is_empty()
-    }
-
-    /// Has this process know that a PIN was refused.
-    pub fn add(pin: PinAtToken) {
-        lock(&REFUSED).refuse(pin);
-    }
-
-    /// Takes over what another process of the gateway knows, with its key. What this one knows
-    /// beside it stays: others may have said it meanwhile.
-    pub fn learn(self) {
-        let mut held = lock(&REFUSED);
-        if held.key != self.key {
-            *held = self;
-            return;
-        }
-        for pin in self.known.into_iter().rev() {
-            held.refuse(pin);
-        }
-    }
-
-    fn refuse(&mut self, pin: PinAtToken) {
-        if !self.known.contains(&pin) {
-            self.known.truncate(KNOWN_MAX - 1);
-            self.known.insert(0, pin);
-        }
-    }
-
-    fn have_key(&mut self) -> Result<(), OpenFault> {
-        if self.key != [0; 32] {
-            return Ok(());
-        }
-        aws_lc_rs::rand::fill(&mut self.key).map_err(|_| {
-            OpenFault::new(
-                "there are no random numbers",
-                "check the system's random number source",
-            )
-        })
+/// Has this process know that a PIN was refused.
+pub fn refuse(pin: PinAtToken) {
+    let mut refused = lock(&REFUSED);
+    if !refused.contains(&pin) {
+        refused.truncate(KNOWN_MAX - 1);
+        refused.insert(0, pin);
     }
 }
 
@@ -115,7 +65,9 @@ pub enum Outcome {
     Refused,
     /// The process was logged in already: the PIN was not looked at.
     Standing,
-    /// Neither: the token, or the way to it, failed.
+    /// The token was not there to look at it, and the module says so.
+    NotReached,
+    /// The token, or the way to it, failed: it may have looked at the PIN and refused it.
     Failed,
 }
 
@@ -126,17 +78,17 @@ pub struct Gatekeeper {
     pub tell: fn(&PinAtToken, Outcome) -> io::Result<()>,
 }
 
-/// For a login to come to its end. After that it counts as one that nobody hears of.
+/// For a login of a signature to come to its end.
 pub const LOGIN_WAIT: Duration = Duration::from_secs(10);
 /// Tries whose outcome nobody heard, of which the last comes at once: a token that was started
 /// again in the middle of a login is not to be waited for.
 const UNHEARD_AT_ONCE: u32 = 2;
 /// Until the one after those. Doubled with each.
 const UNHEARD_PAUSE: Duration = Duration::from_secs(60);
-/// At most, for a PIN that the token has taken before: it is right, and whoever waits for the token
-/// to answer again waits for this as well.
-const UNHEARD_PAUSE_MAX_TAKEN: Duration = LOGIN_WAIT;
-/// At most, for any other.
+/// The same of a PIN that the token has taken before: it was right then, and whoever waits for the
+/// token to answer again waits for this as well.
+const UNHEARD_PAUSE_TAKEN: Duration = Duration::from_secs(10);
+/// At most.
 const UNHEARD_PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// What is known of the tries of one PIN.
@@ -144,8 +96,8 @@ struct Record {
     pin: PinAtToken,
     /// The token has taken it.
     taken: bool,
-    /// When tries began that nobody has heard of yet.
-    under_way: Vec<Instant>,
+    /// One has begun, and whoever began it is there still.
+    under_way: bool,
     /// Tries since it was last taken that came to no end, or to none that says whether it is right.
     unheard: u32,
     /// When the last try began.
@@ -172,14 +124,14 @@ impl Tries {
             None => Record {
                 pin: pin.clone(),
                 taken: false,
-                under_way: Vec::new(),
+                under_way: false,
                 unheard: 0,
                 last: now,
             },
         };
         let leave = record.leave(now);
         if leave == Leave::Given {
-            record.under_way.push(now);
+            record.under_way = true;
             record.last = now;
         }
         self.records.truncate(KNOWN_MAX - 1);
@@ -188,26 +140,18 @@ impl Tries {
     }
 
     /// `outcome`: None: nobody will hear of it.
-    fn end(&mut self, pin: &PinAtToken, begun: Instant, outcome: Option<Outcome>) {
+    fn end(&mut self, pin: &PinAtToken, outcome: Option<Outcome>) {
         let mut records = self.records.iter_mut();
         let Some(record) = records.find(|record| record.pin == *pin) else {
             return;
         };
-        let mut under_way = record.under_way.iter();
-        // The token has taken it meanwhile from another.
-        let Some(place) = under_way.position(|since| *since == begun) else {
-            return;
-        };
-        record.under_way.remove(place);
+        record.under_way = false;
         match outcome {
             Some(Outcome::Taken) => {
                 record.taken = true;
                 record.unheard = 0;
-                record.under_way.clear();
             }
-            Some(Outcome::Refused | Outcome::Standing) => {}
-            // One that was right a moment ago is not made wrong by a token that is away.
-            Some(Outcome::Failed) if record.taken => {}
+            Some(Outcome::Refused | Outcome::Standing | Outcome::NotReached) => {}
             Some(Outcome::Failed) | None => record.unheard = record.unheard.saturating_add(1),
         }
     }
@@ -215,21 +159,18 @@ impl Tries {
 
 impl Record {
     fn leave(&self, now: Instant) -> Leave {
-        let since = |then: Instant| now.saturating_duration_since(then);
-        if self.under_way.iter().any(|then| since(*then) < LOGIN_WAIT) {
+        if self.under_way {
             return Leave::UnderWay;
         }
-        let silent = u32::try_from(self.under_way.len()).unwrap_or(u32::MAX);
-        let unheard = self.unheard.saturating_add(silent);
-        let Some(more) = unheard.checked_sub(UNHEARD_AT_ONCE) else {
+        let Some(more) = self.unheard.checked_sub(UNHEARD_AT_ONCE) else {
             return Leave::Given;
         };
-        let longest = match self.taken {
-            true => UNHEARD_PAUSE_MAX_TAKEN,
-            false => UNHEARD_PAUSE_MAX,
+        let first = match self.taken {
+            true => UNHEARD_PAUSE_TAKEN,
+            false => UNHEARD_PAUSE,
         };
-        let pause = UNHEARD_PAUSE.saturating_mul(2_u32.saturating_pow(more));
-        match since(self.last) < pause.min(longest) {
+        let pause = first.saturating_mul(2_u32.saturating_pow(more));
+        match now.saturating_duration_since(self.last) < pause.min(UNHEARD_PAUSE_MAX) {
             true => Leave::Unheard,
             false => Leave::Given,
         }
@@ -239,10 +180,12 @@ impl Record {
 static TRIES: Mutex<Tries> = Mutex::new(Tries::new());
 static ENDED: Condvar = Condvar::new();
 
-/// A try of a PIN by a signer process. Dropped, it is one that nobody will hear of.
+/// A try of a PIN by a signer process: under way until that tells of its outcome, or is gone,
+/// however long it takes. Dropped, it is one that nobody will hear of.
 pub struct Try {
     pin: PinAtToken,
-    begun: Instant,
+    /// The end that it has come to.
+    end: Option<Outcome>,
 }
 
 impl Try {
@@ -252,13 +195,13 @@ impl Try {
         let mut tries = lock(&TRIES);
         loop {
             // Looked at under the lock: whoever ends a try makes known first that it was refused.
-            if RefusedPins::has(&pin) {
+            if is_refused(&pin) {
                 return Err(Leave::Refused);
             }
             let begun = now();
             let left = by.saturating_duration_since(begun);
             match tries.begin(&pin, begun) {
-                Leave::Given => return Ok(Self { pin, begun }),
+                Leave::Given => return Ok(Self { pin, end: None }),
                 Leave::UnderWay if !left.is_zero() => {
                     let waited = ENDED.wait_timeout(tries, left);
                     (tries, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -272,23 +215,18 @@ impl Try {
         self.pin == *pin
     }
 
-    pub fn ends(self, outcome: Outcome) {
+    pub fn ends(mut self, outcome: Outcome) {
         if outcome == Outcome::Refused {
-            RefusedPins::add(self.pin.clone());
+            refuse(self.pin.clone());
         }
-        // Once it is dropped there is nothing left to be ended.
-        self.end(Some(outcome));
-    }
-
-    fn end(&self, outcome: Option<Outcome>) {
-        lock(&TRIES).end(&self.pin, self.begun, outcome);
-        ENDED.notify_all();
+        self.end = Some(outcome);
     }
 }
 
 impl Drop for Try {
     fn drop(&mut self) {
-        self.end(None);
+        lock(&TRIES).end(&self.pin, self.end);
+        ENDED.notify_all();
     }
 }
 
@@ -315,15 +253,17 @@ mod tests {
     fn asked_at(tries: &mut Tries, ends: Option<Outcome>, seconds: &[u64]) -> Vec<Leave> {
         let begun = now();
         let ask = |after: &u64| {
-            let at = begun + Duration::from_secs(*after);
-            let leave = tries.begin(&pin(), at);
+            let leave = tries.begin(&pin(), begun + Duration::from_secs(*after));
             if leave == Leave::Given {
-                tries.end(&pin(), at, ends);
+                tries.end(&pin(), ends);
             }
             leave
         };
         seconds.iter().map(ask).collect()
     }
+
+    /// Whatever the token did instead of saying that it does not take it.
+    const UNHEARD: [Option<Outcome>; 2] = [None, Some(Outcome::Failed)];
 
     #[test]
     fn pin_whose_tries_nobody_hears_of_is_tried_once_more_and_then_ever_more_seldom() {
@@ -332,7 +272,7 @@ mod tests {
         let leaves = [
             Given, Given, Unheard, Unheard, Given, Unheard, Unheard, Given, Unheard, Unheard, Given,
         ];
-        for ends in [None, Some(Outcome::Failed)] {
+        for ends in UNHEARD {
             let mut tries = Tries::default();
             assert_eq!(asked_at(&mut tries, ends, &seconds), leaves, "{ends:?}");
         }
@@ -343,35 +283,51 @@ mod tests {
         assert!(often.iter().all(|leave| *leave == Given), "{often:?}");
     }
 
+    /// It may have been changed in the token since.
     #[test]
-    fn pin_that_was_taken_is_soon_tried_again_whatever_became_of_others() {
+    fn pin_that_was_taken_is_tried_again_sooner_and_ever_more_seldom_as_well() {
         use Leave::{Given, Unheard};
-        let mut tries = Tries::default();
-        assert_eq!(asked_at(&mut tries, None, &[0, 0]), [Given, Given]);
-        let taken = asked_at(&mut tries, Some(Outcome::Taken), &[60, 60]);
-        assert_eq!(taken, [Given, Given]);
-        let away = asked_at(&mut tries, Some(Outcome::Failed), &[61, 61, 61, 61]);
-        assert_eq!(away, [Given; 4], "a token that says that it is away");
-        let unheard = asked_at(&mut tries, None, &[100, 100, 100, 109, 110, 119, 120]);
-        let leaves = [Given, Given, Unheard, Unheard, Given, Unheard, Given];
-        assert_eq!(unheard, leaves);
+        for ends in UNHEARD {
+            let mut tries = Tries::default();
+            assert_eq!(asked_at(&mut tries, None, &[0, 0]), [Given, Given]);
+            let taken = asked_at(&mut tries, Some(Outcome::Taken), &[60, 60]);
+            assert_eq!(taken, [Given, Given]);
+            let leaves = asked_at(
+                &mut tries,
+                ends,
+                &[100, 100, 100, 109, 110, 129, 130, 169, 170],
+            );
+            let expected = [
+                Given, Given, Unheard, Unheard, Given, Unheard, Given, Unheard, Given,
+            ];
+            assert_eq!(leaves, expected, "{ends:?}");
+        }
     }
 
     #[test]
-    fn try_that_is_under_way_keeps_others_back_and_counts_when_it_takes_too_long() {
+    fn token_that_is_not_there_is_asked_as_often_as_somebody_wants_it() {
+        let mut tries = Tries::default();
+        let away = asked_at(&mut tries, Some(Outcome::NotReached), &[0; 9]);
+        assert_eq!(away, [Leave::Given; 9]);
+        assert_eq!(asked_at(&mut tries, None, &[0; 2]), [Leave::Given; 2]);
+        let standing = asked_at(&mut tries, Some(Outcome::Standing), &[60, 60]);
+        assert_eq!(
+            standing,
+            [Leave::Given, Leave::Unheard],
+            "it was not looked at"
+        );
+    }
+
+    /// A refusal that comes late is one as well.
+    #[test]
+    fn try_that_is_under_way_keeps_others_back_for_as_long_as_it_takes() {
         let mut tries = Tries::default();
         let begun = now();
         let at = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(tries.begin(&pin(), at(0)), Leave::Given);
         assert_eq!(tries.begin(&pin(), at(9)), Leave::UnderWay);
-        assert_eq!(tries.begin(&pin(), at(10)), Leave::Given);
-        assert_eq!(tries.begin(&pin(), at(11)), Leave::UnderWay);
-        assert_eq!(tries.begin(&pin(), at(20)), Leave::Unheard);
-        tries.end(&pin(), at(0), Some(Outcome::Taken));
-        assert_eq!(tries.begin(&pin(), at(21)), Leave::Given);
-        tries.end(&pin(), at(10), None);
-        tries.end(&pin(), at(21), Some(Outcome::Standing));
-        let record = &tries.records[0];
-        assert_eq!((record.unheard, record.under_way.len()), (0, 0));
+        assert_eq!(tries.begin(&pin(), at(86_400)), Leave::UnderWay);
+        tries.end(&pin(), Some(Outcome::Taken));
+        assert_eq!(tries.begin(&pin(), at(86_400)), Leave::Given);
     }
 }

@@ -46,8 +46,9 @@ pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
     let pin = File::from(memfd_create("pin", MemfdFlags::CLOEXEC)?);
     fchmod(&pin, Mode::RUSR)?;
     let mut length = 0;
-    through_pipe(&source, PIPE_WAIT, |left| {
-        let moved = splice(&source, None, &pin, None, left, SpliceFlags::NONBLOCK)?;
+    through_pipe(&source, PIPE_WAIT, || {
+        // One at a time: what comes after the end of the line is not waited for.
+        let moved = splice(&source, None, &pin, None, 1, SpliceFlags::NONBLOCK)?;
         length += u64::try_from(moved).unwrap_or_default();
         let mut last = Zeroizing::new([0]);
         if length > 0 {
@@ -70,17 +71,17 @@ fn open(file: &Path) -> io::Result<File> {
         .open(file)
 }
 
-/// Has `step` move octets, at most so many, until it says that a line has ended, or that there are
-/// none any more, or [`PIN_BYTES_MAX`] have come.
+/// Has `step` move an octet until it says that a line has ended, or that there are none any more,
+/// or [`PIN_BYTES_MAX`] have come.
 fn through_pipe(
     pipe: impl AsFd,
     wait: Duration,
-    mut step: impl FnMut(usize) -> rustix::io::Result<(usize, bool)>,
+    mut step: impl FnMut() -> rustix::io::Result<(usize, bool)>,
 ) -> io::Result<()> {
     let by = now() + wait;
     let mut left = PIN_BYTES_MAX;
     while left > 0 {
-        match step(left) {
+        match step() {
             Ok((0, _) | (_, true)) => return Ok(()),
             Ok((moved, false)) => left = left.saturating_sub(moved),
             Err(Errno::INTR) => {}
@@ -139,7 +140,7 @@ fn octets(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         return Ok(text);
     }
     let pipe = source.try_clone()?;
-    through_pipe(&pipe, PIPE_WAIT, |_| {
+    through_pipe(&pipe, PIPE_WAIT, || {
         let mut octet = Zeroizing::new([0]);
         let moved = source.read(octet.as_mut_slice());
         let moved = moved.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
@@ -192,6 +193,10 @@ mod tests {
             assert_eq!(kept(&file), b"1234\n");
         });
         assert_eq!(kept(&file), b"1234\n", "it came once");
+
+        let (file, mut writer) = pipe();
+        writer.write_all(b"5678\nmore").unwrap();
+        assert_eq!(kept(&file), b"5678\n", "and not what comes after");
 
         let (file, mut writer) = pipe();
         writer.write_all(b"5678\nmore").unwrap();

@@ -10,6 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::{Shutdown, shutdown};
+
 use super::wire::{
     Ask, AskMacs, CONTROL_BYTES_MAX, HEARD, LANE_BYTES_MAX, LEAVE_BYTES, Macs, MayTry, OpenKey,
     Opened, Ready, Tried, read_leave, write_answer, write_fault,
@@ -55,32 +57,41 @@ fn begin(control: &Stdin, lacks: Vec<String>) -> io::Result<()> {
     Ok(())
 }
 
-fn desk() -> io::Result<&'static OwnedFd> {
-    Ok(DESK.get().ok_or(io::ErrorKind::NotConnected)?)
+/// Says something on it and hears the answer. Whoever has not heard one does not know to which
+/// question the next would be the answer: nothing is said there any more.
+fn on_the_desk<T>(
+    said: &[u8],
+    heard: &mut [u8],
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> io::Result<T> {
+    let desk = DESK.get().ok_or(io::ErrorKind::NotConnected)?;
+    let answer = socket::tell(desk, said).and_then(|()| {
+        let heard = socket::hear(desk, heard)?;
+        Ok(read(heard).ok_or(io::ErrorKind::InvalidData)?)
+    });
+    if answer.is_err() {
+        let _ = shutdown(desk, Shutdown::Both);
+    }
+    answer
 }
 
 fn ask(pin: &PinAtToken) -> io::Result<Leave> {
     let ask = MayTry { pin: pin.clone() };
-    socket::tell(desk()?, &ask.write())?;
-    let mut leave = [0; LEAVE_BYTES];
-    let leave = socket::hear(desk()?, &mut leave)?;
-    Ok(read_leave(leave).ok_or(io::ErrorKind::InvalidData)?)
+    on_the_desk(&ask.write(), &mut [0; LEAVE_BYTES], read_leave)
 }
 
 fn tell(pin: &PinAtToken, outcome: Outcome) -> io::Result<()> {
     let pin = pin.clone();
-    socket::tell(desk()?, &Tried { pin, outcome }.write())?;
-    let mut heard = [0; HEARD.len()];
-    match socket::hear(desk()?, &mut heard)? {
-        heard if heard == HEARD => Ok(()),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
+    let tried = Tried { pin, outcome }.write();
+    let is_heard = |said: &[u8]| (said == HEARD).then_some(());
+    on_the_desk(&tried, &mut [0; HEARD.len()], is_heard)
 }
 
 fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     let mut packet = vec![0; CONTROL_BYTES_MAX];
     loop {
         let (asked, mut lanes) = socket::take_over(control, &mut packet)?;
+        pin::take_key(lanes.pop().ok_or(io::ErrorKind::InvalidData)?)?;
         let mut take_pin = |pin_file: &mut Vec<u8>| {
             let pin = pin_file.is_empty().then(|| lanes.pop());
             let pin = pin.map(|pin| pin.ok_or(io::ErrorKind::InvalidData));
@@ -114,7 +125,6 @@ fn path(octets: Vec<u8>) -> PathBuf {
 
 /// Asks a secret key, of which nothing is kept.
 fn macs(asked: AskMacs) -> Macs {
-    asked.refused.learn();
     let source = Pkcs11Source {
         module: path(asked.module),
         uri: String::from_utf8_lossy(&asked.uri).into_owned(),
@@ -129,7 +139,6 @@ fn macs(asked: AskMacs) -> Macs {
 
 fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
     let gone = |fault| (SignFault::TokenGone, fault);
-    asked.refused.learn();
     let source = Pkcs11Source {
         module: path(asked.module),
         uri: String::from_utf8_lossy(&asked.uri).into_owned(),

@@ -15,8 +15,8 @@ use rustix::net::{
 
 use super::wire::LANES_MAX;
 
-/// Lanes, and the PIN's.
-const DESCRIPTORS_MAX: usize = LANES_MAX + 1;
+/// Lanes, the PIN's, and that of the key of fingerprints.
+const DESCRIPTORS_MAX: usize = LANES_MAX + 2;
 
 /// Two ends, closed at an exec.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {

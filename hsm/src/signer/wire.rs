@@ -9,7 +9,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::pin::{Fingerprint, Leave, Outcome, PinAtToken, RefusedPins};
+use crate::pin::{Fingerprint, Leave, Outcome, PinAtToken};
 use crate::{KeyKind, Mac, OpenFault, Scheme, SignFault};
 
 /// Of this language. The same binary stands on both sides: another version is a mistake.
@@ -28,7 +28,8 @@ pub struct Ready {
     pub lacks: Vec<String>,
 }
 
-/// A key to be opened. Its lanes come beside it as descriptors, then the PIN's if it is in one.
+/// A key to be opened. Its lanes come beside it as descriptors, then the PIN's if it is in one,
+/// then that of the key of fingerprints.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OpenKey {
     /// Path of the PKCS#11 module.
@@ -41,8 +42,6 @@ pub struct OpenKey {
     pub sessions: u16,
     /// SubjectPublicKeyInfo of the only key that may be served; empty where none is known yet.
     pub identity: Vec<u8>,
-    /// What no signer process may try again.
-    pub refused: RefusedPins,
 }
 
 /// What came of it.
@@ -60,7 +59,7 @@ pub enum Opened {
     },
 }
 
-/// HMACs asked of a secret key, all at once. Beside it comes the PIN's descriptor if it is in one.
+/// HMACs asked of a secret key, all at once. Descriptors come beside it as of [`OpenKey`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct AskMacs {
     /// As of [`OpenKey`].
@@ -68,7 +67,6 @@ pub struct AskMacs {
     pub uri: Vec<u8>,
     pub pin_file: Vec<u8>,
     pub labels: Vec<Vec<u8>>,
-    pub refused: RefusedPins,
 }
 
 /// What came of it.
@@ -145,7 +143,6 @@ impl OpenKey {
         put(&mut out, &self.pin_file);
         out.extend(self.sessions.to_be_bytes());
         put(&mut out, &self.identity);
-        put_refused(&mut out, &self.refused);
         out
     }
 
@@ -157,7 +154,6 @@ impl OpenKey {
             pin_file: from.octets()?.to_vec(),
             sessions: from.number()?,
             identity: from.octets()?.to_vec(),
-            refused: from.refused()?,
         };
         from.end(open)
     }
@@ -221,7 +217,6 @@ impl AskMacs {
         put(&mut out, &self.pin_file);
         out.extend(count(self.labels.len()));
         self.labels.iter().for_each(|label| put(&mut out, label));
-        put_refused(&mut out, &self.refused);
         out
     }
 
@@ -235,7 +230,6 @@ impl AskMacs {
             uri: uri.to_vec(),
             pin_file: pin_file.to_vec(),
             labels,
-            refused: from.refused()?,
         };
         from.end(ask)
     }
@@ -394,10 +388,11 @@ const LEAVES: [Leave; 4] = [
     Leave::UnderWay,
     Leave::Unheard,
 ];
-const OUTCOMES: [Outcome; 4] = [
+const OUTCOMES: [Outcome; 5] = [
     Outcome::Taken,
     Outcome::Refused,
     Outcome::Standing,
+    Outcome::NotReached,
     Outcome::Failed,
 ];
 /// A return code's name.
@@ -471,14 +466,6 @@ fn put(out: &mut Vec<u8>, octets: &[u8]) {
     out.extend(&octets[..end]);
 }
 
-fn put_refused(out: &mut Vec<u8>, refused: &RefusedPins) {
-    out.extend(refused.key);
-    out.extend(count(refused.known.len()));
-    for pin in &refused.known {
-        put_pin(out, pin);
-    }
-}
-
 fn put_pin(out: &mut Vec<u8>, pin: &PinAtToken) {
     put(out, pin.serial.as_bytes());
     out.extend(pin.fingerprint);
@@ -526,13 +513,6 @@ impl<'a> Reader<'a> {
             serial: self.text()?,
             fingerprint: self.fingerprint()?,
         })
-    }
-
-    fn refused(&mut self) -> Option<RefusedPins> {
-        let key = self.fingerprint()?;
-        let known = (0..self.number()?).map(|_| self.pin());
-        let known = known.collect::<Option<_>>()?;
-        Some(RefusedPins { key, known })
     }
 
     fn end<T>(self, value: T) -> Option<T> {

@@ -14,7 +14,7 @@ use super::super::wire::{AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Read
 use super::super::{Launch, environment, socket};
 use super::desk::Desk;
 use super::{OPEN_WAIT, did, now};
-use crate::pin::RefusedPins;
+use crate::pin::lend_key;
 use crate::public::PublicKey;
 use crate::{Mac, OpenFault, Pkcs11Source};
 
@@ -89,10 +89,10 @@ impl Process {
                 None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
             },
             labels: labels.to_vec(),
-            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
         };
         socket::bound(&self.control, OPEN_WAIT)?;
-        let lent: Vec<_> = pin.iter().map(AsFd::as_fd).collect();
+        let pin = pin.iter().map(|pin| pin.as_fd());
+        let lent: Vec<_> = pin.chain([lend_key()?]).collect();
         socket::hand_over(&self.control, &ask.write(), &lent)?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
         let answer = Macs::read(socket::hear(&self.control, &mut packet)?);
@@ -116,10 +116,10 @@ impl Process {
             },
             sessions: u16::try_from(source.sessions).map_err(io::Error::other)?,
             identity: line.identity().map(PublicKey::to_spki).unwrap_or_default(),
-            refused: RefusedPins::of_this_process().map_err(io::Error::other)?,
         };
         socket::bound(&self.control, OPEN_WAIT)?;
-        let lent: Vec<_> = theirs.iter().chain(&line.pin).map(AsFd::as_fd).collect();
+        let lent = theirs.iter().chain(&line.pin).map(AsFd::as_fd);
+        let lent: Vec<_> = lent.chain([lend_key()?]).collect();
         socket::hand_over(&self.control, &ask.write(), &lent)?;
         Ok(ours)
     }

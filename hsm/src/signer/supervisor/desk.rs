@@ -12,7 +12,7 @@ use rustix::net::{Shutdown, shutdown};
 
 use super::super::socket;
 use super::super::wire::{CONTROL_BYTES_MAX, HEARD, MayTry, Tried, write_leave};
-use crate::pin::{Leave, Try};
+use crate::pin::{Leave, Outcome, Try};
 
 /// For another process's try to end, before the answer is that it is under way.
 const OTHERS_WAIT: Duration = Duration::from_millis(200);
@@ -77,7 +77,14 @@ fn serve(socket: &OwnedFd, under_way: &Mutex<Option<Try>>) {
                 }
                 Err(leave) => leave,
             };
-            socket::tell(socket, &write_leave(leave))
+            let told = socket::tell(socket, &write_leave(leave));
+            if told.is_err()
+                && let Some(begun) = lock(under_way).take()
+            {
+                // Whoever has not heard of its leave does not try.
+                begun.ends(Outcome::NotReached);
+            }
+            told
         } else if let Some(Tried { pin, outcome }) = Tried::read(said) {
             match lock(under_way).take() {
                 Some(begun) if begun.is_of(&pin) => begun.ends(outcome),
@@ -97,7 +104,7 @@ fn serve(socket: &OwnedFd, under_way: &Mutex<Option<Try>>) {
 mod tests {
     use super::super::super::wire::{LEAVE_BYTES, read_leave};
     use super::*;
-    use crate::pin::{Outcome, PinAtToken};
+    use crate::pin::PinAtToken;
 
     fn pin(serial: &str) -> PinAtToken {
         PinAtToken {
@@ -146,6 +153,26 @@ mod tests {
         }
         let (_desk, to_it) = desk();
         assert_eq!(ask(&to_it, "unheard"), Some(Leave::Unheard));
+    }
+
+    /// It has waited in vain, and tries nothing.
+    #[test]
+    fn leave_that_nobody_is_there_to_hear_is_no_try() {
+        let (_one, to_one) = desk();
+        for _ in 0..3 {
+            assert_eq!(ask(&to_one, "unknown"), Some(Leave::Given));
+            let (other, to_other) = desk();
+            let may_try = MayTry {
+                pin: pin("unknown"),
+            };
+            socket::tell(&to_other, &may_try.write()).unwrap();
+            drop(to_other);
+            assert!(tell(&to_one, "unknown", Outcome::Standing));
+            while lock(&other.under_way).is_some() || Arc::strong_count(&other.under_way) > 1 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        assert_eq!(ask(&to_one, "unknown"), Some(Leave::Given));
     }
 
     #[test]

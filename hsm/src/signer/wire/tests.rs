@@ -1,12 +1,5 @@
 use super::*;
 
-fn refused() -> RefusedPins {
-    RefusedPins {
-        key: [7; 32],
-        known: vec![pin()],
-    }
-}
-
 fn pin() -> PinAtToken {
     PinAtToken {
         serial: "0011".to_owned(),
@@ -21,7 +14,6 @@ fn open() -> OpenKey {
         pin_file: Vec::new(),
         sessions: 3,
         identity: vec![0x30, 0x00],
-        refused: refused(),
     }
 }
 
@@ -47,7 +39,6 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
         uri: b"pkcs11:token=t8gate".to_vec(),
         pin_file: b"/etc/pin".to_vec(),
         labels: vec![b"one".to_vec(), Vec::new()],
-        refused: refused(),
     };
     let macs = Macs::Said(vec![Mac::new([1; 32]), Mac::new([2; 32])]);
     let no_macs = Macs::Fault(OpenFault::new("what", "cure"));
