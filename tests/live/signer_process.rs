@@ -190,6 +190,27 @@ fn signer_process_ends_with_the_gateway_and_not_before() {
     wait_until("the signer process to end", gone);
 }
 
+/// It knows whether a PIN has been refused, by what says nothing of it without a key.
+#[test]
+fn key_by_which_pins_are_told_apart_is_in_no_memory_of_the_gateway() {
+    let (house, token) = house(Key::P256);
+    crate::harness::softhsm::write_pin(house.stage.scratch.path(), "000000");
+    signal(house.gateway.signer_pid(), "KILL");
+    house.gateway.await_log("it was tried before");
+    let lent = std::fs::read_dir(house.gateway.proc("fd")).expect("our own child");
+    let is_key = |path: &std::path::PathBuf| {
+        let name = std::fs::read_link(path).unwrap_or_default();
+        name.to_string_lossy().contains("memfd:pin-key")
+    };
+    let mut lent = lent.filter_map(|fd| Some(fd.ok()?.path()));
+    let key = lent.find(is_key).expect("one for its signer processes");
+    let key = std::fs::read(key).expect("our own child's");
+    assert_eq!(key.len(), 32);
+    assert!(memory_holds(&house.gateway, b"pkcs11:"), "it was looked at");
+    assert!(!memory_holds(&house.gateway, &key));
+    token.restore_pin();
+}
+
 /// The wrong PIN stands in the file when the process is replaced, again and again.
 #[test]
 fn wrong_pin_is_tried_once_by_all_signer_processes_together() {
