@@ -18,7 +18,7 @@ use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
 use crate::tls::ocsp::{OcspIssuer, Staple};
 use crate::tls::revocation::Revocation;
-use crate::tls::{Terminator, TicketKeys};
+use crate::tls::{ServerCertificate, Terminator, TicketKeys};
 
 /// The snapshot that shards are to adopt, for whoever replaces it and whoever looks for it.
 pub type Current = ArcSwap<Snapshot>;
@@ -27,9 +27,9 @@ pub type Current = ArcSwap<Snapshot>;
 pub struct Snapshot {
     /// The pattern: each shard has its own.
     pub terminator: Arc<Terminator>,
-    /// The server's private keys, in the order of the configuration; the terminator signs with
-    /// them.
-    pub keys: Vec<Arc<PrivateKey>>,
+    /// The server's certificates with their keys, in the order of the configuration: what the
+    /// terminator shows and signs with.
+    pub certificates: Vec<ServerCertificate>,
     /// When the first of the server's certificates ends.
     pub certificate_not_after: UnixSeconds,
     /// The CAs that clients' certificates come from, each once.
@@ -87,6 +87,11 @@ pub struct Responder {
 }
 
 impl Snapshot {
+    /// The server's private keys, in the order of the configuration.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<PrivateKey>> {
+        self.certificates.iter().map(|certificate| &certificate.key)
+    }
+
     /// Whether a token that was verified under one of the two gives the same under the other.
     pub fn takes_same_tokens_as(&self, other: &Self) -> bool {
         self.issuers.same_as(&other.issuers) && self.clients_by_id == other.clients_by_id

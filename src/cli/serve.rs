@@ -545,7 +545,7 @@ fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<Sign
     let queued_max = config.limits.signatures_queued_max;
     // The issuer's key, which may be in a token too, is of P-256.
     let takes_long = |key: &Arc<PrivateKey>| key.in_token() && key.kind() != KeyKind::P256;
-    let rank = match snapshot.keys.iter().any(takes_long) {
+    let rank = match snapshot.keys().any(takes_long) {
         true => Rank::BehindShards,
         false => Rank::Equal,
     };

@@ -139,13 +139,23 @@ pub(super) fn fault<T>(
 pub struct Running<'r> {
     pub config: &'r Config,
     pub snapshot: &'r Snapshot,
+    pub stays: Stays,
+}
+
+/// What takes a restart and goes on as it is until then, whatever has become of its files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stays {
+    /// What the gateway shows of itself in a handshake.
+    pub certificates: bool,
+    /// The embedded issuer's key.
+    pub issuer_key: bool,
 }
 
 impl<'r> Running<'r> {
     /// The server key of this source, where one is open.
     fn key(self, source: &KeySource) -> Option<&'r Arc<PrivateKey>> {
         let place = self.config.tls.keys().position(|known| known == source)?;
-        self.snapshot.keys.get(place)
+        self.snapshot.keys().nth(place)
     }
 }
 
@@ -185,7 +195,7 @@ pub fn load(
         terminator: Arc::new(terminator),
         staples: shown.staples,
         responders,
-        keys: keys(shown.certificates),
+        certificates: shown.certificates,
         certificate_not_after: shown.not_after,
         anchors: anchors.into(),
         ticket_keys: shown.tickets.keys,
@@ -200,11 +210,6 @@ pub fn load(
         deadlines: config.deadlines,
     });
     (snapshot, report)
-}
-
-fn keys(certificates: Vec<ServerCertificate>) -> Vec<Arc<PrivateKey>> {
-    let keys = certificates.into_iter().map(|certificate| certificate.key);
-    keys.collect()
 }
 
 fn terminator(
@@ -362,18 +367,18 @@ fn own_issuer(
     running: Option<Running<'_>>,
     report: &mut Report,
 ) -> Option<(Arc<Issuer>, IssuerRules)> {
-    let open = running
-        .filter(|running| {
-            let before = running.config.oauth.as_ref();
-            before.is_some_and(|before| before.key.value == oauth.key.value)
-        })
-        .and_then(|running| running.snapshot.issuer.as_ref())
-        .filter(|issuer| issuer.signing_key().in_token());
+    let open = running.and_then(|running| {
+        let before = running.config.oauth.as_ref();
+        before.filter(|before| before.key.value == oauth.key.value)?;
+        let issuer = running.snapshot.issuer.as_ref()?;
+        let goes_on = running.stays.issuer_key || issuer.signing_key().in_token();
+        goes_on.then_some(issuer)
+    });
     let (name, audience) = (oauth.issuer.value.clone(), oauth.audience.clone());
     let lifetime = oauth.token_lifetime;
     let made = match open {
         Some(issuer) => {
-            report.note("issuer key", Ok(((), "in token, as before".to_owned())));
+            report.note("issuer key", Ok(((), "as before".to_owned())));
             issuer.again(name, audience, lifetime, &config.clients)
         }
         None => {

@@ -222,8 +222,7 @@ pub fn keys_in_tokens(snapshot: &Snapshot) -> Vec<(Signs, Arc<PrivateKey>)> {
     let own = snapshot.issuer.as_ref().map(|issuer| issuer.signing_key());
     let own = own.map(|key| (Signs::Grant, key));
     let keys = snapshot
-        .keys
-        .iter()
+        .keys()
         .map(|key| (Signs::Handshake, key))
         .chain(own);
     let in_tokens = keys.filter(|(_, key)| key.in_token());

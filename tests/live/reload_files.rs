@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::harness::client::HOST;
+use crate::harness::gateway::ConfigText;
+use crate::harness::mint::{self, Algorithm, Mint};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::responder::Database;
@@ -136,29 +139,38 @@ fn client_is_taken_out_although_the_file_of_a_list_or_of_a_status_is_away() {
     assert_eq!(said(&house, REFUSED), 0, "{}", house.gateway.log());
 }
 
-/// There are no threads that wait for a token. What is said of the certificate for that key would
-/// fit no other, and is no reason to keep whom the same change takes out.
-#[test]
-fn client_is_taken_out_although_the_first_key_in_a_token_takes_a_restart() {
-    const OTHER: &str = "other.example";
+/// A house with its key in a file, and a token that it may come to use.
+fn beside_a_token(watch: &str) -> (House, Token) {
     let mut token = None;
-    let mut house = house(ON_SIGNAL, |stage| {
+    let house = house(watch, |stage| {
         let made = Token::generate(stage.scratch.path(), Key::P256);
         let configuration = made.configuration.display().to_string();
         let softhsm = ("SOFTHSM2_CONF".to_owned(), configuration);
         stage.environment.push(softhsm);
         token = Some(made);
     });
-    let token = token.expect("made above");
+    (house, token.expect("made above"))
+}
+
+fn name_key(config: &mut ConfigText, section: &str, token: &Token) {
+    config.set_text(&format!("{section}.key.module"), token.module.display());
+    config.set_text(&format!("{section}.key.uri"), &token.uri);
+    config.set_text(&format!("{section}.key.pin_file"), token.pin_file.display());
+}
+
+/// There are no threads that wait for a token. What is said of the certificate for that key would
+/// fit no other, and is no reason to keep whom the same change takes out.
+#[test]
+fn client_is_taken_out_although_the_first_key_in_a_token_takes_a_restart() {
+    const OTHER: &str = "other.example";
+    let (mut house, token) = beside_a_token(ON_SIGNAL);
     let next = token.certificate(&house.stage.operator_ca, &Leaf::server(OTHER));
     let status = house.stage.scratch.write("next.ocsp", "a status");
     let dialer = house.stage.dialer(&house.stage.globex);
     let mut globex = dialer.connect(house.gateway.address).expect("a handshake");
     rewrite(&mut house, |config| {
         config.unset("tls.key.file");
-        config.set_text("tls.key.module", token.module.display());
-        config.set_text("tls.key.uri", &token.uri);
-        config.set_text("tls.key.pin_file", token.pin_file.display());
+        name_key(config, "tls", &token);
         config.set_text("tls.certificate", next.path.display());
         config.set_text("tls.ocsp.file", status.display());
         config.set("listen.server_names", &format!("[{OTHER:?}]"));
@@ -169,4 +181,51 @@ fn client_is_taken_out_although_the_first_key_in_a_token_takes_a_restart() {
     assert!(globex.closed(), "kept");
     house.gateway.await_log("the first key in a token");
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// Nobody needs what is no longer named: what is shown until the restart is as it was.
+#[test]
+fn client_is_taken_out_although_the_files_are_gone_of_a_key_that_serves_until_the_restart() {
+    let (mut house, token) = beside_a_token(ON_SIGNAL);
+    let old = ["tls.certificate", "tls.key.file"].map(|key| house.stage.config.value(key));
+    let next = token.certificate(&house.stage.operator_ca, &Leaf::server(HOST));
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a handshake");
+    rewrite(&mut house, |config| {
+        config.unset("tls.key.file");
+        name_key(config, "tls", &token);
+        config.set_text("tls.certificate", next.path.display());
+    });
+    reload(&house);
+    for file in old {
+        std::fs::remove_file(file.trim_matches('"')).expect("our own file");
+    }
+    take_globex_out(&mut house);
+    reload(&house);
+    assert!(globex.closed(), "kept");
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// Without them no token would be taken until the restart. Their files are looked at still.
+#[test]
+fn issuers_go_on_until_the_restart_that_the_key_takes_which_is_to_take_their_place() {
+    let (mut house, token) = beside_a_token(EVERY);
+    rewrite(&mut house, |config| {
+        name_key(config, "oauth", &token);
+        config.set_text("oauth.issuer", format!("https://{HOST}"));
+        let registered = "tls_client_auth_san_dns = \"scs.acme.example\"\nscopes = [\"3gpp-nidd\"]";
+        config.extend_table("client", 0, registered);
+        config.without_tables("issuer");
+    });
+    wait_until("the reload", || said(&house, APPLIED) > 0);
+    house.gateway.await_log("the first key in a token");
+    let (mut client, token) = (house.client(), house.token());
+    assert_eq!(client.get(PATH, &token).status, 200);
+    let second = Mint::new(Algorithm::Es256, "second");
+    mint::write_jwks(house.stage.scratch.path(), &[&second]);
+    wait_until("the token to be refused", || {
+        client.get(PATH, &token).status == 401
+    });
+    let token = second.good(&house.stage.claims());
+    assert_eq!(client.get(PATH, &token).status, 200);
 }

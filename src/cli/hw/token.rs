@@ -31,7 +31,7 @@ pub(super) fn measure(config: &Config) -> Result<Vec<Rate>, String> {
         let faults = faults.map(|fault| format!("{}: {}", fault.key, fault.what));
         return Err(faults.collect::<Vec<_>>().join("; "));
     };
-    let Some(key) = snapshot.keys.first() else {
+    let Some(key) = snapshot.keys().next() else {
         return Ok(Vec::new());
     };
     let mut rates = vec![rate(key, 1)?];

@@ -126,6 +126,15 @@ pub(super) fn load(
     running: Option<Running<'_>>,
     report: &mut Report,
 ) -> Option<Own> {
+    let stays = running.filter(|running| running.stays.certificates);
+    if let Some(Running { snapshot, .. }) = stays {
+        return Some(Own {
+            certificates: snapshot.certificates.clone(),
+            not_after: snapshot.certificate_not_after,
+            tickets: super::tickets::load(config, now, running, report)?,
+            staples: snapshot.staples.clone(),
+        });
+    }
     let mut found = Vec::new();
     let mut all = true;
     for written in all_written(config) {

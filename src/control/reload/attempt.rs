@@ -12,9 +12,9 @@ use std::time::Duration;
 use super::lists::{self, Lists, Sources};
 use super::{Stamps, stamp};
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::{self, Config, Fault, KeySource, Partner, Tls};
+use crate::config::{self, Config, Fault, IssuerKeys, KeySource, Partner, Tls};
 use crate::control::crl_keeper::CrlKeeper;
-use crate::control::load::{self, Running};
+use crate::control::load::{self, Running, Stays};
 use crate::io::cpu;
 use crate::peer::Client;
 use crate::snapshot::Snapshot;
@@ -159,10 +159,11 @@ impl Ground {
                 of_tokens_only: false,
             });
         };
-        let (config, restart) = to_apply(&self.config, written);
+        let (config, restart, stays) = to_apply(&self.config, written);
         let running = Running {
             config: &self.config,
             snapshot: &self.before,
+            stays,
         };
         let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
         if self.again && faults.is_empty() && report.is_of_tokens_only() {
@@ -194,8 +195,9 @@ impl Ground {
     }
 }
 
-/// The configuration as it can come into force beside what runs, and the keys that cannot.
-fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
+/// The configuration as it can come into force beside what runs, the keys that cannot, and what of
+/// it is not to be read again for that.
+fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>, Stays) {
     let mut restart = Vec::new();
     macro_rules! kept {
         ($($key:literal: $($field:ident).+;)*) => {$(
@@ -230,24 +232,25 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>) {
         "limits.audit_records_max": limits.audit_records_max;
         "deadlines.signature": deadlines.signature;
     }
-    restart.extend(with_threads_of(running, &mut written).map(str::to_owned));
+    let (said, stays) = with_threads_of(running, &mut written);
+    restart.extend(said.map(str::to_owned));
     let clients = std::mem::take(&mut written.clients);
     let (clients, unknown) = in_their_places(&running.clients, clients, &written.partners);
     written.clients = clients;
     restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
-    (written, restart)
+    (written, restart, stays)
 }
 
 /// Keys in tokens have threads that wait for them, which are there from the start. Puts back what
 /// has none, or says that others would be wanted.
-fn with_threads_of(running: &Config, written: &mut Config) -> Option<&'static str> {
+fn with_threads_of(running: &Config, written: &mut Config) -> (Option<&'static str>, Stays) {
+    let mut stays = Stays::default();
     if let (Some(before), Some(wanted)) = (running.signing_threads(), written.signing_threads()) {
         let what = "tls.key.sessions, oauth.key.sessions: how many threads sign";
-        return (before != wanted).then_some(what);
+        return ((before != wanted).then_some(what), stays);
     }
-    written.signing_threads()?;
-    if running.signing_threads().is_some() {
-        return None;
+    if written.signing_threads().is_none() || running.signing_threads().is_some() {
+        return (None, stays);
     }
     let in_token = |key: &KeySource| matches!(key, KeySource::Pkcs11 { .. });
     if written.tls.keys().any(in_token) {
@@ -258,12 +261,29 @@ fn with_threads_of(running: &Config, written: &mut Config) -> Option<&'static st
         };
         written.listen.server_names = running.listen.server_names.clone();
         written.listen.any_server_name = running.listen.any_server_name;
+        stays.certificates = true;
     }
     let own = written.oauth.as_ref();
     if own.is_some_and(|own| in_token(&own.key.value)) {
         written.oauth = running.oauth.clone();
+        stays.issuer_key = true;
+        if written.oauth.is_none() && written.issuers.is_empty() {
+            // It was to take their place: without them no token would be taken until the restart.
+            go_on_with_issuers_of(running, written);
+        }
     }
-    Some("tls.key, oauth.key: the first key in a token, and what goes with it")
+    let what = "tls.key, oauth.key: the first key in a token, and what goes with it";
+    (Some(what), stays)
+}
+
+/// Their files are read and looked at as before. They stand in no line of what is written.
+fn go_on_with_issuers_of(running: &Config, written: &mut Config) {
+    written.issuers = running.issuers.clone();
+    for issuer in &mut written.issuers {
+        (issuer.name.line, issuer.keys.line) = (0, 0);
+        let (IssuerKeys::Jwks(file) | IssuerKeys::Pem { file, .. }) = &issuer.keys.value;
+        written.files.push(file.clone());
+    }
 }
 
 /// The written clients in the places that the running ones have, by which counters and records
