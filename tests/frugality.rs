@@ -86,8 +86,9 @@ fn warm_request_allocates_nothing() {
     let address = harness::free_address();
     text.set_text("listen.address", address);
     let file = harness::gateway::write(stage.scratch.path(), &text);
-    let config = t8gate::config::read(&file).expect("a good configuration");
-    let gateway = Gateway::start(&config).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let (config, _, read) = t8gate::control::reload::examine(&file);
+    let config = config.expect("a good configuration");
+    let gateway = Gateway::start(&config, read).unwrap_or_else(|faults| panic!("{faults:?}"));
     let dialer = harness::client::Dialer::new(
         &stage.operator_ca.der,
         Some(&stage.acme),

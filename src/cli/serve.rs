@@ -21,7 +21,7 @@ use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{CrlCounts, CrlFrom, CrlKeeper};
 use crate::control::load::{self, Report};
 use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
-use crate::control::reload::{Reloader, Reloads};
+use crate::control::reload::{self, Reloader, Reloads, Stamps};
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
 use crate::control::{reporter, revocation};
@@ -46,8 +46,8 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 /// Serves until a signal: 0 after an orderly end; [`EXIT_CONFIGURATION`] when it cannot start until
 /// the operator has mended something; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
-    let examined = config::examine(file);
-    if let (Some(config), _) = &examined {
+    let (config, faults, read) = reload::examine(file);
+    if let Some(config) = &config {
         // The process that faces the internet never maps a token's module or PIN.
         hsm::signer::keep_apart(hsm::signer::Launch {
             program: "/proc/self/exe".into(),
@@ -55,7 +55,7 @@ pub fn main(file: &Path) -> ExitCode {
             sign_within: config.deadlines.signature,
         });
     }
-    let config = match examined {
+    let config = match (config, faults) {
         (Some(config), faults) if faults.is_empty() => config,
         (config, mut faults) => {
             // All in one report: also what would have been in the way of this one.
@@ -79,7 +79,7 @@ pub fn main(file: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match Gateway::start(&config) {
+    match Gateway::start(&config, read) {
         Ok(mut gateway) => match gateway.run_until_told(signals) {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -179,11 +179,12 @@ struct AdminThread {
 }
 
 impl Gateway {
-    /// Starts all shards, or none.
+    /// Starts all shards, or none. The configuration was `read` from these files
+    /// ([`reload::examine`]).
     ///
     /// # Errors
     /// What is in the way.
-    pub fn start(config: &Config) -> Result<Self, NotStarted> {
+    pub fn start(config: &Config, read: Stamps) -> Result<Self, NotStarted> {
         let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let mut faults = obstacles(config, &report);
@@ -204,7 +205,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
-        let started = start_shards(config, &snapshot, from, &draining);
+        let started = start_shards((config, read), &snapshot, from, &draining);
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
@@ -413,7 +414,7 @@ fn check_descriptors(config: &Config) {
 }
 
 fn start_shards(
-    config: &Config,
+    (config, read): (&Config, Stamps),
     snapshot: &Arc<Snapshot>,
     lists: Vec<CrlFrom>,
     draining: &Arc<AtomicBool>,
@@ -517,7 +518,7 @@ fn start_shards(
     };
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
     let reloader = Reloader::new(
-        config.clone(),
+        (config.clone(), read),
         current,
         reloads,
         certificate_not_after,

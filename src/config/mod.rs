@@ -12,12 +12,13 @@ mod cpus;
 mod fault;
 mod files;
 mod read;
+pub mod regular_file;
 mod section;
 mod value;
 
 pub use fault::render;
 pub use files::{NamedFile, is_closed};
-pub use read::{add, examine, examine_again, read};
+pub use read::{add, examine, examine_again, examine_first, read};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file
 /// that does not parse, a key that is not in the token) can still be reported with its place.

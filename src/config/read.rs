@@ -1,6 +1,6 @@
 //! The configuration as written to the configuration as meant, all faults in one report.
 
-use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::cpus::{Cpus, show as show_cpus};
 use super::fault::place;
 use super::files::{FileKind, NamedFile};
+use super::regular_file::{self, NotOpened};
 use super::section::{Report, Section};
 use super::value::{
     Wrong, address, boolean, count, duration, host_name, huge_pages, rate, show_duration, size,
@@ -42,12 +43,22 @@ pub fn read(file: &Path) -> Result<Config, Vec<Fault>> {
 /// Like [`read`], for whoever looks for further faults: what could be read, and all that is wrong
 /// with it so far. The configuration is not to be served with while there is a fault.
 pub fn examine(file: &Path) -> (Option<Config>, Vec<Fault>) {
-    examined(file, |_| true)
+    examine_first(file, |_| {})
+}
+
+/// The same for whoever is about to serve: `named` is told the files before any of them is opened.
+pub fn examine_first(
+    file: &Path,
+    mut named: impl FnMut(&NamedFile),
+) -> (Option<Config>, Vec<Fault>) {
+    examined(file, |of_file| {
+        named(of_file);
+        true
+    })
 }
 
 /// The same for whoever serves already. Of a list's or a status's file nothing is said here: its
 /// keeper goes by what is known of it where it is away, and whoever reads it anew judges it.
-/// `named` is told the files before any of them is opened.
 pub fn examine_again(
     file: &Path,
     mut named: impl FnMut(&NamedFile),
@@ -62,17 +73,9 @@ fn examined(
     file: &Path,
     mut is_judged: impl FnMut(&NamedFile) -> bool,
 ) -> (Option<Config>, Vec<Fault>) {
-    let text = match fs::read_to_string(file) {
+    let text = match text_of(file) {
         Ok(text) => text,
-        Err(error) => {
-            let fault = Fault {
-                line: 0,
-                key: String::new(),
-                what: format!("the configuration file cannot be read: {}", error.kind()),
-                cure: "name it with --config; it must be UTF-8, and readable for this user".into(),
-            };
-            return (None, vec![fault]);
-        }
+        Err(fault) => return (None, vec![fault]),
     };
     let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
     let files: Vec<_> = files
@@ -85,6 +88,30 @@ fn examined(
     faults.extend(judged.filter_map(|(_, named)| named.check().err()));
     faults.sort_by_key(place);
     (config, faults)
+}
+
+/// Nothing is waited for: whoever opened a pipe in its place while the gateway serves would never
+/// read a configuration again.
+fn text_of(file: &Path) -> Result<String, Fault> {
+    let fault = |what: String, cure: &str| Fault {
+        line: 0,
+        key: String::new(),
+        what: format!("the configuration file {what}"),
+        cure: cure.to_owned(),
+    };
+    let unreadable = |error: io::Error| {
+        let what = format!("cannot be read: {}", error.kind());
+        let cure = "name it with --config; it must be UTF-8, and readable for this user";
+        fault(what, cure)
+    };
+    let opened = regular_file::open(file).map_err(|why| match why {
+        NotOpened::Kernel(error) => unreadable(error),
+        NotOpened::NotRegular => {
+            let cure = "write it into a file: it is read again while the gateway serves";
+            fault("is not a regular file".to_owned(), cure)
+        }
+    });
+    io::read_to_string(opened?).map_err(unreadable)
 }
 
 /// Adds faults found later. What stands in a line that has one already is its consequence, unless

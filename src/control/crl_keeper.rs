@@ -20,8 +20,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::crl_fetch::{self, Fetched, Validators};
-use super::regular_file::{self, NotOpened};
 use crate::clock::UnixSeconds;
+use crate::config::regular_file::{self, NotOpened};
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
 use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, IssuerId, Revocation};

@@ -12,7 +12,6 @@ pub mod load;
 pub mod ocsp_fetch;
 pub mod ocsp_keeper;
 pub mod process;
-pub mod regular_file;
 pub mod reload;
 pub mod reporter;
 pub mod revocation;

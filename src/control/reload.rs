@@ -1,11 +1,7 @@
 //! A changed configuration into force: on SIGHUP, or when one of its files has changed. All of it
 //! is built anew, or nothing changes.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,6 +9,8 @@ use std::time::Duration;
 
 use self::attempt::{Attempt, Cause, Ground, Outcome, Prepared, Refused};
 use self::lists::Sources;
+use self::watched::Watched;
+pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
 use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
@@ -28,11 +26,14 @@ const SHARDS_WAIT: Duration = Duration::from_secs(1);
 const TURN_EVERY: Duration = Duration::from_millis(20);
 /// Attempts that wait for what may never come, beside the one that is under way.
 const GIVEN_UP_MAX: usize = 4;
+/// Faults of tokens that are said, each once, while a reload is tried again and again.
+const SAID_MAX: usize = 64;
 
 mod attempt;
 mod lists;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 /// What became of reloads so far, for whoever asks on any thread.
 #[derive(Debug, Default)]
@@ -83,47 +84,40 @@ pub struct Reloader {
     sources: Arc<Sources>,
     /// To be started once there is something to ask.
     ocsp_keeper: OcspKeeper,
-    /// What is looked at: the configuration file, what is in force of the files that it names, and
-    /// those that were named by what was refused since. As of the last reload.
-    stamps: Stamps,
-    /// As of the last look, where that differed.
-    changed: Option<Stamps>,
+    watched: Watched,
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
     retry_at: Option<Millis>,
+    /// What was said of that so far.
+    said: Vec<Fault>,
     under_way: Option<Attempt>,
     /// Given up for newer ones, and not at their ends yet.
     given_up: Vec<JoinHandle<Outcome>>,
-    /// It was said that a reload that was asked for waits for these.
+    /// It was said that the next reload waits for these.
     waits: bool,
 }
 
-/// What tells one content of a file from another; none where it is not there.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
-type Stamps = BTreeMap<PathBuf, Stamp>;
-
 impl Reloader {
-    /// For what has been started with `config`. `certificate_not_after` is told when the server's
-    /// certificate ends, in seconds since 1970. The keeper of statuses ends with this.
+    /// For what has been started with `config`, which was `read` from these files.
+    /// `certificate_not_after` is told when the server's certificate ends, in seconds since 1970.
+    /// The keeper of statuses ends with this.
     pub fn new(
-        config: Config,
+        (config, read): (Config, Stamps),
         current: Arc<Current>,
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
         (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
         now: Millis,
     ) -> Self {
-        let files = std::iter::once(&config.file).chain(&config.files);
-        let stamps = files.map(|file| (file.clone(), stamp(file))).collect();
         Self {
             certificate_not_after,
             crl_keeper,
             sources: Arc::new(Sources::of(&config)),
             ocsp_keeper,
-            stamps,
-            changed: None,
+            watched: Watched::new(read),
             look_at: now,
             retry_at: None,
+            said: Vec::new(),
             under_way: None,
             given_up: Vec::new(),
             waits: false,
@@ -146,51 +140,50 @@ impl Reloader {
         let thread = thread::Builder::new().name("t8gate-reload".to_owned());
         thread.spawn(move || {
             while !ending.load(Ordering::Relaxed) {
-                let is_told = told.load(Ordering::Relaxed);
-                if is_told && self.may_begin() {
-                    told.store(false, Ordering::Relaxed);
-                    self.begin("SIGHUP", false, true);
-                } else {
-                    self.say_that_it_waits(is_told);
-                    self.turn(Millis::now());
-                }
+                self.turn(&told, Millis::now());
                 self.go_on();
             }
         })
     }
 
-    /// Looks at the files if that is due, and reloads where they have changed, or where only tokens
-    /// were in the way. To be called often.
-    fn turn(&mut self, now: Millis) {
-        if self.retry_at.is_some_and(|at| at <= now) {
-            self.begin("a token may be back", true, false);
-        }
-        let Some(every) = self.config.reload.watch else {
+    /// Has everything read again where that is asked for, where files have changed, or where only
+    /// tokens were in the way. To be called often.
+    fn turn(&mut self, told: &AtomicBool, now: Millis) {
+        self.given_up.retain(|thread| !thread.is_finished());
+        let is_told = told.load(Ordering::Relaxed);
+        let due = match is_told {
+            true => Some(("SIGHUP", false)),
+            false => self.due(now),
+        };
+        let Some((why, again)) = due else {
             return;
         };
-        if now < self.look_at || !self.may_begin() {
-            return;
+        // What one waits for may never come, and each has threads.
+        if self.under_way.is_some() && self.given_up.len() >= GIVEN_UP_MAX {
+            return self.say_that_it_waits();
+        }
+        if is_told {
+            told.store(false, Ordering::Relaxed);
+        }
+        self.begin(why, again, is_told);
+    }
+
+    /// Why everything is to be read again, unasked, and whether tokens alone were in the way.
+    fn due(&mut self, now: Millis) -> Option<(&'static str, bool)> {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            return Some(("a token may be back", true));
+        }
+        let every = self.config.reload.watch?;
+        if now < self.look_at {
+            return None;
         }
         self.look_at = now.after(every);
-        let stamps = self.stamps_now();
-        if stamps == self.stamps {
-            self.changed = None;
-        } else if self.changed.as_ref() == Some(&stamps) {
-            self.begin("a file has changed", false, false);
-        } else {
-            self.changed = Some(stamps);
-        }
+        let have_changed = self.watched.have_changed();
+        have_changed.then_some(("a file has changed", false))
     }
 
-    /// Whether there is room for another attempt: what one waits for may never come.
-    fn may_begin(&mut self) -> bool {
-        self.given_up.retain(|thread| !thread.is_finished());
-        self.under_way.is_none() || self.given_up.len() < GIVEN_UP_MAX
-    }
-
-    /// Says, once, that what was asked for has to wait.
-    fn say_that_it_waits(&mut self, waits: bool) {
-        if waits && !self.waits {
+    fn say_that_it_waits(&mut self) {
+        if !self.waits {
             tracing::warn!(
                 under_way = 1 + self.given_up.len(),
                 hint = "see why the tokens or the servers of lists do not answer",
@@ -198,16 +191,15 @@ impl Reloader {
                  them is at its end"
             );
         }
-        self.waits = waits;
+        self.waits = true;
     }
 
     /// Has everything read again. An attempt that is under way is given up: it may wait for a token
     /// or a server, and whoever loses trust by what is written now is not to be let in so long.
     fn begin(&mut self, why: &'static str, again: bool, looking: bool) {
-        // Before the files are read: one that changes meanwhile is read again.
-        self.stamps = self.stamps_now();
-        self.changed = None;
+        self.watched.are_to_be_read();
         self.retry_at = None;
+        self.waits = false;
         let mut cause = Cause {
             why,
             again,
@@ -269,19 +261,8 @@ impl Reloader {
             self.look_now();
         }
         self.note(cause, applied);
-        self.look_at_files_too(files);
-    }
-
-    /// It may name other files now, and so may what was refused: one that was missing may come.
-    fn look_at_files_too(&mut self, named: Stamps) {
-        let in_force = std::iter::once(&self.config.file).chain(&self.config.files);
-        let in_force: Vec<_> = in_force.collect();
-        self.stamps
-            .retain(|file, _| named.contains_key(file) || in_force.contains(&file));
-        for (file, stamp) in named {
-            // Of a file that was looked at already, the older stamp shows any change.
-            self.stamps.entry(file).or_insert(stamp);
-        }
+        // It may name other files now, and so may what was refused: one that was missing may come.
+        self.watched.look_at(files, &self.config);
     }
 
     fn look_now(&self) {
@@ -290,13 +271,19 @@ impl Reloader {
     }
 
     fn note(&mut self, Cause { why, again, .. }: Cause, applied: Result<(), Refused>) {
-        let of_tokens_only = applied
-            .as_ref()
-            .err()
-            .is_some_and(|refused| refused.of_tokens_only);
+        let refused = applied.as_ref().err();
+        let of_tokens_only = refused.is_some_and(|refused| refused.of_tokens_only);
         self.retry_at = of_tokens_only.then(|| Millis::now().after(RETRY_EVERY));
-        if of_tokens_only && again {
-            return;
+        if !again {
+            self.said.clear();
+        }
+        if let Some(refused) = refused.filter(|refused| refused.of_tokens_only) {
+            let is_new = |fault: &&Fault| !self.said.contains(fault);
+            let new: Vec<_> = refused.faults.iter().filter(is_new).cloned().collect();
+            if again && (new.is_empty() || self.said.len() >= SAID_MAX) {
+                return;
+            }
+            self.said.extend(new);
         }
         self.reloads.note(applied.is_ok());
         match applied {
@@ -355,11 +342,6 @@ impl Reloader {
         }
         self.config = Arc::new(config);
     }
-
-    fn stamps_now(&self) -> Stamps {
-        let files = self.stamps.keys();
-        files.map(|file| (file.clone(), stamp(file))).collect()
-    }
 }
 
 /// Waits until no shard goes by a snapshot any more that has been replaced, and no longer than that
@@ -369,16 +351,4 @@ fn await_end(replaced: Arc<Snapshot>) {
     while Arc::strong_count(&replaced) > 1 && Millis::now() < by {
         thread::sleep(TURN_EVERY);
     }
-}
-
-fn stamp(file: &Path) -> Stamp {
-    let metadata = fs::metadata(file).ok()?;
-    Some((
-        metadata.dev(),
-        metadata.ino(),
-        metadata.len(),
-        // Not when it was written last: that it can be read now, or by its owner only, is a change.
-        metadata.ctime(),
-        metadata.ctime_nsec(),
-    ))
 }

@@ -504,6 +504,29 @@ fn reload_that_is_one_too_many_to_wait_is_said_to_and_comes_when_there_is_room()
     assert_eq!(listed.acme_comes(), Ok(200));
 }
 
+#[test]
+fn changed_file_that_has_to_wait_is_said_to_without_a_signal() {
+    let mut listed = Listed::open(|stage, _| {
+        stage.config.set_text("reload.watch", "100ms");
+    });
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let asked = silent.local_addr().expect("it is bound");
+    let mut unanswered = Vec::new();
+    for before in 0..5 {
+        name_only(&mut listed, &url(asked, &format!("# {before}")));
+        unanswered.push(silent.accept().expect("whoever fetches the list"));
+        assert_eq!(said(&listed.house, "is given up for a newer one"), before);
+    }
+    let file = file(&listed.list);
+    name_only(&mut listed, &file);
+    let gateway = &listed.house.gateway;
+    gateway.await_log("all reloads so far wait for tokens or servers");
+    wait_until("the list", || {
+        let refused = listed.globex_comes().err();
+        refused.is_some_and(|why| why.contains("CertificateRevoked"))
+    });
+}
+
 /// What is in force names lists whose files change while a reload waits. They are looked at every
 /// second as well.
 #[test]

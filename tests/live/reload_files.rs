@@ -9,16 +9,18 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::harness::client::HOST;
-use crate::harness::gateway::ConfigText;
+use crate::harness::gateway::{ConfigText, Gateway};
 use crate::harness::mint::{self, Algorithm, Mint};
 use crate::harness::openssl_ca::OpensslCa;
+use crate::harness::origin::Origin;
 use crate::harness::pki::{Key, Leaf};
 use crate::harness::responder::Database;
 use crate::harness::softhsm::Token;
 use crate::harness::stage::{House, PATH, Stage};
-use crate::harness::wait_until;
+use crate::harness::{command, run_well, wait_until};
 use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload, rewrite, said};
 use crate::resumption::secret;
+use crate::trust_lost::let_shards_look;
 
 const EVERY: &str = "100ms";
 
@@ -228,4 +230,43 @@ fn issuers_go_on_until_the_restart_that_the_key_takes_which_is_to_take_their_pla
     });
     let token = second.good(&house.stage.claims());
     assert_eq!(client.get(PATH, &token).status, 200);
+}
+
+/// Whoever opened it would wait for who writes to it, and never read a configuration again.
+#[test]
+fn pipe_in_the_place_of_the_configuration_is_refused_and_a_file_in_its_place_is_read() {
+    let mut house = house(EVERY, |_| {});
+    let file = house.gateway.file.clone();
+    for pipe in 1..=6 {
+        std::fs::remove_file(&file).expect("our own file");
+        run_well(command("mkfifo").arg(&file));
+        wait_until("the refusal", || {
+            said(&house, "is not a regular file") == pipe
+        });
+        std::fs::remove_file(&file).expect("our own file");
+        rewrite(&mut house, |_| {});
+        wait_until("the reload", || said(&house, APPLIED) == pipe);
+    }
+}
+
+/// It has read its files before it listens.
+#[test]
+fn file_that_changes_while_the_gateway_starts_is_read_again_when_it_serves() {
+    const CHANGE: &str = "for file; do :; done; \
+        (sleep 1; sed -i s/urn:scs:globex/urn:scs:gone/ \"$file\") & \
+        exec strace -D -f -qq -o /dev/null -e trace=bind -e inject=bind:delay_enter=500000 \"$@\"";
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    stage.config.set_text("reload.watch", EVERY);
+    let starter = ["sh", "-c", CHANGE, "start"];
+    let folder = stage.scratch.path();
+    let gateway = Gateway::start_by(&starter, &stage.config, folder, &[]);
+    gateway.await_log(APPLIED);
+    let_shards_look();
+    let dialer = stage.dialer(&stage.globex);
+    let refused = match dialer.connect(gateway.address) {
+        Ok(mut client) => client.refusal(),
+        Err(fault) => fault.to_string(),
+    };
+    assert!(refused.contains("AccessDenied"), "{refused}");
 }

@@ -1,5 +1,7 @@
 //! What becomes of what a reload takes out: nobody holds on to it.
 
+use std::net::TcpListener;
+
 use crate::harness::client::HOST;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Authority, Key, Leaf, San};
@@ -48,6 +50,12 @@ fn group_that_is_taken_out_with_its_clients_loses_their_trust() {
     reload(&house);
 }
 
+/// How many threads the signer process has: one more for each session.
+fn lanes(house: &House) -> usize {
+    let tasks = format!("/proc/{}/task", house.gateway.signer_pid());
+    std::fs::read_dir(tasks).expect("our own").count()
+}
+
 /// Its sessions may be needed by who took its place, and its process would be brought back again
 /// and again once it is gone.
 #[test]
@@ -60,10 +68,6 @@ fn key_that_is_taken_out_is_closed_and_the_signer_process_of_the_last_one_ends()
         gateway: stage.start(),
         origin,
         stage,
-    };
-    let lanes = |house: &House| {
-        let tasks = format!("/proc/{}/task", house.gateway.signer_pid());
-        std::fs::read_dir(tasks).expect("our own").count()
     };
     let few = lanes(&house);
     for (sessions, more) in [("6", 4), ("2", 0)] {
@@ -85,5 +89,37 @@ fn key_that_is_taken_out_is_closed_and_the_signer_process_of_the_last_one_ends()
     wait_until("the end of the process", || {
         house.gateway.signer_pids().is_empty()
     });
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// Nobody asks for another one after that, nor does a file change.
+#[test]
+fn key_that_a_reload_has_opened_that_was_given_up_is_closed_when_that_is_at_its_end() {
+    let origin = Origin::start();
+    let (mut stage, _token) = Stage::with_token(origin.address, Key::P256);
+    stage.config.set("reload.watch", ON_SIGNAL);
+    let state = stage.scratch.path().join("state");
+    std::fs::create_dir_all(&state).expect("our own folder");
+    stage.config.set_text("revocation.state", state.display());
+    let mut house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    let few = lanes(&house);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let list = silent.local_addr().expect("it is bound");
+    rewrite(&mut house, |config| {
+        config.set("tls.key.sessions", "6");
+        config.table("crl", &format!("url = \"http://{list}/a.crl\""));
+    });
+    house.gateway.hang_up();
+    let (_unanswered, _) = silent.accept().expect("whoever fetches the list");
+    assert_eq!(lanes(&house), few + 6);
+    rewrite(&mut house, |config| {
+        config.set("tls.key.sessions", "2").without_tables("crl");
+    });
+    reload(&house);
+    wait_until("lanes", || lanes(&house) == few);
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
 }

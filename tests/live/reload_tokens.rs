@@ -230,6 +230,24 @@ fn what_a_token_that_is_away_stood_in_the_way_of_comes_into_force_when_it_is_bac
     wait_until("the new certificate", || shown() == Some(next.der.to_vec()));
 }
 
+#[test]
+fn another_cause_that_a_token_gives_meanwhile_is_said_and_the_same_is_not_said_again() {
+    let (mut house, token) = house(|_, _| {});
+    let store = Store::of(&house.stage);
+    lose(&house, &store);
+    rewrite(&mut house, |config| {
+        let uri = token.uri.replace("object=server", "object=none");
+        config.set_text("tls.key.uri", uri);
+    });
+    reload_in_vain(&house);
+    let cause = "names none of the private keys";
+    assert_eq!(said(&house, cause), 0, "{}", house.gateway.log());
+    store.bring_back();
+    wait_until("the other cause", || said(&house, cause) > 0);
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(said(&house, cause), 1, "{}", house.gateway.log());
+}
+
 /// A file that is wrong stays wrong until somebody changes it.
 #[test]
 fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {

@@ -4,17 +4,18 @@ use std::path::Path;
 
 use crate::cli::serve::Gateway;
 use crate::config;
+use crate::control::reload;
 
 /// Starts the gateway on a configuration file.
 ///
 /// # Errors
 /// Everything that is in the way, as `t8gate check` would tell it.
 pub fn start(file: &Path) -> Result<Gateway, String> {
-    match config::examine(file) {
-        (Some(config), faults) if faults.is_empty() => {
-            Gateway::start(&config).map_err(|not| config::render(file, &not.faults))
+    match reload::examine(file) {
+        (Some(config), faults, read) if faults.is_empty() => {
+            Gateway::start(&config, read).map_err(|not| config::render(file, &not.faults))
         }
-        (_, faults) => Err(config::render(file, &faults)),
+        (_, faults, _) => Err(config::render(file, &faults)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::lists::{self, Lists, Sources};
-use super::{Stamps, stamp};
+use super::watched::{Stamps, stamp};
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{self, Config, Fault, IssuerKeys, KeySource, Partner, Tls};
 use crate::control::crl_keeper::CrlKeeper;
@@ -168,8 +168,9 @@ impl Ground {
         let (snapshot, mut report) = load::load(&config, UnixSeconds::now(), Some(running));
         if self.again && faults.is_empty() && report.is_of_tokens_only() {
             // Lists are read when it is back: there may be millions, and this is every two seconds.
+            config::add(&mut faults, report.faults());
             return Err(Refused {
-                faults: report.faults(),
+                faults,
                 of_tokens_only: true,
             });
         }

@@ -1,4 +1,7 @@
+use std::fs;
+
 use super::attempt::in_their_places;
+use super::watched::stamp;
 use super::*;
 use crate::config;
 use crate::peer::{Client, San};
@@ -43,6 +46,38 @@ fn file_that_is_replaced_or_written_has_another_stamp_and_one_that_is_not_has_no
     assert_ne!(second, first);
     fs::write(&file, "three").unwrap();
     assert_ne!(stamp(&file), second);
+}
+
+#[test]
+fn file_counts_as_changed_once_it_has_settled_however_another_goes_on_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let [restless, other] = ["restless", "other"].map(|name| folder.path().join(name));
+    fs::write(&other, "one").unwrap();
+    let mut text = String::new();
+    let mut change = || {
+        text.push('.');
+        fs::write(&restless, &text).unwrap();
+    };
+    change();
+    let stamps = [&restless, &other].map(|file| (file.clone(), stamp(file)));
+    let mut watched = Watched::new(stamps.into());
+    let mut look = || {
+        change();
+        watched.have_changed()
+    };
+    for _ in 0..20 {
+        assert!(!look(), "what changes all the time is half-written");
+    }
+    fs::write(&other, "two").unwrap();
+    assert!(!look(), "it may be half-written");
+    assert!(!look(), "they may belong together");
+    assert!((0..5).any(|_| look()), "it is never read");
+    watched.are_to_be_read();
+    assert!(!watched.have_changed());
+    fs::write(&other, "three").unwrap();
+    assert!(!watched.have_changed());
+    // For as long as it is not read.
+    assert!(watched.have_changed() && watched.have_changed());
 }
 
 #[test]
