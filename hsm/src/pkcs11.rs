@@ -126,7 +126,8 @@ pub fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), O
                 "the PKCS#11 URI names none of the tokens: {}",
                 list(&labels)
             ),
-            "correct the URI, connect the token, or point the module at it (SOFTHSM2_CONF)",
+            "correct the URI, connect the token, or point the module at it (SOFTHSM2_CONF); one \
+             that was set up after the gateway's start may take a restart",
         )
     })
 }

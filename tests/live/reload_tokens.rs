@@ -248,6 +248,39 @@ fn another_cause_that_a_token_gives_meanwhile_is_said_and_the_same_is_not_said_a
     assert_eq!(said(&house, cause), 1, "{}", house.gateway.log());
 }
 
+/// The module lists the tokens that were there when it was loaded.
+#[test]
+fn token_that_was_set_up_after_the_start_takes_a_restart_and_the_hint_says_so() {
+    let (mut house, _token) = house(|_, _| {});
+    let folder = house.stage.scratch.path();
+    let elsewhere = folder.join("late");
+    std::fs::create_dir(&elsewhere).expect("our own folder");
+    let late = Token::generate(&elsewhere, Key::P256);
+    let store = std::fs::read_dir(elsewhere.join("tokens")).expect("made above");
+    let late_store = store.flatten().next().expect("one token");
+    let name = late_store.file_name().into_string().expect("a UUID");
+    std::fs::rename(late_store.path(), folder.join("tokens").join(&name)).expect("our own");
+    // SoftHSM's serial numbers are the ends of these names.
+    let uri = format!("{};serial={}{}", late.uri, &name[19..23], &name[24..]);
+    let next = late.certificate(&house.stage.operator_ca, &Leaf::server(HOST));
+    rewrite(&mut house, |config| {
+        config.set_text("tls.key.uri", &uri);
+        config.set_text("tls.certificate", next.path.display());
+    });
+    reload_in_vain(&house);
+    let log = house.gateway.log();
+    let none = log
+        .lines()
+        .find(|line| line.contains("names none of the tokens"));
+    assert!(none.is_some_and(|line| line.contains("a restart")), "{log}");
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    let started = house.stage.start();
+    std::mem::replace(&mut house.gateway, started).stop();
+    let client = house.client();
+    let shown = client.tls().peer_certificates().expect("a handshake");
+    assert_eq!(shown[0].to_vec(), next.der.to_vec());
+}
+
 /// A file that is wrong stays wrong until somebody changes it.
 #[test]
 fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {
