@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,8 +32,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A list that is about to end is not asked for more often.
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
-/// How long whoever has files looked at waits for that: a list of a million takes two seconds.
-const DONE_WAIT: Duration = Duration::from_secs(10);
 /// After which a file is read again that held a list which had not begun.
 const EARLY_AGAIN_S: u64 = 30;
 /// Between two words about a list that has ended.
@@ -122,16 +120,10 @@ struct Letterbox {
 
 /// Has files looked at now; one that has changed is read, whole or not.
 struct Letter {
-    keep: Option<Keep>,
+    /// What is to be kept from now on, in place of all else.
+    keep: Option<Vec<CrlFrom>>,
     /// Dropped when all that is done.
     _done: SyncSender<()>,
-}
-
-/// What is to be kept from now on, in place of all else.
-struct Keep {
-    from: Vec<CrlFrom>,
-    /// What these have brought at first: the rest is to go.
-    read: Arc<Revocation>,
 }
 
 /// Which of an issuer's lists came from a place.
@@ -157,36 +149,39 @@ impl CrlKeeper {
             letterbox: Arc::default(),
             until: Mutex::default(),
         };
-        let read = Arc::clone(&keeper.revocation);
         let mut until = keeper.until();
-        keeper.start_where_needed(&mut until, Keep { from, read })?;
+        keeper.start_where_needed(&mut until, from)?;
         drop(until);
         Ok(keeper)
     }
 
     /// Keeps what comes from there in place of all it has kept, and drops the lists that `read`,
-    /// which holds what was read there, does not know of. What is fetched is fetched at once.
+    /// which holds what was read there, does not know of. What is fetched is fetched at once. The
+    /// thread may be in the middle of a long list, and is not waited for.
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had: lists are in use then, and nobody keeps them.
-    pub fn keep(&self, from: Vec<CrlFrom>, read: Arc<Revocation>) -> io::Result<()> {
+    pub fn keep(&self, from: Vec<CrlFrom>, read: &Revocation) -> io::Result<()> {
         let mut until = self.until();
         if until.is_none() {
-            self.revocation.leave(&read);
-            return self.start_where_needed(&mut until, Keep { from, read });
+            self.revocation.leave(read);
+            return self.start_where_needed(&mut until, from);
         }
         remove_left_behind(&from);
-        // By the thread itself, which may be reading a list that is to go.
-        self.tell(Some(Keep { from, read }));
+        // In one go: what the thread takes into use before that is dropped where it is to go, and
+        // behind it nothing comes from where lists were had before.
+        let letter = held(&self.letterbox.letter);
+        self.revocation.leave(read);
+        self.letterbox.put(letter, Some(from));
         Ok(())
     }
 
-    /// Has files looked at, and comes back when those that have changed are in use or refused, or
-    /// when that takes too long, which is said.
-    pub fn look_now(&self) {
-        if self.until().is_some() {
-            self.tell(None);
-        }
+    /// Has files looked at: what hangs up when those that have changed are in use or refused, which
+    /// may take seconds. None where nothing is kept.
+    pub fn look_now(&self) -> Option<Receiver<()>> {
+        self.until().as_ref()?;
+        let letter = held(&self.letterbox.letter);
+        Some(self.letterbox.put(letter, None))
     }
 
     /// What came last from a place that is fetched from.
@@ -198,26 +193,16 @@ impl CrlKeeper {
         held(&self.until)
     }
 
-    fn tell(&self, keep: Option<Keep>) {
-        let done = self.letterbox.put(keep);
-        if done.recv_timeout(DONE_WAIT) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!(
-                waited_s = DONE_WAIT.as_secs(),
-                "revocation lists are being read still: the log will say what became of them"
-            );
-        }
-    }
-
     fn start_where_needed(
         &self,
         until: &mut Option<oneshot::Sender<()>>,
-        keep: Keep,
+        from: Vec<CrlFrom>,
     ) -> io::Result<()> {
-        if keep.from.is_empty() {
+        if from.is_empty() {
             return Ok(());
         }
-        remove_left_behind(&keep.from);
-        let _done = self.letterbox.put(Some(keep));
+        remove_left_behind(&from);
+        self.letterbox.put(held(&self.letterbox.letter), Some(from));
         *until = Some(self.start_thread()?);
         Ok(())
     }
@@ -262,13 +247,23 @@ fn remove_left_behind(from: &[CrlFrom]) {
 
 impl Letterbox {
     /// Gives what hangs up when it is done. What was to be kept, and is not yet, still is.
-    fn put(&self, keep: Option<Keep>) -> Receiver<()> {
+    fn put(
+        &self,
+        mut letter: MutexGuard<'_, Option<Letter>>,
+        keep: Option<Vec<CrlFrom>>,
+    ) -> Receiver<()> {
         let (done, told) = sync_channel(0);
-        let mut letter = held(&self.letter);
         let keep = keep.or_else(|| letter.take()?.keep);
         *letter = Some(Letter { keep, _done: done });
         self.written.notify_one();
         told
+    }
+
+    /// Takes a list into use, for whoever is still to keep it.
+    fn renew(&self, crl: Crl, revocation: &Revocation) -> Option<Result<(), CrlFault>> {
+        let letter = held(&self.letter);
+        let is_kept = letter.as_ref().is_none_or(|letter| letter.keep.is_none());
+        is_kept.then(|| revocation.renew(crl, UnixSeconds::now()))
     }
 }
 
@@ -284,24 +279,22 @@ async fn keep_as_told(
     loop {
         let letter = held(&letterbox.letter).take();
         if let Some(mut letter) = letter {
-            if let Some(Keep { from, read }) = letter.keep.take() {
+            if let Some(from) = letter.keep.take() {
                 kept.shutdown().await;
                 watched.clear();
                 let still = |name: &String| from.iter().any(|from| from.name == *name);
                 held(&letterbox.fetched).retain(|name, _| still(name));
-                if !Arc::ptr_eq(&read, &revocation) {
-                    revocation.leave(&read);
-                }
                 for from in from {
                     let (revocation, counts) = (Arc::clone(&revocation), Arc::clone(&counts));
+                    let letterbox = Arc::clone(&letterbox);
                     match from.place.clone() {
                         CrlPlace::File(file) => {
-                            let one = Rc::new(Watched::new(from, file, revocation, counts));
+                            let all = (revocation, counts, letterbox);
+                            let one = Rc::new(Watched::new(from, file, all));
                             watched.push(Rc::clone(&one));
                             kept.spawn_local(async move { one.watch().await });
                         }
                         CrlPlace::Url(url) => {
-                            let letterbox = Arc::clone(&letterbox);
                             kept.spawn_local(async move {
                                 fetch_again(&from, &url, &revocation, &counts, &letterbox).await;
                             });
@@ -349,13 +342,20 @@ pub fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
     revocation.read(&mut file)
 }
 
-/// Takes a list into use while the gateway serves.
-fn renew(file: &Path, revocation: &Revocation) -> Result<Taken, CrlFault> {
-    let crl = read(file, revocation)?;
+/// Takes a list into use while the gateway serves, unless others are to be kept by now.
+fn renew(
+    file: &Path,
+    revocation: &Revocation,
+    letterbox: &Letterbox,
+) -> Option<Result<Taken, CrlFault>> {
+    let crl = match read(file, revocation) {
+        Ok(crl) => crl,
+        Err(fault) => return Some(Err(fault)),
+    };
     let (entries, issuer, delta) = (crl.entries(), crl.issuer(), crl.is_delta());
-    revocation.renew(crl, UnixSeconds::now())?;
+    let renewed = letterbox.renew(crl, revocation)?;
     let brought = Brought { issuer, delta };
-    Ok(Taken { entries, brought })
+    Some(renewed.map(|()| Taken { entries, brought }))
 }
 
 /// A list that is in use now.
@@ -370,6 +370,7 @@ struct Watched {
     file: PathBuf,
     revocation: Arc<Revocation>,
     counts: Arc<CrlCounts>,
+    letterbox: Arc<Letterbox>,
     known: RefCell<Known>,
 }
 
@@ -389,8 +390,7 @@ impl Watched {
     fn new(
         from: CrlFrom,
         file: PathBuf,
-        revocation: Arc<Revocation>,
-        counts: Arc<CrlCounts>,
+        (revocation, counts, letterbox): (Arc<Revocation>, Arc<CrlCounts>, Arc<Letterbox>),
     ) -> Self {
         let known = RefCell::new(Known {
             read: from.read,
@@ -407,6 +407,7 @@ impl Watched {
             file,
             revocation,
             counts,
+            letterbox,
             known,
         }
     }
@@ -438,7 +439,8 @@ impl Watched {
         known.seen = now;
         // Whose lists are taken may have changed, or the complete list that a delta goes with. What
         // another complete list says is nothing to this one.
-        let again = !Arc::ptr_eq(&known.issuers, &self.revocation.issuers())
+        let other_issuers = !Arc::ptr_eq(&known.issuers, &self.revocation.issuers());
+        let again = other_issuers
             || known.delta && known.generation != self.revocation.generation()
             || known
                 .early_until
@@ -447,10 +449,12 @@ impl Watched {
             return;
         }
         known.issuers = self.revocation.issuers();
+        let (revocation, letterbox) = (&self.revocation, &self.letterbox);
         let taken = match changed {
-            true => take_noting(&self.from, &self.file, &self.revocation, &self.counts),
-            false => renew(&self.file, &self.revocation),
+            true => take_noting(&self.from, &self.file, revocation, &self.counts, letterbox),
+            false => renew(&self.file, revocation, letterbox),
         };
+        let Some(taken) = taken else { return };
         if changed {
             known.read = now;
         }
@@ -459,6 +463,11 @@ impl Watched {
         match taken {
             Ok(taken) => known.delta = taken.brought.delta,
             Err(CrlFault::DeltaWithoutBase) => known.delta = true,
+            Err(CrlFault::UnknownIssuer) if other_issuers && !changed => tracing::warn!(
+                list = self.from.name,
+                hint = "take its [[crl]] out of the configuration: with it there is no restart",
+                "no configured CA has the name of a revocation list's issuer any more"
+            ),
             Err(CrlFault::NotYetValid) => {
                 known.early_until = Some(UnixSeconds(UnixSeconds::now().0 + EARLY_AGAIN_S));
             }
@@ -483,9 +492,10 @@ async fn fetch_again(
         match crl_fetch::fetch(url, from.tls.as_ref(), &known, folder).await {
             Ok(Fetched::List(file, validators)) => {
                 // Who serves what is no list is asked again as soon as who serves nothing.
-                match take_noting(from, file.path(), revocation, counts) {
-                    Err(_) => failures += 1,
-                    Ok(taken) => {
+                match take_noting(from, file.path(), revocation, counts, letterbox) {
+                    None => return,
+                    Some(Err(_)) => failures += 1,
+                    Some(Ok(taken)) => {
                         known = validators;
                         failures = 0;
                         held(&letterbox.fetched).insert(from.name.clone(), taken.brought);
@@ -544,8 +554,9 @@ fn take_noting(
     file: &Path,
     revocation: &Revocation,
     counts: &CrlCounts,
-) -> Result<Taken, CrlFault> {
-    let taken = renew(file, revocation);
+    letterbox: &Letterbox,
+) -> Option<Result<Taken, CrlFault>> {
+    let taken = renew(file, revocation, letterbox)?;
     match &taken {
         Ok(Taken { entries, .. }) => {
             counts.taken.fetch_add(1, Ordering::Relaxed);
@@ -568,7 +579,7 @@ fn take_noting(
             );
         }
     }
-    taken
+    Some(taken)
 }
 
 /// Says it, again and again, where a list has ended.

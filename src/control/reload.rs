@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 const SHARDS_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks whether there is something to do.
 const TURN_EVERY: Duration = Duration::from_millis(20);
+/// What is said of a reload waits so long for the lists that are looked at with it: a list of a
+/// million takes two seconds.
+const LISTS_WAIT: Duration = Duration::from_secs(10);
 /// Attempts that wait for what may never come, beside the one that is under way.
 const GIVEN_UP_MAX: usize = 4;
 /// Faults of tokens that are said, each once, while a reload is tried again and again.
@@ -95,6 +99,15 @@ pub struct Reloader {
     given_up: Vec<JoinHandle<Outcome>>,
     /// It was said that the next reload waits for these.
     waits: bool,
+    unsaid: Option<Unsaid>,
+}
+
+/// A reload that is in force, and of which that is said when the lists are that it had looked at.
+struct Unsaid {
+    why: &'static str,
+    /// Hangs up then; none where nothing is looked at.
+    looked: Option<Receiver<()>>,
+    by: Millis,
 }
 
 impl Reloader {
@@ -121,6 +134,7 @@ impl Reloader {
             under_way: None,
             given_up: Vec::new(),
             waits: false,
+            unsaid: None,
             config: Arc::new(config),
             current,
             reloads,
@@ -238,6 +252,7 @@ impl Reloader {
     /// Waits a moment for the attempt that is under way, and puts into force what has come of it,
     /// or says what is wrong.
     fn go_on(&mut self) {
+        self.say_in_force(false);
         let Some(attempt) = self.under_way.take() else {
             return thread::sleep(TURN_EVERY);
         };
@@ -247,30 +262,59 @@ impl Reloader {
             Err(mut attempt) => {
                 if cause.looking && !attempt.has_looked && attempt.takes_long(Millis::now()) {
                     attempt.has_looked = true;
-                    self.look_now();
+                    let looked = self.look_now();
+                    // Whoever was to look before does it with this.
+                    if let Some(unsaid) = &mut self.unsaid {
+                        unsaid.looked = looked;
+                    }
                 }
                 self.under_way = Some(attempt);
                 return;
             }
         };
         let Outcome { files, found } = outcome;
+        self.say_in_force(true);
         let applied = found.map(|prepared| self.put_in_force(prepared));
-        if cause.looking {
-            // Behind that: a list of a CA that is new is nobody's list before. A wrong one is said
-            // by its keeper, and is no reason not to go by the rest.
-            self.look_now();
-        }
-        self.note(cause, applied);
+        // Behind that: a list of a CA that is new is nobody's list before. A wrong one is said by
+        // its keeper, and is no reason not to go by the rest.
+        let looked = cause.looking.then(|| self.look_now()).flatten();
+        self.note(cause, applied, looked);
         // It may name other files now, and so may what was refused: one that was missing may come.
         self.watched.look_at(files, &self.config);
     }
 
-    fn look_now(&self) {
+    /// Has lists and statuses looked at, which is not waited for: what hangs up when lists are. Who
+    /// loses trust by what is written next is not to be let in while a long list is read.
+    fn look_now(&mut self) -> Option<Receiver<()>> {
         self.ocsp_keeper.look_now();
-        self.crl_keeper.look_now();
+        self.crl_keeper.look_now()
     }
 
-    fn note(&mut self, Cause { why, again, .. }: Cause, applied: Result<(), Refused>) {
+    /// Says of the last reload that it is in force, once lists are looked at; `at_last`, or when
+    /// that takes too long, that they are being read.
+    fn say_in_force(&mut self, at_last: bool) {
+        let Some(Unsaid { why, looked, by }) = self.unsaid.take() else {
+            return;
+        };
+        let is_read = |looked: &Receiver<()>| looked.try_recv() != Err(TryRecvError::Empty);
+        if !looked.as_ref().is_none_or(is_read) {
+            if !at_last && Millis::now() < by {
+                self.unsaid = Some(Unsaid { why, looked, by });
+                return;
+            }
+            tracing::warn!(
+                "revocation lists are being read still: the log will say what became of them"
+            );
+        }
+        tracing::info!(why, "the configuration was read again and is in force");
+    }
+
+    fn note(
+        &mut self,
+        Cause { why, again, .. }: Cause,
+        applied: Result<(), Refused>,
+        looked: Option<Receiver<()>>,
+    ) {
         let refused = applied.as_ref().err();
         let of_tokens_only = refused.is_some_and(|refused| refused.of_tokens_only);
         self.retry_at = of_tokens_only.then(|| Millis::now().after(RETRY_EVERY));
@@ -287,7 +331,11 @@ impl Reloader {
         }
         self.reloads.note(applied.is_ok());
         match applied {
-            Ok(()) => tracing::info!(why, "the configuration was read again and is in force"),
+            Ok(()) => {
+                let by = Millis::now().after(LISTS_WAIT);
+                self.unsaid = Some(Unsaid { why, looked, by });
+                self.say_in_force(false);
+            }
             Err(Refused { faults, .. }) => {
                 for Fault {
                     line,

@@ -476,7 +476,7 @@ fn reload_that_waits_for_a_list_does_not_hold_up_the_next_one() {
     assert!(revoked.closed());
     let took = begun.elapsed();
     assert!(took < FETCH_WAIT / 2, "{took:?}");
-    assert_eq!(said(&listed.house, APPLIED), 1);
+    wait_until("the second", || said(&listed.house, APPLIED) == 1);
     assert_eq!(said(&listed.house, "is given up for a newer one"), 1);
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
@@ -203,7 +203,11 @@ fn pipe_in_a_lists_place_is_refused_and_the_next_list_is_taken() {
     let made = std::process::Command::new("mkfifo").arg(&file).status();
     assert!(made.unwrap().success());
     // Nobody ever writes to it.
-    keeper.look_now();
+    let looked = keeper.look_now().unwrap();
+    assert_eq!(
+        looked.recv_timeout(WAIT),
+        Err(RecvTimeoutError::Disconnected)
+    );
     assert_eq!(counts.refused(), 1);
     let refused = read(&file, &revocation).err();
     assert_eq!(refused, Some(CrlFault::NotRegular));
@@ -214,6 +218,41 @@ fn pipe_in_a_lists_place_is_refused_and_the_next_list_is_taken() {
     fs::remove_dir(&file).unwrap();
     fs::write(&file, list(&ca, 2, &[6])).unwrap();
     eventually("the next list is in use", || counts.taken() == 1);
+    assert!(is_revoked(&revocation, &ca, 6));
+}
+
+/// And what it was read for is gone by when it is read: nobody is to be refused by it any more.
+#[test]
+fn long_list_holds_up_nobody_who_has_it_looked_at_and_is_not_used_where_others_are_kept_by_then() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let [file, other] = ["a.crl", "b.crl"].map(|name| folder.path().join(name));
+    fs::write(&file, list(&ca, 1, &[5])).unwrap();
+    fs::write(&other, list(&ca, 2, &[6])).unwrap();
+    let serials: Vec<_> = (1 << 32..(1 << 32) + 300_000).collect();
+    let long = folder.path().join("long");
+    fs::write(&long, list(&ca, 3, &serials)).unwrap();
+    let (revocation, read) = (revocation(&ca), super::tests::revocation(&ca));
+    take(&file, &revocation).unwrap();
+    take(&other, &read).unwrap();
+    let counts = Arc::new(CrlCounts::default());
+    let keeper = start(&revocation, from_file(&file), &counts);
+    fs::rename(&long, &file).unwrap();
+    let looked = keeper.look_now().unwrap();
+    let is_read = || looked.try_recv() != Err(TryRecvError::Empty);
+    assert!(!is_read(), "waited for");
+    let others = Arc::clone(&keeper.letterbox);
+    eventually("the long list is read", || held(&others.letter).is_none());
+    revocation.join(&read);
+    keeper.keep(vec![from_file(&other)], &read).unwrap();
+    assert!(!is_read(), "waited for");
+    eventually("the long list has been read", is_read);
+    let looked = keeper.look_now().unwrap();
+    assert_eq!(
+        looked.recv_timeout(WAIT),
+        Err(RecvTimeoutError::Disconnected)
+    );
+    assert_eq!(counts.taken(), 0);
+    assert_eq!(revocation.lists().entries(), 1);
     assert!(is_revoked(&revocation, &ca, 6));
 }
 

@@ -345,7 +345,7 @@ impl Lists {
         if some_go {
             await_shards();
         }
-        if let Err(error) = keeper.keep(others.from, others.read) {
+        if let Err(error) = keeper.keep(others.from, &others.read) {
             tracing::error!(
                 %error,
                 hint = "raise the limit on threads (ulimit -u, TasksMax=), and restart",
