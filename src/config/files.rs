@@ -15,6 +15,8 @@ use super::value::Wrong;
 /// Larger files are refused unread: a CA bundle of the whole web has 0.2 MiB.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+const NOT_REGULAR: &str = "is not a regular file";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
     Certificates,
@@ -48,17 +50,22 @@ impl NamedFile {
     /// Whether a change of it has the configuration read again: revocation lists and
     /// statuses have keepers of their own, who also write into folders.
     pub fn is_read(&self) -> bool {
-        self.can_be_mended() && !self.is_kept() && self.kind != FileKind::Module
+        let is_ours = matches!(self.kind, FileKind::Appended | FileKind::Folder);
+        !is_ours && !self.is_kept() && self.kind != FileKind::Module
     }
 
     /// Whether another file in its place may be right where this one is wrong. The gateway itself
-    /// changes the others.
+    /// changes what it appends to and folders, which may come yet where they are away.
     pub fn can_be_mended(&self) -> bool {
-        !matches!(self.kind, FileKind::Appended | FileKind::Folder)
+        match self.kind {
+            FileKind::Appended => false,
+            FileKind::Folder => !self.path.exists(),
+            _ => true,
+        }
     }
 
     /// Whether it has a keeper, who goes by what is known where it is away.
-    pub(super) fn is_kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         matches!(self.kind, FileKind::Crl | FileKind::Ocsp)
     }
 
@@ -105,10 +112,8 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(Wrong::new(
-            format!("{name} is not a regular file"),
-            "name a regular file",
-        ));
+        let what = format!("{name} {NOT_REGULAR}");
+        return Err(Wrong::new(what, "name a regular file"));
     }
     let file = File::open(path).map_err(unreadable)?;
     if metadata.len() == 0 {
@@ -144,6 +149,11 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         FileKind::PublicKey => pem(&bytes, SectionKind::PublicKey, &name, "public key"),
         _ => pem(&bytes, SectionKind::Certificate, &name, "certificate"),
     }
+}
+
+/// Whether a fault is that something else stands in a file's place, for which none is opened.
+pub fn is_of_no_file(fault: &Fault) -> bool {
+    fault.what.ends_with(NOT_REGULAR)
 }
 
 /// Whether none but its owner can open a PIN file, where it is there: what is wrong, and the cure.

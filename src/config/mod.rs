@@ -17,7 +17,7 @@ mod section;
 mod value;
 
 pub use fault::render;
-pub use files::{NamedFile, is_closed};
+pub use files::{NamedFile, is_closed, is_of_no_file};
 pub use read::{add, examine, examine_again, examine_first, read};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file

@@ -95,6 +95,10 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
         }
     };
     let first: Vec<_> = configured.lists.iter().map(take_from).collect();
+    let some_to_come = configured.lists.iter().zip(&first).any(|(source, taken)| {
+        let is_taken = taken.as_ref().is_some_and(Result::is_ok);
+        matches!(source.place.value, CrlPlace::Url(_)) && !is_taken
+    });
     for (source, taken) in configured.lists.iter().zip(first) {
         // What changes a complete list is nothing without it, whichever is named first.
         let taken = match taken {
@@ -102,6 +106,10 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
             taken => taken,
         };
         let found = match (&source.place.value, taken) {
+            // As one that is fetched itself: its keeper takes it when that has come.
+            (CrlPlace::File(_), Some(Err(CrlFault::DeltaWithoutBase))) if some_to_come => {
+                Ok("waits for its complete list, which is to be fetched".to_owned())
+            }
             (CrlPlace::File(_), Some(taken)) => of_file(source, taken),
             (_, Some(taken)) => Ok(of_kept(taken)),
             (_, None) => Ok("is to be fetched".to_owned()),

@@ -455,6 +455,33 @@ fn delta_of_a_file_that_is_named_before_its_complete_list_is_used_from_the_start
     both_are_revoked(&listed);
 }
 
+/// A list that is fetched is no fault where its server is down, nor is what goes with it.
+#[test]
+fn delta_of_a_file_waits_from_the_start_on_for_its_complete_list_that_is_fetched() {
+    let mut listed = Listed::open(|_, _| {});
+    listed.ca.change(&listed.acme, "keyCompromise");
+    let delta = listed.ca.delta("delta.crl", listed.ca.number());
+    let server = Server::start(&listed.list);
+    server.serve_nothing();
+    name_only(&mut listed, &file(&delta));
+    let fetched = url(server.address, "refresh = \"1s\"");
+    rewrite(&mut listed.house, |config| {
+        config.table("crl", &fetched);
+    });
+    let is_revoked = |listed: &Listed| {
+        let told = listed.acme_comes();
+        told.is_err_and(|told| told.contains("CertificateRevoked"))
+    };
+    // At a reload as at a start.
+    reload(&listed.house);
+    restart(&mut listed);
+    let refused = listed.acme_comes().expect_err("no list");
+    assert!(refused.contains("UnknownCA"), "{refused}");
+    server.serve(&listed.list);
+    wait_until("both lists", || is_revoked(&listed));
+    both_are_revoked(&listed);
+}
+
 /// As long as a reload waits for a list that is new.
 const FETCH_WAIT: Duration = Duration::from_secs(5);
 

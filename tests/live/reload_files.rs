@@ -13,7 +13,7 @@ use crate::harness::gateway::{ConfigText, Gateway};
 use crate::harness::mint::{self, Algorithm, Mint};
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
-use crate::harness::pki::{Key, Leaf};
+use crate::harness::pki::{Key, Leaf, San};
 use crate::harness::responder::Database;
 use crate::harness::softhsm::Token;
 use crate::harness::stage::{House, PATH, Stage};
@@ -96,6 +96,44 @@ fn list_that_was_missing_is_read_with_what_names_it_when_it_is_there() {
     refused_and_then_applied(&house, || {
         std::fs::rename(&away, &listed.1).expect("our own file");
     });
+}
+
+/// What is at fault then is the delta, in a line of its own, and what has to come is the other.
+#[test]
+fn delta_is_read_when_the_complete_list_it_goes_with_is_there() {
+    let mut house = house(EVERY, |_| {});
+    let (ca, old) = list_of(&house.stage);
+    let list = ca.list("list.crl", 86_400);
+    let someone = ca.issue("someone", &San::Dns("scs.someone.example"));
+    ca.change(&someone, "keyCompromise");
+    let delta = ca.delta("delta.crl", ca.number());
+    let newer = list.with_extension("newer");
+    std::fs::rename(&list, &newer).expect("our own file");
+    std::fs::rename(&old, &list).expect("our own file");
+    name(&mut house.stage, &(ca, list.clone()));
+    let delta = delta.display().to_string();
+    rewrite(&mut house, |config| {
+        config.table("crl", &format!("file = {delta:?}"));
+    });
+    refused_and_then_applied(&house, || {
+        std::fs::rename(&newer, &list).expect("our own file");
+    });
+}
+
+#[test]
+fn folder_for_lists_is_used_with_what_names_it_when_it_is_there() {
+    let mut house = house(EVERY, |_| {});
+    let state = house.stage.scratch.path().join("state");
+    rewrite(&mut house, |config| {
+        config.set_text("revocation.state", state.display());
+    });
+    refused_and_then_applied(&house, || {
+        std::fs::create_dir(&state).expect("our own folder");
+    });
+    // The gateway itself changes it, and that is no change of the configuration.
+    std::fs::write(state.join("some.crl"), "a list").expect("our own file");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(said(&house, APPLIED), 1);
 }
 
 fn take_globex_out(house: &mut House) {

@@ -12,12 +12,13 @@ use std::time::Duration;
 use rustls::version::{TLS12, TLS13};
 
 use crate::harness::client::{Dialer, HOST, get};
+use crate::harness::gateway::ConfigText;
 use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Identity, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{command, mint, run_well, wait_until};
-use crate::reload::{APPLIED, ON_SIGNAL, reload_in_vain, rewrite, said};
+use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload_in_vain, rewrite, said};
 use crate::revocation::{TAKEN, replace};
 use crate::trust_lost::let_shards_look;
 
@@ -223,6 +224,108 @@ fn second_ca_comes_with_its_list_at_a_reload_and_a_wrong_list_changes_nothing() 
     wait_until("the list to be gone", || listed.entries() == 1);
     assert!(listed.comes(&initech, "acme-app").is_err());
     assert_eq!(listed.acme_comes(), Ok(200));
+}
+
+/// A client of another CA than the one that the list is of, and that CA.
+fn with_another_ca(change: impl FnOnce(&mut Stage, &OpensslCa)) -> (Listed, Identity) {
+    let mut made = None;
+    let listed = Listed::open(|stage, list| {
+        let scratch = stage.scratch.path().to_owned();
+        let other = OpensslCa::new(&scratch, "other", "Another CA of openssl");
+        let trusted = stage.config.value("tls.client_ca");
+        let trusted = [Path::new(trusted.trim_matches('"')), &other.certificate];
+        let pem = trusted.map(|file| std::fs::read(file).expect("ours"));
+        let both = stage.scratch.write("both.pem", pem.concat());
+        stage.config.set_text("tls.client_ca", both.display());
+        stage.config.table("crl", &file(list));
+        change(stage, &other);
+        made = Some(other.issue("initech", &San::Dns("scs.acme.example")));
+    });
+    (listed, made.expect("made above"))
+}
+
+/// Leaves the first CA trusted alone, and says how the other's client fares that is connected.
+fn distrust_the_other(listed: &mut Listed, who: &Identity, change: impl FnOnce(&mut ConfigText)) {
+    let dialer = listed.house.stage.dialer(who);
+    let mut open = dialer.connect(listed.house.gateway.address).expect("trust");
+    let certificate = listed.ca.certificate.display().to_string();
+    rewrite(&mut listed.house, |config| {
+        config.set_text("tls.client_ca", certificate);
+        change(config);
+    });
+    reload(&listed.house);
+    assert!(open.closed(), "kept");
+    assert!(listed.comes(who, "acme-app").is_err());
+    // By the list that is in use still.
+    let refused = listed.globex_comes().expect_err("revoked");
+    assert!(refused.contains("CertificateRevoked"), "{refused}");
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(said(&listed.house, REFUSED), 0);
+}
+
+/// What is wrong with a file that was named before, and holds a list of somebody else, is no reason
+/// to trust anybody any longer.
+#[test]
+fn ca_is_distrusted_although_the_file_of_another_cas_list_is_away() {
+    let (mut listed, initech) = with_another_ca(|stage, other| {
+        stage.config.set_text("revocation.policy", "soft-fail");
+        let list = other.list("other.crl", DAY_S);
+        stage.config.table("crl", &file(&list));
+    });
+    std::fs::remove_file(&listed.list).expect("our own file");
+    distrust_the_other(&mut listed, &initech, |_| {});
+    assert_eq!(listed.entries(), 1);
+    let nobodys = "no configured CA has the name of a revocation list's issuer any more";
+    wait_until("what is said of its list", || {
+        said(&listed.house, nobodys) == 1
+    });
+}
+
+#[test]
+fn ca_is_distrusted_with_its_list_although_that_of_another_ca_is_away_older_or_wrong() {
+    let (mut listed, initech) = with_another_ca(|stage, other| {
+        let someone = other.issue("someone", &San::Dns("scs.acme.example"));
+        other.revoke(&someone, "keyCompromise");
+        let list = other.list("other.crl", DAY_S);
+        stage.config.table("crl", &file(&list));
+    });
+    let scratch = listed.house.stage.scratch.path().to_owned();
+    let trusted = scratch.join("both.pem");
+    let with_both = |listed: &mut Listed| {
+        let lists = [&listed.list, &scratch.join("other/other.crl")].map(|list| file(list));
+        rewrite(&mut listed.house, |config| {
+            config.set_text("tls.client_ca", trusted.display());
+            config.without_tables("crl");
+            config.table("crl", &lists[0]).table("crl", &lists[1]);
+        });
+        reload(&listed.house);
+        assert_eq!(listed.entries(), 2);
+    };
+    let old = scratch.join("old.crl");
+    std::fs::copy(&listed.list, &old).expect("our own file");
+    let newer = listed.ca.list("newer.crl", DAY_S);
+    replace(&listed.list, &newer, &[&listed.house.gateway]);
+    let right = std::fs::read(&listed.list).expect("our own file");
+    let own = file(&listed.list);
+    for wrong in [
+        None,
+        Some(std::fs::read(old).expect("ours")),
+        Some(b"no list".to_vec()),
+    ] {
+        let stays = "a revocation list is not read again";
+        let before = said(&listed.house, stays);
+        match wrong {
+            None => std::fs::remove_file(&listed.list).expect("our own file"),
+            Some(wrong) => std::fs::write(&listed.list, wrong).expect("our own file"),
+        }
+        distrust_the_other(&mut listed, &initech, |config| {
+            config.without_tables("crl").table("crl", &own);
+        });
+        assert_eq!(said(&listed.house, stays), before + 1);
+        assert_eq!(listed.entries(), 1, "its list is nobody's");
+        std::fs::write(&listed.list, &right).expect("our own file");
+        with_both(&mut listed);
+    }
 }
 
 /// With the look of every second alone two looks have to find the same.

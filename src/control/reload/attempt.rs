@@ -131,7 +131,8 @@ impl Ground {
         let examined = config::examine_again(&self.config.file, |file| {
             if file.can_be_mended() {
                 let stamp = stamp(&file.path);
-                named.push((file.line, file.is_read(), file.path.clone(), stamp));
+                let (path, has_keeper) = (file.path.clone(), file.is_kept());
+                named.push((file.line, file.is_read(), has_keeper, path, stamp));
             }
         });
         let found = self.prepare(examined);
@@ -139,10 +140,14 @@ impl Ground {
             .as_ref()
             .err()
             .map_or(&[][..], |refused| &refused.faults);
-        // One that somebody else looks after is looked at where it is in the way.
+        // One that somebody else looks after is looked at where it is in the way, as a list may be
+        // which another one goes with.
         let at_fault = |line| faults.iter().any(|fault| fault.line == line);
+        let list_at_fault = faults.iter().any(|fault| fault.key.starts_with("crl"));
         let files = named.into_iter();
-        let files = files.filter(|(line, is_read, ..)| *is_read || at_fault(*line));
+        let files = files.filter(|(line, is_read, has_keeper, ..)| {
+            *is_read || at_fault(*line) || *has_keeper && list_at_fault
+        });
         Outcome {
             files: files.map(|(.., path, stamp)| (path, stamp)).collect(),
             found,

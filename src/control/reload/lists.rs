@@ -16,7 +16,7 @@ use crate::control::crl_fetch::{self, Fetched};
 use crate::control::crl_keeper::{self, CrlFrom, CrlKeeper};
 use crate::control::load::{Report, fault};
 use crate::control::revocation;
-use crate::tls::revocation::{Crl, CrlFault, Revocation};
+use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, Revocation};
 
 /// What a reload waits for lists that are fetched for the first time. Their servers may be down,
 /// and whatever else has changed is not to be held up by that.
@@ -27,6 +27,8 @@ const FETCH_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Sources {
     state: Option<PathBuf>,
     lists: Vec<Source>,
+    /// Whether the files could be read; else they are read once more when that is asked for.
+    are_read: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -53,6 +55,7 @@ impl Sources {
         Self {
             state: configured.state.as_ref().map(|at| at.value.clone()),
             lists: configured.lists.iter().map(source).collect(),
+            are_read: true,
         }
     }
 }
@@ -60,6 +63,8 @@ impl Sources {
 /// What is to be gone by.
 pub(super) enum Lists {
     AsBefore,
+    /// From where they came, of these CAs alone, which are fewer than before.
+    Fewer(Sources, Vec<CrlIssuer>),
     Others(Others),
 }
 
@@ -70,16 +75,23 @@ pub(super) struct Others {
     read: Arc<Revocation>,
 }
 
-/// Reads the lists that the written configuration names, where these or the CAs that may sign them
-/// are others than before. What is wrong with them is in the report.
+/// Reads the lists that the written configuration names, where these are others than before or CAs
+/// have come that may sign them. What is wrong with them is in the report, unless it is wrong with
+/// the file of a list that was named before: nobody is to be trusted any longer for that.
 pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut Report) -> Lists {
     let (before, keeper) = (&*ground.sources, &*ground.keeper);
     let in_use = &*ground.before.revocation;
     let issuers = revocation::issuers(written, report);
     // Before lists are read: what changes meanwhile is read again.
-    let sources = Sources::of(written);
-    if sources == *before && **in_use.issuers() == issuers {
-        return Lists::AsBefore;
+    let mut sources = Sources::of(written);
+    if sources == *before {
+        let known = in_use.issuers();
+        if *known == issuers {
+            return Lists::AsBefore;
+        }
+        if issuers.iter().all(|issuer| known.contains(issuer)) {
+            return Lists::Fewer(sources, issuers);
+        }
     }
     let from = revocation::sources(written).unwrap_or_else(|wrong| {
         for fault in wrong {
@@ -103,12 +115,17 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     // What changes a complete list is nothing without it, whichever is named first.
     let (mut deltas, mut delta_files) = (Vec::new(), Vec::new());
     let mut all_known = true;
-    for source in &written.revocation.lists {
+    for (source, place_of) in written.revocation.lists.iter().zip(&sources.lists) {
+        let stood = before.lists.contains(place_of);
         let found = match (&source.place.value, places.next()) {
             (CrlPlace::File(file), _) => match reading.of_file(file) {
                 Err(CrlFault::DeltaWithoutBase) => {
-                    delta_files.push((source, file));
+                    delta_files.push((source, file, stood));
                     continue;
+                }
+                Err(refused) if stood => {
+                    sources.are_read = false;
+                    Ok(stays(source, refused))
                 }
                 taken => told(source, taken),
             },
@@ -128,11 +145,23 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     for place in deltas {
         reading.of_url(place, keeper);
     }
-    if !all_known {
+    // What is in a file that cannot be read is not known either.
+    if !all_known || !sources.are_read {
         reading.carry_over_all();
     }
-    for (source, file) in delta_files {
-        let found = told(source, reading.of_file(file));
+    for (source, file, stood) in delta_files {
+        let found = match reading.of_file(file) {
+            Err(CrlFault::DeltaWithoutBase) if !all_known => {
+                Ok("waits for its complete list, which is to be fetched".to_owned())
+            }
+            // It is ahead of that.
+            Err(refused) if stood && reading.has_base_of(file) => {
+                sources.are_read = false;
+                reading.carry_over_all();
+                Ok(stays(source, refused))
+            }
+            taken => told(source, taken),
+        };
         let what = format!("list {}", source.place.value);
         report.note(what, found.map(|found| ((), found)));
     }
@@ -150,6 +179,18 @@ fn told(source: &CrlSource, taken: Result<usize, CrlFault>) -> Result<String, Fa
         fault(&source.place, "crl.file", what, cure)
     });
     taken.map(|entries| format!("{entries} serial numbers"))
+}
+
+/// What is in use of a list is gone by where nothing else is said of it than before.
+fn stays(source: &CrlSource, refused: CrlFault) -> String {
+    let (what, hint) = refused.explained();
+    tracing::warn!(
+        list = %source.place.value,
+        reason = refused.word(),
+        hint,
+        "a revocation list is not read again: {what}; what is in use stays until it ends"
+    );
+    "as before".to_owned()
 }
 
 /// Where a list is to be fetched from, and what there is of it.
@@ -193,6 +234,12 @@ impl Reading<'_> {
         let entries = crl.entries();
         self.read.adopt(crl)?;
         Ok(entries)
+    }
+
+    /// Whether there is a complete list of the CA that the delta in this file is of.
+    fn has_base_of(&self, file: &Path) -> bool {
+        let delta = crl_keeper::read(file, self.read);
+        delta.is_ok_and(|delta| self.read.has_list_of(delta.issuer(), false))
     }
 
     /// What is kept of a list that is fetched.
@@ -335,9 +382,18 @@ impl Lists {
         store: impl FnOnce(),
         await_shards: impl FnOnce(),
     ) -> Option<Sources> {
-        let Self::Others(others) = self else {
-            store();
-            return None;
+        let others = match self {
+            Self::AsBefore => {
+                store();
+                return None;
+            }
+            Self::Fewer(sources, issuers) => {
+                store();
+                await_shards();
+                in_use.take_lists_of(issuers);
+                return Some(sources);
+            }
+            Self::Others(others) => others,
         };
         in_use.join(&others.read);
         let some_go = in_use.has_lists_beyond(&others.read);
