@@ -144,13 +144,14 @@ fn name_that_no_certificate_is_shown_for_is_not_served_where_no_names_are_config
 fn certificate_for_a_name_that_it_does_not_carry_is_a_fault_with_its_line() {
     let origin = Origin::start();
     let mut stage = Stage::new(origin.address);
-    also(&mut stage, "partner", &Leaf::server(HOST), &[PARTNER_HOST]);
-    let address = crate::harness::free_address();
-    stage.config.set_text("listen.address", address);
-    let file = write(stage.scratch.path(), &stage.config);
-    let outcome = check(&file, &[]);
-    assert!(!outcome.status.success());
-    let said = outcome.stdout + &outcome.stderr;
+    let names = [PARTNER_HOST, HOST, "other.partner.example"];
+    also(&mut stage, "partner", &Leaf::server(HOST), &names);
+    let said = refused(&mut stage);
+    // All of them in one go.
+    for (name, is_wrong) in names.iter().zip([true, false, true]) {
+        let told = said.contains(&format!("the certificate does not carry the name {name:?}"));
+        assert_eq!(told, is_wrong, "{name}: {said}");
+    }
     let line = stage.config.render();
     let line = line.lines().position(|line| line.starts_with("names = "));
     let place = format!(":{}: tls.also[1].names", line.expect("our own table") + 1);

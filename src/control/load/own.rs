@@ -215,7 +215,7 @@ fn server_chain(
         written.at_certificate(what, unfit.cure)
     });
     let mut faults: Vec<Fault> = unfit.collect();
-    faults.extend(check_names(written, &chain[0]).err());
+    faults.extend(check_names(written, &chain[0]));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -289,18 +289,19 @@ fn check_server_names(config: &Config, shown: &[(&Written<'_>, &Chain)]) -> Vec<
     faults.collect()
 }
 
-/// That a certificate carries the names it is to be shown for: any client would refuse it else.
-fn check_names(written: &Written<'_>, leaf: &[u8]) -> Result<(), Fault> {
-    let mut names = written.names.iter();
-    match names.find(|name| !tls::carries(leaf, &name.value)) {
-        None => Ok(()),
-        Some(name) => Err(fault(
+/// The names that a certificate is to be shown for and does not carry: any client would refuse it.
+fn check_names(written: &Written<'_>, leaf: &[u8]) -> Vec<Fault> {
+    let names = written.names.iter();
+    let names = names.filter(|name| !tls::carries(leaf, &name.value));
+    let faults = names.map(|name| {
+        fault(
             name,
             &format!("{}.names", written.section),
             format!("the certificate does not carry the name {:?}", name.value),
             "name what its subjectAltName has, or have one issued with this name",
-        )),
-    }
+        )
+    });
+    faults.collect()
 }
 
 /// The certificate's key, proved to be that. A key in a token that was open already, and proved to
