@@ -177,17 +177,38 @@ impl Access {
     /// Faults of what is not needed are not in the way, nor is a certificate that is not there yet.
     fn read(&self, file: &Path, also: &[&str]) -> Result<Config, OpenFault> {
         let (config, mut faults) = config::examine(file);
-        let config = match config {
+        match config {
             Some(config) => {
                 faults.retain(|fault| self.is_needed(&fault.key, also, &config));
-                config
+                match faults.is_empty() {
+                    true => Ok(config),
+                    false => Err(self.faulty(file, &faults)),
+                }
             }
-            None => return Err(faulty(file, &faults)),
-        };
-        match faults.is_empty() {
-            true => Ok(config),
-            false => Err(faulty(file, &faults)),
+            None => {
+                if faults.iter().any(config::is_of_no_file) {
+                    faults.retain(config::is_of_no_file);
+                }
+                Err(self.faulty(file, &faults))
+            }
         }
+    }
+
+    fn faulty(&self, file: &Path, faults: &[config::Fault]) -> OpenFault {
+        let what = config::render(file, faults).trim_end().to_owned();
+        let cure = match self.all_said() {
+            true => "mend the file, or leave --config out: module, uri and PIN are named",
+            false => "mend the file, or name all with --module, --uri and --pin-file",
+        };
+        fault(what, cure)
+    }
+
+    fn all_said(&self) -> bool {
+        self.module.is_some() && self.uri.is_some() && self.pin_said()
+    }
+
+    fn pin_said(&self) -> bool {
+        self.pin_file.is_some() || self.pin_fd.is_some()
     }
 
     /// Whether what a fault is of is gone by.
@@ -199,25 +220,18 @@ impl Access {
         let said = [
             ("tls.key.module", self.module.is_some()),
             ("tls.key.uri", self.uri.is_some()),
-            ("tls.key.pin_file", self.pin_file.is_some()),
-            ("tls.key.pin_file", self.pin_fd.is_some()),
+            ("tls.key.pin_file", self.pin_said()),
+            ("tls.key.pin_fd", self.pin_said()),
+            ("tls.key.pin_credential", self.pin_said()),
         ];
-        let all_said =
-            said[..2].iter().all(|(_, said)| *said) && said[2..].iter().any(|(_, said)| *said);
         // Where something of it is wrong, nothing of it is known.
         let is_known = config.tls.key.line > 0;
         let said = said.iter().any(|(of, said)| *said && within(of));
-        let of_key = within("tls.key") && !all_said && !(is_known && said);
+        let of_key = within("tls.key") && !self.all_said() && !(is_known && said);
         // What is written over is looked at by nobody.
         let is_there = key == "tls.certificate" && config.tls.certificate.line > 0;
         of_key || key == "tls" || also.iter().any(|section| within(section)) && !is_there
     }
-}
-
-fn faulty(file: &Path, faults: &[config::Fault]) -> OpenFault {
-    let what = config::render(file, faults).trim_end().to_owned();
-    let cure = "mend the file, or name all with --module, --uri and --pin-file";
-    fault(what, cure)
 }
 
 /// Proves the key by the public key beside it in the token, or, where the token says none, by the

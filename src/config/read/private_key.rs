@@ -50,12 +50,17 @@ pub(super) fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
     let first = module.as_ref().map(|module| module.value.clone());
     let first = first.unwrap_or_default();
     let also = others(&mut section, &first, pin_file.as_deref().unwrap_or(&first));
-    let (module, uri, pin_file) = (module?, uri?, pin_file?);
-    let line = uri.line;
+    let (module, uri) = (module?, uri?);
+    // Who has another PIN goes by the rest: what stands in that line follows from its fault.
+    let pin_lines = PIN_KEYS.iter().filter_map(|key| section.line_of(key));
+    let line = match &pin_file {
+        Some(_) => uri.line,
+        None => pin_lines.take(2).last().unwrap_or(section.line()),
+    };
     let value = KeySource::Pkcs11 {
         module: module.value,
         uri: uri.value,
-        pin_file,
+        pin_file: pin_file.unwrap_or_default(),
         sessions,
         also: also?,
     };

@@ -8,7 +8,7 @@ use crate::harness::gateway::{ConfigText, t8gate, write};
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::stage::Stage;
-use crate::harness::{Outcome, WAIT, run};
+use crate::harness::{Outcome, WAIT, command, run, run_well};
 
 /// A stage with a key in a token, and nothing that is served.
 fn stage() -> Stage {
@@ -84,6 +84,96 @@ fn fault_of_what_is_not_gone_by_is_in_nobodys_way() {
     };
     let outcome = keys(&stage, change, &["self-test"]);
     assert!(outcome.status.success(), "{}", outcome.stderr);
+}
+
+/// It goes before whatever the file says of the PIN, be that nothing, or what is not there here.
+#[test]
+fn pin_file_that_is_named_stands_in_for_one_that_the_configuration_lacks() {
+    let stage = stage();
+    let pin = stage.config.value("tls.key.pin_file");
+    let pin = pin.trim_matches('"').to_owned();
+    let arguments = ["self-test", "--pin-file", &pin];
+    for said in [
+        None,
+        Some(("pin_credential", "\"pin\"")),
+        Some(("pin_fd", "77")),
+    ] {
+        let change = |config: &mut ConfigText| {
+            config.unset("tls.key.pin_file");
+            if let Some((key, value)) = said {
+                config.set(&format!("tls.key.{key}"), value);
+            }
+        };
+        let outcome = keys(&stage, change, &arguments);
+        assert!(outcome.status.success(), "{said:?}: {}", outcome.stderr);
+        // And by itself it is a fault, and the only one: nothing is looked for without a PIN.
+        let outcome = keys(&stage, change, &["self-test"]);
+        assert!(!outcome.status.success(), "{said:?}");
+        assert_eq!(
+            outcome.stderr.matches("tls.key.").count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+    }
+    let key_file = |config: &mut ConfigText| {
+        config.set_text("tls.key.module", "/nowhere.so");
+    };
+    let outcome = keys(&stage, key_file, &arguments);
+    assert!(
+        outcome.stderr.contains("tls.key.module: "),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn what_is_said_of_a_file_that_cannot_be_gone_by_is_what_stands_in_the_way() {
+    let stage = stage();
+    let value = |key: &str| stage.config.value(key).trim_matches('"').to_owned();
+    let [module, uri, pin] =
+        ["module", "uri", "pin_file"].map(|key| value(&format!("tls.key.{key}")));
+    let all = [
+        "self-test",
+        "--module",
+        &module,
+        "--uri",
+        &uri,
+        "--pin-file",
+        &pin,
+    ];
+    let torn = |config: &mut ConfigText| {
+        config.set("limits.torn", "[");
+    };
+    for (arguments, hint) in [
+        (&all[..1], "name all with --module, --uri and --pin-file"),
+        (&all[..], "leave --config out"),
+    ] {
+        let outcome = keys(&stage, torn, arguments);
+        assert!(!outcome.status.success());
+        assert!(
+            outcome.stderr.contains("this is not TOML"),
+            "{}",
+            outcome.stderr
+        );
+        assert!(outcome.stderr.contains(hint), "{}", outcome.stderr);
+    }
+    let pipe = stage.scratch.path().join("pipe");
+    run_well(command("mkfifo").arg(&pipe));
+    let piped = |config: &mut ConfigText| {
+        config.set_text("tls.certificate", pipe.display());
+        config
+            .unset("upstream.address")
+            .set("limits.no_such_key", "1");
+    };
+    let outcome = keys(&stage, piped, &all);
+    let said = outcome.stderr;
+    assert!(!outcome.status.success(), "{said}");
+    assert!(said.contains("is not a regular file"), "{said}");
+    assert!(
+        !said.contains("upstream") && !said.contains("no_such_key"),
+        "{said}"
+    );
 }
 
 #[test]
