@@ -358,7 +358,7 @@ impl Page {
         });
         let name = "t8gate_clients_unchecked_total";
         let help = "Clients taken by soft-fail, of whose certificates no list or responder spoke, \
-                    and those taken by off where there are lists.";
+                    and those that nothing is held against where there are lists.";
         self.per_shard(name, "counter", help, shards, |shard| {
             shard.counters.clients_unchecked.read()
         });

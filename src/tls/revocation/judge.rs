@@ -20,7 +20,8 @@ pub enum Policy {
     HardFail,
     /// It is taken, and that is counted.
     SoftFail,
-    /// Nothing is looked up; where there are lists, that is counted.
+    /// Nothing is looked up. Where there are lists, and no responder is asked either, that is
+    /// counted.
     #[default]
     Off,
 }
