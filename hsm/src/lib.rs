@@ -60,7 +60,7 @@ pub struct SignJob<'a> {
 pub enum SignFault {
     /// The key cannot sign by this scheme.
     Unsupported,
-    /// All sessions of the token are signing.
+    /// All sessions of the token are signing, and have been for as long as one signature may take.
     Busy,
     /// The token, or the way to it, is gone; one attempt to get it back has failed.
     TokenGone,

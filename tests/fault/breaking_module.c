@@ -1,10 +1,11 @@
 /* A PKCS#11 module around another one, which it breaks on demand: what a vendor's library may do
  * to its process. PKCS11_BROKEN names the true module, PKCS11_BREAK a file; while that says how,
  * a signature aborts, writes to no memory, finds no memory, or never returns (the latter two, if
- * one is named, of one token); sessions with the token that it names are not opened, or that never
- * returns, or returns when it is whole again; PINs are refused, slowly, or as soon as a signature has lost the login; or a login takes
- * its time, does not return, or ends with the code that is named. Each login of the latter four is
- * written down. */
+ * one is named, of one token), finds the key's number unknown, once, or fails by one mechanism
+ * without a reason; sessions with the token that it names are not opened, or that never returns, or
+ * returns when it is whole again; PINs are refused, slowly, or as soon as a signature has lost the
+ * login; or a login takes its time, does not return, or ends with the code that is named. Where
+ * PINs are what it is about, or are to be counted, each login is written down. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +22,9 @@ struct functions {
     any *function[68];
 };
 enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, OPEN_SESSION = 12, GET_SESSION_INFO = 15,
-       LOGIN = 18, LOGOUT = 19, SIGN = 43 };
-enum { HOST_MEMORY = 2, GENERAL_ERROR = 5, PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0,
+       LOGIN = 18, LOGOUT = 19, SIGN_INIT = 42, SIGN = 43 };
+enum { HOST_MEMORY = 2, GENERAL_ERROR = 5, ACTION_PROHIBITED = 0x1B, KEY_HANDLE_INVALID = 0x60,
+       PIN_INCORRECT = 0xA0, TOKEN_NOT_PRESENT = 0xE0,
        USER_NOT_LOGGED_IN = 0x101, LABEL_LENGTH = 32 };
 typedef rv get_list(struct functions **);
 typedef rv get_token_info(unsigned long slot, unsigned char *info);
@@ -33,6 +35,14 @@ typedef rv get_session_info(unsigned long session, unsigned long info[4]);
 typedef rv login(unsigned long session, unsigned long user, unsigned char *pin,
                  unsigned long length);
 typedef rv logout(unsigned long session);
+/* CK_MECHANISM, whose parameters for PSS begin with the hash. */
+struct mechanism {
+    unsigned long name;
+    unsigned long *parameters;
+    unsigned long length;
+};
+enum { RSA_PKCS_PSS = 0xD, SHA512 = 0x270 };
+typedef rv sign_init(unsigned long session, struct mechanism *mechanism, unsigned long key);
 typedef rv sign(unsigned long session, unsigned char *data, unsigned long length,
                 unsigned char *signature, unsigned long *signature_length);
 
@@ -42,6 +52,7 @@ static open_session *true_open_session;
 static get_session_info *true_get_session_info;
 static login *true_login;
 static logout *true_logout;
+static sign_init *true_sign_init;
 static sign *true_sign;
 
 /* The order, as a letter, and whom it is about. */
@@ -106,14 +117,16 @@ static rv breaking_login(unsigned long session, unsigned long user, unsigned cha
     char about[LABEL_LENGTH];
     int how = order(about, sizeof about);
     int slow = how == 'w' && is_with(session, about);
-    if ((slow || how == 'p' || how == 'l' || how == 'x' || how == 'e')
-        && !write_down())
+    if ((slow || (how != 0 && strchr("plxecbL", how) != NULL)) && !write_down())
         return GENERAL_ERROR;
     if (slow)
         usleep(4000000);
     if (how == 'p')
         usleep(1500000);
-    if (how == 'p' || how == 'l')
+    /* Longer than a key may take to be opened. */
+    if (how == 'L')
+        sleep(12);
+    if (how == 'p' || how == 'l' || how == 'L')
         return PIN_INCORRECT;
     if (how == 'e')
         return strtoul(about, NULL, 10);
@@ -122,6 +135,18 @@ static rv breaking_login(unsigned long session, unsigned long user, unsigned cha
         how = order(about, sizeof about);
     }
     return true_login(session, user, pin, length);
+}
+
+static rv breaking_sign_init(unsigned long session, struct mechanism *mechanism, unsigned long key)
+{
+    static int handle_lost;
+    char about[LABEL_LENGTH];
+    int how = order(about, sizeof about);
+    if (how == 'b' && !handle_lost++)
+        return KEY_HANDLE_INVALID;
+    if (how == 'f' && mechanism->name == RSA_PKCS_PSS && mechanism->parameters[0] == SHA512)
+        return ACTION_PROHIBITED;
+    return true_sign_init(session, mechanism, key);
 }
 
 static rv breaking_sign(unsigned long session, unsigned char *data, unsigned long length,
@@ -133,7 +158,7 @@ static rv breaking_sign(unsigned long session, unsigned char *data, unsigned lon
         abort();
     if (how == 's')
         raise(SIGSEGV);
-    if (how == 'l') {
+    if (how == 'l' || how == 'L') {
         true_logout(session);
         return USER_NOT_LOGGED_IN;
     }
@@ -171,6 +196,8 @@ rv C_GetFunctionList(struct functions **list)
     true_login = (login *)whole->function[LOGIN];
     true_logout = (logout *)whole->function[LOGOUT];
     broken.function[LOGIN] = (any *)breaking_login;
+    true_sign_init = (sign_init *)whole->function[SIGN_INIT];
+    broken.function[SIGN_INIT] = (any *)breaking_sign_init;
     true_sign = (sign *)whole->function[SIGN];
     broken.function[SIGN] = (any *)breaking_sign;
     *list = &broken;

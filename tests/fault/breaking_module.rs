@@ -22,8 +22,16 @@ pub enum How {
     Misses(&'static str),
     /// Signatures with that token find no memory, which says nothing of the token.
     RunsOutOfMemoryWith(&'static str),
+    /// Signatures by RSA-PSS with SHA-512 fail by a code that says nothing of why.
+    FailsByPssSha512,
+    /// A process's first signature finds the key's number unknown; logins are counted.
+    LosesAHandle,
+    /// Not at all; logins are counted.
+    CountsLogins,
     /// A signature loses the login, and from then on PINs are refused; each is counted.
     LosesLogins,
+    /// The same, and a PIN is refused after twelve seconds.
+    LosesLoginsAndRefusesLate,
     /// A login with that token takes four seconds, and is counted; signatures with others hang.
     LogsInSlowlyTo(&'static str),
     /// A login does not return until it is whole; each is counted.
@@ -70,7 +78,11 @@ impl BreakingModule {
             How::HangsForGoodWith(token) => format!("Open {token}"),
             How::Misses(token) => format!("none {token}"),
             How::RunsOutOfMemoryWith(token) => format!("memory {token}"),
+            How::FailsByPssSha512 => "fail".to_owned(),
+            How::LosesAHandle => "bad".to_owned(),
+            How::CountsLogins => "count".to_owned(),
             How::LosesLogins => "lose".to_owned(),
+            How::LosesLoginsAndRefusesLate => "Lose".to_owned(),
             How::LogsInSlowlyTo(token) => format!("wait {token}"),
             How::HangsToLogIn => "xlogin".to_owned(),
             How::LoginsEndWith(code) => format!("end {code}"),

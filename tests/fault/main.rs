@@ -14,6 +14,7 @@
 mod harness;
 
 mod breaking_module;
+mod late_logins;
 mod latency;
 mod load;
 mod lost_logins;

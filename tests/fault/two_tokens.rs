@@ -86,6 +86,14 @@ fn other_is_back(house: &House) -> bool {
     house.gateway.log().lines().any(back)
 }
 
+fn brings_the_other_back(house: &House) {
+    assert!(
+        within(BACK, || other_is_back(house)),
+        "{}",
+        house.gateway.log()
+    );
+}
+
 pub fn kill_signer(house: &House) {
     let signer = house.gateway.signer_pid();
     signal(signer, "KILL");
@@ -126,11 +134,7 @@ fn token_that_hangs_when_keys_are_opened_does_not_keep_the_other_ones_key() {
         "{log}"
     );
     module.is_whole();
-    assert!(
-        within(BACK, || other_is_back(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    brings_the_other_back(&house);
     assert!(serves(&house));
     one_process_is_left(&house);
 }
@@ -148,11 +152,7 @@ fn token_that_is_away_and_then_hangs_does_not_take_the_other_ones_key_along() {
     serves_for(&house, BACK);
     assert!(!other_is_back(&house));
     module.is_whole();
-    assert!(
-        within(BACK, || other_is_back(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    brings_the_other_back(&house);
     one_process_is_left(&house);
 }
 
@@ -315,11 +315,7 @@ fn token_that_hangs_at_the_proof_of_its_key_does_not_keep_the_other_ones_key() {
     serves_for(&house, LONG);
     assert!(!other_is_back(&house));
     module.is_whole();
-    assert!(
-        within(BACK, || other_is_back(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    brings_the_other_back(&house);
     one_process_is_left(&house);
 }
 
@@ -346,11 +342,7 @@ fn descriptor_of_a_pin_does_not_stay_where_its_key_is_not_opened() {
     assert!(held() <= before + 3, "{before}, then {}", held());
     assert!(!other_is_back(&house));
     module.is_whole();
-    assert!(
-        within(BACK, || other_is_back(&house)),
-        "{}",
-        house.gateway.log()
-    );
+    brings_the_other_back(&house);
 }
 
 /// Not a token that does not answer; and each process that is tried finds the same, said once.
@@ -370,4 +362,52 @@ fn key_that_is_not_in_its_token_any_more_is_called_gone_and_that_once() {
     assert!(log.contains("the key is no longer in the token"), "{log}");
     let said = log.matches("names none of the private keys").count();
     assert_eq!(said, 1, "{log}");
+}
+
+fn is_read_again_within(house: &House, time: Duration) {
+    let read = || {
+        house
+            .gateway
+            .log()
+            .contains("was read again and is in force")
+    };
+    assert!(within(time, read), "{}", house.gateway.log());
+}
+
+/// What another one of the module never opens is not waited for.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn reload_that_names_a_key_in_a_token_that_is_well_does_not_wait_for_one_that_hangs() {
+    let (mut house, module) = house();
+    module.breaks(How::HangsWith(OTHER));
+    kill_signer(&house);
+    serves_within(&house, 2 * BACK);
+    std::thread::sleep(3 * BACK);
+    house.rewrite(|config| {
+        let by_id = format!("pkcs11:token={LABEL};object=server;id=%01");
+        config.set_text("tls.key.uri", by_id);
+    });
+    house.gateway.hang_up();
+    is_read_again_within(&house, 3 * BACK);
+    serves_for(&house, BACK);
+    module.is_whole();
+    brings_the_other_back(&house);
+    one_process_is_left(&house);
+}
+
+/// It would not be given leave to try the same PIN, and each logs in to every other token.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn no_process_is_started_for_a_key_while_its_login_is_under_way() {
+    let (house, module) = house();
+    module.breaks(How::Misses(OTHER));
+    kill_signer(&house);
+    serves_within(&house, BACK);
+    module.breaks(How::LogsInSlowlyTo(OTHER));
+    wait_until("a login", || module.logins() > 0);
+    std::thread::sleep(Duration::from_millis(500));
+    let started = || house.gateway.log().matches("process has started").count();
+    let before = started();
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(started(), before, "{}", house.gateway.log());
 }

@@ -78,8 +78,6 @@ pub struct Gatekeeper {
     pub tell: fn(&PinAtToken, Outcome) -> io::Result<()>,
 }
 
-/// For a login of a signature to come to its end.
-pub const LOGIN_WAIT: Duration = Duration::from_secs(10);
 /// Tries whose outcome nobody heard, of which the last comes at once: a token that was started
 /// again in the middle of a login is not to be waited for.
 const UNHEARD_AT_ONCE: u32 = 2;

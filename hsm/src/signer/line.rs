@@ -1,13 +1,12 @@
 //! The way to one key in a signer process: its lanes, and whether they may be used. Lent to threads
 //! that sign, laid anew by the supervisor.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-
-use crossbeam::queue::ArrayQueue;
 
 use super::socket;
 use super::wire::{self, Ask};
@@ -40,9 +39,12 @@ pub struct Line {
     /// Set by the first open; a key that is of another kind later is another key.
     pub shape: OnceLock<Shape>,
     identity: OnceLock<PublicKey>,
-    /// Lanes that nobody uses. Those of an earlier laying may be among them for a moment.
-    free: ArrayQueue<Lane>,
-    /// Which laying is in service; 0: none.
+    /// Lanes of the laying in service that nobody uses.
+    free: Mutex<Vec<Lane>>,
+    /// Rung for who waits for one of them: there is one, or none will be.
+    freed: Condvar,
+    /// Which laying is in service; 0: none. Read under `free` by who waits, so it is changed before
+    /// that is locked and `freed` is rung.
     serving: AtomicU64,
     /// How often lanes have been laid.
     layings: AtomicU64,
@@ -50,10 +52,30 @@ pub struct Line {
     laid_by: AtomicU32,
     /// The last process that was asked to open the key has not said anything in good time.
     unanswered: AtomicBool,
-    /// The module's last word for why there was no signature: the same is not said again.
-    said: Mutex<String>,
+    /// The module's last words for why there was no signature: the same is not said again.
+    said: Mutex<LastSaid>,
+    /// What it took to open the key the last time, in milliseconds.
+    opened_in: AtomicU64,
     /// Why none is in service: the discriminant of a `SignFault`.
     why_not: AtomicU8,
+}
+
+/// Texts that were logged lately: those that come in turns are said once each.
+#[derive(Default)]
+pub struct LastSaid(VecDeque<String>);
+
+impl LastSaid {
+    const MAX: usize = 8;
+
+    /// Whether it is not among them, which it is then.
+    pub fn is_new(&mut self, text: &str) -> bool {
+        if self.0.iter().any(|said| said == text) {
+            return false;
+        }
+        self.0.truncate(Self::MAX - 1);
+        self.0.push_front(text.to_owned());
+        true
+    }
 }
 
 struct Lane {
@@ -63,20 +85,20 @@ struct Lane {
 
 impl Line {
     pub fn new(source: Pkcs11Source, pin: Option<OwnedFd>, sign_within: Duration) -> Self {
-        // Room for those of two layings: the late ones of the last are dropped when they are met.
-        let free = ArrayQueue::new(2 * source.sessions.max(1));
         Self {
             source,
             pin,
             sign_within,
             shape: OnceLock::new(),
             identity: OnceLock::new(),
-            free,
+            free: Mutex::default(),
+            freed: Condvar::new(),
             serving: AtomicU64::new(0),
             layings: AtomicU64::new(0),
             laid_by: AtomicU32::new(0),
             unanswered: AtomicBool::new(false),
             said: Mutex::default(),
+            opened_in: AtomicU64::new(0),
             why_not: AtomicU8::new(SignFault::TokenGone as u8),
         }
     }
@@ -95,8 +117,9 @@ impl Line {
         self.serving.load(Ordering::Acquire) != 0
     }
 
-    /// Asks over a lane and waits for what comes of it. `report` is told, once for each time that
-    /// it happens, what took the line out of service.
+    /// Asks over a lane, which may be waited for as long as a signature may take, and waits for
+    /// what comes of it. `report` is told, once for each time that it happens, what took the line
+    /// out of service.
     pub fn ask(&self, ask: &Ask<'_>, report: impl FnOnce(Trouble)) -> Result<Vec<u8>, SignFault> {
         let lane = self.lane()?;
         let laying = lane.laying;
@@ -122,6 +145,7 @@ impl Line {
             .compare_exchange(laying, 0, Ordering::AcqRel, Ordering::Relaxed);
         if mine.is_ok() {
             self.why_not.store(fault as u8, Ordering::Relaxed);
+            self.close_free();
             report(trouble);
         }
         Err(fault)
@@ -131,8 +155,7 @@ impl Line {
     /// was lost and is back.
     fn say(&self, why: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !why.is_empty() && *said != why {
-            why.clone_into(&mut said);
+        if !why.is_empty() && said.is_new(why) {
             let uri = &self.source.uri;
             tracing::warn!(uri, code = why, "the token did not sign");
         }
@@ -141,40 +164,50 @@ impl Line {
     /// What is said next is said anew.
     pub fn forget_what_was_said(&self) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clear();
+        said.0.clear();
     }
 
     fn lane(&self) -> Result<Lane, SignFault> {
-        let serving = self.serving.load(Ordering::Acquire);
-        if serving == 0 {
-            return Err(match self.why_not.load(Ordering::Relaxed) {
-                fault if fault == SignFault::KeyGone as u8 => SignFault::KeyGone,
-                _ => SignFault::TokenGone,
-            });
+        let none = |free: &mut Vec<Lane>| free.is_empty() && self.is_serving();
+        let waited = self
+            .freed
+            .wait_timeout_while(self.lock_free(), self.sign_within, none);
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if self.is_serving() {
+            return free.pop().ok_or(SignFault::Busy);
         }
-        loop {
-            let lane = self.free.pop().ok_or(SignFault::Busy)?;
-            // A later one is proved as well, and about to be in service.
-            if lane.laying >= serving {
-                return Ok(lane);
-            }
-        }
+        Err(match self.why_not.load(Ordering::Relaxed) {
+            fault if fault == SignFault::KeyGone as u8 => SignFault::KeyGone,
+            _ => SignFault::TokenGone,
+        })
     }
 
     fn give_back(&self, lane: Lane) {
-        let serving = self.serving.load(Ordering::Acquire);
-        if serving != 0 && lane.laying >= serving {
-            // There is room; and a lane that were lost would be one session less until the next
-            // laying, not a fault.
-            let _ = self.free.push(lane);
+        let mut free = self.lock_free();
+        if self.serving.load(Ordering::Acquire) == lane.laying {
+            free.push(lane);
+            self.freed.notify_one();
         }
+    }
+
+    fn lock_free(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the lanes that nobody uses, where none is in service, and says so to who waits.
+    fn close_free(&self) {
+        let mut free = self.lock_free();
+        if !self.is_serving() {
+            free.clear();
+        }
+        self.freed.notify_all();
     }
 
     /// Takes the line out of service and closes the lanes that nobody uses.
     pub fn cut(&self, why: SignFault) {
         self.why_not.store(why as u8, Ordering::Relaxed);
         self.serving.store(0, Ordering::Release);
-        while self.free.pop().is_some() {}
+        self.close_free();
     }
 
     /// Puts proved lanes of this process into service. Those of the one before sign until then.
@@ -182,25 +215,24 @@ impl Line {
         for socket in &lanes {
             socket::bound(socket, self.sign_within)?;
         }
-        let before = self.free.len();
         let laying = self.layings.fetch_add(1, Ordering::Relaxed) + 1;
-        for socket in lanes {
-            // The oldest goes where there is no room.
-            drop(self.free.force_push(Lane { socket, laying }));
-        }
+        let lanes = lanes.into_iter().map(|socket| Lane { socket, laying });
+        let mut free = self.lock_free();
+        *free = lanes.collect();
         self.laid_by.store(process, Ordering::Relaxed);
         self.serving.store(laying, Ordering::Release);
-        for _ in 0..before {
-            match self.free.pop() {
-                Some(lane) if lane.laying < laying => drop(lane),
-                Some(lane) => {
-                    self.give_back(lane);
-                    break;
-                }
-                None => break,
-            }
-        }
+        self.freed.notify_all();
         Ok(())
+    }
+
+    pub fn was_opened_in(&self, took: Duration) {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.opened_in.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// What it took to open the key the last time; zero: it has not been opened.
+    pub fn opened_in(&self) -> Duration {
+        Duration::from_millis(self.opened_in.load(Ordering::Relaxed))
     }
 
     /// Whether the last lanes were laid by this process.

@@ -9,7 +9,12 @@
 //!
 //! A process that does not open a key soon is left to it, and others are tried beside it: keys of
 //! other tokens do not wait. Where keys are served, one that opens all of them and one more takes
-//! the place of the last. While a login is under way, nobody else tries that PIN.
+//! the place of the last.
+//!
+//! While a login is under way, nobody else tries that PIN, and the process is let come to that
+//! login's end, whoever still wants its keys, for at most [`LOGIN_MORE`] longer than it may take to
+//! open them. Whoever waits for a key's first opening is answered only then; and a supervisor that
+//! nobody needs any more stays for that alone.
 //!
 //! One thread does all of that. The process is its child, and dies with it: the signal that a
 //! process gets at its parent's death follows the thread that started it.
@@ -26,7 +31,7 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::Launch;
-use super::line::{Line, Shape, Trouble};
+use super::line::{LastSaid, Line, Shape, Trouble};
 use crate::{OpenFault, SignFault};
 
 mod child;
@@ -54,9 +59,10 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// For a key to be opened again before another process is tried as well: what a process asks of a
 /// token that is gone may never be answered, also when the token is back, and who asks then is.
-/// Twice what it took when all was well, where that is more: killed sooner, none would come
-/// through.
+/// Twice what it took the last time, where that is more, up to a bound, because all the others wait
+/// as long. One that takes longer still comes through as the one that is let take its time.
 const HASTE: Duration = Duration::from_millis(500);
+const HASTE_MAX: Duration = Duration::from_secs(2);
 /// For a login to come to its end, beyond what a key may take to be opened: killed in the middle of
 /// one, nobody hears whether the PIN was refused.
 const LOGIN_MORE: Duration = Duration::from_secs(50);
@@ -64,7 +70,7 @@ const LOGIN_MORE: Duration = Duration::from_secs(50);
 const GLANCE: Duration = Duration::from_millis(1);
 /// Processes that are killed and that the kernel does not let go: with more, none is started.
 const KILLED_MAX: usize = 8;
-/// Between two looks whether they are gone.
+/// Between two looks whether they are gone, or those that are retired have done what they were at.
 const KILLED_LOOK: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
@@ -120,7 +126,6 @@ pub fn start(launch: Launch) -> io::Result<Mailbox> {
         pause: Duration::ZERO,
         served_since: None,
         patience: Patience::default(),
-        longest_open: Duration::ZERO,
         pending: None,
         wanted: Vec::new(),
         slow: Vec::new(),
@@ -150,20 +155,27 @@ struct Supervisor {
     served_since: Option<Instant>,
     /// With processes that are tried beside one that serves.
     patience: Patience,
-    /// What it took to start a process, where there was none, and to open a key in it.
-    longest_open: Duration,
     /// What the process was asked to open and has not yet. What it serves it serves on.
     pending: Option<Pending>,
-    /// Keys to be opened for the first time, with those that are lost.
+    /// Keys to be opened for the first time, by whichever process comes to it.
     wanted: Vec<Wanted>,
     /// Open what does not serve, and take their time. Others are tried beside them.
     slow: Vec<Opening>,
-    /// Nobody's any more but of those whose signatures were under way, and until when.
-    retired: Vec<(Process, Instant)>,
+    /// Nobody's any more but of those whose signatures or logins are under way.
+    retired: Vec<Retired>,
     /// Killed, and not gone yet.
     killed: Vec<Child>,
-    /// The last fault of each key that was logged: the same is not said again at each attempt.
-    said: HashMap<String, String>,
+    /// The last faults of each key that were logged: the same are not said again at each attempt.
+    said: HashMap<String, LastSaid>,
+}
+
+/// A process that serves no more.
+struct Retired {
+    process: Process,
+    /// For signatures that are under way.
+    until: Instant,
+    /// What it was at should have been done by then: for a login that is under way.
+    by: Instant,
 }
 
 /// Why a key did not open: what whoever asks for a signature is told, and what the log is.
@@ -175,8 +187,7 @@ impl Supervisor {
             let spoke = self.wait();
             self.killed
                 .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-            let pending = self.pending.as_ref();
-            if pending.is_some_and(|pending| spoke || pending.is_waited_for_in_vain(now())) {
+            if self.pending.is_some() && spoke {
                 self.hear_pending();
             } else if spoke && self.process.is_some() {
                 // Unasked it has nothing to say: this is its end.
@@ -186,40 +197,47 @@ impl Supervisor {
                 match self.mail.try_recv() {
                     Ok(letter) => self.read(letter),
                     Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => {
-                        self.end_all();
-                        return;
-                    }
+                    Err(TryRecvError::Disconnected) => return self.linger(),
                 }
             }
             self.give_up_wanted();
             if self.retry_at.is_some_and(|at| at <= now()) {
                 self.recover();
             }
-            let over = |(_, until): &mut (Process, Instant)| *until <= now();
-            let over: Vec<_> = self.retired.extract_if(.., over).collect();
-            for (process, _) in over {
-                self.end(process);
-            }
+            self.end_retired();
+        }
+    }
+
+    /// Ends all processes, each as soon as it is at no login.
+    fn linger(mut self) {
+        self.retry_at = None;
+        self.wanted.clear();
+        self.leave_process();
+        for opening in std::mem::take(&mut self.slow) {
+            self.leave(opening.process, opening.by);
+        }
+        while !self.retired.is_empty() {
+            self.wait();
+            self.end_retired();
+        }
+    }
+
+    fn end_retired(&mut self) {
+        let over = |it: &mut Retired| it.until <= now() && !it.process.is_at_its_login(it.by);
+        let over: Vec<_> = self.retired.extract_if(.., over).collect();
+        for it in over {
+            self.end(it.process);
         }
     }
 
     /// Waits for a letter, for the next attempt to be due, or for the process to speak or end,
     /// which it says. Where another one does, the next attempt is due.
     fn wait(&mut self) -> bool {
-        let retired = self.retired.iter().map(|(_, until)| *until);
-        let pending = self.pending.as_ref();
-        let pending = pending.filter(|pending| pending.reply.is_some());
-        let pending = pending.map(|pending| pending.by);
-        let next = self
-            .retry_at
-            .into_iter()
-            .chain(retired)
-            .chain(pending)
-            .chain(self.wanted.iter().map(|wanted| wanted.by))
-            .min();
+        let wanted = self.wanted.iter().map(|wanted| wanted.by);
+        let next = self.retry_at.into_iter().chain(wanted).min();
         let left = next.map(|at| at.saturating_duration_since(now()));
-        let looks = (!self.killed.is_empty()).then_some(KILLED_LOOK);
+        let looks = !(self.killed.is_empty() && self.retired.is_empty());
+        let looks = looks.then_some(KILLED_LOOK);
         let left = left.into_iter().chain(looks).min();
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
@@ -247,7 +265,10 @@ impl Supervisor {
             self.patience.anew();
         }
         match letter {
-            Letter::Open { line, reply } => self.open_first(&line, reply),
+            Letter::Open { line, reply } => {
+                let by = now() + open_wait(&line);
+                self.open_first(Wanted { line, reply, by });
+            }
             // Of a line that was laid anew since.
             Letter::Trouble { line, .. } if line.is_serving() => {}
             // Of a process before this one, which opened others and not this line.
@@ -327,47 +348,46 @@ impl Supervisor {
         }
     }
 
-    fn end_all(&mut self) {
-        self.end_process();
-        let slow = self.slow.drain(..).map(|opening| opening.process);
-        let retired = self.retired.drain(..).map(|(process, _)| process);
-        let all: Vec<_> = retired.chain(slow).collect();
-        for process in all {
-            self.end(process);
-        }
+    /// Ends a process that nobody wants any more: now, or when it comes to the end of a login,
+    /// where what it is at may take until `by`.
+    fn leave(&mut self, process: Process, by: Instant) {
+        let until = now();
+        self.retired.push(Retired { process, until, by });
+        self.end_retired();
     }
 
     /// Opens a key that nobody has yet. Where others are held they are looked after meanwhile.
-    fn open_first(&mut self, line: &Arc<Line>, reply: Sender<Result<Shape, OpenFault>>) {
-        if self.none_serves() && !self.lost().is_empty() {
-            return self.want(line, reply);
+    fn open_first(&mut self, wanted: Wanted) {
+        self.hear_pending();
+        let others_wait = !(self.lost().is_empty() && self.wanted.is_empty());
+        if self.none_serves() && others_wait || self.waits(&wanted.line) {
+            return self.want(wanted);
         }
         let wait = match self.none_serves() {
-            true => open_wait(line),
-            false => self.haste(),
+            true => open_wait(&wanted.line),
+            false => haste(&wanted.line),
         };
-        let opened = self.open(line, wait);
-        let pending = self.pending.as_mut();
-        if let Some(pending) = pending.filter(|pending| Arc::ptr_eq(&pending.asked.line, line)) {
-            pending.reply = Some(reply);
-            return;
+        let opened = self.open(&wanted.line, wait);
+        if self.pending.is_some() {
+            return self.want(wanted);
         }
         if opened.is_ok() {
-            self.lines.push(Arc::downgrade(line));
+            self.lines.push(Arc::downgrade(&wanted.line));
         } else if self.none_serves() {
             self.end_process();
         }
-        let _ = reply.send(opened.map_err(|(_, fault)| fault));
+        let _ = wanted.reply.send(opened.map_err(|(_, fault)| fault));
+    }
+
+    /// Whether the process cannot be asked for a key now, or not for this one.
+    fn waits(&self, line: &Line) -> bool {
+        self.pending.is_some() || self.is_left_alone(line)
     }
 
     /// Opens a key, has it prove that it is the one it was, if that is known, and puts it into
     /// service. Where others are served, a process that takes longer goes on serving them.
     fn open(&mut self, line: &Arc<Line>, wait: Duration) -> Result<Shape, NotOpened> {
         let gone = |fault| (SignFault::TokenGone, fault);
-        self.hear_pending();
-        if self.pending.is_some() || self.is_left_alone(line) {
-            return Err(gone(did("is at a key that its token does not open")));
-        }
         let begun = now();
         let process = self.process().map_err(gone)?;
         let asked = Asked::of(Arc::clone(line), process);
@@ -380,7 +400,6 @@ impl Supervisor {
                 self.pending = Some(Pending {
                     asked,
                     by: begun + open_wait(line),
-                    reply: None,
                 });
                 return Err(gone(did(NOT_YET)));
             }
@@ -389,7 +408,6 @@ impl Supervisor {
         }?;
         let process = self.process().map_err(gone)?.id();
         line.lay(lanes, process).map_err(not_laid)?;
-        self.longest_open = self.longest_open.max(now() - begun);
         Ok(shape)
     }
 
@@ -435,6 +453,11 @@ fn did(what: &str) -> OpenFault {
 fn not_laid(error: io::Error) -> NotOpened {
     let fault = OpenFault::new(error.to_string(), "see the error itself");
     (SignFault::TokenGone, fault)
+}
+
+/// How long a key is waited for before others are not made to wait for it.
+fn haste(line: &Line) -> Duration {
+    line.opened_in().saturating_mul(2).clamp(HASTE, HASTE_MAX)
 }
 
 /// The longest that a key may take to be opened.

@@ -126,16 +126,68 @@ fn late_trouble_of_an_earlier_laying_is_none_of_the_next() {
     });
 }
 
+/// Until one is free, or none will be, and no longer than a signature may take.
 #[test]
-fn more_at_once_than_lanes_are_told_to_come_again() {
-    let line = line(Duration::from_secs(10));
+fn more_at_once_than_lanes_wait_for_one() {
+    let served = line(Duration::from_secs(10));
+    let theirs = laid(&served);
+    thread::scope(|scope| {
+        let asking = [(); 2].map(|()| scope.spawn(|| sign(&served)));
+        let mut packet = [0; wire::LANE_BYTES_MAX];
+        for _ in 0..2 {
+            socket::hear(&theirs, &mut packet).unwrap();
+            socket::tell(&theirs, &[0x22]).unwrap();
+        }
+        for asking in asking {
+            assert_eq!(asking.join().unwrap(), (Ok(Vec::new()), None));
+        }
+    });
+
+    let busy = line(Duration::from_millis(20));
+    let _theirs = laid(&busy);
+    let lane = busy.lane().unwrap();
+    assert_eq!(sign(&busy), (Err(SignFault::Busy), None));
+    busy.give_back(lane);
+    assert!(busy.lane().is_ok());
+
+    let lost = line(Duration::from_secs(600));
+    let _theirs = laid(&lost);
+    let _lane = lost.lane().unwrap();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| sign(&lost));
+        thread::sleep(Duration::from_millis(20));
+        lost.cut(SignFault::KeyGone);
+        assert_eq!(asking.join().unwrap(), (Err(SignFault::KeyGone), None));
+    });
+}
+
+/// Whoever waits is told at once that another has taken the line out of service.
+#[test]
+fn trouble_of_one_is_told_to_those_who_wait_for_a_lane() {
+    let line = line(Duration::from_secs(600));
     let theirs = laid(&line);
     thread::scope(|scope| {
-        let asking = scope.spawn(|| sign(&line));
+        let asking = [(); 3].map(|()| scope.spawn(|| sign(&line)));
         let mut packet = [0; wire::LANE_BYTES_MAX];
         socket::hear(&theirs, &mut packet).unwrap();
-        assert_eq!(sign(&line), (Err(SignFault::Busy), None));
-        socket::tell(&theirs, &[0x22]).unwrap();
-        assert_eq!(asking.join().unwrap(), (Ok(Vec::new()), None));
+        drop(theirs);
+        let told = asking.map(|asking| asking.join().unwrap());
+        assert!(
+            told.iter()
+                .all(|(answer, _)| *answer == Err(SignFault::TokenGone))
+        );
+        let troubles = told.iter().filter(|(_, trouble)| trouble.is_some());
+        assert_eq!(troubles.count(), 1);
     });
+}
+
+#[test]
+fn texts_that_come_in_turns_are_said_once_each() {
+    let mut said = LastSaid::default();
+    let news = ["one", "other", "one", "other", "one"].map(|text| said.is_new(text));
+    assert_eq!(news, [true, true, false, false, false]);
+    let many = (0..1000).filter(|number| said.is_new(&number.to_string()));
+    assert_eq!(many.count(), 1000);
+    assert_eq!(said.0.len(), LastSaid::MAX);
+    assert!(said.is_new("one"), "it is long ago");
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ use super::super::line::Line;
 use super::super::wire::{AskMacs, CONTROL_BYTES_MAX, Macs, OpenKey, Opened, Ready};
 use super::super::{Launch, environment, socket};
 use super::desk::Desk;
-use super::{OPEN_WAIT, did, now};
+use super::{LOGIN_MORE, OPEN_WAIT, did, now};
 use crate::pin::lend_key;
 use crate::public::PublicKey;
 use crate::{Mac, OpenFault, Pkcs11Source};
@@ -53,6 +53,12 @@ impl Process {
     /// Whether it is at a login.
     pub fn is_trying_a_pin(&self) -> bool {
         self.desk.is_trying_a_pin()
+    }
+
+    /// Whether it is at a login that it is let come to the end of, where it should have opened its
+    /// key `by` then.
+    pub fn is_at_its_login(&self, by: Instant) -> bool {
+        self.is_trying_a_pin() && now() < by + LOGIN_MORE
     }
 
     /// Kills it, where it has not ended by itself, and says how it did. Err: the kernel still holds
@@ -95,7 +101,15 @@ impl Process {
         let lent: Vec<_> = pin.chain([lend_key()?]).collect();
         socket::hand_over(&self.control, &ask.write(), &lent)?;
         let mut packet = Zeroizing::new(vec![0; CONTROL_BYTES_MAX]);
-        let answer = Macs::read(socket::hear(&self.control, &mut packet)?);
+        let by = now() + OPEN_WAIT;
+        let heard = loop {
+            match socket::hear(&self.control, &mut packet) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::TimedOut && self.is_at_its_login(by) => {}
+                heard => break heard?,
+            }
+        };
+        let answer = Macs::read(heard);
         let complete =
             |macs: &Macs| !matches!(macs, Macs::Said(said) if said.len() != labels.len());
         Ok(answer.filter(complete).ok_or(io::ErrorKind::InvalidData)?)

@@ -6,13 +6,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
-
 use super::super::line::{Line, Shape, hear_answer, tell_ask};
 use super::super::socket;
 use super::super::wire::{Ask, Opened};
 use super::child::Process;
-use super::{GLANCE, NotOpened, now, open_wait};
+use super::{GLANCE, NotOpened, OPEN_WAIT, haste, now, open_wait};
 use crate::public::PublicKey;
 use crate::{OpenFault, Scheme, SignFault, one_of_each_family};
 
@@ -32,33 +30,27 @@ pub struct Opening {
     rest: Vec<Arc<Line>>,
     /// When it has taken too long.
     pub by: Instant,
+    /// The same with a login that was let come to its end, and what follows it.
+    until: Instant,
 }
 
 /// A key that a process was asked to open, and when that has taken too long.
 pub struct Pending {
     pub asked: Asked,
     pub by: Instant,
-    /// To whoever opens it for the first time, until that has taken too long. Dropped with the
-    /// process, which says as much.
-    pub reply: Option<Sender<Result<Shape, OpenFault>>>,
-}
-
-impl Pending {
-    pub fn is_waited_for_in_vain(&self, now: Instant) -> bool {
-        self.reply.is_some() && self.by <= now
-    }
 }
 
 impl Opening {
-    /// Of a process that is at one key.
+    /// Of a process that is at one key, and at a login for that.
     pub fn under_way(process: Process, pending: Pending) -> Self {
-        let Pending { asked, by, .. } = pending;
+        let Pending { asked, by } = pending;
         Self {
             process,
             outcomes: Vec::new(),
             at: Some(asked),
             rest: Vec::new(),
             by,
+            until: by.max(now() + OPEN_WAIT),
         }
     }
 
@@ -70,11 +62,7 @@ impl Opening {
     /// The process, what has come of its keys, and the one that it is at.
     pub fn into_parts(self) -> (Process, Vec<Outcome>, Option<Pending>) {
         let by = self.by;
-        let pending = self.at.map(|asked| Pending {
-            asked,
-            by,
-            reply: None,
-        });
+        let pending = self.at.map(|asked| Pending { asked, by });
         (self.process, self.outcomes, pending)
     }
 
@@ -88,22 +76,35 @@ impl Opening {
             at: None,
             rest: lines,
             by: now + wait,
+            until: now + wait,
         }
     }
 
-    /// Goes on for as long as no key takes longer than `wait`, which is not zero. Whether that was
-    /// all of them.
+    /// Whether it may take more time: always for a login, else where others may as well.
+    pub fn is_let_go_on(&mut self, may_others: bool) -> bool {
+        if self.process.is_at_its_login(self.by) {
+            self.until = self.until.max(now() + OPEN_WAIT);
+            return true;
+        }
+        now() < self.until && (may_others || self.by < self.until)
+    }
+
+    /// Goes on for as long as each key is open in haste; the one that the process is at is not
+    /// waited for. Whether that was all of them.
     ///
     /// # Errors
     /// The process is gone, or what it says makes no sense.
-    pub fn goes_on(&mut self, wait: Duration) -> io::Result<bool> {
+    pub fn goes_on(&mut self) -> io::Result<bool> {
         loop {
-            let mut asked = match (self.at.take(), self.rest.pop()) {
+            let (mut asked, wait) = match (self.at.take(), self.rest.pop()) {
                 (Some(at), next) => {
                     self.rest.extend(next);
-                    at
+                    (at, GLANCE)
                 }
-                (None, Some(line)) => Asked::of(line, &self.process)?,
+                (None, Some(line)) => {
+                    let wait = haste(&line);
+                    (Asked::of(line, &self.process)?, wait)
+                }
                 (None, None) => return Ok(true),
             };
             match asked.hear(&self.process, wait)? {
@@ -120,6 +121,7 @@ impl Opening {
 /// A key that a process was asked to open, until it has proved to be the one that it was.
 pub struct Asked {
     pub line: Arc<Line>,
+    begun: Instant,
     lanes: Vec<OwnedFd>,
     /// None: it is not open yet.
     proof: Option<Proof>,
@@ -138,9 +140,14 @@ struct Proof {
 
 impl Asked {
     pub fn of(line: Arc<Line>, process: &Process) -> io::Result<Self> {
+        let begun = now();
         let lanes = process.ask_to_open(&line)?;
-        let proof = None;
-        Ok(Self { line, lanes, proof })
+        Ok(Self {
+            line,
+            begun,
+            lanes,
+            proof: None,
+        })
     }
 
     /// What has come of it, where nothing of that takes longer than `wait`, which is not zero.
@@ -195,6 +202,7 @@ impl Asked {
             let next = proof.schemes.last().zip(self.lanes.first());
             let Some((&scheme, lane)) = next else {
                 self.line.answers(true);
+                self.line.was_opened_in(now() - self.begun);
                 let lanes = std::mem::take(&mut self.lanes);
                 return Some(Ok((proof.shape.clone(), lanes)));
             };

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::Process;
-use super::opening::{Opening, Pending};
+use super::opening::Opening;
 use super::{
-    GLANCE, HASTE, KILLED_MAX, LOGIN_MORE, NOT_YET, NotOpened, PAUSE_FIRST, PAUSE_MAX,
-    PROVEN_AFTER, Supervisor, did, not_laid, now,
+    GLANCE, KILLED_MAX, NOT_YET, NotOpened, OPEN_WAIT, PAUSE_FIRST, PAUSE_MAX, PROVEN_AFTER,
+    Retired, Supervisor, did, haste, not_laid, now,
 };
-use crate::pin::LOGIN_WAIT;
 use crate::signer::line::Line;
 use crate::uri::KeyUri;
 use crate::{OpenFault, Pkcs11Source, SignFault};
@@ -35,7 +34,7 @@ impl Supervisor {
         self.lines.retain(|line| line.strong_count() > 0);
         self.hear_pending();
         for opening in std::mem::take(&mut self.slow) {
-            self.go_on(opening, GLANCE);
+            self.go_on(opening);
         }
         if self.none_serves() {
             self.leave_process();
@@ -50,7 +49,7 @@ impl Supervisor {
             self.served_since = Some(now());
             self.patience.anew();
             for opening in std::mem::take(&mut self.slow) {
-                self.end(opening.process);
+                self.leave(opening.process, opening.by);
             }
             return;
         }
@@ -70,85 +69,50 @@ impl Supervisor {
         let proved = match pending.asked.hear(process, GLANCE) {
             Ok(Some(proved)) => proved,
             Ok(None) => {
-                if pending.is_waited_for_in_vain(now())
-                    && let Some(reply) = pending.reply.take()
-                {
-                    let _ = reply.send(Err(did(NOT_YET)));
-                }
                 self.pending = Some(pending);
                 return;
             }
             Err(_) => return self.lose_process("ended"),
         };
-        let (line, reply) = (pending.asked.line, pending.reply);
-        let process = process.id();
-        let lay = |(shape, lanes)| line.lay(lanes, process).map_err(not_laid).map(|()| shape);
-        if let Some(reply) = reply {
-            let laid = proved.and_then(lay);
-            if laid.is_ok() {
-                self.lines.push(Arc::downgrade(&line));
-            }
-            // Nobody there: the reload that wanted it was given up, and the line goes with it.
-            let _ = reply.send(laid.map_err(|(_, fault)| fault));
+        let (line, process) = (pending.asked.line, process.id());
+        if let Some(wanted) = self.take_wanted(&line) {
+            self.give_wanted(wanted, proved, process);
         } else if self.lost().iter().any(|lost| Arc::ptr_eq(lost, &line)) {
-            self.note(&line, proved.and_then(lay).map(drop));
+            let laid = proved.and_then(|(_, lanes)| line.lay(lanes, process).map_err(not_laid));
+            self.note(&line, laid);
         }
         // Of one that nobody holds any more, or that is served by now, nothing is wanted.
     }
 
     /// A module that has lost its token may never see it again: it begins anew. A login that is
-    /// under way is let come to its end.
+    /// under way is let come to its end, and what it was for is opened then.
     pub(super) fn leave_process(&mut self) {
         let pending = self.pending.take();
         let Some(process) = self.process.take() else {
             return;
         };
-        if let Err(process) = self.leave_at_its_login(process, pending) {
-            self.end(process);
-        }
-    }
-
-    /// Lets a process that is at a login come to that one's end. Err: it is at none, or has taken
-    /// too long.
-    fn leave_at_its_login(
-        &mut self,
-        process: Process,
-        pending: Option<Pending>,
-    ) -> Result<(), Process> {
         match pending {
-            _ if !process.is_trying_a_pin() => Err(process),
-            Some(pending) if now() < pending.by + LOGIN_MORE => {
+            Some(pending) if process.is_trying_a_pin() => {
                 self.slow.push(Opening::under_way(process, pending));
-                Ok(())
             }
-            Some(_) => Err(process),
-            // Of a signature that has lost its login.
-            None => {
-                self.retired.push((process, now() + LOGIN_WAIT));
-                Ok(())
-            }
+            // It may be at one in the middle of a signature.
+            _ => self.leave(process, now() + OPEN_WAIT),
         }
     }
 
     fn open_where_others_are_served(&mut self) {
-        let wait = self.haste();
         for line in self.lost() {
             if self.pending.is_some() || self.process.is_none() {
                 return;
             }
             if line.answered() && !self.is_left_alone(&line) {
-                let opened = self.open(&line, wait).map(drop);
+                let opened = self.open(&line, haste(&line)).map(drop);
                 if self.pending.is_some() {
                     line.answers(false);
                 }
                 self.note(&line, opened);
             }
         }
-    }
-
-    /// How long a key is waited for before others are not made to wait for it.
-    pub(super) fn haste(&self) -> Duration {
-        HASTE.max(2 * self.longest_open)
     }
 
     /// Keys that are held and do not serve.
@@ -161,6 +125,12 @@ impl Supervisor {
     /// refused, and a few wrong ones lock a token for good. A process that is started nevertheless,
     /// before another has come so far, is not given leave to try it.
     pub(super) fn is_left_alone(&self, line: &Line) -> bool {
+        self.at_logins()
+            .any(|at| may_try_one_pin(&at.source, &line.source))
+    }
+
+    /// Keys that are logged in for, by processes that are let come to the end of that.
+    pub(super) fn at_logins(&self) -> impl Iterator<Item = &Arc<Line>> {
         let here = self.process.as_ref().zip(self.pending.as_ref());
         let here = here.map(|(process, pending)| (process, &pending.asked.line, pending.by));
         let slow = self.slow.iter();
@@ -168,13 +138,21 @@ impl Supervisor {
             let line = opening.at()?;
             Some((&opening.process, line, opening.by))
         });
-        let mut all = here.into_iter().chain(beside);
-        all.any(|(process, at, by)| {
-            process.is_trying_a_pin() && now() < by && may_try_one_pin(&at.source, &line.source)
-        })
+        let all = here.into_iter().chain(beside);
+        all.filter(|(process, _, by)| process.is_at_its_login(*by))
+            .map(|(_, line, _)| line)
     }
 
+    fn is_held(&self, line: &Line) -> bool {
+        let mut held = self.lines.iter();
+        held.any(|it| std::ptr::eq(it.as_ptr(), line))
+    }
+
+    /// Logs what came of opening a key, where that is still somebody's.
     fn note(&mut self, line: &Line, opened: Result<(), NotOpened>) {
+        if !self.is_held(line) {
+            return;
+        }
         let uri = &line.source.uri;
         match opened {
             Ok(()) => {
@@ -185,9 +163,8 @@ impl Supervisor {
             Err((class, fault)) => {
                 line.cut(class);
                 let said = fault.to_string();
-                if self.said.get(uri) != Some(&said) {
+                if self.said.entry(uri.clone()).or_default().is_new(&said) {
                     tracing::error!(uri, what = %fault.what, cure = %fault.cure, "{class}");
-                    self.said.insert(uri.clone(), said);
                 }
             }
         }
@@ -207,7 +184,11 @@ impl Supervisor {
             return false;
         }
         let mut lost = self.lost();
-        lost.extend(self.wanted.iter().map(|wanted| Arc::clone(&wanted.line)));
+        // One that is lost others are asked for as well; what this one never had, it will open.
+        let pending = self.pending.as_ref().map(|it| &it.asked.line);
+        let wanted = self.wanted.iter().map(|it| &it.line);
+        let wanted = wanted.filter(|it| pending.is_none_or(|pending| !Arc::ptr_eq(pending, it)));
+        lost.extend(wanted.cloned());
         lost.retain(|line| !self.is_left_alone(line));
         if lost.is_empty() {
             return false;
@@ -226,7 +207,7 @@ impl Supervisor {
             )),
         };
         match started {
-            Ok(process) => self.go_on(Opening::new(process, lines, now()), self.haste()),
+            Ok(process) => self.go_on(Opening::new(process, lines, now())),
             Err(fault) => {
                 self.note_all(&fault);
                 false
@@ -242,8 +223,8 @@ impl Supervisor {
 
     /// Waits for keys to be opened, and puts them into service. Whether that takes its time: then
     /// it goes on beside others, where it is at a login or the only one.
-    fn go_on(&mut self, mut opening: Opening, wait: Duration) -> bool {
-        let done = match opening.goes_on(wait) {
+    fn go_on(&mut self, mut opening: Opening) -> bool {
+        let done = match opening.goes_on() {
             Ok(done) => done,
             Err(error) => {
                 self.note_all(&did(&format!("did not open the key: {error}")));
@@ -253,7 +234,7 @@ impl Supervisor {
         };
         if let Some(line) = opening.at().cloned() {
             line.answers(false);
-            if !line.is_serving() && !self.is_wanted(&line) {
+            if !line.is_serving() {
                 self.note(&line, Err((SignFault::TokenGone, did(NOT_YET))));
             }
         }
@@ -269,10 +250,7 @@ impl Supervisor {
                 }
             }
             self.end(opening.process);
-        } else if match opening.process.is_trying_a_pin() {
-            true => now() < opening.by + LOGIN_MORE,
-            false => now() < opening.by && !self.has_idler(),
-        } {
+        } else if opening.is_let_go_on(!self.has_idler()) {
             self.slow.push(opening);
         } else {
             self.end(opening.process);
@@ -302,7 +280,7 @@ impl Supervisor {
 
     /// Puts the keys that a process has opened into service, in place of the one before.
     fn take_over(&mut self, opening: Opening) {
-        let (process, outcomes, mut pending) = opening.into_parts();
+        let (process, outcomes, pending) = opening.into_parts();
         for (line, outcome) in outcomes {
             if let Some(wanted) = self.take_wanted(&line) {
                 self.give_wanted(wanted, outcome, process.id());
@@ -315,17 +293,13 @@ impl Supervisor {
                 self.note(&line, laid);
             }
         }
-        if let Some(pending) = &mut pending {
-            let wanted = self.take_wanted(&pending.asked.line);
-            pending.reply = wanted.map(|wanted| wanted.reply);
-        }
-        let pending_before = std::mem::replace(&mut self.pending, pending);
-        let Some(before) = self.process.replace(process) else {
-            return;
-        };
-        if let Err(before) = self.leave_at_its_login(before, pending_before) {
-            let until = now() + self.launch.sign_within;
-            self.retired.push((before, until));
+        self.pending = pending;
+        if let Some(process) = self.process.replace(process) {
+            self.retired.push(Retired {
+                process,
+                until: now() + self.launch.sign_within,
+                by: now() + OPEN_WAIT,
+            });
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Keys to be opened for the first time while keys are held of which none is served: with those, in
-//! the same processes, so that nobody waits for the other.
+//! Keys to be opened for the first time that have to be waited for: for a process to open them, or
+//! for one to be had, together with those that are lost.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use crossbeam::channel::Sender;
 
 use super::opening::Proved;
-use super::{NOT_YET, NotOpened, Supervisor, did, not_laid, now, open_wait};
+use super::{NOT_YET, NotOpened, OPEN_WAIT, Supervisor, did, not_laid, now};
 use crate::OpenFault;
 use crate::signer::line::{Line, Shape};
 
@@ -19,13 +19,9 @@ pub struct Wanted {
 }
 
 impl Supervisor {
-    /// Has the next attempt, which is due, open this key as well.
-    pub(super) fn want(&mut self, line: &Arc<Line>, reply: Sender<Result<Shape, OpenFault>>) {
-        self.wanted.push(Wanted {
-            line: Arc::clone(line),
-            reply,
-            by: now() + open_wait(line),
-        });
+    /// Has the next attempt, which is due, open this key as well, where no process is at it.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        self.wanted.push(wanted);
         self.retry_at = Some(now());
     }
 
@@ -39,20 +35,36 @@ impl Supervisor {
         Some(self.wanted.remove(place))
     }
 
+    /// Says of those that take too long that they do. For a login that is let come to its end they
+    /// are waited for as well, and for what follows it.
     pub(super) fn give_up_wanted(&mut self) {
-        let over = |wanted: &mut Wanted| wanted.by <= now();
-        for wanted in self.wanted.extract_if(.., over) {
-            let _ = wanted.reply.send(Err(did(NOT_YET)));
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for it in &mut wanted {
+            if self.is_logged_in_for(&it.line) {
+                it.by = it.by.max(now() + OPEN_WAIT);
+            }
         }
+        let over = |wanted: &mut Wanted| wanted.by <= now();
+        for over in wanted.extract_if(.., over) {
+            let _ = over.reply.send(Err(did(NOT_YET)));
+        }
+        self.wanted = wanted;
+    }
+
+    fn is_logged_in_for(&self, line: &Arc<Line>) -> bool {
+        self.at_logins().any(|at| Arc::ptr_eq(at, line))
     }
 
     /// Those that others are served beside by now are opened as always.
     pub(super) fn open_wanted_where_others_are_served(&mut self) {
-        if self.none_serves() || self.pending.is_some() {
+        if self.none_serves() {
             return;
         }
         for wanted in std::mem::take(&mut self.wanted) {
-            self.open_first(&wanted.line, wanted.reply);
+            match self.waits(&wanted.line) {
+                true => self.wanted.push(wanted),
+                false => self.open_first(wanted),
+            }
         }
     }
 

@@ -1,0 +1,158 @@
+//! Logins that end after longer than it may take to open a key: whoever is at one is let come to
+//! its end, for a refusal to be heard and the PIN not to be tried again.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::breaking_module::{BreakingModule, How};
+use crate::harness::gateway::{t8gate, write};
+use crate::harness::origin::Origin;
+use crate::harness::pki::Key;
+use crate::harness::softhsm::{LABEL, Token};
+use crate::harness::stage::{House, Stage};
+use crate::harness::{free_address, run, within};
+use crate::two_tokens::serves;
+
+/// By then a login that is refused late has ended, and whatever is tried next has been.
+const LATE: Duration = Duration::from_secs(17);
+
+/// A stage whose only key in a token is the server's.
+pub fn stage(key: Key) -> (Stage, BreakingModule, Origin) {
+    let (stage, module, origin, _token) = stage_and_token(key);
+    (stage, module, origin)
+}
+
+pub fn stage_and_token(key: Key) -> (Stage, BreakingModule, Origin, Token) {
+    let origin = Origin::start();
+    let (mut stage, token) = Stage::with_token(origin.address, key);
+    let module = BreakingModule::around(&token.module, stage.scratch.path());
+    stage
+        .config
+        .set_text("tls.key.module", module.module.display());
+    let environment = module.environment.iter().cloned();
+    stage.environment.extend(environment);
+    (stage, module, origin, token)
+}
+
+pub fn house_on(stage: Stage, origin: Origin) -> House {
+    let house = House {
+        gateway: stage.start(),
+        origin,
+        stage,
+    };
+    assert!(serves(&house));
+    house
+}
+
+fn wrong_pin(stage: &Stage) -> PathBuf {
+    let file = stage.scratch.write("wrong-pin", "99999999");
+    let mode = Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).expect("our own file");
+    file
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_that_is_refused_late_at_the_start_ends_that_with_the_refusal() {
+    let (mut stage, module, _origin) = stage(Key::P256);
+    module.breaks(How::LosesLoginsAndRefusesLate);
+    let wrong = wrong_pin(&stage);
+    stage.config.set_text("tls.key.pin_file", wrong.display());
+    stage.config.set_text("listen.address", free_address());
+    let file = write(stage.scratch.path(), &stage.config);
+    let mut serve = t8gate(&["serve", "--config", &file.display().to_string()]);
+    serve.envs(stage.environment.iter().cloned());
+    let outcome = run(&mut serve, b"", 2 * LATE);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(said.contains("PinIncorrect"), "{said}");
+    assert_eq!(outcome.status.code(), Some(78));
+    assert_eq!(module.logins(), 1, "{said}");
+}
+
+/// Another module as far as the gateway knows, in which no key is held.
+fn another(module: &BreakingModule, stage: &Stage) -> PathBuf {
+    let other = stage.scratch.path().join("other-module.so");
+    std::fs::copy(&module.module, &other).expect("the test's folder");
+    other
+}
+
+/// And what it was for is opened.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_that_is_taken_late_is_waited_for_by_a_reload() {
+    let (stage, module, origin) = stage(Key::P256);
+    let mut house = house_on(stage, origin);
+    let other = another(&module, &house.stage);
+    module.breaks(How::HangsToLogIn);
+    house.rewrite(|config| {
+        config.set_text("tls.key.module", other.display());
+    });
+    house.gateway.hang_up();
+    std::thread::sleep(LATE);
+    module.is_whole();
+    house.gateway.await_log("was read again and is in force");
+    assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+    assert!(serves(&house));
+}
+
+/// Nor by the next change of the configuration.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_that_is_refused_late_is_tried_by_one_reload_only() {
+    let (stage, module, origin) = stage(Key::P256);
+    let mut house = house_on(stage, origin);
+    let other = another(&module, &house.stage);
+    let wrong = wrong_pin(&house.stage);
+    module.breaks(How::LosesLoginsAndRefusesLate);
+    house.rewrite(|config| {
+        config.set_text("tls.key.module", other.display());
+        config.set_text("tls.key.pin_file", wrong.display());
+    });
+    house.gateway.hang_up();
+    std::thread::sleep(Duration::from_secs(3));
+    house.rewrite(|config| {
+        let by_id = format!("pkcs11:token={LABEL};object=server;id=%01");
+        config.set_text("tls.key.uri", by_id);
+    });
+    house.gateway.hang_up();
+    let refused = || house.gateway.log().contains("the token refused the PIN");
+    assert!(within(2 * LATE, refused), "{}", house.gateway.log());
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_of_the_secret_of_tickets_that_is_refused_late_is_tried_once() {
+    let (stage, module, origin) = stage(Key::P256);
+    let mut house = house_on(stage, origin);
+    let wrong = wrong_pin(&house.stage);
+    module.breaks(How::LosesLoginsAndRefusesLate);
+    house.rewrite(|config| {
+        let uri = format!("pkcs11:token={LABEL};object=tickets");
+        config.set_text("tls.tickets.uri", uri);
+        let module = config.value("tls.key.module");
+        config.set("tls.tickets.module", &module);
+        config.set_text("tls.tickets.pin_file", wrong.display());
+    });
+    house.gateway.hang_up();
+    let refused = || house.gateway.log().contains("PinIncorrect");
+    assert!(within(2 * LATE, refused), "{}", house.gateway.log());
+    assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+}
+
+/// The process whose signature is at it did not sign in time and is replaced.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn pin_that_is_refused_late_in_the_middle_of_a_signature_is_tried_once() {
+    let (mut stage, module, origin) = stage(Key::P256);
+    stage.config.set_text("deadlines.signature", "500ms");
+    let house = house_on(stage, origin);
+    module.breaks(How::LosesLoginsAndRefusesLate);
+    assert!(!serves(&house));
+    std::thread::sleep(LATE);
+    assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+    house.gateway.await_log("it was tried before");
+}
