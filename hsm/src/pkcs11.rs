@@ -484,8 +484,10 @@ pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme
 pub enum TokenFault {
     /// The session is of no more use: another one is.
     Session,
-    /// The login is gone, or the key's number: to log in once, and to find the key again.
-    LoginOrHandle,
+    /// The login is gone: to log in once, and to find the key again.
+    Login,
+    /// The key's number is another: to find the key again.
+    Handle,
     /// The device, or the way to it. Another session may help; else the module has to begin anew.
     Device,
     /// The answer will be the same next time.
@@ -575,9 +577,8 @@ fn class_of(code: RvError) -> TokenFault {
         | RvError::SessionClosed
         // A session left in the middle of an operation is of no more use.
         | RvError::OperationActive => TokenFault::Session,
-        RvError::UserNotLoggedIn | RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid => {
-            TokenFault::LoginOrHandle
-        }
+        RvError::UserNotLoggedIn => TokenFault::Login,
+        RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid => TokenFault::Handle,
         // About what was asked, not about the token: the next may well be signed.
         RvError::ArgumentsBad
         | RvError::DataInvalid
@@ -598,7 +599,9 @@ impl From<TokenFault> for SignFault {
     fn from(fault: TokenFault) -> Self {
         match fault {
             TokenFault::Refused => Self::Refused,
-            TokenFault::Session | TokenFault::LoginOrHandle | TokenFault::Device => Self::TokenGone,
+            TokenFault::Session | TokenFault::Login | TokenFault::Handle | TokenFault::Device => {
+                Self::TokenGone
+            }
         }
     }
 }

@@ -184,31 +184,37 @@ impl TokenKey {
         if let Some(held) = loan.seat.0.take_if(|held| held.round != *round) {
             forget(held.session);
         }
-        let mut standing = None;
+        let (mut standing, mut login_is_lost) = (None, false);
         if let Some(held) = &loan.seat.0 {
             match pkcs11::sign(&held.session, held.key, scheme, hashed) {
                 Ok(signature) => return Ok(signature),
                 Err(not) => {
                     match not.fault {
                         TokenFault::Refused => return Err(not.into()),
-                        TokenFault::LoginOrHandle => standing = loan.seat.0.take(),
+                        TokenFault::Login | TokenFault::Handle => standing = loan.seat.0.take(),
                         TokenFault::Session | TokenFault::Device => loan.seat.0 = None,
                     }
                     if identity.is_none() {
                         return Err(not.into());
                     }
+                    login_is_lost = not.fault == TokenFault::Login;
                 }
             }
         }
         let identity = identity.ok_or(SignFault::TokenGone)?;
         let standing = standing.map(|held| held.session);
-        let held = self.mend(identity, *round, standing)?;
+        let held = self.mend(identity, *round, standing, login_is_lost)?;
         let answer = pkcs11::sign(&held.session, held.key, scheme, hashed);
         let refused = |not: &NotSigned| not.fault == TokenFault::Refused;
         if answer.as_ref().err().is_none_or(refused) {
             loan.seat.0 = Some(held);
         }
-        Ok(answer?)
+        // The key has just signed in this session: whatever the token says is about what it was
+        // asked for, by whoever likes to ask, and the key serves others on.
+        answer.map_err(|NotSigned { why, .. }| Unmade {
+            fault: SignFault::Refused,
+            why,
+        })
     }
 
     /// Has the module look for its tokens as at the start, where it does not see this key's. Some
@@ -233,19 +239,20 @@ impl TokenKey {
         identity: &PublicKey,
         round: Round,
         standing: Option<Session>,
+        login_is_lost: bool,
     ) -> Result<Held, Unmade> {
         let mut door = self.enter_door();
         let context = &self.module.context;
         let (slot, token) = pkcs11::find_token(context, &self.uri)
             .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
-        let stands = standing.is_some();
         let session = match standing {
             Some(session) => session,
             None => pkcs11::open_session(context, slot)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?,
         };
-        // What a module says of a session in which a signature found no login is not relied on.
-        if stands || !pkcs11::is_logged_in(&session) {
+        // What a module says of a session in which a signature found no login is not relied on. A
+        // login that stands is not asked leave for: the PIN may be another by now.
+        if login_is_lost || !pkcs11::is_logged_in(&session) {
             pkcs11::login(&session, &token, &self.pin_file)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
         }

@@ -18,6 +18,7 @@ mod late_logins;
 mod latency;
 mod load;
 mod lost_logins;
+mod one_signature;
 mod relay;
 mod remote_token;
 mod scene;
