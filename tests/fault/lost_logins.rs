@@ -158,26 +158,3 @@ fn reload_that_names_a_key_while_all_tokens_hang_does_not_keep_the_others() {
     serves_within(&house, 2 * BACK);
     house.gateway.await_log("was read again and is in force");
 }
-
-/// Nothing is said of one that came too late for the reload that named it, and is nobody's.
-#[test]
-#[ignore = "takes seconds: make test-fault"]
-fn key_that_was_given_up_is_not_said_to_be_back() {
-    let (mut house, module) = house();
-    module.breaks(How::HangsWith(LABEL));
-    kill_signer(&house);
-    wait_until("the loss", || !serves(&house));
-    house.rewrite(|config| {
-        let by_id = format!("pkcs11:token={LABEL};object=server;id=%01");
-        config.set_text("tls.key.uri", by_id);
-    });
-    house.gateway.hang_up();
-    std::thread::sleep(Duration::from_secs(12));
-    module.is_whole();
-    serves_within(&house, 2 * BACK);
-    std::thread::sleep(BACK);
-    let log = house.gateway.log();
-    let back = |line: &&str| line.contains("is proved and signs again");
-    let back: Vec<_> = log.lines().filter(back).collect();
-    assert!(back.iter().all(|line| !line.contains("id=%01")), "{log}");
-}

@@ -473,3 +473,6 @@ fn open_wait(line: &Line) -> Duration {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;
