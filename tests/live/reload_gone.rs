@@ -2,12 +2,24 @@
 
 use std::net::TcpListener;
 
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{
+    CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+};
+use time::OffsetDateTime;
+
 use crate::harness::client::HOST;
+use crate::harness::openssl_ca::OpensslCa;
 use crate::harness::origin::Origin;
 use crate::harness::pki::{Authority, Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
-use crate::reload::{ON_SIGNAL, reload, rewrite};
+use crate::reload::{APPLIED, ON_SIGNAL, reload, rewrite, said};
+use crate::reload_lists::{Listed, file};
+use crate::revocation::TAKEN;
 
 #[test]
 fn group_that_is_taken_out_with_its_clients_loses_their_trust() {
@@ -54,6 +66,63 @@ fn group_that_is_taken_out_with_its_clients_loses_their_trust() {
 fn lanes(house: &House) -> usize {
     let tasks = format!("/proc/{}/task", house.gateway.signer_pid());
     std::fs::read_dir(tasks).expect("our own").count()
+}
+
+/// So many serial numbers take longer to read than two reloads take.
+const MANY: u64 = 1_500_000;
+
+/// A list of this CA that names nobody who comes here.
+fn long_list(ca: &OpensslCa, file: &str) -> PathBuf {
+    let key = KeyPair::from_pem(&ca.key_pem()).expect("written by us");
+    let issuer = Issuer::from_ca_cert_der(&ca.der(), key).expect("a CA's certificate");
+    let now = OffsetDateTime::now_utc();
+    let revoked = |serial| RevokedCertParams {
+        serial_number: SerialNumber::from(serial),
+        revocation_time: now,
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: now,
+        next_update: now + time::Duration::days(1),
+        crl_number: SerialNumber::from(100),
+        issuing_distribution_point: None,
+        revoked_certs: (1 << 32..(1 << 32) + MANY).map(revoked).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&issuer).expect("a list");
+    let path = ca.certificate.with_file_name(file);
+    std::fs::write(&path, list.der()).expect("our own folder");
+    path
+}
+
+/// What is said of the first reload waits for that list, and nothing else does.
+#[test]
+fn client_that_the_next_reload_takes_out_is_cut_off_while_a_long_list_is_read() {
+    let mut listed = Listed::open(|stage, list| {
+        stage.config.table("crl", &file(list));
+    });
+    let dialer = listed.house.stage.dialer(&listed.acme);
+    let mut acme = dialer.connect(listed.house.gateway.address).expect("good");
+    let long = long_list(&listed.ca, "long.crl");
+    std::fs::rename(&long, &listed.list).expect("one folder");
+    listed.house.gateway.hang_up();
+    // They would be one reload else.
+    thread::sleep(Duration::from_millis(100));
+    rewrite(&mut listed.house, |config| {
+        let globex = config.table_body("client", 1);
+        config.without_tables("client").table("client", &globex);
+    });
+    listed.house.gateway.hang_up();
+    assert!(acme.closed(), "kept");
+    assert_eq!(said(&listed.house, TAKEN), 0, "waited for");
+    wait_until("both reloads", || said(&listed.house, APPLIED) == 2);
+    let log = listed.house.gateway.log();
+    let [first, last] = [log.find(APPLIED), log.rfind(APPLIED)];
+    let read = log.find(TAKEN);
+    assert!(first < read && read < last, "{log}");
+    let still = log.find("revocation lists are being read still");
+    assert!(still.is_some() && still < first, "{log}");
 }
 
 /// Its sessions may be needed by who took its place, and its process would be brought back again
