@@ -228,7 +228,7 @@ fn long_list_holds_up_nobody_who_has_it_looked_at_and_is_not_used_where_others_a
     let [file, other] = ["a.crl", "b.crl"].map(|name| folder.path().join(name));
     fs::write(&file, list(&ca, 1, &[5])).unwrap();
     fs::write(&other, list(&ca, 2, &[6])).unwrap();
-    let serials: Vec<_> = (1 << 32..(1 << 32) + 300_000).collect();
+    let serials: Vec<_> = (1 << 32..(1 << 32) + 1_500_000).collect();
     let long = folder.path().join("long");
     fs::write(&long, list(&ca, 3, &serials)).unwrap();
     let (revocation, read) = (revocation(&ca), super::tests::revocation(&ca));
