@@ -123,10 +123,10 @@ impl fmt::Display for OpenFault {
 
 impl std::error::Error for OpenFault {}
 
-/// Whether a token has refused a PIN to this process, or to one of its signer processes: whoever
-/// starts the process anew would have that PIN tried once more.
-pub fn has_pin_been_refused() -> bool {
-    pin::any_is_refused()
+/// Whether a token has refused a PIN to this process or to one of its signer processes, or may
+/// have: whoever starts the process anew would have that PIN tried once more.
+pub fn may_a_pin_be_wrong() -> bool {
+    pin::any_may_be_wrong()
 }
 
 /// A private key that signs and cannot be read.
@@ -188,6 +188,15 @@ impl PrivateKey {
     /// # Errors
     /// As [`PrivateKey::from_token`], of any of them; the keys are of different kinds.
     pub fn from_tokens(sources: &[Pkcs11Source]) -> Result<Self, OpenFault> {
+        if sources
+            .iter()
+            .any(|source| source.pin_file.as_os_str().is_empty())
+        {
+            return Err(OpenFault::new(
+                "it is not said where the PIN of the token is",
+                "name the file whose first line it is",
+            ));
+        }
         if let [only] = sources {
             return Self::from_token(only);
         }

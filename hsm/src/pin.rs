@@ -12,7 +12,7 @@ use cryptoki::types::AuthPin;
 use crate::OpenFault;
 
 pub use fingerprint::{Fingerprint, lend_key, take_key};
-pub use leave::{Gatekeeper, Leave, Outcome, PinAtToken, Try, any_is_refused};
+pub use leave::{Gatekeeper, Leave, Outcome, PinAtToken, Try, any_may_be_wrong};
 pub use source::{END_THE_LINE, descriptor};
 
 static GATEKEEPER: OnceLock<Gatekeeper> = OnceLock::new();

@@ -205,10 +205,12 @@ impl TokenKey {
         let standing = standing.map(|held| held.session);
         let held = self.mend(identity, *round, standing, login_is_lost)?;
         let answer = pkcs11::sign(&held.session, held.key, scheme, hashed);
-        let refused = |not: &NotSigned| not.fault == TokenFault::Refused;
-        if answer.as_ref().err().is_none_or(refused) {
-            loan.seat.0 = Some(held);
+        match &answer {
+            Ok(_) => tracing::warn!("a session with the token was lost and has been mended"),
+            Err(not) if not.fault == TokenFault::Session => return Err(not.clone().into()),
+            Err(_) => {}
         }
+        loan.seat.0 = Some(held);
         // The key has just signed in this session: whatever the token says is about what it was
         // asked for, by whoever likes to ask, and the key serves others on.
         answer.map_err(|NotSigned { why, .. }| Unmade {
@@ -267,7 +269,6 @@ impl TokenKey {
             tracing::error!("another key stands in the token under the name of the server key");
             return Err(SignFault::KeyGone.into());
         }
-        tracing::warn!("a session with the token was lost and has been mended");
         Ok(Held {
             session,
             key: found.handle,

@@ -36,15 +36,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const EXIT_TERMINATED: i32 = 143;
 const EXIT_ORDERLY: i32 = 0;
 const EXIT_FAULTY: i32 = 1;
-/// `EX_CONFIG` of sysexits.h: it will not start as it is configured, however often it is tried.
+/// `EX_CONFIG` of sysexits.h: it is not to be started again before the operator has had a look.
 const EXIT_CONFIGURATION: u8 = 78;
 /// What the control thread gets to write the last records, when all shards have ended.
 const CONTROL_WAIT: Duration = Duration::from_secs(5);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
-/// Serves until a signal: 0 after an orderly end; [`EXIT_CONFIGURATION`] when it cannot start until
-/// the operator has mended something; 1 when a later start may succeed, or a part ended unasked.
+/// Serves until a signal: 0 after an orderly end; [`EXIT_CONFIGURATION`] when the configuration is
+/// at fault or a PIN may be wrong; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
     let (config, faults, read) = reload::examine(file);
     if let Some(config) = &config {
@@ -71,36 +71,28 @@ pub fn main(file: &Path) -> ExitCode {
         super::complain(file, &[fault]);
         return ExitCode::FAILURE;
     }
-    // Before anybody is served: a SIGTERM from here on lets them finish.
-    let signals = match Signals::receive() {
+    let mut signals = match Signals::receive() {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "signals cannot be received");
             return ExitCode::FAILURE;
         }
     };
-    match Gateway::start(&config, read) {
+    // Before anybody is served: from then on they are let finish. What is waited for until then, a
+    // token perhaps, is not worth it.
+    match Gateway::start(&config, read, || signals.receive_ends()) {
         Ok(mut gateway) => match gateway.run_until_told(signals) {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
-        Err(not) => {
-            super::complain(file, &not.faults);
-            match not.lasting || hsm::has_pin_been_refused() {
+        Err(faults) => {
+            super::complain(file, &faults);
+            match hsm::may_a_pin_be_wrong() {
                 true => ExitCode::from(EXIT_CONFIGURATION),
                 false => ExitCode::FAILURE,
             }
         }
     }
-}
-
-/// Why a gateway has not started.
-#[derive(Debug)]
-pub struct NotStarted {
-    /// Everything that is in the way.
-    pub faults: Vec<Fault>,
-    /// Some of it stays until the operator has mended it; a token may come back by itself.
-    lasting: bool,
 }
 
 /// What a signal wants.
@@ -113,45 +105,57 @@ enum Told {
 /// The signals that the gateway minds, and the runtime they come by.
 struct Signals {
     runtime: tokio::runtime::Runtime,
-    terminate: Signal,
-    interrupt: Signal,
     hangup: Signal,
+    /// SIGTERM and SIGINT, which end the process as they do any other until they are received.
+    ends: Option<(Signal, Signal)>,
     /// A write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) is to fail and
     /// be told of, not to end the process. Nobody waits for it: it is enough that it is kept.
     _file_too_large: Signal,
 }
 
 impl Signals {
+    /// All but those that end the process.
     fn receive() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (terminate, interrupt, hangup, file_too_large) = {
+        let (hangup, file_too_large) = {
             let _entered = runtime.enter();
             (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
                 signal(SignalKind::hangup())?,
                 signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             )
         };
         Ok(Self {
             runtime,
-            terminate,
-            interrupt,
             hangup,
+            ends: None,
             _file_too_large: file_too_large,
         })
     }
 
+    fn receive_ends(&mut self) -> io::Result<()> {
+        let _entered = self.runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        self.ends = Some((terminate, signal(SignalKind::interrupt())?));
+        Ok(())
+    }
+
     /// Waits for a signal, but no longer than until the next look is due.
     fn told(&mut self) -> Option<Told> {
-        let (terminate, interrupt) = (&mut self.terminate, &mut self.interrupt);
-        let hangup = &mut self.hangup;
+        let (ends, hangup) = (&mut self.ends, &mut self.hangup);
+        let end = async {
+            let Some((terminate, interrupt)) = ends else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
         self.runtime.block_on(async {
             tokio::select! {
-                _ = terminate.recv() => Some(Told::End),
-                _ = interrupt.recv() => Some(Told::End),
+                () = end => Some(Told::End),
                 _ = hangup.recv() => Some(Told::Reload),
                 () = tokio::time::sleep(LOOK_EVERY) => None,
             }
@@ -179,24 +183,25 @@ struct AdminThread {
 }
 
 impl Gateway {
-    /// Starts all shards, or none. The configuration was `read` from these files
-    /// ([`reload::examine`]).
+    /// Starts all shards, or none. `before_serving` is called when nothing is in the way any more.
     ///
     /// # Errors
-    /// What is in the way.
-    pub fn start(config: &Config, read: Stamps) -> Result<Self, NotStarted> {
+    /// Everything that is in the way.
+    pub fn start(
+        config: &Config,
+        read: Stamps,
+        before_serving: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Self, Vec<Fault>> {
         let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let mut faults = obstacles(config, &report);
-        let mut lasting = report.has_faults_beside_tokens();
         let from = from.unwrap_or_else(|wrong| {
             faults.extend(wrong);
-            lasting = true;
             Vec::new()
         });
         let snapshot = match snapshot {
             Some(snapshot) if faults.is_empty() => Arc::new(snapshot),
-            _ => return Err(NotStarted { faults, lasting }),
+            _ => return Err(faults),
         };
         check_descriptors(config);
         for remark in hw::remarks(config) {
@@ -205,17 +210,15 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
-        let started = start_shards((config, read), &snapshot, from, &draining);
+        let started = before_serving()
+            .and_then(|()| start_shards((config, read), &snapshot, from, &draining));
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
         }
         let cannot_start = |error| {
             let what = format!("cannot start: {error}");
-            NotStarted {
-                faults: vec![fault(0, "listen", what, "see the error itself")],
-                lasting: false,
-            }
+            vec![fault(0, "listen", what, "see the error itself")]
         };
         let gateway = started.map_err(cannot_start)?;
         tracing::info!(

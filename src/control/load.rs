@@ -59,12 +59,7 @@ impl Report {
 
     /// Whether something is wrong, and all of that with tokens.
     pub fn is_of_tokens_only(&self) -> bool {
-        self.of_tokens > 0 && !self.has_faults_beside_tokens()
-    }
-
-    /// Whether something is wrong that stays: what is wrong with a token may go away by itself.
-    pub fn has_faults_beside_tokens(&self) -> bool {
-        self.faults().len() > self.of_tokens
+        self.of_tokens > 0 && self.of_tokens == self.faults().len()
     }
 
     /// The same as [`Self::note`] of a key, which may be in a token.

@@ -4,6 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::breaking_module::{BreakingModule, How};
@@ -12,8 +13,8 @@ use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::softhsm::{LABEL, Token};
 use crate::harness::stage::{House, Stage};
-use crate::harness::{free_address, run, within};
-use crate::two_tokens::serves;
+use crate::harness::{free_address, run, signal, within};
+use crate::two_tokens::{BACK, serves};
 
 /// By then a login that is refused late has ended, and whatever is tried next has been.
 const LATE: Duration = Duration::from_secs(17);
@@ -53,6 +54,15 @@ fn wrong_pin(stage: &Stage) -> PathBuf {
     file
 }
 
+/// A start that a test waits for itself.
+fn serve(stage: &mut Stage) -> Command {
+    stage.config.set_text("listen.address", free_address());
+    let file = write(stage.scratch.path(), &stage.config);
+    let mut serve = t8gate(&["serve", "--config", &file.display().to_string()]);
+    serve.envs(stage.environment.iter().cloned());
+    serve
+}
+
 #[test]
 #[ignore = "takes seconds: make test-fault"]
 fn pin_that_is_refused_late_at_the_start_ends_that_with_the_refusal() {
@@ -60,15 +70,41 @@ fn pin_that_is_refused_late_at_the_start_ends_that_with_the_refusal() {
     module.breaks(How::LosesLoginsAndRefusesLate);
     let wrong = wrong_pin(&stage);
     stage.config.set_text("tls.key.pin_file", wrong.display());
-    stage.config.set_text("listen.address", free_address());
-    let file = write(stage.scratch.path(), &stage.config);
-    let mut serve = t8gate(&["serve", "--config", &file.display().to_string()]);
-    serve.envs(stage.environment.iter().cloned());
-    let outcome = run(&mut serve, b"", 2 * LATE);
+    let outcome = run(&mut serve(&mut stage), b"", 2 * LATE);
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
     assert!(said.contains("PinIncorrect"), "{said}");
     assert_eq!(outcome.status.code(), Some(78));
     assert_eq!(module.logins(), 1, "{said}");
+}
+
+/// It may be a refusal, put badly, and whoever starts the gateway anew does not know of it.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn start_that_does_not_hear_whether_its_pin_is_right_is_not_one_to_be_made_again() {
+    const FUNCTION_FAILED: u32 = 6;
+    let (mut stage, module, _origin) = stage(Key::P256);
+    module.breaks(How::LoginsEndWith(FUNCTION_FAILED));
+    let outcome = run(&mut serve(&mut stage), b"", LATE);
+    assert_eq!(outcome.status.code(), Some(78), "{}", outcome.stderr);
+    assert_eq!(module.logins(), 1, "{}", outcome.stderr);
+}
+
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn start_that_waits_for_a_login_ends_as_soon_as_it_is_told_to() {
+    let (mut stage, module, _origin) = stage(Key::P256);
+    module.breaks(How::HangsToLogIn);
+    let mut started = serve(&mut stage).spawn().expect("the binary");
+    let at_it = within(LATE, || module.logins() == 1);
+    signal(started.id(), "HUP");
+    std::thread::sleep(BACK);
+    let goes_on = started.try_wait().expect("our own child").is_none();
+    signal(started.id(), "TERM");
+    let ends = within(BACK, || {
+        started.try_wait().expect("our own child").is_some()
+    });
+    let _ = started.kill();
+    assert!(at_it && goes_on && ends, "{at_it} {goes_on} {ends}");
 }
 
 /// Another module as far as the gateway knows, in which no key is held.

@@ -282,6 +282,33 @@ fn token_that_was_set_up_after_the_start_takes_a_restart_and_the_hint_says_so() 
 }
 
 /// A file that is wrong stays wrong until somebody changes it.
+/// It is asked for nothing by a configuration that does not say where the PIN is.
+#[test]
+fn refused_change_that_names_no_pin_leaves_the_process_that_signs_alone() {
+    let (mut house, _token) = house(|_, _| {});
+    let signer = house.gateway.signer_pid();
+    let good = house.stage.config.clone();
+    for (key, value) in [("pin_file", None), ("pin_credential", Some("\"pin\""))] {
+        rewrite(&mut house, |config| {
+            config.clone_from(&good);
+            config.unset("tls.key.pin_file");
+            if let Some(value) = value {
+                config.set(&format!("tls.key.{key}"), value);
+            }
+        });
+        reload_in_vain(&house);
+        assert!(said(&house, key) > 0, "{}", house.gateway.log());
+    }
+    let dialer = house.stage.dialer(&house.stage.acme);
+    assert!(dialer.connect(house.gateway.address).is_ok());
+    assert_eq!(
+        house.gateway.signer_pid(),
+        signer,
+        "{}",
+        house.gateway.log()
+    );
+}
+
 #[test]
 fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {
     let (mut house, _token) = house(|_, _| {});

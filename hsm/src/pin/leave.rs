@@ -28,9 +28,11 @@ pub fn is_refused(pin: &PinAtToken) -> bool {
     lock(&REFUSED).contains(pin)
 }
 
-/// Whether this process knows of any PIN that was refused.
-pub fn any_is_refused() -> bool {
-    !lock(&REFUSED).is_empty()
+/// Whether there is a PIN that was refused, or whose tries nobody has heard of and that was never
+/// taken: it may be a wrong one.
+pub fn any_may_be_wrong() -> bool {
+    let in_doubt = |record: &Record| !record.taken && (record.under_way || record.unheard > 0);
+    !lock(&REFUSED).is_empty() || lock(&TRIES).records.iter().any(in_doubt)
 }
 
 /// Has this process know that a PIN was refused.
@@ -79,7 +81,7 @@ pub struct Gatekeeper {
 }
 
 /// Tries whose outcome nobody heard, of which the last comes at once: a token that was started
-/// again in the middle of a login is not to be waited for.
+/// again in the middle of a login may have heard nothing of it.
 const UNHEARD_AT_ONCE: u32 = 2;
 /// Until the one after those. Doubled with each.
 const UNHEARD_PAUSE: Duration = Duration::from_secs(60);

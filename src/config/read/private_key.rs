@@ -49,7 +49,11 @@ pub(super) fn key(mut section: Section<'_, '_>) -> Option<Located<KeySource>> {
     let sessions = section.or("sessions", count(1..=64), TOKEN_SESSIONS_DEFAULT);
     let first = module.as_ref().map(|module| module.value.clone());
     let first = first.unwrap_or_default();
-    let also = others(&mut section, &first, pin_file.as_deref().unwrap_or(&first));
+    let also = others(
+        &mut section,
+        &first,
+        pin_file.as_deref().unwrap_or(Path::new("")),
+    );
     let (module, uri) = (module?, uri?);
     // Who has another PIN goes by the rest: what stands in that line follows from its fault.
     let pin_lines = PIN_KEYS.iter().filter_map(|key| section.line_of(key));
