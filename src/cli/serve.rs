@@ -18,7 +18,7 @@ use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::{self, Config, Fault, Steering, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
-use crate::control::crl_keeper::{CrlCounts, CrlFrom, CrlKeeper};
+use crate::control::crl_keeper::{AllBrought, CrlCounts, CrlFrom, CrlKeeper};
 use crate::control::load::{self, Report};
 use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{self, Reloader, Reloads, Stamps};
@@ -210,8 +210,9 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
+        let lists = (from, &report.brought);
         let started = before_serving()
-            .and_then(|()| start_shards((config, read), &snapshot, from, &draining));
+            .and_then(|()| start_shards((config, read), &snapshot, lists, &draining));
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
@@ -419,7 +420,7 @@ fn check_descriptors(config: &Config) {
 fn start_shards(
     (config, read): (&Config, Stamps),
     snapshot: &Arc<Snapshot>,
-    lists: Vec<CrlFrom>,
+    lists: (Vec<CrlFrom>, &AllBrought),
     draining: &Arc<AtomicBool>,
 ) -> io::Result<Gateway> {
     let (signers, signer_threads) = start_signers(config, snapshot)?.unzip();

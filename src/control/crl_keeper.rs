@@ -2,29 +2,31 @@
 //! others in time. A thread of its own, behind all others of its CPU: a long list takes a second.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use rustls::ClientConfig;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+pub use self::letterbox::{AllBrought, Brought, Taken};
+use self::letterbox::{Letterbox, held};
 use super::crl_fetch::{self, Fetched, Validators};
 use crate::clock::UnixSeconds;
 use crate::config::regular_file::{self, NotOpened};
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
-use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, IssuerId, Revocation};
+use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, Revocation};
 
 /// Between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ const REMIND_EVERY_S: u64 = 3_600;
 /// How often connections are judged again while a list has ended.
 const JUDGE_EVERY_S: u64 = 5;
 
+mod letterbox;
 #[cfg(test)]
 mod tests;
 
@@ -109,38 +112,14 @@ pub struct CrlKeeper {
     until: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-/// Between the thread and whoever tells it what to do.
-#[derive(Default)]
-struct Letterbox {
-    letter: Mutex<Option<Letter>>,
-    written: Notify,
-    /// What places have brought that are fetched from, by their names.
-    fetched: Mutex<HashMap<String, Brought>>,
-}
-
-/// Has files looked at now; one that has changed is read, whole or not.
-struct Letter {
-    /// What is to be kept from now on, in place of all else.
-    keep: Option<Vec<CrlFrom>>,
-    /// Dropped when all that is done.
-    _done: SyncSender<()>,
-}
-
-/// Which of an issuer's lists came from a place.
-#[derive(Clone, Copy, Debug)]
-pub struct Brought {
-    pub issuer: IssuerId,
-    pub delta: bool,
-}
-
 impl CrlKeeper {
-    /// Keeps what comes from there, from now on.
+    /// Keeps what comes from there, from now on; some of it has been read.
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had.
     pub fn start(
         revocation: Arc<Revocation>,
-        from: Vec<CrlFrom>,
+        (from, brought): (Vec<CrlFrom>, &AllBrought),
         counts: Arc<CrlCounts>,
     ) -> io::Result<Self> {
         let keeper = Self {
@@ -149,6 +128,7 @@ impl CrlKeeper {
             letterbox: Arc::default(),
             until: Mutex::default(),
         };
+        keeper.letterbox.name(&from, brought);
         let mut until = keeper.until();
         keeper.start_where_needed(&mut until, from)?;
         drop(until);
@@ -161,9 +141,14 @@ impl CrlKeeper {
     ///
     /// # Errors
     /// The kernel's, where the thread cannot be had: lists are in use then, and nobody keeps them.
-    pub fn keep(&self, from: Vec<CrlFrom>, read: &Revocation) -> io::Result<()> {
+    pub fn keep(
+        &self,
+        (from, brought): (Vec<CrlFrom>, &AllBrought),
+        read: &Revocation,
+    ) -> io::Result<()> {
         let mut until = self.until();
         if until.is_none() {
+            self.letterbox.name(&from, brought);
             self.revocation.leave(read);
             return self.start_where_needed(&mut until, from);
         }
@@ -171,9 +156,26 @@ impl CrlKeeper {
         // In one go: what the thread takes into use before that is dropped where it is to go, and
         // behind it nothing comes from where lists were had before.
         let letter = held(&self.letterbox.letter);
+        self.letterbox.name(&from, brought);
         self.revocation.leave(read);
         self.letterbox.put(letter, Some(from));
         Ok(())
+    }
+
+    /// Keeps what comes from these places alone, which are among those before, and goes by lists of
+    /// these CAs alone. No list is read: those go that came from nowhere else than where nobody
+    /// looks any more.
+    pub fn keep_only(&self, names: &HashSet<String>, issuers: &[CrlIssuer]) {
+        // Nothing is taken into use meanwhile.
+        let _letter = held(&self.letterbox.letter);
+        let mut places = held(&self.letterbox.places);
+        let before = places.len();
+        places.retain(|name, _| names.contains(name));
+        let same = places.len() == before;
+        self.revocation.leave_but(issuers, |issuer, delta| {
+            let mut known = places.values().flatten();
+            same || known.any(|known| (known.issuer, known.delta) == (issuer, delta))
+        });
     }
 
     /// Has files looked at: what hangs up when those that have changed are in use or refused, which
@@ -184,9 +186,9 @@ impl CrlKeeper {
         Some(self.letterbox.put(letter, None))
     }
 
-    /// What came last from a place that is fetched from.
+    /// What came last from a place, where that is known.
     pub fn brought(&self, name: &str) -> Option<Brought> {
-        held(&self.letterbox.fetched).get(name).copied()
+        self.letterbox.brought(name)
     }
 
     fn until(&self) -> MutexGuard<'_, Option<oneshot::Sender<()>>> {
@@ -230,11 +232,6 @@ impl CrlKeeper {
     }
 }
 
-/// Nothing panics that holds one of these and leaves anything half done.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn remove_left_behind(from: &[CrlFrom]) {
     let folders: HashSet<_> = from
         .iter()
@@ -242,28 +239,6 @@ fn remove_left_behind(from: &[CrlFrom]) {
         .collect();
     for folder in folders {
         crl_fetch::remove_left_behind(folder);
-    }
-}
-
-impl Letterbox {
-    /// Gives what hangs up when it is done. What was to be kept, and is not yet, still is.
-    fn put(
-        &self,
-        mut letter: MutexGuard<'_, Option<Letter>>,
-        keep: Option<Vec<CrlFrom>>,
-    ) -> Receiver<()> {
-        let (done, told) = sync_channel(0);
-        let keep = keep.or_else(|| letter.take()?.keep);
-        *letter = Some(Letter { keep, _done: done });
-        self.written.notify_one();
-        told
-    }
-
-    /// Takes a list into use, for whoever is still to keep it.
-    fn renew(&self, crl: Crl, revocation: &Revocation) -> Option<Result<(), CrlFault>> {
-        let letter = held(&self.letter);
-        let is_kept = letter.as_ref().is_none_or(|letter| letter.keep.is_none());
-        is_kept.then(|| revocation.renew(crl, UnixSeconds::now()))
     }
 }
 
@@ -282,9 +257,11 @@ async fn keep_as_told(
             if let Some(from) = letter.keep.take() {
                 kept.shutdown().await;
                 watched.clear();
-                let still = |name: &String| from.iter().any(|from| from.name == *name);
-                held(&letterbox.fetched).retain(|name, _| still(name));
-                for from in from {
+                // Some may be nobody's again.
+                for from in from
+                    .into_iter()
+                    .filter(|from| letterbox.is_kept(&from.name))
+                {
                     let (revocation, counts) = (Arc::clone(&revocation), Arc::clone(&counts));
                     let letterbox = Arc::clone(&letterbox);
                     match from.place.clone() {
@@ -303,6 +280,7 @@ async fn keep_as_told(
                 }
             }
             watched.iter().for_each(|one| one.look(true));
+            drop(letter.done);
         }
         letterbox.written.notified().await;
     }
@@ -319,15 +297,15 @@ pub fn kept_as(folder: &Path, place: &CrlPlace) -> PathBuf {
     folder.join(format!("{}.crl", &hex[..32]))
 }
 
-/// Reads a list from a file at the start, and takes it into use: how many serial numbers it has.
+/// Reads a list from a file at the start, and takes it into use.
 ///
 /// # Errors
 /// Why it is not used.
-pub fn take(file: &Path, revocation: &Revocation) -> Result<usize, CrlFault> {
+pub fn take(file: &Path, revocation: &Revocation) -> Result<Taken, CrlFault> {
     let crl = read(file, revocation)?;
-    let entries = crl.entries();
+    let taken = Taken::of(&crl);
     revocation.adopt(crl)?;
-    Ok(entries)
+    Ok(taken)
 }
 
 /// Reads a list from a file and verifies it. It is not in use yet.
@@ -344,24 +322,27 @@ pub fn read(file: &Path, revocation: &Revocation) -> Result<Crl, CrlFault> {
 
 /// Takes a list into use while the gateway serves, unless others are to be kept by now.
 fn renew(
+    name: &str,
     file: &Path,
     revocation: &Revocation,
     letterbox: &Letterbox,
 ) -> Option<Result<Taken, CrlFault>> {
-    let crl = match read(file, revocation) {
-        Ok(crl) => crl,
-        Err(fault) => return Some(Err(fault)),
-    };
-    let (entries, issuer, delta) = (crl.entries(), crl.issuer(), crl.is_delta());
-    let renewed = letterbox.renew(crl, revocation)?;
-    let brought = Brought { issuer, delta };
-    Some(renewed.map(|()| Taken { entries, brought }))
+    match read(file, revocation) {
+        Ok(crl) => letterbox.renew(name, crl, revocation),
+        Err(fault) => Some(Err(fault)),
+    }
 }
 
-/// A list that is in use now.
-struct Taken {
-    entries: usize,
-    brought: Brought,
+/// Whether other CAs than before are a reason to read a list again: one has come that may have
+/// signed it, or the list has gone with the one that has, which may be back.
+fn concerns(
+    (before, now): (&Arc<Vec<CrlIssuer>>, &Arc<Vec<CrlIssuer>>),
+    brought: Option<Brought>,
+    revocation: &Revocation,
+) -> bool {
+    let is_gone = |brought: Brought| !revocation.has_list_of(brought.issuer, brought.delta);
+    !Arc::ptr_eq(before, now)
+        && (now.iter().any(|one| !before.contains(one)) || brought.is_some_and(is_gone))
 }
 
 /// A file, and what is known of it.
@@ -397,8 +378,10 @@ impl Watched {
             seen: from.read,
             issuers: revocation.issuers(),
             generation: revocation.generation(),
-            // What has been read before may be one.
-            delta: true,
+            // What is not known may be one.
+            delta: letterbox
+                .brought(&from.name)
+                .is_none_or(|brought| brought.delta),
             gone: false,
             early_until: None,
         });
@@ -413,7 +396,7 @@ impl Watched {
     }
 
     async fn watch(&self) {
-        loop {
+        while self.letterbox.is_kept(&self.from.name) {
             tokio::time::sleep(LOOK_EVERY).await;
             self.look(false);
         }
@@ -422,6 +405,9 @@ impl Watched {
     /// Reads the file again when it has changed, and is no longer being written: when two looks
     /// find the same, or somebody says that it is `whole`.
     fn look(&self, whole: bool) {
+        if !self.letterbox.is_kept(&self.from.name) {
+            return;
+        }
         let mut known = self.known.borrow_mut();
         let now = Stamp::of(&self.file);
         let changed = now != known.read && (whole || now == known.seen) && now.is_some();
@@ -439,7 +425,10 @@ impl Watched {
         known.seen = now;
         // Whose lists are taken may have changed, or the complete list that a delta goes with. What
         // another complete list says is nothing to this one.
-        let other_issuers = !Arc::ptr_eq(&known.issuers, &self.revocation.issuers());
+        let issuers = self.revocation.issuers();
+        let brought = self.letterbox.brought(&self.from.name);
+        let other_issuers = concerns((&known.issuers, &issuers), brought, &self.revocation);
+        known.issuers = issuers;
         let again = other_issuers
             || known.delta && known.generation != self.revocation.generation()
             || known
@@ -448,11 +437,10 @@ impl Watched {
         if !changed && !again {
             return;
         }
-        known.issuers = self.revocation.issuers();
         let (revocation, letterbox) = (&self.revocation, &self.letterbox);
         let taken = match changed {
             true => take_noting(&self.from, &self.file, revocation, &self.counts, letterbox),
-            false => renew(&self.file, revocation, letterbox),
+            false => renew(&self.from.name, &self.file, revocation, letterbox),
         };
         let Some(taken) = taken else { return };
         if changed {
@@ -495,10 +483,9 @@ async fn fetch_again(
                 match take_noting(from, file.path(), revocation, counts, letterbox) {
                     None => return,
                     Some(Err(_)) => failures += 1,
-                    Some(Ok(taken)) => {
+                    Some(Ok(_)) => {
                         known = validators;
                         failures = 0;
-                        held(&letterbox.fetched).insert(from.name.clone(), taken.brought);
                         // It is in use whether or not it is kept.
                         if let Err(error) = file.persist(kept) {
                             tracing::warn!(list = from.name, %error, "the list cannot be kept");
@@ -519,15 +506,20 @@ async fn fetch_again(
             }
         }
         let mut left = pause(from.refresh, failures, revocation);
-        while !left.is_zero() && Arc::ptr_eq(&issuers, &revocation.issuers()) {
+        while !left.is_zero() {
             let some = left.min(LOOK_EVERY);
             tokio::time::sleep(some).await;
             left -= some;
-        }
-        // What was not taken for want of its CA is asked for again, changed or not.
-        if !Arc::ptr_eq(&issuers, &revocation.issuers()) {
-            issuers = revocation.issuers();
-            known = Validators::default();
+            if !letterbox.is_kept(&from.name) {
+                return;
+            }
+            let before = std::mem::replace(&mut issuers, revocation.issuers());
+            // What was not taken for want of its CA is asked for again, changed or not.
+            let brought = letterbox.brought(&from.name);
+            if concerns((&before, &issuers), brought, revocation) {
+                known = Validators::default();
+                break;
+            }
         }
     }
 }
@@ -556,7 +548,7 @@ fn take_noting(
     counts: &CrlCounts,
     letterbox: &Letterbox,
 ) -> Option<Result<Taken, CrlFault>> {
-    let taken = renew(file, revocation, letterbox)?;
+    let taken = renew(&from.name, file, revocation, letterbox)?;
     match &taken {
         Ok(Taken { entries, .. }) => {
             counts.taken.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use hsm::{KeyKind, Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::crl_keeper::AllBrought;
 use super::{anchors, revocation};
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
@@ -36,6 +37,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What is not wrong, and may become so.
     pub warnings: Vec<Fault>,
+    /// What came from where revocation lists were read.
+    pub brought: AllBrought,
     /// How many of the faults are of tokens: they may go away by themselves.
     of_tokens: usize,
 }

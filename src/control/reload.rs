@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use self::attempt::{Attempt, Cause, Ground, Outcome, Prepared, Refused};
-use self::lists::Sources;
+use self::lists::{Going, Sources};
 use self::watched::Watched;
 pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
@@ -17,12 +17,15 @@ use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, Fault};
-use crate::snapshot::{Current, Snapshot};
+use crate::snapshot::Current;
 
 /// Between two attempts at a configuration that tokens alone stood in the way of.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
-/// Within which every shard has adopted a snapshot: they look every 25 ms.
+/// Within which every shard has adopted a snapshot, whatever request it is at.
 const SHARDS_WAIT: Duration = Duration::from_secs(1);
+/// Within which they all have looked for one, as they do every 25 ms: what comes next waits for no
+/// more than this.
+const SHARDS_LOOK: Duration = Duration::from_millis(50);
 /// Between two looks whether there is something to do.
 const TURN_EVERY: Duration = Duration::from_millis(20);
 /// What is said of a reload waits so long for the lists that are looked at with it: a list of a
@@ -86,6 +89,8 @@ pub struct Reloader {
     crl_keeper: Arc<CrlKeeper>,
     /// Where it has lists from.
     sources: Arc<Sources>,
+    /// Lists that go when no shard goes by them any more.
+    going: Option<Going>,
     /// To be started once there is something to ask.
     ocsp_keeper: OcspKeeper,
     watched: Watched,
@@ -126,6 +131,7 @@ impl Reloader {
             certificate_not_after,
             crl_keeper,
             sources: Arc::new(Sources::of(&config)),
+            going: None,
             ocsp_keeper,
             watched: Watched::new(read),
             look_at: now,
@@ -164,6 +170,14 @@ impl Reloader {
     /// tokens were in the way. To be called often.
     fn turn(&mut self, told: &AtomicBool, now: Millis) {
         self.given_up.retain(|thread| !thread.is_finished());
+        self.let_go(SHARDS_WAIT);
+        if self
+            .going
+            .as_ref()
+            .is_some_and(|going| !going.is_due(SHARDS_LOOK))
+        {
+            return;
+        }
         let is_told = told.load(Ordering::Relaxed);
         let due = match is_told {
             true => Some(("SIGHUP", false)),
@@ -211,6 +225,8 @@ impl Reloader {
     /// Has everything read again. An attempt that is under way is given up: it may wait for a token
     /// or a server, and whoever loses trust by what is written now is not to be let in so long.
     fn begin(&mut self, why: &'static str, again: bool, looking: bool) {
+        // It goes by what is in use and kept then.
+        self.let_go(SHARDS_LOOK);
         self.watched.are_to_be_read();
         self.retry_at = None;
         self.waits = false;
@@ -290,9 +306,12 @@ impl Reloader {
         self.crl_keeper.look_now()
     }
 
-    /// Says of the last reload that it is in force, once lists are looked at; `at_last`, or when
-    /// that takes too long, that they are being read.
+    /// Says of the last reload that it is in force, once lists are looked at and those that go are
+    /// gone; `at_last`, or when that takes too long, that they are being read.
     fn say_in_force(&mut self, at_last: bool) {
+        if self.going.is_some() {
+            return;
+        }
         let Some(Unsaid { why, looked, by }) = self.unsaid.take() else {
             return;
         };
@@ -376,27 +395,25 @@ impl Reloader {
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
         let snapshot = Arc::new(snapshot);
         let before = self.current.load_full();
-        let in_use = Arc::clone(&before.revocation);
-        let store = || self.current.store(snapshot);
-        let keeper = &self.crl_keeper;
-        let sources = lists.put_in_force(&in_use, keeper, store, || await_end(before));
-        if let Some(sources) = sources {
+        let put = lists.put_in_force(before, || self.current.store(snapshot));
+        if let Some((sources, going)) = put {
             self.sources = Arc::new(sources);
-            let said = revocation::in_force(&config, &in_use, UnixSeconds::now());
-            tracing::info!("revocation: {said}");
+            self.going = Some(going);
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");
         }
         self.config = Arc::new(config);
+        self.let_go(SHARDS_WAIT);
     }
-}
 
-/// Waits until no shard goes by a snapshot any more that has been replaced, and no longer than that
-/// may take: a request that is under way may hold it.
-fn await_end(replaced: Arc<Snapshot>) {
-    let by = Millis::now().after(SHARDS_WAIT);
-    while Arc::strong_count(&replaced) > 1 && Millis::now() < by {
-        thread::sleep(TURN_EVERY);
+    /// Has lists gone that no shard goes by any more, or that have been waited for so long.
+    fn let_go(&mut self, wait: Duration) {
+        let Some(going) = self.going.take_if(|going| going.is_due(wait)) else {
+            return;
+        };
+        let in_use = going.go(&self.crl_keeper);
+        let said = revocation::in_force(&self.config, &in_use, UnixSeconds::now());
+        tracing::info!("revocation: {said}");
     }
 }

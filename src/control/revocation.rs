@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::CertificateDer;
 
 use super::crl_fetch;
-use super::crl_keeper::{CrlFrom, Stamp, kept_as, take};
+use super::crl_keeper::{CrlFrom, Stamp, Taken, kept_as, take};
 use super::load::{Report, certificates, client_ca_key, fault, tls_to_responder};
 use crate::clock::UnixSeconds;
 use crate::config::{
@@ -105,6 +105,10 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
             Some(Err(CrlFault::DeltaWithoutBase)) => take_from(source),
             taken => taken,
         };
+        if let Some(Ok(taken)) = &taken {
+            let name = source.place.value.to_string();
+            report.brought.insert(name, taken.brought);
+        }
         let found = match (&source.place.value, taken) {
             // As one that is fetched itself: its keeper takes it when that has come.
             (CrlPlace::File(_), Some(Err(CrlFault::DeltaWithoutBase))) if some_to_come => {
@@ -252,7 +256,7 @@ pub fn issuers(config: &Config, report: &mut Report) -> Vec<CrlIssuer> {
     issuers
 }
 
-fn of_file(source: &CrlSource, taken: Result<usize, CrlFault>) -> Result<String, Fault> {
+fn of_file(source: &CrlSource, taken: Result<Taken, CrlFault>) -> Result<String, Fault> {
     let taken = taken.map_err(|refused| {
         let (what, cure) = match refused {
             // Nothing is in use yet, and it would be the same at the next start.
@@ -264,12 +268,14 @@ fn of_file(source: &CrlSource, taken: Result<usize, CrlFault>) -> Result<String,
         };
         fault(&source.place, "crl.file", what, cure)
     });
-    taken.map(|entries| format!("{entries} serial numbers"))
+    taken.map(|taken| format!("{} serial numbers", taken.entries))
 }
 
-fn of_kept(taken: Result<usize, CrlFault>) -> String {
+fn of_kept(taken: Result<Taken, CrlFault>) -> String {
     match taken {
-        Ok(entries) => format!("{entries} serial numbers, as kept; is to be fetched again"),
+        Ok(Taken { entries, .. }) => {
+            format!("{entries} serial numbers, as kept; is to be fetched again")
+        }
         Err(_) => "is to be fetched: none is kept that can be used".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rcgen::{
     CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
 };
+use rustls::HandshakeKind;
 use time::OffsetDateTime;
 
 use crate::harness::client::HOST;
@@ -18,8 +19,10 @@ use crate::harness::pki::{Authority, Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
 use crate::reload::{APPLIED, ON_SIGNAL, reload, rewrite, said};
-use crate::reload_lists::{Listed, file};
+use crate::reload_lists::{DAY_S, Listed, file};
+use crate::resumption::visit;
 use crate::revocation::TAKEN;
+use crate::trust_lost::now_us;
 
 #[test]
 fn group_that_is_taken_out_with_its_clients_loses_their_trust() {
@@ -123,6 +126,68 @@ fn client_that_the_next_reload_takes_out_is_cut_off_while_a_long_list_is_read() 
     assert!(first < read && read < last, "{log}");
     let still = log.find("revocation lists are being read still");
     assert!(still.is_some() && still < first, "{log}");
+}
+
+/// That other list has changed, so that it is to be seen how long one takes to read it.
+#[test]
+fn partner_that_goes_with_its_list_is_cut_off_long_before_the_list_of_another_is_read() {
+    let mut made = None;
+    let mut listed = Listed::open(|stage, list| {
+        let ca = OpensslCa::new(stage.scratch.path(), "other", "Another CA of openssl");
+        let certificate = ca.certificate.display().to_string();
+        let group = format!("name = \"other\"\nclient_ca = {certificate:?}");
+        stage
+            .config
+            .table("crl", &file(list))
+            .table("partner", &group);
+        stage.config.table(
+            "client",
+            "name = \"other\"\nsans = [\"dns:scs.other.example\"]\nscs_as_ids = [\"other\"]\n\
+             partner = \"other\"",
+        );
+        let its = ca.list("other.crl", DAY_S);
+        stage.config.table("crl", &file(&its));
+        made = Some(ca.issue("other", &San::Dns("scs.other.example")));
+    });
+    let long = long_list(&listed.ca, "long.crl");
+    let address = listed.house.gateway.address;
+    let theirs = listed.house.stage.dialer(&made.expect("made above"));
+    let theirs = theirs.resuming();
+    assert_eq!(visit(&theirs, address), Ok(HandshakeKind::Full));
+    assert_eq!(visit(&theirs, address), Ok(HandshakeKind::Resumed));
+    let mut open = theirs.connect(address).expect("trust, as yet");
+    let dialer = listed.house.stage.dialer(&listed.acme);
+    let mut stays = dialer.connect(address).expect("trust");
+    let token = listed.token(&listed.acme, "acme-app");
+    assert_eq!(stays.get(PATH, &token).status, 200);
+    rewrite(&mut listed.house, |config| {
+        let clients = [0, 1].map(|place| config.table_body("client", place));
+        let list = config.table_body("crl", 0);
+        for tables in ["partner", "client", "crl"] {
+            config.without_tables(tables);
+        }
+        config.table("crl", &list);
+        for client in clients {
+            config.table("client", &client);
+        }
+    });
+    std::fs::rename(&long, &listed.list).expect("one folder");
+    let begun = now_us();
+    listed.house.gateway.hang_up();
+    assert!(open.closed(), "kept");
+    wait_until("the refusal", || visit(&theirs, address).is_err());
+    let lost = now_us() - begun;
+    assert_eq!(said(&listed.house, TAKEN), 0, "waited for");
+    wait_until("the long list", || said(&listed.house, TAKEN) == 1);
+    let read = now_us() - begun;
+    println!("trust was lost after {lost} us, and the list read after {read} us");
+    assert!(lost < read / 2, "{lost} us of {read} us");
+    assert_eq!(stays.get(PATH, &token).status, 200);
+    wait_until("the end of the reload", || {
+        said(&listed.house, APPLIED) == 1
+    });
+    assert_eq!(listed.entries() as u64, MANY, "its list is nobody's");
+    assert_eq!(said(&listed.house, TAKEN), 1, "read once more");
 }
 
 /// Its sessions may be needed by who took its place, and its process would be brought back again

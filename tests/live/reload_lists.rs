@@ -22,7 +22,7 @@ use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload_in_vain, rewrite, said};
 use crate::revocation::{TAKEN, replace};
 use crate::trust_lost::let_shards_look;
 
-const DAY_S: i64 = 86_400;
+pub const DAY_S: i64 = 86_400;
 
 /// A house whose clients come from a CA of openssl's that has revoked `globex`.
 pub struct Listed {
@@ -313,7 +313,6 @@ fn ca_is_distrusted_with_its_list_although_that_of_another_ca_is_away_older_or_w
         Some(b"no list".to_vec()),
     ] {
         let stays = "a revocation list is not read again";
-        let before = said(&listed.house, stays);
         match wrong {
             None => std::fs::remove_file(&listed.list).expect("our own file"),
             Some(wrong) => std::fs::write(&listed.list, wrong).expect("our own file"),
@@ -321,7 +320,7 @@ fn ca_is_distrusted_with_its_list_although_that_of_another_ca_is_away_older_or_w
         distrust_the_other(&mut listed, &initech, |config| {
             config.without_tables("crl").table("crl", &own);
         });
-        assert_eq!(said(&listed.house, stays), before + 1);
+        assert_eq!(said(&listed.house, stays), 0, "it was tried");
         assert_eq!(listed.entries(), 1, "its list is nobody's");
         std::fs::write(&listed.list, &right).expect("our own file");
         with_both(&mut listed);

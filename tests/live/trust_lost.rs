@@ -38,7 +38,8 @@ pub fn let_shards_look() {
     thread::sleep(Duration::from_millis(100));
 }
 
-fn now_us() -> i128 {
+/// By the clock of the gateway's log, in microseconds since 1970.
+pub fn now_us() -> i128 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     i128::try_from(now.expect("after 1970").as_micros()).expect("before the sun dies")
 }

@@ -156,7 +156,7 @@ fn from_url(url: &HttpUrl, folder: &Path) -> CrlFrom {
 
 fn start(revocation: &Arc<Revocation>, from: CrlFrom, counts: &Arc<CrlCounts>) -> CrlKeeper {
     let (revocation, counts) = (Arc::clone(revocation), Arc::clone(counts));
-    CrlKeeper::start(revocation, vec![from], counts).unwrap()
+    CrlKeeper::start(revocation, (vec![from], &AllBrought::new()), counts).unwrap()
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn file_that_changes_is_read_again_and_a_bad_one_changes_nothing() {
     let file = folder.path().join("a.crl");
     fs::write(&file, list(&ca, 1, &[5])).unwrap();
     let revocation = revocation(&ca);
-    assert_eq!(take(&file, &revocation).unwrap(), 1);
+    assert_eq!(take(&file, &revocation).unwrap().entries, 1);
     let counts = Arc::new(CrlCounts::default());
     let from = CrlFrom {
         name: "a.crl".into(),
@@ -243,7 +243,8 @@ fn long_list_holds_up_nobody_who_has_it_looked_at_and_is_not_used_where_others_a
     let others = Arc::clone(&keeper.letterbox);
     eventually("the long list is read", || held(&others.letter).is_none());
     revocation.join(&read);
-    keeper.keep(vec![from_file(&other)], &read).unwrap();
+    let kept = (vec![from_file(&other)], &AllBrought::new());
+    keeper.keep(kept, &read).unwrap();
     assert!(!is_read(), "waited for");
     eventually("the long list has been read", is_read);
     let looked = keeper.look_now().unwrap();
@@ -296,7 +297,9 @@ fn list_is_fetched_asked_for_by_its_validators_and_kept_over_a_restart() {
     assert!(is_revoked(&revocation, &ca, 6));
     assert!(counts.fetches_failed() >= 1);
     let later = super::tests::revocation(&ca);
-    eventually("the second list is kept", || take(&kept, &later) == Ok(2));
+    eventually("the second list is kept", || {
+        take(&kept, &later).is_ok_and(|taken| taken.entries == 2)
+    });
     assert!(is_revoked(&later, &ca, 6));
 }
 
@@ -345,8 +348,9 @@ fn change_of_one_list_has_the_deltas_read_again_and_nothing_for_ever() {
     take(&second, &revocation).unwrap();
     let counts = Arc::new(CrlCounts::default());
     let from = [&base, &second, &delta].map(|file| from_file(file)).into();
-    let kept = (Arc::clone(&revocation), from, Arc::clone(&counts));
-    let _keeper = CrlKeeper::start(kept.0, kept.1, kept.2).unwrap();
+    let kept = (Arc::clone(&revocation), Arc::clone(&counts));
+    let brought = AllBrought::new();
+    let _keeper = CrlKeeper::start(kept.0, (from, &brought), kept.1).unwrap();
     let is_revoked = |serial| {
         let (lists, now) = (revocation.lists(), UnixSeconds::now());
         let verdict = lists.look_up(issuers[0].id(), &[serial], Duration::ZERO, now);
@@ -521,4 +525,67 @@ fn server_is_known_by_the_configured_ca_alone() {
     assert_eq!(fetched(&at(), Some(&by(&right))).unwrap(), b"list");
     let refused = fetched(&at(), Some(&by(&wrong))).unwrap_err();
     assert!(matches!(refused, FetchFault::Connection(_)), "{refused}");
+}
+
+/// Whatever has told what came from there: whoever read it before the keeper, or the keeper itself.
+#[test]
+fn lists_go_with_the_places_that_they_came_from_and_no_other_is_read_for_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let cas = ["One", "Other"].map(|name| made::ca(name, &both));
+    let issuers = [0, 1].map(|ca: usize| CrlIssuer::read(&cas[ca].der).unwrap());
+    let revocation = Arc::new(Revocation::default());
+    revocation.take_lists_of(issuers.to_vec());
+    let write = |name: &str, ca, extensions| {
+        let made = Made {
+            this_update: "250101000000Z".into(),
+            next_update: Some("491231000000Z".into()),
+            entries: vec![made::entry(&[5], None)],
+            extensions,
+            ..Made::default()
+        };
+        let whole = folder.path().join("whole");
+        fs::write(&whole, made.signed_by(ca)).unwrap();
+        fs::rename(&whole, folder.path().join(name)).unwrap();
+    };
+    let files = ["base", "second", "delta"].map(|name| folder.path().join(name));
+    let [base, second, delta] = &files;
+    let [one, other] = &cas;
+    write("base", one, vec![made::number(1)]);
+    write("second", other, vec![made::number(1)]);
+    let brought = [base, second].map(|file| {
+        let taken = take(file, &revocation).unwrap();
+        (file.display().to_string(), taken.brought)
+    });
+    let counts = Arc::new(CrlCounts::default());
+    let from = files.iter().map(|file| from_file(file)).collect();
+    let from = (from, &AllBrought::from(brought));
+    let keeper = CrlKeeper::start(Arc::clone(&revocation), from, Arc::clone(&counts)).unwrap();
+    write("delta", one, vec![made::number(2), made::delta_since(1)]);
+    eventually("the delta is in use", || counts.taken() == 1);
+    let held = || {
+        let of = [(0, false), (0, true), (1, false)];
+        of.map(|(ca, delta): (usize, _)| revocation.has_list_of(issuers[ca].id(), delta))
+    };
+    let only = |files: &[&PathBuf], issuers: &[CrlIssuer]| {
+        let names = files.iter().map(|file| file.display().to_string());
+        keeper.keep_only(&names.collect(), issuers);
+    };
+    assert_eq!(held(), [true; 3]);
+    only(&[base, second], &issuers);
+    assert_eq!(held(), [true, false, true]);
+    assert!(keeper.brought(&delta.display().to_string()).is_none());
+    only(&[base], &issuers);
+    assert_eq!(held(), [true, false, false]);
+    // Nobody looks there any more, and the one that stays is as it was.
+    write("second", other, vec![made::number(2)]);
+    let looked = keeper.look_now().unwrap();
+    assert_eq!(
+        looked.recv_timeout(WAIT),
+        Err(RecvTimeoutError::Disconnected)
+    );
+    assert_eq!(held(), [true, false, false]);
+    only(&[base], &issuers[1..]);
+    assert_eq!(held(), [false; 3]);
+    assert_eq!((counts.taken(), counts.refused()), (1, 0));
 }

@@ -93,6 +93,22 @@ impl Revocation {
         });
     }
 
+    /// CAs whose lists are taken from now on, as [`Self::take_lists_of`] has it; of theirs, only
+    /// those lists stay in use that are wanted, complete ones and deltas (true).
+    pub fn leave_but(&self, issuers: &[CrlIssuer], wanted: impl Fn(IssuerId, bool) -> bool) {
+        self.change(|before| {
+            let known = |id: &IssuerId| issuers.iter().any(|issuer| issuer.id() == *id);
+            let mut lists = before.lists.only(|id| known(id) && wanted(*id, false));
+            for (id, of) in &mut lists.of {
+                of.delta.take_if(|_| !wanted(*id, true));
+            }
+            match *before.issuers == issuers {
+                true => before.with(lists),
+                false => InUse::of(issuers.to_vec(), lists),
+            }
+        });
+    }
+
     /// Takes into use what others hold that were read apart, where it is not older than what is in
     /// use; from now on lists of their CAs are taken too. What only this one holds stays: that is
     /// for [`Self::leave`], when nobody goes by it any more.
