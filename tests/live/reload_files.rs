@@ -290,9 +290,11 @@ fn pipe_in_the_place_of_the_configuration_is_refused_and_a_file_in_its_place_is_
 /// It has read its files before it listens.
 #[test]
 fn file_that_changes_while_the_gateway_starts_is_read_again_when_it_serves() {
-    const CHANGE: &str = "for file; do :; done; \
-        (sleep 1; sed -i s/urn:scs:globex/urn:scs:gone/ \"$file\") & \
-        exec strace -D -f -qq -o /dev/null -e trace=bind -e inject=bind:delay_enter=500000 \"$@\"";
+    const CHANGE: &str = "for file; do :; done; calls=$file.calls; \
+        (until grep -qF \"$file\" \"$calls\"; do sleep 0.05; done; \
+        sleep 0.3; sed -i s/urn:scs:globex/urn:scs:gone/ \"$file\") 2>/dev/null & \
+        exec strace -D -f -qq -o \"$calls\" -e trace=openat,bind \
+        -e inject=bind:delay_enter=500000 \"$@\"";
     let origin = Origin::start();
     let mut stage = Stage::new(origin.address);
     stage.config.set_text("reload.watch", EVERY);

@@ -119,7 +119,14 @@ fn client_that_the_next_reload_takes_out_is_cut_off_while_a_long_list_is_read() 
     listed.house.gateway.hang_up();
     assert!(acme.closed(), "kept");
     assert_eq!(said(&listed.house, TAKEN), 0, "waited for");
-    wait_until("both reloads", || said(&listed.house, APPLIED) == 2);
+    // On a busy machine the first has not come so far.
+    let given_up = said(&listed.house, "is given up for a newer one");
+    wait_until("both reloads", || {
+        said(&listed.house, APPLIED) + given_up == 2 && said(&listed.house, TAKEN) == 1
+    });
+    if given_up > 0 {
+        return;
+    }
     let log = listed.house.gateway.log();
     let [first, last] = [log.find(APPLIED), log.rfind(APPLIED)];
     let read = log.find(TAKEN);

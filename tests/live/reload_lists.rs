@@ -327,6 +327,33 @@ fn ca_is_distrusted_with_its_list_although_that_of_another_ca_is_away_older_or_w
     }
 }
 
+/// Its time may come later, which whoever keeps it has to know.
+#[test]
+fn list_that_is_not_read_by_a_reload_is_read_again_by_its_keeper() {
+    let (mut listed, _initech) = with_another_ca(|_, _| {});
+    let certificate = listed.ca.certificate.clone();
+    rewrite(&mut listed.house, |config| {
+        config.set_text("tls.client_ca", certificate.display());
+    });
+    reload(&listed.house);
+    let scratch = listed.house.stage.scratch.path().to_owned();
+    let wrong = scratch.join("wrong.crl");
+    std::fs::write(&wrong, b"no list").expect("our own file");
+    std::fs::rename(wrong, &listed.list).expect("one folder");
+    let not_used = "a revocation list is not used";
+    wait_until("its keeper", || said(&listed.house, not_used) == 1);
+    rewrite(&mut listed.house, |config| {
+        config.set_text("tls.client_ca", scratch.join("both.pem").display());
+    });
+    reload(&listed.house);
+    assert_eq!(
+        said(&listed.house, "a revocation list is not read again"),
+        1
+    );
+    wait_until("its keeper", || said(&listed.house, not_used) == 2);
+    assert!(listed.globex_comes().is_err(), "by what is in use still");
+}
+
 /// With the look of every second alone two looks have to find the same.
 #[test]
 fn sighup_has_a_changed_list_in_use_before_anything_is_said_to_be_in_force() {

@@ -103,7 +103,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
         sources.are_read = before.are_read;
         return Lists::Fewer(sources, issuers);
     }
-    let from = revocation::sources(written).unwrap_or_else(|wrong| {
+    let mut from = revocation::sources(written).unwrap_or_else(|wrong| {
         for fault in wrong {
             report.note::<()>("where lists come from", Err(fault));
         }
@@ -125,7 +125,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     let mut places = places.into_iter();
     // What changes a complete list is nothing without it, whichever is named first.
     let (mut deltas, mut delta_files) = (Vec::new(), Vec::new());
-    let mut all_known = true;
+    let (mut all_known, mut unread) = (true, Vec::new());
     for (source, place_of) in written.revocation.lists.iter().zip(&sources.lists) {
         let stood = before.lists.contains(place_of);
         let found = match (&source.place.value, places.next()) {
@@ -135,7 +135,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
                     continue;
                 }
                 Err(refused) if stood => {
-                    sources.are_read = false;
+                    unread.push(source.place.value.to_string());
                     Ok(stays(source, refused))
                 }
                 taken => told(source, taken),
@@ -157,7 +157,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
         reading.of_url(place, keeper);
     }
     // What is in a file that cannot be read is not known either.
-    if !all_known || !sources.are_read {
+    if !all_known || !unread.is_empty() {
         reading.carry_over_all();
     }
     for (source, file, stood) in delta_files {
@@ -167,7 +167,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
             }
             // It is ahead of that.
             Err(refused) if stood && reading.has_base_of(file) => {
-                sources.are_read = false;
+                unread.push(source.place.value.to_string());
                 reading.carry_over_all();
                 Ok(stays(source, refused))
             }
@@ -177,6 +177,11 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
         report.note(what, found.map(|found| ((), found)));
     }
     let brought = reading.brought.into_inner();
+    sources.are_read = unread.is_empty();
+    for from in from.iter_mut().filter(|from| unread.contains(&from.name)) {
+        // For its keeper it is one that has changed: what is in it may have its time later.
+        from.read = None;
+    }
     Lists::Others(Others {
         sources,
         from,
