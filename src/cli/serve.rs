@@ -43,7 +43,7 @@ const CONTROL_WAIT: Duration = Duration::from_secs(5);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
-/// Serves until a signal: 0 after an orderly end; [`EXIT_CONFIGURATION`] when the configuration is
+/// Serves until a signal: 0 after an orderly end; 78 (`EX_CONFIG`) when the configuration is
 /// at fault or a PIN may be wrong; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
     let (config, faults, read) = reload::examine(file);

@@ -35,16 +35,22 @@ fn p99(scene: &mut Scene, meanwhile: impl FnOnce(&mut Scene)) -> f64 {
     report["latency_us"]["p99"].as_f64().expect("a number")
 }
 
-/// Holds those threads of a process to the second CPU, with all that they start from now on.
-fn hold_to_cpu_1(pid: u32, which: impl Fn(&str) -> bool) {
+/// Has `program` change those threads of a process, with all that they start from now on.
+fn change(pid: u32, which: impl Fn(&str) -> bool, program: &[&str]) {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("our own child");
     for thread in threads.flatten() {
         let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
         let id = thread.file_name().into_string().expect("a number");
         if which(name.trim()) {
-            run_well(command("taskset").args(["--pid", "--cpu-list", "1", &id]));
+            let (name, arguments) = program.split_first().expect("a name");
+            run_well(command(name).args(arguments).arg(&id));
         }
     }
+}
+
+/// Holds them to the second CPU.
+fn hold_to_cpu_1(pid: u32, which: impl Fn(&str) -> bool) {
+    change(pid, which, &["taskset", "--pid", "--cpu-list", "1"]);
 }
 
 #[test]
@@ -61,6 +67,14 @@ fn requests_are_as_fast_while_the_token_fails() {
     for signer in gateway.signer_pids() {
         hold_to_cpu_1(signer, |_| true);
     }
+    // As the generator does, the origin goes before whatever is started on its CPU: by its weight
+    // alone it would wait for the end of that one's turn, which says nothing about the gateway.
+    let origin = |thread: &str| thread == "origin";
+    change(
+        std::process::id(),
+        origin,
+        &["chrt", "--fifo", "--pid", "1"],
+    );
     // What this process starts stays with it.
     scene.remote.kill();
     scene.remote.start();

@@ -26,8 +26,8 @@ impl Load {
     /// The same by a generator that goes before all others on its CPU: what else runs there says
     /// nothing about the gateway.
     pub fn of_requests_first_of_all(house: &House, per_s: u32, duration: Duration) -> Self {
-        let mut first = command("nice");
-        first.args(["-n", "-15"]).arg(program());
+        let mut first = command("chrt");
+        first.args(["--fifo", "1"]).arg(program());
         Self::start(first, house, "keep-alive", per_s, duration)
     }
 

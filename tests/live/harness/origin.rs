@@ -131,7 +131,10 @@ impl Origin {
         });
         let acceptor = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || accept(&listener, &shared))
+            // Its connections' threads have its name as well.
+            let thread = thread::Builder::new().name("origin".to_owned());
+            let accepts = thread.spawn(move || accept(&listener, &shared));
+            accepts.expect("a thread")
         };
         Self {
             address,
