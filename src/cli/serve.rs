@@ -78,6 +78,13 @@ pub fn main(file: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Nothing ends the first process of a container that does not receive it.
+    if std::process::id() == 1
+        && let Err(error) = signals.receive_ends()
+    {
+        tracing::error!(%error, "signals cannot be received");
+        return ExitCode::FAILURE;
+    }
     // Before anybody is served: from then on they are let finish. What is waited for until then, a
     // token perhaps, is not worth it.
     match Gateway::start(&config, read, || signals.receive_ends()) {
@@ -135,6 +142,9 @@ impl Signals {
     }
 
     fn receive_ends(&mut self) -> io::Result<()> {
+        if self.ends.is_some() {
+            return Ok(());
+        }
         let _entered = self.runtime.enter();
         let terminate = signal(SignalKind::terminate())?;
         self.ends = Some((terminate, signal(SignalKind::interrupt())?));

@@ -163,18 +163,19 @@ impl CrlKeeper {
     }
 
     /// Keeps what comes from these places alone, which are among those before, and goes by lists of
-    /// these CAs alone. No list is read: those go that came from nowhere else than where nobody
-    /// looks any more.
+    /// these CAs alone. No list is read: those go that came last from where nobody looks any more.
     pub fn keep_only(&self, names: &HashSet<String>, issuers: &[CrlIssuer]) {
         // Nothing is taken into use meanwhile.
         let _letter = held(&self.letterbox.letter);
         let mut places = held(&self.letterbox.places);
-        let before = places.len();
-        places.retain(|name, _| names.contains(name));
-        let same = places.len() == before;
+        let gone: Vec<_> = places
+            .extract_if(|name, _| !names.contains(name))
+            .filter_map(|(_, brought)| brought)
+            .collect();
         self.revocation.leave_but(issuers, |issuer, delta| {
-            let mut known = places.values().flatten();
-            same || known.any(|known| (known.issuer, known.delta) == (issuer, delta))
+            let is_it = |known: &Brought| (known.issuer, known.delta) == (issuer, delta);
+            // A place may have brought lists of several CAs, one after the other.
+            !gone.iter().any(is_it) || places.values().flatten().any(is_it)
         });
     }
 

@@ -32,7 +32,8 @@ pub fn is_refused(pin: &PinAtToken) -> bool {
 /// taken: it may be a wrong one.
 pub fn any_may_be_wrong() -> bool {
     let in_doubt = |record: &Record| !record.taken && (record.under_way || record.unheard > 0);
-    !lock(&REFUSED).is_empty() || lock(&TRIES).records.iter().any(in_doubt)
+    // In this order: whoever ends a try makes known first that it was refused.
+    lock(&TRIES).records.iter().any(in_doubt) || !lock(&REFUSED).is_empty()
 }
 
 /// Has this process know that a PIN was refused.

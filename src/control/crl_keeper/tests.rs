@@ -589,3 +589,49 @@ fn lists_go_with_the_places_that_they_came_from_and_no_other_is_read_for_that() 
     assert_eq!(held(), [false; 3]);
     assert_eq!((counts.taken(), counts.refused()), (1, 0));
 }
+
+/// As where the list of the next CA of a partner takes the place of the last one's.
+#[test]
+fn list_that_a_place_brought_before_another_stays_where_a_third_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let cas = ["Last", "Next", "Other"].map(|name| made::ca(name, &both));
+    let issuers: Vec<_> = cas
+        .iter()
+        .map(|ca| CrlIssuer::read(&ca.der).unwrap())
+        .collect();
+    let revocation = Arc::new(Revocation::default());
+    revocation.take_lists_of(issuers.clone());
+    let files = ["place", "gone"].map(|name| folder.path().join(name));
+    let write = |file: &Path, ca| {
+        let made = Made {
+            this_update: "250101000000Z".into(),
+            next_update: Some("491231000000Z".into()),
+            entries: vec![made::entry(&[5], None)],
+            extensions: vec![made::number(1)],
+            ..Made::default()
+        };
+        let whole = folder.path().join("whole");
+        fs::write(&whole, made.signed_by(ca)).unwrap();
+        fs::rename(&whole, file).unwrap();
+    };
+    let (last, next, other) = (&cas[0], &cas[1], &cas[2]);
+    let mut brought = AllBrought::new();
+    for (file, ca) in files.iter().zip([last, other]) {
+        write(file, ca);
+        let taken = take(file, &revocation).unwrap();
+        brought.insert(file.display().to_string(), taken.brought);
+    }
+    let counts = Arc::new(CrlCounts::default());
+    let from = files.iter().map(|file| from_file(file)).collect();
+    let kept = Arc::clone(&revocation);
+    let keeper = CrlKeeper::start(kept, (from, &brought), Arc::clone(&counts)).unwrap();
+    write(&files[0], next);
+    eventually("the list of the next CA is in use", || counts.taken() == 1);
+    let stays = files[0].display().to_string();
+    keeper.keep_only(&[stays].into(), &issuers);
+    let held = issuers
+        .iter()
+        .map(|ca| revocation.has_list_of(ca.id(), false));
+    assert_eq!(held.collect::<Vec<_>>(), [true, true, false]);
+}

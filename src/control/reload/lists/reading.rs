@@ -94,9 +94,10 @@ impl Reading<'_> {
         // Before what was fetched, which is held against it.
         if let Some(crl) = kept {
             let brought = Brought::of(&crl);
-            self.brought.borrow_mut().insert(from.name.clone(), brought);
-            // What is in use is better, or another source has brought better still.
-            let _ = self.take(crl);
+            // Else what is in use is better, or another source has brought better still.
+            if self.take(crl).is_ok() {
+                self.brought.borrow_mut().insert(from.name.clone(), brought);
+            }
         }
         if let Some(fetched) = fetched {
             known |= self.take_fetched(from, fetched);
