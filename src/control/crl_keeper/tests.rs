@@ -303,6 +303,20 @@ fn list_is_fetched_asked_for_by_its_validators_and_kept_over_a_restart() {
     assert!(is_revoked(&later, &ca, 6));
 }
 
+/// A list that is valid until 2049, in one go: the keeper may be looking just now.
+fn write_whole(file: &Path, ca: &made::Ca, serial: u8, extensions: Vec<Vec<u8>>) {
+    let made = Made {
+        this_update: "250101000000Z".into(),
+        next_update: Some("491231000000Z".into()),
+        entries: vec![made::entry(&[serial], None)],
+        extensions,
+        ..Made::default()
+    };
+    let whole = file.with_extension("whole");
+    fs::write(&whole, made.signed_by(ca)).unwrap();
+    fs::rename(&whole, file).unwrap();
+}
+
 fn from_file(file: &Path) -> CrlFrom {
     CrlFrom {
         name: file.display().to_string(),
@@ -326,18 +340,8 @@ fn change_of_one_list_has_the_deltas_read_again_and_nothing_for_ever() {
     let revocation = Arc::new(Revocation::default());
     revocation.take_lists_of(issuers.clone());
     let write = |name: &str, ca, serial, extensions| {
-        let made = Made {
-            this_update: "250101000000Z".into(),
-            next_update: Some("491231000000Z".into()),
-            entries: vec![made::entry(&[serial], None)],
-            extensions,
-            ..Made::default()
-        };
         let file = folder.path().join(name);
-        // In one go: the keeper may be looking for the first time just now.
-        let whole = folder.path().join("whole");
-        fs::write(&whole, made.signed_by(ca)).unwrap();
-        fs::rename(&whole, &file).unwrap();
+        write_whole(&file, ca, serial, extensions);
         file
     };
     let [one, other] = &cas;
@@ -536,23 +540,11 @@ fn lists_go_with_the_places_that_they_came_from_and_no_other_is_read_for_that() 
     let issuers = [0, 1].map(|ca: usize| CrlIssuer::read(&cas[ca].der).unwrap());
     let revocation = Arc::new(Revocation::default());
     revocation.take_lists_of(issuers.to_vec());
-    let write = |name: &str, ca, extensions| {
-        let made = Made {
-            this_update: "250101000000Z".into(),
-            next_update: Some("491231000000Z".into()),
-            entries: vec![made::entry(&[5], None)],
-            extensions,
-            ..Made::default()
-        };
-        let whole = folder.path().join("whole");
-        fs::write(&whole, made.signed_by(ca)).unwrap();
-        fs::rename(&whole, folder.path().join(name)).unwrap();
-    };
     let files = ["base", "second", "delta"].map(|name| folder.path().join(name));
     let [base, second, delta] = &files;
     let [one, other] = &cas;
-    write("base", one, vec![made::number(1)]);
-    write("second", other, vec![made::number(1)]);
+    write_whole(base, one, 5, vec![made::number(1)]);
+    write_whole(second, other, 5, vec![made::number(1)]);
     let brought = [base, second].map(|file| {
         let taken = take(file, &revocation).unwrap();
         (file.display().to_string(), taken.brought)
@@ -561,7 +553,7 @@ fn lists_go_with_the_places_that_they_came_from_and_no_other_is_read_for_that() 
     let from = files.iter().map(|file| from_file(file)).collect();
     let from = (from, &AllBrought::from(brought));
     let keeper = CrlKeeper::start(Arc::clone(&revocation), from, Arc::clone(&counts)).unwrap();
-    write("delta", one, vec![made::number(2), made::delta_since(1)]);
+    write_whole(delta, one, 5, vec![made::number(2), made::delta_since(1)]);
     eventually("the delta is in use", || counts.taken() == 1);
     let held = || {
         let of = [(0, false), (0, true), (1, false)];
@@ -578,7 +570,7 @@ fn lists_go_with_the_places_that_they_came_from_and_no_other_is_read_for_that() 
     only(&[base], &issuers);
     assert_eq!(held(), [true, false, false]);
     // Nobody looks there any more, and the one that stays is as it was.
-    write("second", other, vec![made::number(2)]);
+    write_whole(second, other, 5, vec![made::number(2)]);
     let looked = keeper.look_now().unwrap();
     assert_eq!(
         looked.recv_timeout(WAIT),
@@ -603,22 +595,10 @@ fn list_that_a_place_brought_before_another_stays_where_a_third_goes() {
     let revocation = Arc::new(Revocation::default());
     revocation.take_lists_of(issuers.clone());
     let files = ["place", "gone"].map(|name| folder.path().join(name));
-    let write = |file: &Path, ca| {
-        let made = Made {
-            this_update: "250101000000Z".into(),
-            next_update: Some("491231000000Z".into()),
-            entries: vec![made::entry(&[5], None)],
-            extensions: vec![made::number(1)],
-            ..Made::default()
-        };
-        let whole = folder.path().join("whole");
-        fs::write(&whole, made.signed_by(ca)).unwrap();
-        fs::rename(&whole, file).unwrap();
-    };
     let (last, next, other) = (&cas[0], &cas[1], &cas[2]);
     let mut brought = AllBrought::new();
     for (file, ca) in files.iter().zip([last, other]) {
-        write(file, ca);
+        write_whole(file, ca, 5, vec![made::number(1)]);
         let taken = take(file, &revocation).unwrap();
         brought.insert(file.display().to_string(), taken.brought);
     }
@@ -626,7 +606,7 @@ fn list_that_a_place_brought_before_another_stays_where_a_third_goes() {
     let from = files.iter().map(|file| from_file(file)).collect();
     let kept = Arc::clone(&revocation);
     let keeper = CrlKeeper::start(kept, (from, &brought), Arc::clone(&counts)).unwrap();
-    write(&files[0], next);
+    write_whole(&files[0], next, 5, vec![made::number(1)]);
     eventually("the list of the next CA is in use", || counts.taken() == 1);
     let stays = files[0].display().to_string();
     keeper.keep_only(&[stays].into(), &issuers);
