@@ -21,7 +21,7 @@ use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{AllBrought, CrlCounts, CrlFrom, CrlKeeper};
 use crate::control::load::{self, Report};
 use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
-use crate::control::reload::{self, Reloader, Reloads, Stamps};
+use crate::control::reload::{self, Reloader, Reloads, Sources, Stamps};
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
 use crate::control::{reporter, revocation};
@@ -34,6 +34,8 @@ use crate::snapshot::{Current, Snapshot};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What a shell reports of a process that SIGTERM has ended.
 const EXIT_TERMINATED: i32 = 143;
+/// And of one that SIGINT has.
+const EXIT_INTERRUPTED: i32 = 130;
 const EXIT_ORDERLY: i32 = 0;
 const EXIT_FAULTY: i32 = 1;
 /// `EX_CONFIG` of sysexits.h: it is not to be started again before the operator has had a look.
@@ -46,6 +48,14 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 /// Serves until a signal: 0 after an orderly end; 78 (`EX_CONFIG`) when the configuration is
 /// at fault or a PIN may be wrong; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
+    let is_serving = Arc::new(AtomicBool::new(false));
+    let mut signals = match Signals::receive_at_the_start(&is_serving) {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be received");
+            return ExitCode::FAILURE;
+        }
+    };
     let (config, faults, read) = reload::examine(file);
     if let Some(config) = &config {
         // The process that faces the internet never maps a token's module or PIN.
@@ -71,23 +81,14 @@ pub fn main(file: &Path) -> ExitCode {
         super::complain(file, &[fault]);
         return ExitCode::FAILURE;
     }
-    let mut signals = match Signals::receive() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be received");
-            return ExitCode::FAILURE;
-        }
-    };
-    // Nothing ends the first process of a container that does not receive it.
-    if std::process::id() == 1
-        && let Err(error) = signals.receive_ends()
-    {
-        tracing::error!(%error, "signals cannot be received");
-        return ExitCode::FAILURE;
-    }
     // Before anybody is served: from then on they are let finish. What is waited for until then, a
     // token perhaps, is not worth it.
-    match Gateway::start(&config, read, || signals.receive_ends()) {
+    let before_serving = || {
+        signals.receive_ends()?;
+        is_serving.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    match Gateway::start(&config, read, before_serving) {
         Ok(mut gateway) => match gateway.run_until_told(signals) {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -100,6 +101,33 @@ pub fn main(file: &Path) -> ExitCode {
             }
         }
     }
+}
+
+/// Ends the process at SIGTERM or SIGINT, until somebody else minds them.
+fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut terminate, mut interrupt) = {
+        let _entered = runtime.enter();
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        )
+    };
+    let thread = std::thread::Builder::new().name("t8gate-start".to_owned());
+    thread.spawn(move || {
+        let status = runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => EXIT_TERMINATED,
+                _ = interrupt.recv() => EXIT_INTERRUPTED,
+            }
+        });
+        if !minded.load(Ordering::Relaxed) {
+            end_now(status);
+        }
+    })?;
+    Ok(())
 }
 
 /// What a signal wants.
@@ -121,7 +149,18 @@ struct Signals {
 }
 
 impl Signals {
-    /// All but those that end the process.
+    /// All but those that end the process. Nothing ends the first one of a container that does not
+    /// receive it: there they do so until it `is_serving`.
+    fn receive_at_the_start(is_serving: &Arc<AtomicBool>) -> io::Result<Self> {
+        let mut signals = Self::receive()?;
+        if std::process::id() == 1 {
+            // In this order: one that comes at the moment it serves is not lost.
+            signals.receive_ends()?;
+            end_until(Arc::clone(is_serving))?;
+        }
+        Ok(signals)
+    }
+
     fn receive() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -202,6 +241,7 @@ impl Gateway {
         read: Stamps,
         before_serving: impl FnOnce() -> io::Result<()>,
     ) -> Result<Self, Vec<Fault>> {
+        let read = (read, Sources::of(config));
         let from = revocation::sources(config);
         let (snapshot, report) = load::load(config, UnixSeconds::now(), None);
         let mut faults = obstacles(config, &report);
@@ -428,7 +468,7 @@ fn check_descriptors(config: &Config) {
 }
 
 fn start_shards(
-    (config, read): (&Config, Stamps),
+    (config, read): (&Config, (Stamps, Sources)),
     snapshot: &Arc<Snapshot>,
     lists: (Vec<CrlFrom>, &AllBrought),
     draining: &Arc<AtomicBool>,

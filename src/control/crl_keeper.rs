@@ -34,8 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A list that is about to end is not asked for more often.
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
-/// After which a file is read again that held a list which had not begun.
-const EARLY_AGAIN_S: u64 = 30;
+/// After which a file is read again that held a list which had not begun, or could not be read.
+const AGAIN_S: u64 = 30;
 /// Between two words about a list that has ended.
 const REMIND_EVERY_S: u64 = 3_600;
 /// How often connections are judged again while a list has ended.
@@ -74,7 +74,8 @@ impl Stamp {
         Some(Self {
             inode: found.ino(),
             bytes: found.len(),
-            changed: (found.mtime(), found.mtime_nsec()),
+            // Not when it was written last: that it can be read now is a change.
+            changed: (found.ctime(), found.ctime_nsec()),
         })
     }
 }
@@ -163,19 +164,18 @@ impl CrlKeeper {
     }
 
     /// Keeps what comes from these places alone, which are among those before, and goes by lists of
-    /// these CAs alone. No list is read: those go that came last from where nobody looks any more.
+    /// these CAs alone. No list is read: those go that came from where nobody looks any more.
     pub fn keep_only(&self, names: &HashSet<String>, issuers: &[CrlIssuer]) {
         // Nothing is taken into use meanwhile.
         let _letter = held(&self.letterbox.letter);
         let mut places = held(&self.letterbox.places);
         let gone: Vec<_> = places
             .extract_if(|name, _| !names.contains(name))
-            .filter_map(|(_, brought)| brought)
+            .flat_map(|(_, brought)| brought)
             .collect();
         self.revocation.leave_but(issuers, |issuer, delta| {
-            let is_it = |known: &Brought| (known.issuer, known.delta) == (issuer, delta);
-            // A place may have brought lists of several CAs, one after the other.
-            !gone.iter().any(is_it) || places.values().flatten().any(is_it)
+            let it = Brought { issuer, delta };
+            !gone.contains(&it) || places.values().flatten().any(|one| *one == it)
         });
     }
 
@@ -189,6 +189,11 @@ impl CrlKeeper {
 
     /// What came last from a place, where that is known.
     pub fn brought(&self, name: &str) -> Option<Brought> {
+        self.all_brought(name).pop()
+    }
+
+    /// What came from a place, where that is known: the last stands last.
+    pub fn all_brought(&self, name: &str) -> Vec<Brought> {
         self.letterbox.brought(name)
     }
 
@@ -338,10 +343,10 @@ fn renew(
 /// signed it, or the list has gone with the one that has, which may be back.
 fn concerns(
     (before, now): (&Arc<Vec<CrlIssuer>>, &Arc<Vec<CrlIssuer>>),
-    brought: Option<Brought>,
+    brought: Option<&Brought>,
     revocation: &Revocation,
 ) -> bool {
-    let is_gone = |brought: Brought| !revocation.has_list_of(brought.issuer, brought.delta);
+    let is_gone = |brought: &Brought| !revocation.has_list_of(brought.issuer, brought.delta);
     !Arc::ptr_eq(before, now)
         && (now.iter().any(|one| !before.contains(one)) || brought.is_some_and(is_gone))
 }
@@ -364,8 +369,8 @@ struct Known {
     delta: bool,
     /// It was said that the file is gone.
     gone: bool,
-    /// When a list is looked at again that had not begun.
-    early_until: Option<UnixSeconds>,
+    /// When a list is looked at again that had not begun, or could not be read.
+    again_at: Option<UnixSeconds>,
 }
 
 impl Watched {
@@ -382,9 +387,10 @@ impl Watched {
             // What is not known may be one.
             delta: letterbox
                 .brought(&from.name)
+                .last()
                 .is_none_or(|brought| brought.delta),
             gone: false,
-            early_until: None,
+            again_at: None,
         });
         Self {
             from,
@@ -428,13 +434,12 @@ impl Watched {
         // another complete list says is nothing to this one.
         let issuers = self.revocation.issuers();
         let brought = self.letterbox.brought(&self.from.name);
+        let brought = brought.last();
         let other_issuers = concerns((&known.issuers, &issuers), brought, &self.revocation);
         known.issuers = issuers;
         let again = other_issuers
             || known.delta && known.generation != self.revocation.generation()
-            || known
-                .early_until
-                .is_some_and(|until| until <= UnixSeconds::now());
+            || known.again_at.is_some_and(|at| at <= UnixSeconds::now());
         if !changed && !again {
             return;
         }
@@ -448,7 +453,7 @@ impl Watched {
             known.read = now;
         }
         known.generation = self.revocation.generation();
-        known.early_until = None;
+        known.again_at = None;
         match taken {
             Ok(taken) => known.delta = taken.brought.delta,
             Err(CrlFault::DeltaWithoutBase) => known.delta = true,
@@ -457,8 +462,9 @@ impl Watched {
                 hint = "take its [[crl]] out of the configuration: with it there is no restart",
                 "no configured CA has the name of a revocation list's issuer any more"
             ),
-            Err(CrlFault::NotYetValid) => {
-                known.early_until = Some(UnixSeconds(UnixSeconds::now().0 + EARLY_AGAIN_S));
+            // The kernel may have been short of something.
+            Err(CrlFault::NotYetValid | CrlFault::Unreadable) => {
+                known.again_at = Some(UnixSeconds(UnixSeconds::now().0 + AGAIN_S));
             }
             Err(_) => {}
         }
@@ -517,7 +523,7 @@ async fn fetch_again(
             let before = std::mem::replace(&mut issuers, revocation.issuers());
             // What was not taken for want of its CA is asked for again, changed or not.
             let brought = letterbox.brought(&from.name);
-            if concerns((&before, &issuers), brought, revocation) {
+            if concerns((&before, &issuers), brought.last(), revocation) {
                 known = Validators::default();
                 break;
             }

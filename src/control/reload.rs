@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use self::attempt::{Attempt, Cause, Ground, Outcome, Prepared, Refused};
-use self::lists::{Going, Sources};
+use self::lists::Going;
+pub use self::lists::Sources;
 use self::watched::Watched;
 pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
@@ -116,11 +117,12 @@ struct Unsaid {
 }
 
 impl Reloader {
-    /// For what has been started with `config`, which was `read` from these files.
+    /// For what has been started with `config`, which was `read` from these files, with lists from
+    /// these sources.
     /// `certificate_not_after` is told when the server's certificate ends, in seconds since 1970.
     /// The keeper of statuses ends with this.
     pub fn new(
-        (config, read): (Config, Stamps),
+        (config, (read, sources)): (Config, (Stamps, Sources)),
         current: Arc<Current>,
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
@@ -130,7 +132,7 @@ impl Reloader {
         Self {
             certificate_not_after,
             crl_keeper,
-            sources: Arc::new(Sources::of(&config)),
+            sources: Arc::new(sources),
             going: None,
             ocsp_keeper,
             watched: Watched::new(read),

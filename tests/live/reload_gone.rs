@@ -19,9 +19,9 @@ use crate::harness::pki::{Authority, Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
 use crate::reload::{APPLIED, ON_SIGNAL, reload, rewrite, said};
-use crate::reload_lists::{DAY_S, Listed, file};
+use crate::reload_lists::{DAY_S, Listed, file, with_another_ca};
 use crate::resumption::visit;
-use crate::revocation::TAKEN;
+use crate::revocation::{TAKEN, replace};
 use crate::trust_lost::now_us;
 
 #[test]
@@ -263,4 +263,27 @@ fn key_that_a_reload_has_opened_that_was_given_up_is_closed_when_that_is_at_its_
     reload(&house);
     wait_until("lanes", || lanes(&house) == few);
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+}
+
+/// As where the list of the next CA of a partner takes the place of the last one's.
+#[test]
+fn list_that_its_place_brought_before_another_stays_where_a_third_ca_comes() {
+    let mut next = PathBuf::new();
+    let (mut listed, initech) = with_another_ca(|_, other| next = other.list("next.crl", DAY_S));
+    let scratch = listed.house.stage.scratch.path().to_owned();
+    replace(&listed.list, &next, &[&listed.house.gateway]);
+    let revoked = |listed: &Listed| listed.globex_comes().expect_err("revoked");
+    assert!(revoked(&listed).contains("CertificateRevoked"));
+    let third = OpensslCa::new(&scratch, "third", "A third CA of openssl");
+    let all = [&scratch.join("both.pem"), &third.certificate];
+    let all = all.map(|file| std::fs::read(file).expect("ours")).concat();
+    std::fs::write(scratch.join("all.pem"), all).expect("our own");
+    let trusted = scratch.join("all.pem");
+    rewrite(&mut listed.house, |config| {
+        config.set_text("tls.client_ca", trusted.display());
+    });
+    reload(&listed.house);
+    assert!(revoked(&listed).contains("CertificateRevoked"));
+    assert_eq!(listed.acme_comes(), Ok(200));
+    assert_eq!(listed.comes(&initech, "acme-app"), Ok(200));
 }

@@ -227,7 +227,7 @@ fn second_ca_comes_with_its_list_at_a_reload_and_a_wrong_list_changes_nothing() 
 }
 
 /// A client of another CA than the one that the list is of, and that CA.
-fn with_another_ca(change: impl FnOnce(&mut Stage, &OpensslCa)) -> (Listed, Identity) {
+pub fn with_another_ca(change: impl FnOnce(&mut Stage, &OpensslCa)) -> (Listed, Identity) {
     let mut made = None;
     let listed = Listed::open(|stage, list| {
         let scratch = stage.scratch.path().to_owned();

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::harness::client::get;
 use crate::harness::origin::{Act, Origin, ok};
+use crate::harness::pki::Key;
 use crate::harness::stage::{House, PATH, Stage};
-use crate::harness::{WAIT, command, finish, free_address, wait_until};
+use crate::harness::{WAIT, command, finish, free_address, run_well, wait_until};
 
 #[test]
 fn idle_gateway_ends_at_once_and_well() {
@@ -104,6 +105,39 @@ fn gateway_without_descriptors_ends_in_its_bound() {
     let status = finish(&mut child, Duration::from_secs(5)).expect("an end");
     assert_eq!(status.code(), Some(0));
     drop(held);
+}
+
+/// The kernel ends the first process of a container by no signal that it does not receive.
+#[test]
+fn first_process_of_a_container_is_ended_while_it_waits_for_its_start() {
+    let origin = Origin::start();
+    let (mut stage, _token) = Stage::with_token(origin.address, Key::P256);
+    let config = stage.config.unset("tls.key.pin_file");
+    config.set("tls.key.pin_fd", "3");
+    let file = crate::harness::gateway::write(stage.scratch.path(), config);
+    let mut contained = command("unshare");
+    contained.args(["--pid", "--fork", "--kill-child", "bash", "-c"]);
+    contained.args(["exec 3<&0; exec \"$0\" serve --config \"$1\""]);
+    contained.arg(env!("CARGO_BIN_EXE_t8gate")).arg(&file);
+    // Nobody writes the PIN.
+    contained.stdin(Stdio::piped());
+    let mut child = contained.stderr(Stdio::null()).spawn().expect("unshare");
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let first = || {
+        let listed = std::fs::read_to_string(&children).unwrap_or_default();
+        listed.trim().parse::<u32>().ok()
+    };
+    wait_until("a thread that minds signals", || {
+        let threads = first().and_then(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).ok());
+        threads.into_iter().flatten().flatten().any(|thread| {
+            let name = std::fs::read_to_string(thread.path().join("comm"));
+            name.is_ok_and(|name| name.trim() == "t8gate-start")
+        })
+    });
+    let first = first().expect("it lives").to_string();
+    run_well(command("kill").arg(first));
+    let status = finish(&mut child, WAIT).expect("an end");
+    assert_eq!(status.code(), Some(143));
 }
 
 #[test]

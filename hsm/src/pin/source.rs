@@ -23,14 +23,55 @@ const PIPE_WAIT: Duration = Duration::from_secs(5);
 
 /// What came through pipes, by the pipe's name: it can be read once, and is needed by each process
 /// that opens the key, and again when a configuration is read anew.
-static KEPT: Mutex<Vec<(PathBuf, OwnedFd)>> = Mutex::new(Vec::new());
+static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+struct Kept {
+    of: PathBuf,
+    pin: File,
+    /// Octets of it. The rest of a PIN of which a part came in time belongs to that part, and is
+    /// no PIN of its own.
+    length: u64,
+    has_ended: bool,
+}
+
+impl Kept {
+    fn new(of: PathBuf) -> io::Result<Self> {
+        let pin = File::from(memfd_create("pin", MemfdFlags::CLOEXEC)?);
+        fchmod(&pin, Mode::RUSR)?;
+        Ok(Self {
+            of,
+            pin,
+            length: 0,
+            has_ended: false,
+        })
+    }
+
+    fn take_from(&mut self, pipe: &File) -> io::Result<()> {
+        let left = PIN_BYTES_MAX.saturating_sub(usize::try_from(self.length).unwrap_or(usize::MAX));
+        through_pipe(pipe, PIPE_WAIT, left, || {
+            // One at a time: what comes after the end of the line is not waited for.
+            let moved = splice(pipe, None, &self.pin, None, 1, SpliceFlags::NONBLOCK)?;
+            self.length += u64::try_from(moved).unwrap_or_default();
+            let mut last = Zeroizing::new([0]);
+            if self.length > 0 {
+                self.pin
+                    .read_exact_at(last.as_mut_slice(), self.length - 1)
+                    .map_err(|_| Errno::IO)?;
+            }
+            Ok((moved, *last == *b"\n"))
+        })?;
+        self.has_ended = true;
+        Ok(())
+    }
+}
 
 /// The descriptor of a PIN that lies in one: `/proc/self/fd/N` is this process's own name for it,
 /// and means nothing in another. What comes through a pipe is kept by the kernel, and no more of it
 /// looked at than whether it ends a line. None: it lies in a file.
 ///
 /// # Errors
-/// It cannot be opened; `TimedOut`: the pipe has come to no end, of a line or of its own.
+/// It cannot be opened; `TimedOut`: the pipe has come to no end, of a line or of its own. Whoever
+/// asks again goes on where it stands.
 pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
     if !file.starts_with("/proc/self/fd") {
         return Ok(None);
@@ -39,27 +80,20 @@ pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
     if !source.metadata()?.file_type().is_fifo() {
         return Ok(Some(source.into()));
     }
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, pin)) = kept.iter().find(|(of, _)| of == file) {
-        return Ok(Some(pin.try_clone()?));
-    }
-    let pin = File::from(memfd_create("pin", MemfdFlags::CLOEXEC)?);
-    fchmod(&pin, Mode::RUSR)?;
-    let mut length = 0;
-    through_pipe(&source, PIPE_WAIT, || {
-        // One at a time: what comes after the end of the line is not waited for.
-        let moved = splice(&source, None, &pin, None, 1, SpliceFlags::NONBLOCK)?;
-        length += u64::try_from(moved).unwrap_or_default();
-        let mut last = Zeroizing::new([0]);
-        if length > 0 {
-            pin.read_exact_at(last.as_mut_slice(), length - 1)
-                .map_err(|_| Errno::IO)?;
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = all.iter().position(|kept| kept.of == file);
+    let place = match place {
+        Some(place) => place,
+        None => {
+            all.push(Kept::new(file.to_owned())?);
+            all.len() - 1
         }
-        Ok((moved, *last == *b"\n"))
-    })?;
-    let pin = OwnedFd::from(pin);
-    kept.push((file.to_owned(), pin.try_clone()?));
-    Ok(Some(pin))
+    };
+    let kept = &mut all[place];
+    if !kept.has_ended {
+        kept.take_from(&source)?;
+    }
+    Ok(Some(kept.pin.try_clone()?.into()))
 }
 
 /// Without waiting for somebody to open the other end of a pipe.
@@ -72,14 +106,14 @@ fn open(file: &Path) -> io::Result<File> {
 }
 
 /// Has `step` move an octet until it says that a line has ended, or that there are none any more,
-/// or [`PIN_BYTES_MAX`] have come.
+/// or as many as are `left` have come.
 fn through_pipe(
     pipe: impl AsFd,
     wait: Duration,
+    mut left: usize,
     mut step: impl FnMut() -> rustix::io::Result<(usize, bool)>,
 ) -> io::Result<()> {
     let by = now() + wait;
-    let mut left = PIN_BYTES_MAX;
     while left > 0 {
         match step() {
             Ok((0, _) | (_, true)) => return Ok(()),
@@ -140,7 +174,7 @@ fn octets(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         return Ok(text);
     }
     let pipe = source.try_clone()?;
-    through_pipe(&pipe, PIPE_WAIT, || {
+    through_pipe(&pipe, PIPE_WAIT, PIN_BYTES_MAX, || {
         let mut octet = Zeroizing::new([0]);
         let moved = source.read(octet.as_mut_slice());
         let moved = moved.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
@@ -223,6 +257,9 @@ mod tests {
         writer.write_all(b"12").unwrap();
         let fault = descriptor(&file).unwrap_err();
         assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+        // Nor is the other part one.
+        writer.write_all(b"34\n").unwrap();
+        assert_eq!(kept(&file), b"1234\n");
 
         let (file, _writer) = pipe();
         let fault = read(&file).unwrap_err();

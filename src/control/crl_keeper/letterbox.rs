@@ -16,9 +16,9 @@ use crate::tls::revocation::{Crl, CrlFault, IssuerId, Revocation};
 pub(super) struct Letterbox {
     pub letter: Mutex<Option<Letter>>,
     pub written: Notify,
-    /// The places that lists are kept of, by their names, and what came from each last, where that
-    /// is known.
-    pub places: Mutex<HashMap<String, Option<Brought>>>,
+    /// The places that lists are kept of, by their names, and what came from each, where that is
+    /// known: one may have brought the list of one CA, and then of the next. The last stands last.
+    pub places: Mutex<HashMap<String, Vec<Brought>>>,
 }
 
 /// Has files looked at now; one that has changed is read, whole or not.
@@ -30,7 +30,7 @@ pub(super) struct Letter {
 }
 
 /// Which of an issuer's lists came from a place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Brought {
     pub issuer: IssuerId,
     pub delta: bool,
@@ -71,17 +71,20 @@ impl Letterbox {
     /// there is a thread.
     pub fn name(&self, from: &[CrlFrom], brought: &AllBrought) {
         let mut places = held(&self.places);
-        let known = |name: &String| {
-            let before = || places.get(name).copied().flatten();
-            brought.get(name).copied().or_else(before)
+        let mut known = |name: &String| {
+            let mut all = places.remove(name).unwrap_or_default();
+            if let Some(last) = brought.get(name) {
+                note(&mut all, *last);
+            }
+            all
         };
         let named = from.iter().map(|from| &from.name);
         let named = named.map(|name| (name.clone(), known(name))).collect();
         *places = named;
     }
 
-    pub fn brought(&self, name: &str) -> Option<Brought> {
-        held(&self.places).get(name).copied().flatten()
+    pub fn brought(&self, name: &str) -> Vec<Brought> {
+        held(&self.places).get(name).cloned().unwrap_or_default()
     }
 
     pub fn is_kept(&self, name: &str) -> bool {
@@ -118,10 +121,15 @@ impl Letterbox {
         let place = places.get_mut(name).filter(|_| !others)?;
         let renewed = revocation.renew(crl, UnixSeconds::now());
         Some(renewed.map(|()| {
-            *place = Some(taken.brought);
+            note(place, taken.brought);
             taken
         }))
     }
+}
+
+fn note(all: &mut Vec<Brought>, last: Brought) {
+    all.retain(|one| *one != last);
+    all.push(last);
 }
 
 /// Nothing panics that holds one of these and leaves anything half done.

@@ -23,7 +23,7 @@ mod reading;
 
 /// Where lists come from, without the lines that say so.
 #[derive(PartialEq, Eq)]
-pub(super) struct Sources {
+pub struct Sources {
     state: Option<PathBuf>,
     lists: Vec<Source>,
     /// Whether the files could be read; else they are read once more when that is asked for.
@@ -40,7 +40,8 @@ struct Source {
 }
 
 impl Sources {
-    pub(super) fn of(config: &Config) -> Self {
+    /// To be called before what the configuration names is read.
+    pub fn of(config: &Config) -> Self {
         let source = |source: &CrlSource| Source {
             place: source.place.value.clone(),
             issuer: source.issuer.as_ref().map(|at| at.value.clone()),
@@ -56,6 +57,10 @@ impl Sources {
             lists: configured.lists.iter().map(source).collect(),
             are_read: true,
         }
+    }
+
+    fn names(&self, other: &Source) -> bool {
+        self.lists.iter().any(|one| one.place == other.place)
     }
 }
 
@@ -176,6 +181,11 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
         let what = format!("list {}", source.place.value);
         report.note(what, found.map(|found| ((), found)));
     }
+    let gone = before.lists.iter().filter(|one| !sources.names(one));
+    let brought = |one: &Source| keeper.all_brought(&one.place.to_string());
+    let gone: Vec<_> = gone.flat_map(brought).collect();
+    let stay: Vec<_> = sources.lists.iter().flat_map(brought).collect();
+    reading.carry_over_but(&gone, &stay);
     let brought = reading.brought.into_inner();
     sources.are_read = unread.is_empty();
     for from in from.iter_mut().filter(|from| unread.contains(&from.name)) {

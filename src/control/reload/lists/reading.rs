@@ -12,7 +12,7 @@ use crate::clock::UnixSeconds;
 use crate::config::CrlPlace;
 use crate::control::crl_fetch::{self, Fetched};
 use crate::control::crl_keeper::{self, AllBrought, Brought, CrlFrom, CrlKeeper};
-use crate::tls::revocation::{Crl, CrlFault, Revocation};
+use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, Revocation};
 
 /// What a reload waits for lists that are fetched for the first time. Their servers may be down,
 /// and whatever else has changed is not to be held up by that.
@@ -115,6 +115,22 @@ impl Reading<'_> {
         for issuer in self.read.issuers().iter() {
             for delta in [false, true] {
                 self.read.carry_over(self.in_use, issuer.id(), delta);
+            }
+        }
+    }
+
+    /// Keeps what is in use of CAs of which nothing was read, unless it came from a place that is
+    /// gone, and from none of those that stay: a place may have brought the list of one CA, and
+    /// then of the next.
+    pub(super) fn carry_over_but(&self, gone: &[Brought], stay: &[Brought]) {
+        for issuer in self.read.issuers().iter().map(CrlIssuer::id) {
+            let is_of_it = |one: &Brought| one.issuer == issuer;
+            let went = gone.iter().any(is_of_it) && !stay.iter().any(is_of_it);
+            if went || self.read.has_list_of(issuer, false) {
+                continue;
+            }
+            for delta in [false, true] {
+                self.read.carry_over(self.in_use, issuer, delta);
             }
         }
     }
