@@ -89,7 +89,7 @@ fn warm_request_allocates_nothing() {
     let (config, _, read) = t8gate::control::reload::examine(&file);
     let config = config.expect("a good configuration");
     let gateway =
-        Gateway::start(&config, read, || Ok(())).unwrap_or_else(|faults| panic!("{faults:?}"));
+        Gateway::start(&config, read, || ()).unwrap_or_else(|faults| panic!("{faults:?}"));
     let dialer = harness::client::Dialer::new(
         &stage.operator_ca.der,
         Some(&stage.acme),

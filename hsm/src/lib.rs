@@ -21,6 +21,7 @@ mod uri;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{self, Digest};
 use public::PublicKey;
@@ -127,6 +128,13 @@ impl std::error::Error for OpenFault {}
 /// have: whoever starts the process anew would have that PIN tried once more.
 pub fn may_a_pin_be_wrong() -> bool {
     pin::any_may_be_wrong()
+}
+
+/// Has no signer process try a PIN any more, and waits for so long at most for the tries that are
+/// under way: some tokens are lost that are logged in to by a process that ends in the middle of it.
+/// Whether all have come to their ends. To be called before the end of this process.
+pub fn end_logins(wait: Duration) -> bool {
+    pin::end_all(wait)
 }
 
 /// A private key that signs and cannot be read.

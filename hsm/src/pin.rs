@@ -12,7 +12,7 @@ use cryptoki::types::AuthPin;
 use crate::OpenFault;
 
 pub use fingerprint::{Fingerprint, lend_key, take_key};
-pub use leave::{Gatekeeper, Leave, Outcome, PinAtToken, Try, any_may_be_wrong};
+pub use leave::{Gatekeeper, Leave, Outcome, PinAtToken, Try, any_may_be_wrong, end_all};
 pub use source::{END_THE_LINE, descriptor};
 
 static GATEKEEPER: OnceLock<Gatekeeper> = OnceLock::new();
@@ -74,6 +74,15 @@ pub fn try_once(
             return Err(OpenFault::new(
                 format!("the PIN of {} is being tried already", file.display()),
                 "see why the token takes so long to log in",
+            ));
+        }
+        Leave::Ending => {
+            return Err(OpenFault::new(
+                format!(
+                    "the PIN of {} is not tried: the gateway ends",
+                    file.display()
+                ),
+                "nothing is to be done about it",
             ));
         }
         Leave::Unheard => {

@@ -42,6 +42,8 @@ const EXIT_FAULTY: i32 = 1;
 const EXIT_CONFIGURATION: u8 = 78;
 /// What the control thread gets to write the last records, when all shards have ended.
 const CONTROL_WAIT: Duration = Duration::from_secs(5);
+/// What logins to tokens get that are under way at the end.
+const LOGINS_WAIT: Duration = Duration::from_secs(5);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
@@ -49,7 +51,7 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 /// at fault or a PIN may be wrong; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
     let is_serving = Arc::new(AtomicBool::new(false));
-    let mut signals = match Signals::receive_at_the_start(&is_serving) {
+    let signals = match Signals::receive(&is_serving) {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "signals cannot be received");
@@ -81,20 +83,21 @@ pub fn main(file: &Path) -> ExitCode {
         super::complain(file, &[fault]);
         return ExitCode::FAILURE;
     }
-    // Before anybody is served: from then on they are let finish. What is waited for until then, a
-    // token perhaps, is not worth it.
-    let before_serving = || {
-        signals.receive_ends()?;
-        is_serving.store(true, Ordering::Relaxed);
-        Ok(())
-    };
+    // From then on whoever is served is let finish. What is waited for until then, a token perhaps,
+    // is not worth it.
+    let before_serving = || is_serving.store(true, Ordering::Relaxed);
     match Gateway::start(&config, read, before_serving) {
-        Ok(mut gateway) => match gateway.run_until_told(signals) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
+        Ok(mut gateway) => {
+            let in_order = gateway.run_until_told(signals);
+            end_logins();
+            match in_order {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
         Err(faults) => {
             super::complain(file, &faults);
+            end_logins();
             match hsm::may_a_pin_be_wrong() {
                 true => ExitCode::from(EXIT_CONFIGURATION),
                 false => ExitCode::FAILURE,
@@ -103,31 +106,51 @@ pub fn main(file: &Path) -> ExitCode {
     }
 }
 
-/// Ends the process at SIGTERM or SIGINT, until somebody else minds them.
+/// Waits for logins under way, which their tokens may not survive in part.
+fn end_logins() {
+    if !hsm::end_logins(LOGINS_WAIT) {
+        tracing::warn!("a login to a token is still under way, ending without it");
+    }
+}
+
+/// Ends the process at SIGTERM or SIGINT, until somebody else minds them: when no login is under
+/// way, or at the second one.
 fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (mut terminate, mut interrupt) = {
-        let _entered = runtime.enter();
-        (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        )
-    };
+    let (runtime, (mut terminate, mut interrupt)) = receive_ends()?;
     let thread = std::thread::Builder::new().name("t8gate-start".to_owned());
     thread.spawn(move || {
-        let status = runtime.block_on(async {
+        let mut told = async || {
             tokio::select! {
                 _ = terminate.recv() => EXIT_TERMINATED,
                 _ = interrupt.recv() => EXIT_INTERRUPTED,
             }
-        });
-        if !minded.load(Ordering::Relaxed) {
-            end_now(status);
+        };
+        let status = runtime.block_on(told());
+        if minded.load(Ordering::Relaxed) {
+            return;
         }
+        let status = runtime.block_on(async {
+            tokio::select! {
+                again = told() => again,
+                _ = tokio::task::spawn_blocking(end_logins) => status,
+            }
+        });
+        end_now(status);
     })?;
     Ok(())
+}
+
+/// Receives SIGTERM and SIGINT, by a runtime of their own.
+fn receive_ends() -> io::Result<(tokio::runtime::Runtime, (Signal, Signal))> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ends = {
+        let _entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        (terminate, signal(SignalKind::interrupt())?)
+    };
+    Ok((runtime, ends))
 }
 
 /// What a signal wants.
@@ -141,30 +164,18 @@ enum Told {
 struct Signals {
     runtime: tokio::runtime::Runtime,
     hangup: Signal,
-    /// SIGTERM and SIGINT, which end the process as they do any other until they are received.
-    ends: Option<(Signal, Signal)>,
+    /// SIGTERM and SIGINT.
+    ends: (Signal, Signal),
     /// A write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) is to fail and
     /// be told of, not to end the process. Nobody waits for it: it is enough that it is kept.
     _file_too_large: Signal,
 }
 
 impl Signals {
-    /// All but those that end the process. Nothing ends the first one of a container that does not
-    /// receive it: there they do so until it `is_serving`.
-    fn receive_at_the_start(is_serving: &Arc<AtomicBool>) -> io::Result<Self> {
-        let mut signals = Self::receive()?;
-        if std::process::id() == 1 {
-            // In this order: one that comes at the moment it serves is not lost.
-            signals.receive_ends()?;
-            end_until(Arc::clone(is_serving))?;
-        }
-        Ok(signals)
-    }
-
-    fn receive() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+    /// Those that are to end the process do so until it `is_serving`. Left to the kernel, they
+    /// would cut off logins, and be nothing to the first process of a container.
+    fn receive(is_serving: &Arc<AtomicBool>) -> io::Result<Self> {
+        let (runtime, ends) = receive_ends()?;
         let (hangup, file_too_large) = {
             let _entered = runtime.enter();
             (
@@ -172,39 +183,23 @@ impl Signals {
                 signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             )
         };
+        // In this order: one that comes at the moment it serves is not lost.
+        end_until(Arc::clone(is_serving))?;
         Ok(Self {
             runtime,
             hangup,
-            ends: None,
+            ends,
             _file_too_large: file_too_large,
         })
-    }
-
-    fn receive_ends(&mut self) -> io::Result<()> {
-        if self.ends.is_some() {
-            return Ok(());
-        }
-        let _entered = self.runtime.enter();
-        let terminate = signal(SignalKind::terminate())?;
-        self.ends = Some((terminate, signal(SignalKind::interrupt())?));
-        Ok(())
     }
 
     /// Waits for a signal, but no longer than until the next look is due.
     fn told(&mut self) -> Option<Told> {
         let (ends, hangup) = (&mut self.ends, &mut self.hangup);
-        let end = async {
-            let Some((terminate, interrupt)) = ends else {
-                return std::future::pending().await;
-            };
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
         self.runtime.block_on(async {
             tokio::select! {
-                () = end => Some(Told::End),
+                _ = ends.0.recv() => Some(Told::End),
+                _ = ends.1.recv() => Some(Told::End),
                 _ = hangup.recv() => Some(Told::Reload),
                 () = tokio::time::sleep(LOOK_EVERY) => None,
             }
@@ -239,7 +234,7 @@ impl Gateway {
     pub fn start(
         config: &Config,
         read: Stamps,
-        before_serving: impl FnOnce() -> io::Result<()>,
+        before_serving: impl FnOnce(),
     ) -> Result<Self, Vec<Fault>> {
         let read = (read, Sources::of(config));
         let from = revocation::sources(config);
@@ -261,8 +256,8 @@ impl Gateway {
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
         let lists = (from, &report.brought);
-        let started = before_serving()
-            .and_then(|()| start_shards((config, read), &snapshot, lists, &draining));
+        before_serving();
+        let started = start_shards((config, read), &snapshot, lists, &draining);
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
@@ -337,6 +332,7 @@ impl Gateway {
                 hint = "see whether the disk of audit.file answers",
                 "the audit file takes no records, ending without the last ones"
             );
+            end_logins();
             end_now(EXIT_FAULTY);
         }
         self.admin = None;
@@ -353,6 +349,7 @@ impl Gateway {
         while self.signers.iter().any(|signer| !signer.is_finished()) {
             if by <= Millis::now() {
                 tracing::warn!("a signer hangs in the token's library, ending without it");
+                end_logins();
                 end_now(if in_order { EXIT_ORDERLY } else { EXIT_FAULTY });
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -35,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A list that is about to end is not asked for more often.
 const FETCH_EVERY_MIN: Duration = Duration::from_secs(30);
 /// After which a file is read again that held a list which had not begun, or could not be read.
-const AGAIN_S: u64 = 30;
+pub(super) const AGAIN_S: u64 = 30;
 /// Between two words about a list that has ended.
 const REMIND_EVERY_S: u64 = 3_600;
 /// How often connections are judged again while a list has ended.
@@ -158,6 +158,10 @@ impl CrlKeeper {
         // behind it nothing comes from where lists were had before.
         let letter = held(&self.letterbox.letter);
         self.letterbox.name(&from, brought);
+        // What has come since they were read, from where lists are had still.
+        for one in held(&self.letterbox.places).values().flatten() {
+            read.carry_over(&self.revocation, one.issuer, one.delta);
+        }
         self.revocation.leave(read);
         self.letterbox.put(letter, Some(from));
         Ok(())
@@ -439,7 +443,9 @@ impl Watched {
         known.issuers = issuers;
         let again = other_issuers
             || known.delta && known.generation != self.revocation.generation()
-            || known.again_at.is_some_and(|at| at <= UnixSeconds::now());
+            || known
+                .again_at
+                .is_some_and(|at| whole || at <= UnixSeconds::now());
         if !changed && !again {
             return;
         }
@@ -449,6 +455,10 @@ impl Watched {
             false => renew(&self.from.name, &self.file, revocation, letterbox),
         };
         let Some(taken) = taken else { return };
+        // That it was not has been said.
+        if let (Ok(taken), false, Some(_)) = (&taken, changed, known.again_at) {
+            note_taken(&self.from, taken, &self.counts);
+        }
         if changed {
             known.read = now;
         }
@@ -557,10 +567,7 @@ fn take_noting(
 ) -> Option<Result<Taken, CrlFault>> {
     let taken = renew(&from.name, file, revocation, letterbox)?;
     match &taken {
-        Ok(Taken { entries, .. }) => {
-            counts.taken.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(list = from.name, entries, "a new revocation list is in use");
-        }
+        Ok(taken) => note_taken(from, taken, counts),
         Err(fault) => {
             counts.refused.fetch_add(1, Ordering::Relaxed);
             let (what, cure) = match (fault, &from.place) {
@@ -579,6 +586,12 @@ fn take_noting(
         }
     }
     Some(taken)
+}
+
+fn note_taken(from: &CrlFrom, taken: &Taken, counts: &CrlCounts) {
+    counts.taken.fetch_add(1, Ordering::Relaxed);
+    let entries = taken.entries;
+    tracing::info!(list = from.name, entries, "a new revocation list is in use");
 }
 
 /// Says it, again and again, where a list has ended.

@@ -54,7 +54,7 @@ fn hold_to_cpu_1(pid: u32, which: impl Fn(&str) -> bool) {
 }
 
 #[test]
-#[ignore = "takes programs and minutes: make test-fault"]
+#[ignore = "takes programs and minutes: T8GATE_FAULT_PAIRS=7 make test-fault"]
 fn requests_are_as_fast_while_the_token_fails() {
     let pairs = pairs();
     let mut scene = Scene::open_with(|stage, _| {

@@ -144,7 +144,7 @@ impl Ring {
         buffer: Vec<u8>,
         last: bool,
     ) -> io::Result<()> {
-        debug_assert!(self.sending[at].is_empty(), "one send at a time");
+        assert!(self.sending[at].is_empty(), "one send at a time");
         // A Vec that moves leaves its bytes where they are.
         self.sending[at] = buffer;
         let buffer = &self.sending[at];

@@ -59,6 +59,8 @@ pub enum Leave {
     UnderWay,
     /// Nobody heard what became of the last tries: they may have been refused.
     Unheard,
+    /// The gateway comes to its end.
+    Ending,
 }
 
 /// What became of a try.
@@ -109,16 +111,22 @@ struct Record {
 #[derive(Default)]
 struct Tries {
     records: Vec<Record>,
+    /// None is begun any more.
+    ended: bool,
 }
 
 impl Tries {
     const fn new() -> Self {
         Self {
             records: Vec::new(),
+            ended: false,
         }
     }
 
     fn begin(&mut self, pin: &PinAtToken, now: Instant) -> Leave {
+        if self.ended {
+            return Leave::Ending;
+        }
         let found = self.records.iter().position(|record| record.pin == *pin);
         let mut record = match found {
             Some(place) => self.records.remove(place),
@@ -180,6 +188,23 @@ impl Record {
 
 static TRIES: Mutex<Tries> = Mutex::new(Tries::new());
 static ENDED: Condvar = Condvar::new();
+
+/// Has no PIN tried any more, and waits for so long at most for the tries under way. Whether all
+/// have come to their ends: some tokens do not outlive that one is cut off.
+pub fn end_all(wait: Duration) -> bool {
+    let by = now() + wait;
+    let mut tries = lock(&TRIES);
+    tries.ended = true;
+    while tries.records.iter().any(|record| record.under_way) {
+        let left = by.saturating_duration_since(now());
+        if left.is_zero() {
+            return false;
+        }
+        let waited = ENDED.wait_timeout(tries, left);
+        (tries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    }
+    true
+}
 
 /// A try of a PIN by a signer process: under way until that tells of its outcome, or is gone,
 /// however long it takes. Dropped, it is one that nobody will hear of.
@@ -317,6 +342,15 @@ mod tests {
             [Leave::Given, Leave::Unheard],
             "it was not looked at"
         );
+    }
+
+    #[test]
+    fn none_is_begun_behind_the_end() {
+        let mut tries = Tries {
+            ended: true,
+            ..Tries::default()
+        };
+        assert_eq!(tries.begin(&pin(), now()), Leave::Ending);
     }
 
     /// A refusal that comes late is one as well.

@@ -382,11 +382,12 @@ pub fn read_answer(packet: &[u8]) -> Option<Result<Vec<u8>, SignFault>> {
 
 /// Of the answer to [`MayTry`].
 pub const LEAVE_BYTES: usize = 3;
-const LEAVES: [Leave; 4] = [
+const LEAVES: [Leave; 5] = [
     Leave::Given,
     Leave::Refused,
     Leave::UnderWay,
     Leave::Unheard,
+    Leave::Ending,
 ];
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Taken,

@@ -13,7 +13,7 @@ use crate::control::reload;
 pub fn start(file: &Path) -> Result<Gateway, String> {
     match reload::examine(file) {
         (Some(config), faults, read) if faults.is_empty() => {
-            Gateway::start(&config, read, || Ok(())).map_err(|faults| config::render(file, &faults))
+            Gateway::start(&config, read, || ()).map_err(|faults| config::render(file, &faults))
         }
         (_, faults, _) => Err(config::render(file, &faults)),
     }

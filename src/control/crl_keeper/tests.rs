@@ -631,6 +631,25 @@ fn list_that_a_place_brought_before_another_stays_where_a_third_goes() {
     assert_eq!(held(), [false; 3]);
 }
 
+/// As where its server answers while a reload reads what is there.
+#[test]
+fn list_that_comes_while_others_are_read_stays_with_its_place() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), ca());
+    let origin = origin(vec![ok(&list(&ca, 1, &[5]), "")], None);
+    let (revocation, read) = (revocation(&ca), super::tests::revocation(&ca));
+    let counts = Arc::new(CrlCounts::default());
+    let from = || CrlFrom {
+        refresh: Duration::from_secs(3_600),
+        ..from_url(&origin.url, folder.path())
+    };
+    let keeper = start(&revocation, from(), &counts);
+    eventually("the list is in use", || counts.taken() == 1);
+    revocation.join(&read);
+    let kept = (vec![from()], &AllBrought::new());
+    keeper.keep(kept, &read).unwrap();
+    assert!(is_revoked(&revocation, &ca, 5));
+}
+
 /// Its keeper may not have been allowed to read what was put there.
 #[test]
 fn list_whose_permissions_change_is_looked_at_again() {

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::{NoStatus, OcspCounts, Outcomes, RETRY_AFTER, later};
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, StatusPlace};
-use crate::control::crl_keeper::Stamp;
+use crate::control::crl_keeper::{AGAIN_S, Stamp};
 use crate::control::load::take_status;
 use crate::control::ocsp_fetch::ask;
 use crate::snapshot::{Current, StapleFrom};
@@ -111,6 +111,8 @@ async fn keep_one(from: &StapleFrom, counts: &Outcomes, bell: &Bell) {
 /// same, or when the bell rings: whoever does that says that it is whole.
 async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
     let (mut read, mut seen) = (None, Stamp::of(file));
+    // When one is read again that had not begun, or could not be read.
+    let mut again_at = None;
     let mut said_gone = false;
     loop {
         let rung = tokio::select! {
@@ -118,11 +120,18 @@ async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
             () = pause(from, LOOK_EVERY) => false,
         };
         let now = Stamp::of(file);
-        if now != read && (now == seen || rung) && now.is_some() {
+        let changed = now != read && (now == seen || rung) && now.is_some();
+        let again = again_at.is_some_and(|at| rung || at <= UnixSeconds::now());
+        if changed || again {
             let before = from.staple.times();
             let taken = take_status(file, &from.staple, UnixSeconds::now());
+            let later = UnixSeconds(UnixSeconds::now().0 + AGAIN_S);
+            let may_be_taken_later =
+                matches!(taken, Err(OcspFault::NotYetValid | OcspFault::Unreadable));
+            again_at = may_be_taken_later.then_some(later);
             // What the start has read already is no news.
-            if taken.is_err() || taken.as_ref().ok() != before.as_ref() {
+            if taken.is_err() && changed || taken.is_ok() && taken.as_ref().ok() != before.as_ref()
+            {
                 let _ = note(from, taken.map_err(NoStatus::Refused), counts);
             }
             read = now;

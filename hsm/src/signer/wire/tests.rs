@@ -113,7 +113,7 @@ fn numbers_stand_for_what_they_stood_for() {
         assert_eq!(read_leave(&write_leave(leave)), Some(leave));
     }
     let [version, kind, _] = write_leave(Leave::Given);
-    assert_eq!(read_leave(&[version, kind, 4]), None);
+    assert_eq!(read_leave(&[version, kind, 5]), None);
 }
 
 #[test]
