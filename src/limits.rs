@@ -35,6 +35,9 @@ pub const RELAY_BYTES: usize = 32 * 1024;
 pub const RECV_BYTES: usize = 4 * 1024;
 /// A whole TLS handshake flight, in one direction.
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+/// The names of the CAs that clients may come from, as a handshake tells them. With more it tells
+/// none: what tells them has no room for 64 KiB, and whoever says hello is sent all of it.
+pub const CA_NAMES_BYTES_MAX: usize = 32 * 1024;
 /// Certificates of CAs that a client may show behind its own. TS 33.310 has none between its TLS CA
 /// and an entity; where a group waives that, partners have one or two. A path is looked for in
 /// every order of them: twelve of one name cost 50 ms of a shard before anybody has shown a key.

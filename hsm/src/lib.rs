@@ -130,9 +130,9 @@ pub fn may_a_pin_be_wrong() -> bool {
     pin::any_may_be_wrong()
 }
 
-/// Has no signer process try a PIN any more, and waits for so long at most for the tries that are
-/// under way: some tokens are lost that are logged in to by a process that ends in the middle of it.
-/// Whether all have come to their ends. To be called before the end of this process.
+/// Has no signer process try a PIN any more, and waits for so long at most for those tries that are
+/// under way: some tokens are lost if a login is cut off. Whether all have come to their ends. To
+/// be called before the end of this process.
 pub fn end_logins(wait: Duration) -> bool {
     pin::end_all(wait)
 }

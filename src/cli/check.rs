@@ -16,7 +16,9 @@ pub fn main(file: &Path) -> ExitCode {
     let (config, mut faults) = config::examine(file);
     let read = faults.len();
     if let Some(config) = &config {
+        serve::keep_tokens_apart(config);
         let (_, mut report) = load::load(config, UnixSeconds::now(), None);
+        serve::end_logins();
         report.note("io_uring", io_uring(config));
         // Of an address that is wrong, and of what stands in its place, there is nothing to say.
         let listen = &config.listen.address;

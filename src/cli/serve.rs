@@ -61,11 +61,7 @@ pub fn main(file: &Path) -> ExitCode {
     let (config, faults, read) = reload::examine(file);
     if let Some(config) = &config {
         // The process that faces the internet never maps a token's module or PIN.
-        hsm::signer::keep_apart(hsm::signer::Launch {
-            program: "/proc/self/exe".into(),
-            argument: "signer".to_owned(),
-            sign_within: config.deadlines.signature,
-        });
+        keep_tokens_apart(config);
     }
     let config = match (config, faults) {
         (Some(config), faults) if faults.is_empty() => config,
@@ -106,8 +102,17 @@ pub fn main(file: &Path) -> ExitCode {
     }
 }
 
+/// Has keys in tokens opened by signer processes: one that hangs or dies takes none along.
+pub(super) fn keep_tokens_apart(config: &Config) {
+    hsm::signer::keep_apart(hsm::signer::Launch {
+        program: "/proc/self/exe".into(),
+        argument: "signer".to_owned(),
+        sign_within: config.deadlines.signature,
+    });
+}
+
 /// Waits for logins under way, which their tokens may not survive in part.
-fn end_logins() {
+pub(super) fn end_logins() {
     if !hsm::end_logins(LOGINS_WAIT) {
         tracing::warn!("a login to a token is still under way, ending without it");
     }

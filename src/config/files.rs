@@ -108,7 +108,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     let unreadable = |error: std::io::Error| {
         let cure = "relative paths start at the folder of the configuration file; the user of \
                     the gateway must be able to read it";
-        Wrong::new(format!("{name} cannot be read: {}", error.kind()), cure)
+        Wrong::new(format!("{name} cannot be read: {error}"), cure)
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
@@ -194,7 +194,7 @@ fn appended(path: &Path) -> Result<(), Wrong> {
             let opened = File::options().append(true).open(path);
             let unwritable = |error: std::io::Error| {
                 Wrong::new(
-                    format!("the file {path:?} cannot be written: {}", error.kind()),
+                    format!("the file {path:?} cannot be written: {error}"),
                     cure,
                 )
             };
@@ -214,7 +214,7 @@ fn appended(path: &Path) -> Result<(), Wrong> {
             })
         }
         Err(error) => {
-            let what = format!("the file {path:?} cannot be looked at: {}", error.kind());
+            let what = format!("the file {path:?} cannot be looked at: {error}");
             Err(Wrong::new(what, cure))
         }
     }

@@ -100,7 +100,7 @@ fn text_of(file: &Path) -> Result<String, Fault> {
         cure: cure.to_owned(),
     };
     let unreadable = |error: io::Error| {
-        let what = format!("cannot be read: {}", error.kind());
+        let what = format!("cannot be read: {error}");
         let cure = "name it with --config; it must be UTF-8, and readable for this user";
         fault(what, cure)
     };

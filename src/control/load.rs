@@ -459,7 +459,14 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
             },
         }
     });
-    report.note(ANCHORS, auth.map(|auth| (auth, detail)))
+    let told = |auth: ClientAuth| {
+        let detail = match auth.names_its_cas() {
+            true => detail,
+            false => format!("{detail}, who are not told their names: they are too long"),
+        };
+        (auth, detail)
+    };
+    report.note(ANCHORS, auth.map(told))
 }
 
 /// Everything of [`load`] that is about certificates, waivers and the profile, without a key being

@@ -115,7 +115,7 @@ pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revo
                 Ok("waits for its complete list, which is to be fetched".to_owned())
             }
             (CrlPlace::File(_), Some(taken)) => of_file(source, taken),
-            (_, Some(taken)) => Ok(of_kept(taken)),
+            (_, Some(taken)) => Ok(of_kept(source, taken)),
             (_, None) => Ok("is to be fetched".to_owned()),
         };
         let what = format!("list {}", source.place.value);
@@ -271,11 +271,22 @@ fn of_file(source: &CrlSource, taken: Result<Taken, CrlFault>) -> Result<String,
     taken.map(|taken| format!("{} serial numbers", taken.entries))
 }
 
-fn of_kept(taken: Result<Taken, CrlFault>) -> String {
+fn of_kept(source: &CrlSource, taken: Result<Taken, CrlFault>) -> String {
+    let none = "is to be fetched: none is kept that can be used";
     match taken {
         Ok(Taken { entries, .. }) => {
             format!("{entries} serial numbers, as kept; is to be fetched again")
         }
-        Err(_) => "is to be fetched: none is kept that can be used".to_owned(),
+        Err(CrlFault::Unreadable) => none.to_owned(),
+        Err(fault) => {
+            let (what, _) = fault.explained();
+            tracing::warn!(
+                list = %source.place.value,
+                reason = fault.word(),
+                hint = "see whether revocation.state is on a disk that loses what is written",
+                "what was kept of a revocation list is not used: {what}; it is fetched again"
+            );
+            format!("{none} ({what})")
+        }
     }
 }

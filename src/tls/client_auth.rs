@@ -21,7 +21,7 @@ use super::path::{Believed, Group};
 use super::revocation::{IssuerId, Policy, Revocation, Rules, Unknown};
 use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
-use crate::limits::CLIENT_CAS_MAX;
+use crate::limits::{CA_NAMES_BYTES_MAX, CLIENT_CAS_MAX};
 use crate::peer::{Client, ClientIndex, Lineage, Peer, San};
 
 /// Partners whose certificates come from the same CAs and are judged alike.
@@ -101,7 +101,7 @@ impl ClientAuth {
             made.push(Group::new(group).map_err(unfit)?);
         }
         let mut auth = Self {
-            hints: made.iter().flat_map(Group::subjects).collect(),
+            hints: told(made.iter().flat_map(Group::subjects).collect()),
             groups: made,
             members: Vec::with_capacity(clients.len()),
             dns: HashMap::new(),
@@ -122,6 +122,11 @@ impl ClientAuth {
         }
         auth.epoch = epoch.finish();
         Ok(auth)
+    }
+
+    /// Whether clients are told which CAs they may come from.
+    pub fn names_its_cas(&self) -> bool {
+        !self.hints.is_empty()
     }
 
     /// The same, with the revocation lists that certificates are looked up in.
@@ -445,6 +450,21 @@ pub(super) fn unfit(refusal: Refusal) -> Unfit {
         _ => CertificateError::ApplicationVerificationFailure,
     };
     (refusal, Error::InvalidCertificate(error))
+}
+
+/// Of the names of all CAs that clients may come from those that they are told: each once, or none
+/// at all.
+//= RFC 5246 section 7.4.4
+//# Where no CAs are named, a client may send any certificate of the right type.
+pub(super) fn told(mut names: Vec<DistinguishedName>) -> Vec<DistinguishedName> {
+    names.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    names.dedup_by(|one, other| one.as_ref() == other.as_ref());
+    // Each with its length.
+    let octets: usize = names.iter().map(|name| 2 + name.as_ref().len()).sum();
+    if octets > CA_NAMES_BYTES_MAX {
+        names.clear();
+    }
+    names
 }
 
 fn alerting(rule: Rule) -> CertificateError {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::breaking_module::How;
 use crate::harness::client::HOST;
+use crate::harness::gateway::{check, write};
 use crate::harness::pki::Key;
-use crate::harness::{command, run};
+use crate::harness::{command, free_address, run};
 use crate::late_logins::{house_on, stage, stage_and_token};
 use crate::two_tokens::serves;
 
@@ -52,4 +53,23 @@ fn second_key_of_a_token_is_opened_by_the_login_of_the_first() {
     module.breaks(How::CountsLogins);
     let house = house_on(stage, origin);
     assert_eq!(module.logins(), 1, "{}", house.gateway.log());
+}
+
+/// What the hints of all that goes wrong with a token send an operator to.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn check_tells_of_a_module_that_takes_its_process_down_beside_all_else() {
+    for how in [How::Aborts, How::Crashes] {
+        let (mut stage, module, origin) = stage(Key::P256);
+        stage.config.set_text("listen.address", free_address());
+        drop(origin);
+        module.breaks(how);
+        let file = write(stage.scratch.path(), &stage.config);
+        let checked = check(&file, &stage.environment);
+        let said = checked.stdout + &checked.stderr;
+        assert_eq!(checked.status.code(), Some(1), "{how:?}: {said}");
+        for word in ["tls.key: the key did not sign", "upstream.address: "] {
+            assert!(said.contains(word), "{how:?}: {word} is missing: {said}");
+        }
+    }
 }

@@ -3,7 +3,10 @@
 
 use std::path::PathBuf;
 
-use crate::harness::client::Dialer;
+use rustls::version::{TLS12, TLS13};
+
+use crate::config_cli::checked;
+use crate::harness::client::{Dialer, HOST};
 use crate::harness::gateway;
 use crate::harness::pki::{Authority, Identity, Key, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
@@ -43,6 +46,32 @@ fn write(stage: &Stage, name: &str, anchors: &[&Authority]) -> PathBuf {
         .map(|ca| std::fs::read_to_string(&ca.certificate).expect("our own file"));
     let pem: String = pem.collect();
     stage.scratch.write(name, format!("{pem}{pem}"))
+}
+
+/// A handshake has no room for the names of all of them.
+#[test]
+fn clients_of_as_many_cas_as_there_may_be_are_let_in_by_either_version() {
+    let house = House::open_staged(|stage| {
+        let trusted = stage.config.value("tls.client_ca");
+        let theirs = std::fs::read_to_string(trusted.trim_matches('"')).expect("ours");
+        let directory = stage.scratch.path();
+        let more = (0..700).map(|number| {
+            let name = format!("Partner CA number {number} of a company {}", "x".repeat(40));
+            let ca = Authority::new(directory, &name, Key::P256);
+            std::fs::read_to_string(ca.certificate).expect("our own file")
+        });
+        let all = more.chain([theirs]).collect::<String>();
+        let file = stage.scratch.write("all.pem", all);
+        stage.config.set_text("tls.client_ca", file.display());
+    });
+    let (_, said) = checked(&house.stage);
+    assert!(said.contains("not told their names"), "{said}");
+    let stage = &house.stage;
+    for version in [&TLS12, &TLS13] {
+        let dialer = Dialer::only(&stage.operator_ca.der, &stage.acme, HOST, version);
+        let mut client = dialer.connect(house.gateway.address).expect("let in");
+        assert_eq!(client.get(PATH, &house.token()).status, 200);
+    }
 }
 
 /// What is said of each, and of whom nothing is.

@@ -10,7 +10,7 @@ use crate::harness::pki::{Key, Leaf};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, free_address, run};
 
-fn checked(stage: &Stage) -> (bool, String) {
+pub fn checked(stage: &Stage) -> (bool, String) {
     let mut config = stage.config.clone();
     config.set_text("listen.address", free_address());
     let outcome = check(&write(stage.scratch.path(), &config), &stage.environment);

@@ -1,9 +1,10 @@
 //! What becomes of lists that are fetched when the configuration that names them changes while the
 //! gateway serves.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -226,6 +227,10 @@ fn fetched_list_stays_in_use_over_reloads_and_leaves_for_a_file_of_that_ca() {
 
 /// The list that is kept, once it is the only file there.
 fn kept(listed: &Listed) -> Vec<u8> {
+    std::fs::read(kept_file(listed)).expect("the gateway's file")
+}
+
+fn kept_file(listed: &Listed) -> PathBuf {
     let state = listed.house.stage.scratch.path().join("state");
     let mut only = None;
     wait_until("no file under way", || {
@@ -234,7 +239,7 @@ fn kept(listed: &Listed) -> Vec<u8> {
         only = files.first().map(|file| file.path());
         files.len() == 1
     });
-    std::fs::read(only.expect("one is there")).expect("the gateway's file")
+    only.expect("one is there")
 }
 
 /// A house that had a list from a server by which `acme` is revoked as well as `globex`, that list,
@@ -316,6 +321,24 @@ fn older_list_takes_no_kept_ones_place_where_the_server_was_down_at_the_start() 
         .await_log("a revocation list is not used");
     assert!(kept(&listed) == newer, "another one is kept");
     assert!(listed.acme_comes().is_err());
+}
+
+/// Whoever looks for why its clients are refused finds it.
+#[test]
+fn kept_list_that_is_damaged_is_said_to_be_at_the_start() {
+    let (mut listed, server, _) = with_two_lists();
+    server.serve_nothing();
+    let file = kept_file(&listed);
+    let half = File::options().write(true).open(file).expect("our own");
+    half.set_len(100).expect("our own file");
+    restart(&mut listed);
+    let log = listed.house.gateway.log();
+    assert!(
+        log.contains("what was kept of a revocation list is not used"),
+        "{log}"
+    );
+    let refused = listed.acme_comes().expect_err("unknown");
+    assert!(refused.contains("UnknownCA"), "{refused}");
 }
 
 /// Under soft-fail everybody is let in of whom nothing is known.

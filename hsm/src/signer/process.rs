@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 use super::wire::{
@@ -29,8 +30,11 @@ use crate::{KeyKind, OpenFault, Pkcs11Source, SignFault, secret};
 pub fn run(step_back: fn() -> io::Result<()>) -> ExitCode {
     let control = io::stdin();
     let lacks = confine::confine();
-    if begin(&control, lacks).is_err() {
-        eprintln!("t8gate signer is started by t8gate serve, not by hand");
+    if let Err(error) = begin(&control, lacks) {
+        // Else whoever has started it is gone already.
+        if Errno::from_io_error(&error) == Some(Errno::NOTSOCK) {
+            eprintln!("t8gate signer is started by t8gate serve, not by hand");
+        }
         return ExitCode::FAILURE;
     }
     let fault = serve(&control, step_back).err();

@@ -1,11 +1,12 @@
 //! What a client is told, which CAs it is told of, and which of several verdicts counts.
 
-use rustls::NamedGroup;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::{DistinguishedName, NamedGroup};
 
 use super::*;
+use crate::limits::CA_NAMES_BYTES_MAX;
 use crate::tls::certificate_rules::Alert;
-use crate::tls::client_auth::unfit;
+use crate::tls::client_auth::{told, unfit};
 
 #[test]
 fn each_refusal_becomes_the_alert_that_comes_closest() {
@@ -63,6 +64,44 @@ fn client_is_told_the_names_of_the_cas_that_are_trusted() {
         .map(AsRef::as_ref)
         .collect();
     assert_eq!(told, [subject]);
+}
+
+//= RFC 5246 section 7.4.4 type=test
+//# Where the names have no room, none is told, and any client may answer.
+#[test]
+fn names_of_more_cas_than_a_handshake_has_room_for_are_not_told() {
+    let name = |octets: usize, last: u8| {
+        let mut name = vec![0x30; octets];
+        *name.last_mut().unwrap() = last;
+        DistinguishedName::from(name)
+    };
+    let half = CA_NAMES_BYTES_MAX / 2 - 2;
+    let both = [name(half, 1), name(half, 2)];
+    let told_of = |names: &[DistinguishedName]| told(names.to_vec()).len();
+    assert_eq!(told_of(&both), 2);
+    // Of several groups, and named once.
+    assert_eq!(told_of(&[&both[..], &both].concat()), 2);
+    assert_eq!(told_of(&[name(half, 1), name(half + 1, 2)]), 0);
+    assert_eq!(told_of(&[&both[..], &[name(1, 3)]].concat()), 0);
+}
+
+#[test]
+fn names_of_cas_are_told_unless_there_is_no_room() {
+    let world = World::new();
+    let of = |anchors: Vec<_>| {
+        let mut groups = trusting(&world.ca, RuleSet::EMPTY);
+        groups[0].anchors = anchors;
+        ClientAuth::new(groups, &clients()).unwrap().names_its_cas()
+    };
+    assert!(of(vec![world.ca.der.clone()]));
+    let long = |number: u32| {
+        let mut params = params(&format!("{number}{}", "x".repeat(4_000)));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = CA_USAGES.to_vec();
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
+    };
+    assert!(!of((0..9).map(long).collect()));
 }
 
 #[test]

@@ -191,3 +191,22 @@ fn connections_are_judged_again_for_other_lists_and_where_that_is_asked_for() {
     revocation.join(&others);
     assert!(changes(&revocation));
 }
+
+/// Of each, the complete list or the delta may be the one to end.
+#[test]
+fn cas_whose_lists_have_ended_are_told_by_their_names() {
+    let [one, other, third] = ["One", "Other", "Third"].map(|name| ca(name, BOTH));
+    let until = |made: Made, end: &str| between(made, "300101000000Z", end);
+    let (sooner, later) = ("300110000000Z", "300201000000Z");
+    let lists = [
+        (&third, until(numbered(1, vec![]), sooner)),
+        (&one, until(numbered(1, vec![]), later)),
+        (&one, until(delta(2, 1, vec![]), sooner)),
+        (&other, until(numbered(1, vec![]), later)),
+    ];
+    let in_use = holding(&[&third, &other, &one], &lists);
+    let first = in_use.lists().next_update().expect("there are some");
+    assert_eq!(in_use.ended(first), [""; 0], "its last second counts");
+    let ended = in_use.ended(UnixSeconds(first.0 + 1));
+    assert_eq!(ended, ["CN=One", "CN=Third"]);
+}
