@@ -105,13 +105,30 @@ pub struct OpenFault {
     pub what: String,
     /// What to do about it.
     pub cure: String,
+    /// Whether it stays until somebody does: it does not go with a token that comes back, or a
+    /// system that has room again.
+    pub lasts: bool,
 }
 
 impl OpenFault {
-    fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
+    /// One that may go by itself.
+    pub fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             cure: cure.into(),
+            lasts: false,
+        }
+    }
+
+    /// One that stays.
+    pub fn lasting(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(what, cure).that_lasts()
+    }
+
+    fn that_lasts(self) -> Self {
+        Self {
+            lasts: true,
+            ..self
         }
     }
 }
@@ -168,8 +185,9 @@ impl PrivateKey {
     /// # Errors
     /// The file cannot be read, holds no or several keys, or a key this gateway does not take.
     pub fn from_pem_file(path: &Path) -> Result<Self, OpenFault> {
+        let key = soft::SoftKey::from_pem_file(path).map_err(OpenFault::that_lasts)?;
         Ok(Self {
-            keeper: Keeper::Soft(soft::SoftKey::from_pem_file(path)?),
+            keeper: Keeper::Soft(key),
         })
     }
 
@@ -200,7 +218,7 @@ impl PrivateKey {
             .iter()
             .any(|source| source.pin_file.as_os_str().is_empty())
         {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 "it is not said where the PIN of the token is",
                 "name the file whose first line it is",
             ));
@@ -275,7 +293,7 @@ impl PrivateKey {
     pub fn prove(&self, certificate_spki: &[u8]) -> Result<(), OpenFault> {
         let public = PublicKey::from_spki(certificate_spki)?;
         if public.kind() != self.kind() {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 format!(
                     "the certificate is for a {} key, the private key is {}",
                     public.kind().name(),
@@ -288,7 +306,7 @@ impl PrivateKey {
             return key.prove(certificate_spki);
         }
         self.prove_to_be(public, || {
-            OpenFault::new(
+            OpenFault::lasting(
                 "the certificate is for another key than the private key",
                 "configure the certificate that was issued for this key, or the key it names",
             )
@@ -317,7 +335,7 @@ impl PrivateKey {
             Keeper::Soft(key) => PublicKey::from_spki(&key.spki()?)?,
             Keeper::Slots(key) => return key.prove_alone(),
             Keeper::Token(_) | Keeper::Apart(_) => self.identity().cloned().ok_or_else(|| {
-                OpenFault::new(
+                OpenFault::lasting(
                     "the token does not say what the public key of the private key is",
                     "store the public key object beside the private key, with the same id \
                      (pkcs11-tool --write-object PUBLIC.der --type pubkey --id ID)",
@@ -326,7 +344,7 @@ impl PrivateKey {
         };
         let spki = public.to_spki();
         self.prove_to_be(public, || {
-            OpenFault::new(
+            OpenFault::lasting(
                 "the public key beside the private key in the token belongs to another key",
                 "give the id of the private key to the public key object that belongs to it, \
                  and to no other",

@@ -46,7 +46,7 @@ pub fn try_once(
 ) -> Result<(), OpenFault> {
     let pin = source::read(file)?;
     let refused = |why: &str| {
-        OpenFault::new(
+        OpenFault::lasting(
             format!("the token refused the PIN of {}: {why}", file.display()),
             "correct the PIN file: a PIN that was refused is not tried again, because a few wrong \
              ones lock the token for good",

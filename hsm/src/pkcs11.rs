@@ -76,7 +76,7 @@ fn initialize(context: &Pkcs11) -> Result<(), OpenFault> {
 pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
     let cure = "check `module`; SoftHSM's is libsofthsm2.so (apt-get install softhsm2)";
     let path = path.canonicalize().map_err(|e| {
-        OpenFault::new(
+        OpenFault::lasting(
             format!("the PKCS#11 module {} is not there: {e}", path.display()),
             cure,
         )
@@ -89,7 +89,7 @@ pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
         return Ok(Arc::clone(module));
     }
     let no_module = |e: Error| {
-        OpenFault::new(
+        OpenFault::lasting(
             format!("the PKCS#11 module {} did not load: {e}", path.display()),
             cure,
         )
@@ -97,7 +97,7 @@ pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
     let context = Pkcs11::new(&path).map_err(no_module)?;
     initialize(&context).map_err(|fault| {
         let what = format!("{}: {}", path.display(), fault.what);
-        OpenFault::new(what, fault.cure)
+        OpenFault { what, ..fault }
     })?;
     let module = Arc::new(Module {
         context,
@@ -111,7 +111,7 @@ pub fn module(path: &Path) -> Result<Arc<Module>, OpenFault> {
 pub fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), OpenFault> {
     let (mut found, labels) = matching_tokens(context, uri)?;
     if found.len() > 1 {
-        return Err(OpenFault::new(
+        return Err(OpenFault::lasting(
             format!(
                 "the PKCS#11 URI names {} tokens of: {}",
                 found.len(),
@@ -202,13 +202,13 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
         return Ok(());
     }
     if token.user_pin_locked() {
-        return Err(OpenFault::new(
+        return Err(OpenFault::lasting(
             "the user PIN of the token is locked",
             "let the security officer set a new one (pkcs11-tool --init-pin)",
         ));
     }
     if token.user_pin_final_try() {
-        return Err(OpenFault::new(
+        return Err(OpenFault::lasting(
             "the token has one try of the user PIN left; it was not spent",
             "log in once by hand with the right PIN, put that into the PIN file, start again",
         ));
@@ -279,13 +279,15 @@ pub fn find_key(session: &Session, uri: &KeyUri) -> Result<Found, (SignFault, Op
         } else {
             found.len().to_string()
         };
-        let fault = OpenFault::new(
-            format!(
+        let fault = OpenFault {
+            what: format!(
                 "the PKCS#11 URI names {count} of the private keys: {}",
                 list(&labels)
             ),
-            "name one, by object=LABEL and, where labels repeat, id=%01",
-        );
+            cure: "name one, by object=LABEL and, where labels repeat, id=%01".to_owned(),
+            // One that is not there may come from where an HSM has its copies.
+            lasts: !found.is_empty(),
+        };
         return Err((SignFault::KeyGone, fault));
     };
     read_key(session, handle).map_err(|fault| (SignFault::TokenGone, fault))
@@ -326,7 +328,7 @@ fn read_key(session: &Session, handle: ObjectHandle) -> Result<Found, OpenFault>
         )
     })?;
     let not_taken = || {
-        OpenFault::new(
+        OpenFault::lasting(
             "the key in the token is neither P-256, P-384 nor RSA",
             "make one of those: pkcs11-tool --keypairgen --key-type EC:prime256v1",
         )
@@ -338,13 +340,13 @@ fn read_key(session: &Session, handle: ObjectHandle) -> Result<Found, OpenFault>
         match attribute {
             Attribute::KeyType(is) => key_type = Some(is),
             Attribute::Sign(false) => {
-                return Err(OpenFault::new(
+                return Err(OpenFault::lasting(
                     "the key in the token may not sign",
                     "use a key with CKA_SIGN (pkcs11-tool --keypairgen --usage-sign)",
                 ));
             }
             Attribute::AlwaysAuthenticate(true) => {
-                return Err(OpenFault::new(
+                return Err(OpenFault::lasting(
                     "the key in the token wants the PIN for every signature",
                     "use a key without CKA_ALWAYS_AUTHENTICATE; a server cannot serve with this",
                 ));
@@ -468,7 +470,7 @@ pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme
         }
     };
     if schemes.is_empty() {
-        return Err(OpenFault::new(
+        return Err(OpenFault::lasting(
             format!(
                 "the token has no mechanism to sign with a {} key",
                 kind.name()

@@ -97,7 +97,7 @@ impl TokenKey {
     pub fn open(source: &Pkcs11Source) -> Result<Self, (SignFault, OpenFault)> {
         let gone = |fault| (SignFault::TokenGone, fault);
         if source.sessions == 0 || source.sessions > SESSIONS_MAX {
-            return Err(gone(OpenFault::new(
+            return Err(gone(OpenFault::lasting(
                 format!("{} sessions with the token", source.sessions),
                 format!("set `sessions` to 1 up to {SESSIONS_MAX}; 2 per CPU is a good start"),
             )));

@@ -22,7 +22,7 @@ impl PublicKey {
     /// From the SubjectPublicKeyInfo of a certificate.
     pub fn from_spki(spki: &[u8]) -> Result<Self, OpenFault> {
         let unusable = |what: &str| {
-            OpenFault::new(
+            OpenFault::lasting(
                 format!("the certificate's public key {what}"),
                 "use a certificate for a P-256, P-384 or RSA key of 2048 to 4096 bits",
             )
@@ -157,7 +157,7 @@ pub fn rsa_bits(modulus: &[u8]) -> usize {
 
 /// What is said about an RSA key of `bits` bits.
 pub fn rsa_size_fault(bits: usize) -> OpenFault {
-    OpenFault::new(
+    OpenFault::lasting(
         format!("the RSA key has {bits} bits; 2048 to 4096 are taken"),
         "make a new key, P-256 for preference, and have a certificate issued for it",
     )

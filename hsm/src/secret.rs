@@ -43,7 +43,7 @@ pub(crate) fn macs_here(source: &Pkcs11Source, labels: &[Vec<u8>]) -> Result<Vec
     pkcs11::login(&session, &token, &source.pin_file)?;
     let mechanism = pkcs11::mechanism(context, slot, MechanismType::SHA256_HMAC);
     if !mechanism.is_some_and(|mechanism| mechanism.sign()) {
-        return Err(OpenFault::new(
+        return Err(OpenFault::lasting(
             "the token knows no CKM_SHA256_HMAC",
             "enable it in the HSM's policy, or keep the secret in a file",
         ));
@@ -64,7 +64,7 @@ fn mac(session: &Session, key: ObjectHandle, label: &[u8]) -> Result<Mac, OpenFa
         )
     })?;
     let said: [u8; 32] = said.as_slice().try_into().map_err(|_| {
-        OpenFault::new(
+        OpenFault::lasting(
             format!("the token gave an HMAC-SHA256 of {} octets", said.len()),
             "see the module's manual: it must have 32",
         )
@@ -85,11 +85,14 @@ fn find_key(session: &Session, uri: &KeyUri) -> Result<ObjectHandle, OpenFault> 
     template.extend(uri.id.clone().map(Attribute::Id));
     let found = session.find_objects(&template).map_err(unlisted)?;
     let &[key] = found.as_slice() else {
-        return Err(OpenFault::new(
-            format!("the PKCS#11 URI names {} secret keys", found.len()),
-            "name one, by object=LABEL and id=%01; to make one: pkcs11-tool --keygen \
-             --key-type GENERIC:32 --usage-sign --sensitive --label LABEL",
-        ));
+        return Err(OpenFault {
+            what: format!("the PKCS#11 URI names {} secret keys", found.len()),
+            cure: "name one, by object=LABEL and id=%01; to make one: pkcs11-tool --keygen \
+                   --key-type GENERIC:32 --usage-sign --sensitive --label LABEL"
+                .to_owned(),
+            // As of private keys.
+            lasts: !found.is_empty(),
+        });
     };
     let asked = [
         AttributeType::KeyType,
@@ -101,19 +104,19 @@ fn find_key(session: &Session, uri: &KeyUri) -> Result<ObjectHandle, OpenFault> 
         match attribute {
             Attribute::KeyType(KeyType::GENERIC_SECRET | KeyType::SHA256_HMAC) => {}
             Attribute::KeyType(other) => {
-                return Err(OpenFault::new(
+                return Err(OpenFault::lasting(
                     format!("the secret key is a {other}, not one for HMAC"),
                     "make one of CKK_GENERIC_SECRET or CKK_SHA256_HMAC",
                 ));
             }
             Attribute::Sign(false) => {
-                return Err(OpenFault::new(
+                return Err(OpenFault::lasting(
                     "the secret key may not sign, and an HMAC is a signature",
                     "use a key with CKA_SIGN (pkcs11-tool --keygen --usage-sign)",
                 ));
             }
             Attribute::ValueLen(length) if u64::from(length) < KEY_BYTES_MIN => {
-                return Err(OpenFault::new(
+                return Err(OpenFault::lasting(
                     format!("the secret key has {} octets", u64::from(length)),
                     format!("make one of {KEY_BYTES_MIN} octets or more"),
                 ));

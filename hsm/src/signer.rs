@@ -134,7 +134,7 @@ impl KeyApart {
     /// Opens it, and starts its module's signer process if that is not running.
     pub fn open(launch: &Launch, source: &Pkcs11Source) -> Result<Self, OpenFault> {
         if source.sessions == 0 || source.sessions > wire::LANES_MAX {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 format!("{} sessions with the token", source.sessions),
                 format!(
                     "set `sessions` to 1 up to {}; 2 per CPU is a good start",

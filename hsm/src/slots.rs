@@ -58,7 +58,7 @@ impl Slots {
     /// Opens the key in each of the tokens; all of them have to be there at the start.
     pub fn open(sources: &[Pkcs11Source]) -> Result<Self, OpenFault> {
         if sources.is_empty() || sources.len() > SLOTS_MAX {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 format!("{} tokens for one key", sources.len()),
                 format!("name 1 up to {SLOTS_MAX}"),
             ));
@@ -75,7 +75,7 @@ impl Slots {
         let by_all = |scheme: &Scheme| rest.iter().all(|s| s.key.schemes().contains(scheme));
         let schemes: Vec<_> = first.schemes().iter().copied().filter(by_all).collect();
         if schemes.is_empty() || rest.iter().any(|slot| slot.key.kind() != kind) {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 "the tokens hold keys of different kinds, or sign by no common scheme",
                 "put the same key into all of them, by the HSM's own means",
             ));
@@ -158,7 +158,10 @@ fn first_that_can<'a>(
 }
 
 fn of_token(token: &str, fault: &OpenFault) -> OpenFault {
-    OpenFault::new(format!("{token}: {}", fault.what), fault.cure.clone())
+    OpenFault {
+        what: format!("{token}: {}", fault.what),
+        ..fault.clone()
+    }
 }
 
 #[cfg(test)]

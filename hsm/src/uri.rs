@@ -125,7 +125,7 @@ fn check_query(query: &str, source: &Pkcs11Source) -> Result<(), OpenFault> {
     for attribute in query.split('&') {
         // Before the value is looked at, so that no message ever carries it.
         if attribute.split('=').next() == Some("pin-value") {
-            return Err(OpenFault::new(
+            return Err(OpenFault::lasting(
                 "the PKCS#11 URI carries a PIN",
                 "take pin-value out, change the PIN, and name a file with the PIN in pin_file",
             ));
@@ -210,7 +210,7 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 fn fault(what: &str) -> OpenFault {
-    OpenFault::new(
+    OpenFault::lasting(
         format!("the PKCS#11 URI {what}"),
         "write it like pkcs11:token=t8gate;object=t8gate-server;type=private (RFC 7512; other \
          characters percent-encoded)",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault, HugePages, Steering, WhenUnwritable};
+use crate::config::{self, Config, Fault, HugePages, Steering, Until, WhenUnwritable};
 use crate::control::load::{self, Report, Row};
 use crate::shard;
 
@@ -66,6 +66,7 @@ fn io_uring(config: &Config) -> Result<((), String), Fault> {
         key: "listen.cpus".to_owned(),
         what,
         cure: "shards run on io_uring and on nothing else".to_owned(),
+        until: Until::Back,
     })?;
     Ok(((), format!("available, shards on CPUs {:?}", cpus.value)))
 }
@@ -132,6 +133,7 @@ fn upstream(config: &Config) -> Result<((), String), Fault> {
             key: "upstream.address".to_owned(),
             what: format!("{} does not take connections: {error}", at.value),
             cure: "start the SCEF, or correct the address".to_owned(),
+            until: Until::Back,
         }
     })?;
     Ok(((), format!("{} takes connections", at.value)))

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use rustix::thread::disable_transparent_huge_pages;
 
-use crate::config::{Config, Fault, HugePages};
+use crate::config::{Config, Fault, HugePages, Until};
 use crate::machine::{Memory, PAGES_AT_ONCE, Tree};
 
 /// The allocator's variables.
@@ -122,6 +122,7 @@ fn fault(config: &Config, what: impl Into<String>, cure: &str) -> Fault {
         key: "memory.huge_pages".to_owned(),
         what: what.into(),
         cure: cure.to_owned(),
+        until: Until::Back,
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{hw, pages};
 use crate::audit::Keeps;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
-use crate::config::{self, Config, Fault, Steering, WhenUnwritable};
+use crate::config::{self, Config, Fault, Steering, Until, WhenUnwritable};
 use crate::control::admin::{self, Admin, Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{AllBrought, CrlCounts, CrlFrom, CrlKeeper};
@@ -94,7 +94,8 @@ pub fn main(file: &Path) -> ExitCode {
         Err(faults) => {
             super::complain(file, &faults);
             end_logins();
-            match hsm::may_a_pin_be_wrong() {
+            let is_lasting = faults.iter().any(|fault| fault.until == Until::Mended);
+            match is_lasting || hsm::may_a_pin_be_wrong() {
                 true => ExitCode::from(EXIT_CONFIGURATION),
                 false => ExitCode::FAILURE,
             }
@@ -403,12 +404,14 @@ fn end_now(status: i32) -> ! {
     std::process::exit(status)
 }
 
+/// Of what is outside of the configuration.
 fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {
     Fault {
         line,
         key: key.to_owned(),
         what: what.into(),
         cure: cure.into(),
+        until: Until::Back,
     }
 }
 

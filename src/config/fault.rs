@@ -19,6 +19,7 @@ pub fn render(file: &Path, faults: &[Fault]) -> String {
         key,
         what,
         cure,
+        until: _,
     } in sorted
     {
         let file = file.display();
@@ -78,6 +79,7 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Until;
 
     #[test]
     fn distance_counts_letters_inserted_removed_and_replaced() {
@@ -102,6 +104,7 @@ mod tests {
             key: key.into(),
             what: "is wrong".into(),
             cure: "mend it".into(),
+            until: Until::Mended,
         };
         let faults = [fault(0, "upstream"), fault(9, "b"), fault(2, "a")];
         assert_eq!(

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
-use super::Fault;
 use super::value::Wrong;
+use super::{Fault, Until};
 
 /// Larger files are refused unread: a CA bundle of the whole web has 0.2 MiB.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -89,6 +89,7 @@ impl NamedFile {
             key,
             what,
             cure,
+            until: Until::Mended,
         })
     }
 }

@@ -39,6 +39,19 @@ pub struct Fault {
     pub what: String,
     /// What to do about it.
     pub cure: String,
+    pub until: Until,
+}
+
+/// What it takes for a fault to be none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Somebody mends what is configured, which no later start does.
+    Mended,
+    /// What is away is back, or to be had again, which may be at any moment: a token, a port, room
+    /// in the system.
+    Back,
+    /// What is not valid yet has begun, by this machine's clock.
+    Begun,
 }
 
 /// Everything an operator has said.

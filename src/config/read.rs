@@ -17,7 +17,7 @@ use super::value::{
 };
 use super::{
     Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
-    Reload, Steering, Tls, Upstream, WhenUnwritable,
+    Reload, Steering, Tls, Until, Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
@@ -98,6 +98,7 @@ fn text_of(file: &Path) -> Result<String, Fault> {
         key: String::new(),
         what: format!("the configuration file {what}"),
         cure: cure.to_owned(),
+        until: Until::Mended,
     };
     let unreadable = |error: io::Error| {
         let what = format!("cannot be read: {error}");

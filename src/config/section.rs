@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::closest;
 use super::files::{FileKind, NamedFile};
 use super::value::{Wrong, kind as describe, text};
-use super::{Fault, Located};
+use super::{Fault, Located, Until};
 
 /// Everything found while one file is read.
 pub(super) struct Report {
@@ -61,6 +61,7 @@ impl Report {
             key,
             what,
             cure,
+            until: Until::Mended,
         });
     }
 

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::load::{certificates, client_ca_key};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault};
+use crate::config::{Config, Fault, Until};
 use crate::snapshot::Anchor;
 
 /// How long before its end a certificate is spoken of, in seconds.
@@ -77,6 +77,7 @@ pub fn warning(anchor: &Anchor, now: UnixSeconds) -> Option<Fault> {
         key: anchor.key.clone(),
         what: format!("the trust anchor {subject} in {file} {said}"),
         cure: cure.to_owned(),
+        until: Until::Mended,
     })
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hsm::{KeyKind, Pkcs11Source, PrivateKey};
+use hsm::{KeyKind, OpenFault, Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -14,7 +14,7 @@ use super::crl_keeper::AllBrought;
 use super::{anchors, revocation};
 use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner};
+use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner, Until};
 use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
@@ -39,8 +39,6 @@ pub struct Report {
     pub warnings: Vec<Fault>,
     /// What came from where revocation lists were read.
     pub brought: AllBrought,
-    /// How many of the faults are of tokens: they may go away by themselves.
-    of_tokens: usize,
 }
 
 /// One thing looked at.
@@ -60,32 +58,11 @@ impl Report {
             .collect()
     }
 
-    /// Whether something is wrong, and all of that with tokens.
+    /// Whether something is wrong, and all of it may be right at any moment: of what is looked at
+    /// here, that is what is in tokens.
     pub fn is_of_tokens_only(&self) -> bool {
-        self.of_tokens > 0 && self.of_tokens == self.faults().len()
-    }
-
-    /// The same as [`Self::note`] of a key, which may be in a token.
-    fn note_key<T>(
-        &mut self,
-        key: &KeySource,
-        what: impl Into<String>,
-        found: Result<(T, String), Fault>,
-    ) -> Option<T> {
-        self.note_of(matches!(key, KeySource::Pkcs11 { .. }), what, found)
-    }
-
-    /// The same of what is in a token or not.
-    fn note_of<T>(
-        &mut self,
-        in_token: bool,
-        what: impl Into<String>,
-        found: Result<(T, String), Fault>,
-    ) -> Option<T> {
-        if found.is_err() && in_token {
-            self.of_tokens += 1;
-        }
-        self.note(what, found)
+        let faults = self.faults();
+        !faults.is_empty() && faults.iter().all(|fault| fault.until == Until::Back)
     }
 
     /// Notes all that is wrong with something that is noted otherwise where nothing is.
@@ -128,6 +105,18 @@ pub(super) fn fault<T>(
         key: key.to_owned(),
         what: what.to_string(),
         cure: cure.to_string(),
+        until: Until::Mended,
+    }
+}
+
+/// The same of a key or a secret that was not opened or proved.
+fn of_key<T>(at: &Located<T>, key: &str, open: OpenFault) -> Fault {
+    Fault {
+        until: match open.lasts {
+            true => Until::Mended,
+            false => Until::Back,
+        },
+        ..fault(at, key, open.what, open.cure)
     }
 }
 
@@ -283,6 +272,7 @@ fn issuers(
             key: "issuer".to_owned(),
             what,
             cure: "each [[issuer]] needs its own name".to_owned(),
+            until: Until::Mended,
         });
         let noted = issuers.map(|issuers| (issuers, "each with its own keys".to_owned()));
         report.note("issuers", noted)
@@ -353,7 +343,7 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
             (PrivateKey::from_tokens(&all), place)
         }
     };
-    let key = opened.map_err(|open| fault(at, name, open.what, open.cure))?;
+    let key = opened.map_err(|open| of_key(at, name, open))?;
     let detail = format!("{:?} {place}", key.kind());
     Ok((Arc::new(key), detail))
 }
@@ -381,7 +371,7 @@ fn own_issuer(
         }
         None => {
             let found = private_key(&oauth.key, "oauth.key");
-            let key = report.note_key(&oauth.key.value, "issuer key", found)?;
+            let key = report.note("issuer key", found)?;
             Issuer::new(name, audience, lifetime, key, &config.clients)
         }
     };
@@ -396,6 +386,7 @@ fn own_issuer(
                 key: "client".to_owned(),
                 what: format!("client {}: {}", client.name, wrong.what),
                 cure: wrong.cure,
+                until: Until::Mended,
             },
             None => fault(&oauth.key, "oauth", wrong.what, wrong.cure),
         }
@@ -456,6 +447,7 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
                 key: "client".to_owned(),
                 what: unfit.what,
                 cure: unfit.cure,
+                until: Until::Mended,
             },
         }
     });

@@ -363,6 +363,7 @@ impl Reloader {
                     key,
                     what,
                     cure,
+                    until: _,
                 } in &faults
                 {
                     let file = self.config.file.display();

@@ -67,10 +67,10 @@ impl TokenSecret {
             .collect();
         let said = hsm::macs(&self.source, &labels)?;
         if name_in(said.first()) != self.name {
-            return Err(OpenFault {
-                what: "another key stands in the token under the name of the ticket secret".into(),
-                cure: "bring the key back, or give the new one as second_uri first".into(),
-            });
+            return Err(OpenFault::new(
+                "another key stands in the token under the name of the ticket secret",
+                "bring the key back, or give the new one as second_uri first",
+            ));
         }
         for (wanted, secret) in wanted.iter().zip(said.iter().skip(1)) {
             keys.hold(wanted, secret, now);
@@ -126,7 +126,7 @@ fn watch(keys: &Weak<TicketKeys>, secrets: &[(usize, TokenSecret)]) {
                 pause = LOOK_EVERY;
             }
             Ok(()) => {}
-            Err(OpenFault { what, cure }) => {
+            Err(OpenFault { what, cure, .. }) => {
                 if pause == LOOK_EVERY {
                     tracing::error!(
                         what,

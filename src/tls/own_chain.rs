@@ -15,6 +15,8 @@ use crate::clock::UnixSeconds;
 pub struct UnfitChain {
     pub what: String,
     pub cure: &'static str,
+    /// It is right once it has begun.
+    pub is_early: bool,
 }
 
 /// Everything that speaks against serving with `chain`, leaf first, at `now`, where the rules
@@ -94,7 +96,11 @@ struct Unfit(Vec<UnfitChain>);
 
 impl Unfit {
     fn add(&mut self, what: String, cure: &'static str) {
-        self.0.push(UnfitChain { what, cure });
+        self.0.push(UnfitChain {
+            what,
+            cure,
+            is_early: false,
+        });
     }
 
     fn rules(&mut self, chain: &[X509Certificate<'_>], waived: RuleSet) {
@@ -177,7 +183,11 @@ impl Unfit {
             }
             if now < validity.not_before.timestamp() {
                 let what = format!("{called} is not valid before {}", validity.not_before);
-                self.add(what, "see whether this machine's clock is right");
+                self.0.push(UnfitChain {
+                    what,
+                    cure: "see whether this machine's clock is right",
+                    is_early: true,
+                });
             }
         }
     }

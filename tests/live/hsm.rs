@@ -176,14 +176,11 @@ fn pin_stands_in_no_log() {
 
 /// The status that `config/t8gate.service` names in `RestartPreventExitStatus=`.
 const NEVER_RESTARTED: Option<i32> = Some(78);
+const RESTARTED: Option<i32> = Some(1);
 
 /// What is wrong in the token, or with the key in it, is found out before anybody is served.
-fn refuses_to_start(stage: &Stage, word: &str) {
-    refuses_to_start_with(stage, word, Some(1));
-}
-
 /// `status`: with which the gateway ends, for whoever would start it anew.
-fn refuses_to_start_with(stage: &Stage, word: &str, status: Option<i32>) {
+fn refuses_to_start(stage: &Stage, word: &str, status: Option<i32>) {
     let mut config = stage.config.clone();
     config.set_text("listen.address", crate::harness::free_address());
     let file = crate::harness::gateway::write(stage.scratch.path(), &config);
@@ -209,7 +206,7 @@ fn key_that_is_not_the_certificates_is_refused_at_the_start() {
     stage
         .config
         .set_text("tls.key.uri", "pkcs11:token=t8gate-test;object=another");
-    refuses_to_start(&stage, "certificate");
+    refuses_to_start(&stage, "certificate", NEVER_RESTARTED);
 }
 
 #[test]
@@ -218,7 +215,7 @@ fn key_that_is_not_in_the_token_is_refused_at_the_start() {
     stage
         .config
         .set_text("tls.key.uri", "pkcs11:token=t8gate-test;object=nothing");
-    refuses_to_start(&stage, "none of the private keys");
+    refuses_to_start(&stage, "none of the private keys", RESTARTED);
 }
 
 #[test]
@@ -227,7 +224,7 @@ fn token_that_is_not_there_is_refused_at_the_start() {
     stage
         .config
         .set_text("tls.key.uri", "pkcs11:token=elsewhere;object=server");
-    refuses_to_start(&stage, "none of the tokens");
+    refuses_to_start(&stage, "none of the tokens", RESTARTED);
 }
 
 /// One wrong try, not one for each session, nor one for each time that systemd would start it: a
@@ -236,7 +233,7 @@ fn token_that_is_not_there_is_refused_at_the_start() {
 fn wrong_pin_is_refused_at_the_start_and_tried_once() {
     let (stage, spy) = Stage::with_spied_token("127.0.0.1:9".parse().unwrap(), Key::P256);
     crate::harness::softhsm::write_pin(stage.scratch.path(), "000000");
-    refuses_to_start_with(&stage, "pin", NEVER_RESTARTED);
+    refuses_to_start(&stage, "pin", NEVER_RESTARTED);
     assert_eq!(spy.calls("C_Login"), 2, "one for check, one for serve");
 }
 
@@ -245,7 +242,7 @@ fn module_that_does_not_load_is_refused_at_the_start() {
     let (mut stage, _token) = Stage::with_token("127.0.0.1:9".parse().unwrap(), Key::P256);
     let module = stage.scratch.write("not-a-module.so", "text");
     stage.config.set_text("tls.key.module", module.display());
-    refuses_to_start(&stage, "not-a-module.so");
+    refuses_to_start(&stage, "not-a-module.so", NEVER_RESTARTED);
 }
 
 /// The developer's script makes what the gateway needs.

@@ -49,6 +49,7 @@ mod several_tokens;
 mod shutdown;
 mod signer_process;
 mod stapling;
+mod start_status;
 mod tls;
 mod tls_extensions;
 mod tls_profile;

@@ -324,6 +324,27 @@ fn what_a_file_stands_in_the_way_of_is_not_tried_again_by_itself() {
     reload(&house);
 }
 
+/// The token is there, and the certificate does not become its key's by waiting.
+#[test]
+fn certificate_of_another_key_is_not_tried_again_by_itself() {
+    let (mut house, _token) = house(|_, _| {});
+    let other = house.stage.operator_ca.issue("other", &Leaf::server(HOST));
+    let good = house.stage.config.clone();
+    rewrite(&mut house, |config| {
+        config.set_text("tls.certificate", other.certificate.display());
+    });
+    reload_in_vain(&house);
+    let log = house.gateway.log();
+    let cause = "the certificate is for another key";
+    assert!(log.contains(cause), "{log}");
+    assert!(log.contains("tried_again=false"), "{log}");
+    // Whoever tries again finds this, and would have it in force.
+    rewrite(&mut house, |config| config.clone_from(&good));
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(said(&house, APPLIED), 0, "{}", house.gateway.log());
+    reload(&house);
+}
+
 /// Whether it is ready again so soon after the token's return as full handshakes have to be.
 fn is_ready_within_a_second(house: &House, store: &Store) {
     let admin = house.gateway.admin();

@@ -154,7 +154,7 @@ pub fn read(file: &Path) -> Result<Zeroizing<String>, OpenFault> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match str::from_utf8(line) {
         Ok(pin) if !pin.is_empty() => Ok(Zeroizing::new(pin.to_owned())),
-        _ => Err(OpenFault::new(
+        _ => Err(OpenFault::lasting(
             format!(
                 "the PIN file {} has no PIN on its first line",
                 file.display()

@@ -177,8 +177,7 @@ impl Opened {
             }
             Self::Fault { class, fault } => {
                 let mut out = vec![VERSION, FAULT, fault_number(*class)];
-                put(&mut out, fault.what.as_bytes());
-                put(&mut out, fault.cure.as_bytes());
+                put_fault(&mut out, fault);
                 out
             }
         }
@@ -200,10 +199,7 @@ impl Opened {
         let mut from = Reader::of(packet, FAULT)?;
         let opened = Self::Fault {
             class: fault_of(from.octet()?)?,
-            fault: OpenFault {
-                what: from.text()?,
-                cure: from.text()?,
-            },
+            fault: from.fault()?,
         };
         from.end(opened)
     }
@@ -249,8 +245,7 @@ impl Macs {
             }
             Self::Fault(fault) => {
                 out.push(NO_MACS);
-                put(&mut out, fault.what.as_bytes());
-                put(&mut out, fault.cure.as_bytes());
+                put_fault(&mut out, fault);
             }
         }
         Zeroizing::new(out)
@@ -263,10 +258,7 @@ impl Macs {
             return from.end(Self::Said(macs));
         }
         let mut from = Reader::of(packet, NO_MACS)?;
-        let fault = OpenFault {
-            what: from.text()?,
-            cure: from.text()?,
-        };
+        let fault = from.fault()?;
         from.end(Self::Fault(fault))
     }
 }
@@ -467,6 +459,12 @@ fn put(out: &mut Vec<u8>, octets: &[u8]) {
     out.extend(&octets[..end]);
 }
 
+fn put_fault(out: &mut Vec<u8>, fault: &OpenFault) {
+    put(out, fault.what.as_bytes());
+    put(out, fault.cure.as_bytes());
+    out.push(u8::from(fault.lasts));
+}
+
 fn put_pin(out: &mut Vec<u8>, pin: &PinAtToken) {
     put(out, pin.serial.as_bytes());
     out.extend(pin.fingerprint);
@@ -507,6 +505,18 @@ impl<'a> Reader<'a> {
 
     fn fingerprint(&mut self) -> Option<Fingerprint> {
         self.take(size_of::<Fingerprint>())?.try_into().ok()
+    }
+
+    fn fault(&mut self) -> Option<OpenFault> {
+        Some(OpenFault {
+            what: self.text()?,
+            cure: self.text()?,
+            lasts: match self.octet()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        })
     }
 
     fn pin(&mut self) -> Option<PinAtToken> {

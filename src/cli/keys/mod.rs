@@ -67,8 +67,7 @@ impl From<OpenFault> for Faults {
 }
 
 fn fault(what: impl Into<String>, cure: impl Into<String>) -> OpenFault {
-    let (what, cure) = (what.into(), cure.into());
-    OpenFault { what, cure }
+    OpenFault::new(what, cure)
 }
 
 /// Which token and key, and where its PIN is. The PIN itself is never an argument and never in the

@@ -9,9 +9,9 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use super::{Report, Running, certificates, fault, private_key, waived};
+use super::{Report, Running, certificates, fault, of_key, private_key, waived};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, KeySource, Located, Stapling};
+use crate::config::{Config, Fault, KeySource, Located, Stapling, Until};
 use crate::snapshot::StapleFrom;
 use crate::tls::{self, ServerCertificate};
 
@@ -212,7 +212,14 @@ fn server_chain(
     let unfit = tls::unfit_to_serve(&chain, waived, now).into_iter();
     let unfit = unfit.map(|unfit| {
         let what = format!("{}: {}", written.certificate.value.display(), unfit.what);
-        written.at_certificate(what, unfit.cure)
+        let fault = written.at_certificate(what, unfit.cure);
+        match unfit.is_early {
+            true => Fault {
+                until: Until::Begun,
+                ..fault
+            },
+            false => fault,
+        }
     });
     let mut faults: Vec<Fault> = unfit.collect();
     faults.extend(check_names(written, &chain[0]));
@@ -323,12 +330,12 @@ fn server_key(
         return Some(Arc::clone(key));
     }
     let found = private_key(written.key, &key_name);
-    let key = report.note_key(source, written.called("server key"), found)?;
+    let key = report.note(written.called("server key"), found)?;
     let proved = key.prove(&chain?.spki);
-    let proved = proved.map_err(|open| fault(written.key, &key_name, open.what, open.cure));
+    let proved = proved.map_err(|open| of_key(written.key, &key_name, open));
     let said = "signed, and verified with the certificate".to_owned();
     let proved = proved.map(|()| ((), said));
-    report.note_key(source, written.called("key proof"), proved)?;
+    report.note(written.called("key proof"), proved)?;
     //= RFC 8446 section 4.2.3
     //# A key that cannot sign for TLS 1.3 is not served: whoever offers that would be refused.
     if key.kind() == KeyKind::Rsa && !key.schemes().contains(&Scheme::RsaPssSha256) {

@@ -11,7 +11,7 @@ use super::own::Written;
 use super::{Running, certificates, fault};
 use crate::clock::UnixSeconds;
 use crate::config::regular_file::{self, NotOpened};
-use crate::config::{Fault, Located, Stapling, StatusPlace};
+use crate::config::{Fault, Located, Stapling, StatusPlace, Until};
 use crate::control::crl_fetch;
 use crate::limits::OCSP_RESPONSE_BYTES_MAX;
 use crate::snapshot::StapleFrom;
@@ -53,7 +53,14 @@ pub(super) fn load(
             Err(wrong) => {
                 let (what, cure) = wrong.explained();
                 let what = format!("{}: {what}", file.display());
-                return Err(fault(&ocsp.place, &format!("{section}.file"), what, cure));
+                let fault = fault(&ocsp.place, &format!("{section}.file"), what, cure);
+                return Err(match wrong {
+                    OcspFault::NotYetValid => Fault {
+                        until: Until::Begun,
+                        ..fault
+                    },
+                    _ => fault,
+                });
             }
         },
         place @ StatusPlace::Url(_) => format!("is asked for at {place}"),

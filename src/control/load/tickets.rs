@@ -7,9 +7,9 @@ use std::time::Duration;
 use hsm::Pkcs11Source;
 use zeroize::Zeroizing;
 
-use super::{Report, Running, fault};
+use super::{Report, Running, fault, of_key};
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault, Located};
+use crate::config::{self, Config, Fault, Located, Until};
 use crate::control::ticket_secrets::{self, TokenSecret};
 use crate::tls::{Keyring, SharedSecret, TicketKeys, TicketSecret, Tickets};
 
@@ -27,18 +27,12 @@ pub(super) fn load(
     match shared(configured, now, running) {
         Ok(found) => report.note(WHAT, Ok(found)),
         Err(wrong) => {
-            for Wrong { in_token, fault } in wrong {
-                report.note_of::<()>(in_token, WHAT, Err(fault));
+            for fault in wrong {
+                report.note::<()>(WHAT, Err(fault));
             }
             None
         }
     }
-}
-
-/// What is wrong with a secret, and whether that is in a token.
-struct Wrong {
-    in_token: bool,
-    fault: Fault,
 }
 
 /// Of a secret in a token, what is needed now is asked for here, and later on by a thread that
@@ -47,17 +41,14 @@ fn shared(
     shared: &config::Tickets,
     now: UnixSeconds,
     running: Option<Running<'_>>,
-) -> Result<(Tickets, String), Vec<Wrong>> {
+) -> Result<(Tickets, String), Vec<Fault>> {
     let second = shared.second.iter().map(|at| ("second_", at));
     let written: Vec<_> = std::iter::once(("", &shared.secret))
         .chain(second)
         .collect();
     let found = written.iter().map(|(which, at)| {
         let before = running.and_then(|running| before(shared, &at.value, running));
-        secret(at, which, shared.slot, before).map_err(|fault| Wrong {
-            in_token: is_in_token(at),
-            fault,
-        })
+        secret(at, which, shared.slot, before)
     });
     let (found, wrong): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
     if !wrong.is_empty() {
@@ -74,18 +65,17 @@ fn shared(
         // What is held of one that goes on is enough: its token may be away.
         ticket_secrets::ask(&keys, (*place, token), now).map_err(|open| {
             let (_, at) = written[*place];
-            let fault = fault(at, "tls.tickets", open.what, open.cure);
-            let in_token = true;
-            vec![Wrong { in_token, fault }]
+            vec![of_key(at, "tls.tickets", open)]
         })?;
     }
     if !tokens.is_empty() {
         ticket_secrets::keep_asking(&keys, tokens).map_err(|error| {
             let what = format!("no thread to ask the token for coming secrets: {error}");
             let cure = "raise the limit on threads (ulimit -u, TasksMax=)";
-            let fault = fault(&shared.secret, "tls.tickets", what, cure);
-            let in_token = false;
-            vec![Wrong { in_token, fault }]
+            vec![Fault {
+                until: Until::Back,
+                ..fault(&shared.secret, "tls.tickets", what, cure)
+            }]
         })?;
     }
     let detail = format!(
@@ -108,10 +98,6 @@ fn place(secret: &Located<config::TicketSecret>) -> String {
         config::TicketSecret::File(file) => format!("in {}", file.display()),
         config::TicketSecret::Pkcs11 { .. } => "in a token".to_owned(),
     }
-}
-
-fn is_in_token(secret: &Located<config::TicketSecret>) -> bool {
-    matches!(secret.value, config::TicketSecret::Pkcs11 { .. })
 }
 
 /// What is held of a secret in a token that is in force, in whichever place: a token that is away
@@ -138,6 +124,7 @@ fn of_process(config: &Config, running: Option<Running<'_>>) -> Result<(Tickets,
             key: "tls.tickets".to_owned(),
             what,
             cure: "check the system's random number source".to_owned(),
+            until: Until::Back,
         })?,
     };
     let listener = config.listen.name();
@@ -192,8 +179,7 @@ fn secret(
                 });
             }
             let key = format!("tls.tickets.{which}uri");
-            let found = TokenSecret::find(source, slot)
-                .map_err(|open| fault(at, &key, open.what, open.cure))?;
+            let found = TokenSecret::find(source, slot).map_err(|open| of_key(at, &key, open))?;
             Ok(Secret {
                 shared: found.shared(),
                 token: Some(found),

@@ -32,7 +32,7 @@ fn all_of_control() -> Vec<(Vec<u8>, Reads)> {
     };
     let fault = Opened::Fault {
         class: SignFault::KeyGone,
-        fault: OpenFault::new("what", "cure"),
+        fault: OpenFault::lasting("what", "cure"),
     };
     let ask = AskMacs {
         module: b"/lib/module.so".to_vec(),
