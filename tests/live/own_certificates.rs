@@ -218,6 +218,34 @@ fn chain_that_clients_would_refuse_is_a_fault_that_names_the_file_and_what_is_wr
     }
 }
 
+/// One thing that is wrong with a certificate hides no other.
+#[test]
+fn keys_and_names_that_do_not_fit_are_told_beside_what_else_is_wrong() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let names = format!("[{HOST:?}, {PARTNER_HOST:?}]");
+    stage.config.set("listen.server_names", &names);
+    let first = stage.operator_ca.issue("first", &Leaf::server(HOST));
+    stage.config.set_text("tls.key.file", first.key.display());
+    let rsa = stage.operator_ca.issue("rsa", &rsa());
+    let body = format!(
+        "names = [\"a.example\"]\ncertificate = {:?}\nkey = {{ file = {:?} }}",
+        rsa.certificate.display().to_string(),
+        first.key.display().to_string()
+    );
+    stage.config.table("tls.also", &body);
+    let said = refused(&mut stage);
+    for told in [
+        "tls.key: the certificate is for another key than the private key",
+        "tls.also[1].names: the certificate does not carry the name \"a.example\"",
+        "tls.also[1].key: the certificate is for a RSA key, the private key is P-256",
+        &format!("no certificate is for {PARTNER_HOST}, which listen.server_names has"),
+    ] {
+        assert!(said.contains(told), "{told} is not in\n{said}");
+    }
+    assert!(said.contains("\n4 faults in "), "{said}");
+}
+
 #[test]
 fn name_that_clients_may_ask_for_and_no_certificate_has_is_a_fault() {
     let origin = Origin::start();

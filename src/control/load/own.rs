@@ -109,14 +109,10 @@ pub(super) fn side(config: &Config, now: UnixSeconds, report: &mut Report) -> Op
                 .push(format!("{}.certificate", written.section));
         }
     }
-    if all {
-        let shown = shown.iter().map(|(written, chain)| (written, chain));
-        for fault in check_server_names(config, &shown.collect::<Vec<_>>()) {
-            report.note::<()>("server names", Err(fault));
-            all = false;
-        }
-    }
-    all.then_some(side)
+    let all_well = all && shown.iter().all(|(_, chain)| chain.is_well);
+    let chains = shown.iter().map(|(written, chain)| (written, chain));
+    let served = !all || note_server_names(config, chains, report);
+    (all_well && served).then_some(side)
 }
 
 /// All that are configured, each with what was found in the report; none where one is at fault.
@@ -136,10 +132,11 @@ pub(super) fn load(
         });
     }
     let mut found = Vec::new();
-    let mut all = true;
+    let (mut all, mut all_read) = (true, true);
     for written in all_written(config) {
         let chain = noted_chain(config, &written, now, report);
         let key = server_key(&written, chain.as_ref(), running, report);
+        all &= chain.as_ref().is_some_and(|chain| chain.is_well) && key.is_some();
         let staple = match (written.ocsp, &chain) {
             (Some(ocsp), Some(chain)) => {
                 let certificates = &chain.certificates;
@@ -150,18 +147,13 @@ pub(super) fn load(
             }
             _ => None,
         };
-        match chain.zip(key) {
-            Some((chain, key)) => found.push((written, (chain, key, staple))),
-            None => all = false,
+        match chain {
+            Some(chain) => found.push((written, (chain, key, staple))),
+            None => all_read = false,
         }
     }
-    if all {
-        let shown = found.iter().map(|(written, (chain, ..))| (written, chain));
-        for fault in check_server_names(config, &shown.collect::<Vec<_>>()) {
-            report.note::<()>("server names", Err(fault));
-            all = false;
-        }
-    }
+    let chains = found.iter().map(|(written, (chain, ..))| (written, chain));
+    all &= !all_read || note_server_names(config, chains, report);
     let tickets = super::tickets::load(config, now, running, report);
     let ends = found.iter().map(|(_, (chain, ..))| chain.not_after);
     let not_after = ends.min()?;
@@ -169,14 +161,14 @@ pub(super) fn load(
     let staples = staples.collect();
     let certificates = found.into_iter().map(|(written, (chain, key, staple))| {
         let names = written.names.iter().map(|name| name.value.clone());
-        ServerCertificate {
+        Some(ServerCertificate {
             chain: chain.certificates,
-            key,
+            key: key?,
             names: names.collect(),
             staple: staple.map(|from| Arc::clone(&from.staple)),
-        }
+        })
     });
-    let certificates = certificates.collect();
+    let certificates = certificates.collect::<Option<_>>()?;
     all.then_some(Own {
         certificates,
         not_after,
@@ -192,25 +184,32 @@ struct Chain {
     /// None where no key of this gateway's is of that kind.
     kind: Option<KeyKind>,
     not_after: UnixSeconds,
+    /// Else it is only known by it what else is wrong.
+    is_well: bool,
 }
 
-/// All that is wrong with it comes back, as far as it can be read.
+/// The certificates, where they can be read, and what they are or all that is wrong with them.
 fn server_chain(
     config: &Config,
     written: &Written<'_>,
     now: UnixSeconds,
-) -> Result<(Chain, String), Vec<Fault>> {
+) -> (Option<Chain>, Result<String, Vec<Fault>>) {
     let key = format!("{}.certificate", written.section);
-    let read = certificates(written.certificate, &key);
-    let (chain, waived) = match (read, waived(&config.tls.waive, "tls.waive")) {
-        (Ok(chain), Ok(waived)) => (chain, waived),
-        (read, waived) => {
-            let unread = read.err().into_iter();
-            return Err(unread.chain(waived.err().into_iter().flatten()).collect());
+    let waived = waived(&config.tls.waive, "tls.waive");
+    let chain = match certificates(written.certificate, &key) {
+        Ok(chain) => chain,
+        Err(unread) => {
+            let waived = waived.err().into_iter().flatten();
+            return (None, Err(std::iter::once(unread).chain(waived).collect()));
         }
     };
-    let unfit = tls::unfit_to_serve(&chain, waived, now).into_iter();
-    let unfit = unfit.map(|unfit| {
+    let (waived, mut faults) = match waived {
+        Ok(waived) => (Some(waived), Vec::new()),
+        Err(wrong) => (None, wrong),
+    };
+    // What may be waived is not known where that is wrong.
+    let unfit = waived.map(|waived| tls::unfit_to_serve(&chain, waived, now));
+    let unfit = unfit.into_iter().flatten().map(|unfit| {
         let what = format!("{}: {}", written.certificate.value.display(), unfit.what);
         let fault = written.at_certificate(what, unfit.cure);
         match unfit.is_early {
@@ -221,16 +220,17 @@ fn server_chain(
             false => fault,
         }
     });
-    let mut faults: Vec<Fault> = unfit.collect();
+    faults.extend(unfit);
     faults.extend(check_names(written, &chain[0]));
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let (_, leaf) = X509Certificate::from_der(&chain[0]).map_err(|error| {
-        let what = format!("the first certificate does not parse: {error}");
-        let cure = "put the server certificate first, its issuers behind it";
-        vec![written.at_certificate(what, cure)]
-    })?;
+    let (_, leaf) = match X509Certificate::from_der(&chain[0]) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let what = format!("the first certificate does not parse: {error}");
+            let cure = "put the server certificate first, its issuers behind it";
+            faults.push(written.at_certificate(what, cure));
+            return (None, Err(faults));
+        }
+    };
     let until = leaf.validity().not_after;
     let detail = format!(
         "{}, {} in chain, valid until {until}",
@@ -241,9 +241,14 @@ fn server_chain(
         spki: leaf.public_key().raw.to_vec(),
         kind: kind(&leaf),
         not_after: UnixSeconds(u64::try_from(until.timestamp()).unwrap_or(0)),
+        is_well: faults.is_empty(),
         certificates: chain,
     };
-    Ok((chain, detail))
+    let found = match chain.is_well {
+        true => Ok(detail),
+        false => Err(faults),
+    };
+    (Some(chain), found)
 }
 
 fn kind(leaf: &X509Certificate<'_>) -> Option<KeyKind> {
@@ -263,20 +268,21 @@ fn noted_chain(
     report: &mut Report,
 ) -> Option<Chain> {
     let what = written.called("server certificate");
-    match server_chain(config, written, now) {
-        Ok(found) => report.note(what, Ok(found)),
-        Err(faults) => {
-            for fault in faults {
-                report.note::<()>(what.as_str(), Err(fault));
-            }
-            None
-        }
-    }
+    let (chain, found) = server_chain(config, written, now);
+    let found = found.map(|found| report.note(what.as_str(), Ok(((), found))));
+    report.note_wrong(&what, found);
+    chain
 }
 
 /// That there is a certificate for each name that clients may ask for: one that is shown for it,
-/// by its own names or because no other is.
-fn check_server_names(config: &Config, shown: &[(&Written<'_>, &Chain)]) -> Vec<Fault> {
+/// by its own names or because no other is. Whether there is, of all of them; each that has none is
+/// in the report.
+fn note_server_names<'s>(
+    config: &Config,
+    shown: impl Iterator<Item = (&'s Written<'s>, &'s Chain)>,
+    report: &mut Report,
+) -> bool {
+    let shown: Vec<_> = shown.collect();
     let served = |host: &str| {
         shown.iter().any(|(written, chain)| {
             let named = written.names.iter().any(|name| name.value == host);
@@ -285,15 +291,19 @@ fn check_server_names(config: &Config, shown: &[(&Written<'_>, &Chain)]) -> Vec<
     };
     let unserved = config.listen.server_names.iter();
     let unserved = unserved.filter(|host| !served(host));
-    let faults = unserved.map(|host| {
-        fault(
-            &config.tls.certificate,
-            "tls.certificate",
-            format!("no certificate is for {host}, which listen.server_names has"),
-            "have one issued with this name, or take it out of listen.server_names",
-        )
-    });
-    faults.collect()
+    let faults: Vec<_> = unserved
+        .map(|host| {
+            fault(
+                &config.tls.certificate,
+                "tls.certificate",
+                format!("no certificate is for {host}, which listen.server_names has"),
+                "have one issued with this name, or take it out of listen.server_names",
+            )
+        })
+        .collect();
+    let all_served = faults.is_empty();
+    report.note_wrong("server names", all_served.then_some(()).ok_or(faults));
+    all_served
 }
 
 /// The names that a certificate is to be shown for and does not carry: any client would refuse it.
