@@ -22,7 +22,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::public::PublicKey;
 use crate::uri::{self, KeyUri};
-use crate::{KeyKind, OpenFault, Pkcs11Source, der, pkcs11};
+use crate::{KeyKind, OpenFault, Pkcs11Source, der, pin, pkcs11};
 
 /// A token, with its user logged in, in which keys can be made.
 pub struct Ceremony {
@@ -142,7 +142,7 @@ impl Ceremony {
         // Where this process is logged in already, the PIN may have come and gone by a pipe.
         let state = session.get_session_info().map(|info| info.session_state());
         if !matches!(state, Ok(SessionState::RwUser)) {
-            pkcs11::login(&session, &token, &source.pin_file)?;
+            pkcs11::login(&session, &token, &pin::Place::of(&source.pin_file))?;
         }
         Ok(Self {
             context,

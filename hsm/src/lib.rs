@@ -201,7 +201,8 @@ impl PrivateKey {
         let keeper = match signer::launch() {
             Some(launch) => Keeper::Apart(signer::KeyApart::open(launch, source)?),
             None => {
-                let key = pool::TokenKey::open(source).map_err(|(_, fault)| fault)?;
+                let pin = pin::Place::of(&source.pin_file);
+                let key = pool::TokenKey::open(source, pin).map_err(|(_, fault)| fault)?;
                 Keeper::Token(Box::new(key))
             }
         };
@@ -497,13 +498,13 @@ fn fresh_message() -> Result<[u8; 32], SignFault> {
 
 /// Whether a file may be read by others than its owner; a hint in the log, not a refusal, since
 /// access lists and mounted secrets have modes of their own.
-fn warn_if_readable_by_others(path: &Path, holds: &str) {
+fn warn_if_readable_by_others(path: &Path, called: &str, holds: &str) {
     use std::os::unix::fs::PermissionsExt;
     if let Ok(meta) = std::fs::metadata(path)
         && meta.permissions().mode() & 0o044 != 0
     {
         tracing::warn!(
-            file = %path.display(),
+            file = called,
             "this file holds {holds} and is readable by group or world; chmod 0600 it"
         );
     }

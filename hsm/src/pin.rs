@@ -4,7 +4,6 @@ mod fingerprint;
 mod leave;
 mod source;
 
-use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cryptoki::types::AuthPin;
@@ -13,7 +12,7 @@ use crate::OpenFault;
 
 pub use fingerprint::{Fingerprint, lend_key, take_key};
 pub use leave::{Gatekeeper, Leave, Outcome, PinAtToken, Try, any_may_be_wrong, end_all};
-pub use source::{END_THE_LINE, descriptor};
+pub use source::{Place, descriptor};
 
 static GATEKEEPER: OnceLock<Gatekeeper> = OnceLock::new();
 
@@ -37,10 +36,10 @@ pub enum Answer {
     NotReached(OpenFault),
 }
 
-/// Tries the PIN in `file` on the token with this serial number, once: never one that was refused.
-/// `attempt` is the login itself. Nobody else tries one at the same time.
+/// Tries the PIN that lies there on the token with this serial number, once: never one that was
+/// refused. `attempt` is the login itself. Nobody else tries one at the same time.
 pub fn try_once(
-    file: &Path,
+    file: &Place,
     serial: &str,
     attempt: impl FnOnce(&AuthPin) -> Result<Answer, OpenFault>,
 ) -> Result<(), OpenFault> {
@@ -48,8 +47,7 @@ pub fn try_once(
     let refused = |why: &str| {
         OpenFault::lasting(
             format!("the token refused the PIN of {}: {why}", file.display()),
-            "correct the PIN file: a PIN that was refused is not tried again, because a few wrong \
-             ones lock the token for good",
+            file.cure_of_wrong(),
         )
     };
     let tried = PinAtToken {

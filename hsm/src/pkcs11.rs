@@ -195,9 +195,9 @@ pub fn is_logged_in(session: &Session) -> bool {
     matches!(state, Ok(SessionState::RoUser | SessionState::RwUser))
 }
 
-/// Logs the process in to the session's token, by the PIN in `pin_file`: once, without retry, and
+/// Logs the process in to the session's token, by the PIN that lies there: once, without retry, and
 /// never by a PIN that was refused before.
-pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<(), OpenFault> {
+pub fn login(session: &Session, token: &TokenInfo, pin: &pin::Place) -> Result<(), OpenFault> {
     if !token.login_required() {
         return Ok(());
     }
@@ -213,7 +213,7 @@ pub fn login(session: &Session, token: &TokenInfo, pin_file: &Path) -> Result<()
             "log in once by hand with the right PIN, put that into the PIN file, start again",
         ));
     }
-    pin::try_once(pin_file, token.serial_number(), |pin| {
+    pin::try_once(pin, token.serial_number(), |pin| {
         match session.login(UserType::User, Some(pin)) {
             Ok(()) => Ok(pin::Answer::Taken),
             Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(pin::Answer::Standing),

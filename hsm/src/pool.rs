@@ -1,7 +1,6 @@
 //! The sessions of one key in a token: opened at start, lent for one signature each, and brought
 //! back after a fault only with the same key.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use cryptoki::slot::Slot;
 use crate::pkcs11::{self, Module, NotSigned, Round, TokenFault};
 use crate::public::PublicKey;
 use crate::uri::KeyUri;
-use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault};
+use crate::{KeyKind, OpenFault, Pkcs11Source, Scheme, SignFault, pin};
 
 /// More is a slip of the pen: threads that sign are as many as sessions.
 const SESSIONS_MAX: usize = 1024;
@@ -25,7 +24,7 @@ const SESSION_PAUSE: Duration = Duration::from_millis(2);
 pub struct TokenKey {
     module: Arc<Module>,
     uri: KeyUri,
-    pin_file: PathBuf,
+    pin: pin::Place,
     kind: KeyKind,
     schemes: Vec<Scheme>,
     /// The one key that may sign, by its public key: said by the token at open, or else by the
@@ -94,7 +93,7 @@ impl Drop for Loan<'_> {
 
 impl TokenKey {
     /// Err: the key is gone where the token says so, else the token.
-    pub fn open(source: &Pkcs11Source) -> Result<Self, (SignFault, OpenFault)> {
+    pub fn open(source: &Pkcs11Source, pin: pin::Place) -> Result<Self, (SignFault, OpenFault)> {
         let gone = |fault| (SignFault::TokenGone, fault);
         if source.sessions == 0 || source.sessions > SESSIONS_MAX {
             return Err(gone(OpenFault::lasting(
@@ -110,7 +109,7 @@ impl TokenKey {
         let idle = pkcs11::open_session(context, slot).map_err(gone)?;
         // Another key's login is this one's, and not to be asked leave for.
         if !pkcs11::is_logged_in(&idle) {
-            pkcs11::login(&idle, &token, &source.pin_file).map_err(gone)?;
+            pkcs11::login(&idle, &token, &pin).map_err(gone)?;
         }
         let found = pkcs11::find_key(&idle, &uri)?;
         let schemes = pkcs11::schemes(context, slot, found.kind).map_err(gone)?;
@@ -131,7 +130,7 @@ impl TokenKey {
         Ok(Self {
             module,
             uri,
-            pin_file: source.pin_file.clone(),
+            pin,
             kind: found.kind,
             schemes,
             identity: found.public.map(OnceLock::from).unwrap_or_default(),
@@ -255,7 +254,7 @@ impl TokenKey {
         // What a module says of a session in which a signature found no login is not relied on. A
         // login that stands is not asked leave for: the PIN may be another by now.
         if login_is_lost || !pkcs11::is_logged_in(&session) {
-            pkcs11::login(&session, &token, &self.pin_file)
+            pkcs11::login(&session, &token, &self.pin)
                 .map_err(|fault| gone(SignFault::TokenGone, &fault))?;
         }
         self.keep_login(&mut door, slot, round)?;

@@ -7,7 +7,7 @@ use cryptoki::session::Session;
 use zeroize::Zeroizing;
 
 use crate::uri::KeyUri;
-use crate::{OpenFault, Pkcs11Source, pkcs11, signer};
+use crate::{OpenFault, Pkcs11Source, pin, pkcs11, signer};
 
 /// HMAC-SHA256.
 pub type Mac = Zeroizing<[u8; 32]>;
@@ -25,11 +25,15 @@ const KEY_BYTES_MIN: u64 = 32;
 pub fn macs(source: &Pkcs11Source, labels: &[Vec<u8>]) -> Result<Vec<Mac>, OpenFault> {
     match signer::launch() {
         Some(launch) => signer::macs(launch, source, labels),
-        None => macs_here(source, labels),
+        None => macs_here(source, &pin::Place::of(&source.pin_file), labels),
     }
 }
 
-pub(crate) fn macs_here(source: &Pkcs11Source, labels: &[Vec<u8>]) -> Result<Vec<Mac>, OpenFault> {
+pub(crate) fn macs_here(
+    source: &Pkcs11Source,
+    pin: &pin::Place,
+    labels: &[Vec<u8>],
+) -> Result<Vec<Mac>, OpenFault> {
     let uri = KeyUri::of_secret(source)?;
     let module = pkcs11::module(&source.module)?;
     if pkcs11::find_token(&module.context, &uri).is_err() {
@@ -40,7 +44,7 @@ pub(crate) fn macs_here(source: &Pkcs11Source, labels: &[Vec<u8>]) -> Result<Vec
     let context = &module.context;
     let (slot, token) = pkcs11::find_token(context, &uri)?;
     let session = pkcs11::open_session(context, slot)?;
-    pkcs11::login(&session, &token, &source.pin_file)?;
+    pkcs11::login(&session, &token, pin)?;
     let mechanism = pkcs11::mechanism(context, slot, MechanismType::SHA256_HMAC);
     if !mechanism.is_some_and(|mechanism| mechanism.sign()) {
         return Err(OpenFault::lasting(

@@ -103,16 +103,8 @@ pub(crate) fn macs(
 }
 
 fn descriptor_of_pin(source: &Pkcs11Source) -> Result<Option<OwnedFd>, OpenFault> {
-    crate::pin::descriptor(&source.pin_file).map_err(|error| {
-        let late = error.kind() == std::io::ErrorKind::TimedOut;
-        OpenFault::new(
-            format!("the PIN's descriptor cannot be read: {error}"),
-            match late {
-                true => crate::pin::END_THE_LINE,
-                false => "start the gateway with the PIN on it: t8gate serve ... 3< FILE",
-            },
-        )
-    })
+    let unread = |error| crate::pin::Place::of(&source.pin_file).unread(&error);
+    crate::pin::descriptor(&source.pin_file).map_err(unread)
 }
 
 fn not_heard_of() -> OpenFault {

@@ -247,8 +247,12 @@ fn pin_comes_from_a_descriptor_as_well_and_from_nowhere_else() {
         let outcome = bash(&format!("{keys} --pin-fd 3 {from}"));
         assert!(outcome.status.success(), "{from}: {}", outcome.stderr);
     }
-    let outcome = bash(&format!("{keys} --pin-fd 3"));
+    let outcome = bash(&format!("{keys} --pin-fd 9"));
     assert!(!outcome.status.success(), "no descriptor");
+    for word in ["the PIN's descriptor 9 is not open", "9< FILE"] {
+        assert!(outcome.stderr.contains(word), "{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("file"), "{}", outcome.stderr);
     let outcome = bash(&format!("PIN={PIN} T8GATE_PIN={PIN} {keys}"));
     assert!(
         outcome.stderr.contains("none is named"),

@@ -109,6 +109,48 @@ fn other_token_with_another_key_is_refused_at_the_start() {
     );
 }
 
+/// By the number that is configured, not by that of the process which reads it.
+#[test]
+fn pin_that_is_missing_on_a_descriptor_or_wrong_is_told_by_its_number() {
+    let (mut stage, token) = Stage::with_token("127.0.0.1:9".parse().unwrap(), Key::P256);
+    stage.config.unset("tls.key.pin_file");
+    stage.config.set("tls.key.pin_fd", "3");
+    let address = crate::harness::free_address();
+    stage.config.set_text("listen.address", address);
+    let file = crate::harness::gateway::write(stage.scratch.path(), &stage.config);
+    let wrong = crate::harness::softhsm::write_pin(stage.scratch.path(), "000000");
+    assert_eq!(wrong, token.pin_file);
+    let wrong = wrong.display().to_string();
+    for (pin, told) in [
+        (
+            "/dev/null",
+            ["descriptor 3 has no PIN on its first line", "3< FILE"],
+        ),
+        (
+            &wrong,
+            [
+                "refused the PIN of descriptor 3: ",
+                "right PIN on descriptor 3",
+            ],
+        ),
+    ] {
+        let serve = crate::harness::gateway::t8gate(&["serve"]);
+        let mut bash = crate::harness::command("bash");
+        bash.args(["-c", "exec 3< \"$1\"; exec \"$0\" serve --config \"$2\""]);
+        bash.arg(serve.get_program()).arg(pin).arg(&file);
+        bash.envs(stage.environment.iter().cloned());
+        let outcome = crate::harness::run(&mut bash, b"", crate::harness::WAIT);
+        let said = outcome.stderr;
+        for word in told {
+            assert!(said.contains(word), "{word} is not in\n{said}");
+        }
+        for word in ["PIN file", "/proc/self/fd"] {
+            assert!(!said.contains(word), "{word} is in\n{said}");
+        }
+        assert_eq!(outcome.status.code(), Some(78), "{said}");
+    }
+}
+
 /// By a pipe, which can be read once, and by a file: both are there again when the process is
 /// replaced. By a credential as systemd hands it over.
 #[test]

@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Custody, attributes, refused};
 use crate::uri::{self, KeyUri};
-use crate::{OpenFault, Pkcs11Source, pkcs11, public};
+use crate::{OpenFault, Pkcs11Source, pin, pkcs11, public};
 
 /// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub fn inventory(source: &Pkcs11Source, log_in: bool) -> Result<Vec<TokenEntry>,
     for (slot, token) in found {
         let session = pkcs11::open_session(context, slot)?;
         if log_in {
-            pkcs11::login(&session, &token, &source.pin_file)?;
+            pkcs11::login(&session, &token, &pin::Place::of(&source.pin_file))?;
         }
         let present = |mechanism| {
             pkcs11::mechanism(context, slot, mechanism)

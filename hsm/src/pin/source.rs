@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -65,6 +65,99 @@ impl Kept {
     }
 }
 
+/// Where the kernel names a process's descriptors.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// Where a PIN is read, and what whoever has configured it knows that by.
+#[derive(Clone, Debug)]
+pub struct Place {
+    path: PathBuf,
+    configured: PathBuf,
+}
+
+impl Place {
+    /// As it is configured.
+    pub fn of(file: &Path) -> Self {
+        Self {
+            path: file.to_owned(),
+            configured: file.to_owned(),
+        }
+    }
+
+    /// A descriptor that another process has lent, under a number of this one's.
+    pub fn lent(configured: &Path, lent: &OwnedFd) -> Self {
+        Self {
+            path: Path::new(DESCRIPTORS).join(lent.as_raw_fd().to_string()),
+            configured: configured.to_owned(),
+        }
+    }
+
+    /// Whether a PIN that is configured so lies in a descriptor.
+    pub fn is_descriptor(configured: &Path) -> bool {
+        configured.starts_with(DESCRIPTORS)
+    }
+
+    /// None: it is a file.
+    fn number(&self) -> Option<std::path::Display<'_>> {
+        let number = self.configured.strip_prefix(DESCRIPTORS);
+        number.ok().map(Path::display)
+    }
+
+    /// The file, or the descriptor that the operator knows it by.
+    pub fn display(&self) -> String {
+        match self.number() {
+            Some(number) => format!("descriptor {number}"),
+            None => self.configured.display().to_string(),
+        }
+    }
+
+    /// The same where it is not said yet that it is about a PIN.
+    fn called(&self) -> String {
+        match self.number() {
+            Some(number) => format!("the PIN's descriptor {number}"),
+            None => format!("the PIN file {}", self.configured.display()),
+        }
+    }
+
+    /// What to do where no PIN is found there.
+    fn cure(&self) -> String {
+        match self.number() {
+            Some(number) => format!(
+                "start t8gate with the user PIN on the first line of that: t8gate ... {number}< \
+                 FILE"
+            ),
+            None => "write the user PIN on the first line of the file, mode 0600".to_owned(),
+        }
+    }
+
+    /// What to do where the token takes another one.
+    pub fn cure_of_wrong(&self) -> String {
+        let mend = match self.number() {
+            Some(number) => format!("start t8gate with the right PIN on descriptor {number}"),
+            None => "correct the PIN file".to_owned(),
+        };
+        format!(
+            "{mend}: a PIN that was refused is not tried again, because a few wrong ones lock the \
+             token for good"
+        )
+    }
+
+    /// Why it could not be read.
+    pub fn unread(&self, error: &io::Error) -> OpenFault {
+        let called = self.called();
+        match error.kind() {
+            io::ErrorKind::TimedOut => {
+                let what = format!("{called} cannot be read: {error}");
+                OpenFault::new(what, END_THE_LINE)
+            }
+            io::ErrorKind::NotFound if self.number().is_some() => {
+                OpenFault::lasting(format!("{called} is not open"), self.cure())
+            }
+            _ => OpenFault::lasting(format!("{called} cannot be read: {error}"), self.cure()),
+        }
+    }
+}
+
 /// The descriptor of a PIN that lies in one: `/proc/self/fd/N` is this process's own name for it,
 /// and means nothing in another. What comes through a pipe is kept by the kernel, and no more of it
 /// looked at than whether it ends a line. None: it lies in a file.
@@ -73,7 +166,7 @@ impl Kept {
 /// It cannot be opened; `TimedOut`: the pipe has come to no end, of a line or of its own. Whoever
 /// asks again goes on where it stands.
 pub fn descriptor(file: &Path) -> io::Result<Option<OwnedFd>> {
-    if !file.starts_with("/proc/self/fd") {
+    if !Place::is_descriptor(file) {
         return Ok(None);
     }
     let source = open(file)?;
@@ -136,30 +229,19 @@ fn through_pipe(
 }
 
 /// What to do about a pipe that comes to no end.
-pub const END_THE_LINE: &str =
-    "have whoever writes the PIN into the pipe end its line, or close it";
+const END_THE_LINE: &str = "have whoever writes the PIN into the pipe end its line, or close it";
 
-/// The first line of the PIN file. All copies in memory are wiped when dropped.
-pub fn read(file: &Path) -> Result<Zeroizing<String>, OpenFault> {
-    let cure = "write the user PIN on the first line of the file, mode 0600";
-    let text = octets(file).map_err(|error| {
-        let late = error.kind() == io::ErrorKind::TimedOut;
-        OpenFault::new(
-            format!("the PIN file {} cannot be read: {error}", file.display()),
-            if late { END_THE_LINE } else { cure },
-        )
-    })?;
-    crate::warn_if_readable_by_others(file, "a PIN");
+/// The first line of what is there. All copies in memory are wiped when dropped.
+pub fn read(place: &Place) -> Result<Zeroizing<String>, OpenFault> {
+    let text = octets(&place.path).map_err(|error| place.unread(&error))?;
+    crate::warn_if_readable_by_others(&place.path, &place.display(), "a PIN");
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match str::from_utf8(line) {
         Ok(pin) if !pin.is_empty() => Ok(Zeroizing::new(pin.to_owned())),
         _ => Err(OpenFault::lasting(
-            format!(
-                "the PIN file {} has no PIN on its first line",
-                file.display()
-            ),
-            cure,
+            format!("{} has no PIN on its first line", place.called()),
+            place.cure(),
         )),
     }
 }
@@ -234,7 +316,7 @@ mod tests {
 
         let (file, mut writer) = pipe();
         writer.write_all(b"5678\nmore").unwrap();
-        assert_eq!(read(&file).unwrap().as_str(), "5678");
+        assert_eq!(read(&Place::of(&file)).unwrap().as_str(), "5678");
     }
 
     #[test]
@@ -247,7 +329,7 @@ mod tests {
         let (file, mut writer) = pipe();
         writer.write_all(b"5678").unwrap();
         drop(writer);
-        assert_eq!(read(&file).unwrap().as_str(), "5678");
+        assert_eq!(read(&Place::of(&file)).unwrap().as_str(), "5678");
     }
 
     /// A part of a PIN is not one that may be tried.
@@ -262,7 +344,23 @@ mod tests {
         assert_eq!(kept(&file), b"1234\n");
 
         let (file, _writer) = pipe();
-        let fault = read(&file).unwrap_err();
+        let fault = read(&Place::of(&file)).unwrap_err();
         assert_eq!(fault.cure, END_THE_LINE);
+    }
+
+    /// A signer process has a number of its own for it, which nobody has written anywhere.
+    #[test]
+    fn descriptor_that_was_lent_is_called_by_the_number_that_is_configured() {
+        let empty = OwnedFd::from(File::open("/dev/null").unwrap());
+        let lent = Place::lent(Path::new("/proc/self/fd/900"), &empty);
+        let fault = read(&lent).unwrap_err();
+        let what = "the PIN's descriptor 900 has no PIN on its first line";
+        assert_eq!(fault.what, what);
+        assert!(fault.cure.contains("900< FILE"), "{fault}");
+        assert!(fault.lasts);
+        assert!(lent.cure_of_wrong().contains("on descriptor 900"));
+        let closed = Place::of(Path::new("/proc/self/fd/901"));
+        let fault = read(&closed).unwrap_err();
+        assert_eq!(fault.what, "the PIN's descriptor 901 is not open");
     }
 }

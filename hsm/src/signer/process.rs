@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Stdin};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,27 +96,26 @@ fn serve(control: &Stdin, step_back: fn() -> io::Result<()>) -> io::Result<()> {
     loop {
         let (asked, mut lanes) = socket::take_over(control, &mut packet)?;
         pin::take_key(lanes.pop().ok_or(io::ErrorKind::InvalidData)?)?;
-        let mut take_pin = |pin_file: &mut Vec<u8>| {
-            let pin = pin_file.is_empty().then(|| lanes.pop());
-            let pin = pin.map(|pin| pin.ok_or(io::ErrorKind::InvalidData));
-            let pin = pin.transpose()?;
-            if let Some(pin) = &pin {
-                *pin_file = format!("/proc/self/fd/{}", pin.as_raw_fd()).into_bytes();
+        let mut take_pin = |configured: &[u8]| {
+            let configured = path(configured.to_vec());
+            if !pin::Place::is_descriptor(&configured) {
+                return io::Result::Ok((pin::Place::of(&configured), None));
             }
-            io::Result::Ok(pin)
+            let lent = lanes.pop().ok_or(io::ErrorKind::InvalidData)?;
+            Ok((pin::Place::lent(&configured, &lent), Some(lent)))
         };
-        if let Some(mut asked) = AskMacs::read(asked) {
-            let _pin = take_pin(&mut asked.pin_file)?;
-            socket::tell(control, &macs(asked).write())?;
+        if let Some(asked) = AskMacs::read(asked) {
+            let (pin, _lent) = take_pin(&asked.pin_file)?;
+            socket::tell(control, &macs(asked, &pin).write())?;
             continue;
         }
-        let mut asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
-        let pin = take_pin(&mut asked.pin_file)?;
+        let asked = OpenKey::read(asked).ok_or(io::ErrorKind::InvalidData)?;
+        let (pin, lent) = take_pin(&asked.pin_file)?;
         if usize::from(asked.sessions) != lanes.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let opened = match open(asked) {
-            Ok(key) => start(Kept { key, _pin: pin }, lanes, step_back)?,
+        let opened = match open(asked, pin) {
+            Ok(key) => start(Kept { key, _pin: lent }, lanes, step_back)?,
             Err((class, fault)) => Opened::Fault { class, fault },
         };
         socket::tell(control, &opened.write())?;
@@ -128,20 +127,20 @@ fn path(octets: Vec<u8>) -> PathBuf {
 }
 
 /// Asks a secret key, of which nothing is kept.
-fn macs(asked: AskMacs) -> Macs {
+fn macs(asked: AskMacs, pin: &pin::Place) -> Macs {
     let source = Pkcs11Source {
         module: path(asked.module),
         uri: String::from_utf8_lossy(&asked.uri).into_owned(),
         pin_file: path(asked.pin_file),
         sessions: 1,
     };
-    match secret::macs_here(&source, &asked.labels) {
+    match secret::macs_here(&source, pin, &asked.labels) {
         Ok(macs) => Macs::Said(macs),
         Err(fault) => Macs::Fault(fault),
     }
 }
 
-fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
+fn open(asked: OpenKey, pin: pin::Place) -> Result<TokenKey, (SignFault, OpenFault)> {
     let gone = |fault| (SignFault::TokenGone, fault);
     let source = Pkcs11Source {
         module: path(asked.module),
@@ -149,7 +148,7 @@ fn open(asked: OpenKey) -> Result<TokenKey, (SignFault, OpenFault)> {
         pin_file: path(asked.pin_file),
         sessions: usize::from(asked.sessions),
     };
-    let key = TokenKey::open(&source)?;
+    let key = TokenKey::open(&source, pin)?;
     if !asked.identity.is_empty() {
         let public = PublicKey::from_spki(&asked.identity).map_err(gone)?;
         key.remember(public).map_err(|()| {

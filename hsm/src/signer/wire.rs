@@ -36,7 +36,8 @@ pub struct OpenKey {
     pub module: Vec<u8>,
     /// RFC 7512 URI.
     pub uri: Vec<u8>,
-    /// Path of the PIN file; empty where its descriptor comes behind those of the lanes.
+    /// Path of the PIN file, as configured: where that names a descriptor, it comes behind those of
+    /// the lanes.
     pub pin_file: Vec<u8>,
     /// Lanes, one for each session.
     pub sessions: u16,

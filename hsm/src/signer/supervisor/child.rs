@@ -90,10 +90,7 @@ impl Process {
         let ask = AskMacs {
             module: source.module.as_os_str().as_encoded_bytes().to_vec(),
             uri: source.uri.clone().into_bytes(),
-            pin_file: match pin {
-                Some(_) => Vec::new(),
-                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
-            },
+            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
             labels: labels.to_vec(),
         };
         socket::bound(&self.control, OPEN_WAIT)?;
@@ -124,10 +121,7 @@ impl Process {
         let ask = OpenKey {
             module: source.module.as_os_str().as_encoded_bytes().to_vec(),
             uri: source.uri.clone().into_bytes(),
-            pin_file: match line.pin {
-                Some(_) => Vec::new(),
-                None => source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
-            },
+            pin_file: source.pin_file.as_os_str().as_encoded_bytes().to_vec(),
             sessions: u16::try_from(source.sessions).map_err(io::Error::other)?,
             identity: line.identity().map(PublicKey::to_spki).unwrap_or_default(),
         };
