@@ -106,6 +106,20 @@ fn refused_connection_is_said_with_its_alert() {
     }
     let text = told(r#"{"kind":"connection","outcome":"refused","reason":"too_long"}"#);
     assert!(text.contains("gets nothing: the connection"), "{text}");
+    for (detail, alert) in [
+        ("certificate_revoked", "certificate_revoked"),
+        ("client_certificate_expired", "certificate_expired"),
+        ("revocation_list_expired", "unknown_ca"),
+        ("not_mapped", "access_denied"),
+        ("crl_distribution_points", "access_denied"),
+    ] {
+        let lost = r#"{"kind":"connection","outcome":"refused","reason":"trust_lost","detail":""#;
+        let text = told(&format!("{lost}{detail}\"}}"));
+        let said = format!(
+            "the client gets the TLS alert {alert} over TLS 1.3, and close_notify over TLS 1.2\n"
+        );
+        assert!(text.contains(&said), "{text}");
+    }
 }
 
 #[test]

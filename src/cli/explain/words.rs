@@ -64,13 +64,13 @@ pub(super) fn tell(told: &Told) -> String {
             // The one that was sent; a rule has an alert of its own.
             let rule = RULES.iter().find(|rule| rule.name == told.detail);
             let sent = rule.map_or(told.detail.as_str(), |rule| rule.alert.word());
-            let sent = match told.reason.as_str() {
-                "trust_lost" => row.alert,
-                _ => sent,
-            };
-            let alert = match sent {
-                "" => "nothing: the connection was closed".to_owned(),
-                alert => format!("the TLS alert {alert}"),
+            let alert = match (told.reason.as_str(), sent) {
+                ("trust_lost", _) => format!(
+                    "the TLS alert {} over TLS 1.3, and close_notify over TLS 1.2",
+                    alert_of_lost(&told.detail)
+                ),
+                (_, "") => "nothing: the connection was closed".to_owned(),
+                (_, alert) => format!("the TLS alert {alert}"),
             };
             line("told", &format!("the client gets {alert}"));
             line("look at", row.cure);
@@ -81,6 +81,14 @@ pub(super) fn tell(told: &Told) -> String {
     line("bytes", &bytes(told));
     line("time", &times(told));
     out
+}
+
+/// Of a connection that stood: what a handshake would be refused for now; a rule has no alert of
+/// its own there.
+fn alert_of_lost(detail: &str) -> &'static str {
+    let mut rows = CONNECTION_ROWS.iter();
+    let row = rows.find(|row| row.word == detail && !row.alert.contains(','));
+    row.map_or("access_denied", |row| row.alert)
 }
 
 fn who(told: &Told) -> String {

@@ -160,8 +160,9 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "too_long",
-        "",
-        "the client's certificate chain is far too long: four CAs at most, and 64 KiB",
+        "bad_certificate",
+        "what the client sends in the handshake is far too long: a certificate chain has four CAs \
+         at most, and all of it 64 KiB, beyond which no alert is sent",
     ),
     row(
         "peer_alert",
@@ -216,8 +217,9 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     ),
     row(
         "trust_lost",
-        "",
-        "the configuration in force no longer lets this certificate in: see the reason",
+        "certificate_revoked, certificate_expired, unknown_ca, access_denied, close_notify",
+        "the configuration in force, or a revocation list, no longer lets this certificate in: \
+         detail says why. Over TLS 1.2 the client gets close_notify, whatever that is",
     ),
     row(
         "certificate_revoked",
