@@ -5,11 +5,11 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::reading::Reading;
+use self::reading::{Place, Reading};
 use super::attempt::Ground;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, CrlPlace, CrlSource, Fault};
@@ -108,6 +108,18 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
         sources.are_read = before.are_read;
         return Lists::Fewer(sources, issuers);
     }
+    let anew = (written, sources, issuers);
+    Lists::Others(read_anew(ground, anew, well, report))
+}
+
+/// The same, where lists have to be read.
+fn read_anew(
+    ground: &Ground,
+    (written, mut sources, issuers): (&Config, Sources, Vec<CrlIssuer>),
+    well: bool,
+    report: &mut Report,
+) -> Others {
+    let (before, keeper) = (&*ground.sources, &*ground.keeper);
     let mut from = revocation::sources(written).unwrap_or_else(|wrong| {
         for fault in wrong {
             report.note::<()>("where lists come from", Err(fault));
@@ -118,7 +130,7 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     read.take_lists_of(issuers);
     let reading = Reading {
         read: &read,
-        in_use,
+        in_use: &ground.before.revocation,
         given_up: &ground.given_up,
         brought: RefCell::default(),
         now: UnixSeconds::now(),
@@ -127,47 +139,101 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
     if well && report.faults().is_empty() {
         reading.fetch_first(&mut places, (before, keeper));
     }
+    let stood = |one: &Source| before.lists.contains(one);
+    let named = written.revocation.lists.iter();
+    let named = named.zip(sources.lists.iter().map(stood));
+    let left = read_complete(&reading, (named, places), keeper, report);
+    let unread = read_deltas(&reading, left, keeper, report);
+    let brought = |one: &Source| keeper.all_brought(&one.place.to_string());
+    let gone = before.lists.iter().filter(|one| !sources.names(one));
+    let gone: Vec<_> = gone.flat_map(brought).collect();
+    let stay: Vec<_> = sources.lists.iter().flat_map(brought).collect();
+    reading.carry_over_but(&gone, &stay);
+    let brought = reading.brought.into_inner();
+    sources.are_read = unread.is_empty();
+    for from in from.iter_mut().filter(|from| unread.contains(&from.name)) {
+        // For its keeper it is one that has changed: what is in it may have its time later.
+        from.read = None;
+    }
+    Others {
+        sources,
+        from,
+        brought,
+        read,
+    }
+}
+
+/// What is to be read behind the complete lists: what changes one of them is nothing without it,
+/// whichever is named first.
+struct Left<'l> {
+    deltas: Vec<Place<'l>>,
+    /// And whether each was named before.
+    delta_files: Vec<(&'l CrlSource, &'l Path, bool)>,
+    /// Whether it is known of all places whose lists they have.
+    all_known: bool,
+    /// The places that were named before and could not be read.
+    unread: Vec<String>,
+}
+
+fn read_complete<'l>(
+    reading: &Reading<'_>,
+    (named, places): (impl Iterator<Item = (&'l CrlSource, bool)>, Vec<Place<'l>>),
+    keeper: &CrlKeeper,
+    report: &mut Report,
+) -> Left<'l> {
+    let mut left = Left {
+        deltas: Vec::new(),
+        delta_files: Vec::new(),
+        all_known: true,
+        unread: Vec::new(),
+    };
     let mut places = places.into_iter();
-    // What changes a complete list is nothing without it, whichever is named first.
-    let (mut deltas, mut delta_files) = (Vec::new(), Vec::new());
-    let (mut all_known, mut unread) = (true, Vec::new());
-    for (source, place_of) in written.revocation.lists.iter().zip(&sources.lists) {
-        let stood = before.lists.contains(place_of);
+    for (source, stood) in named {
         let found = match (&source.place.value, places.next()) {
             (CrlPlace::File(file), _) => match reading.of_file(file) {
                 Err(CrlFault::DeltaWithoutBase) => {
-                    delta_files.push((source, file, stood));
+                    left.delta_files.push((source, file, stood));
                     continue;
                 }
                 Err(refused) if stood => {
-                    unread.push(source.place.value.to_string());
+                    left.unread.push(source.place.value.to_string());
                     Ok(stays(source, refused))
                 }
                 taken => told(source, taken),
             },
             (CrlPlace::Url(_), Some(place)) => {
                 match place.is_of_a_delta(keeper) {
-                    true => deltas.push(place),
-                    false => all_known &= reading.of_url(place, keeper),
+                    true => left.deltas.push(place),
+                    false => left.all_known &= reading.of_url(place, keeper),
                 }
                 Ok("is to be fetched again".to_owned())
             }
             // Some of these are at fault.
             (CrlPlace::Url(_), None) => continue,
         };
-        let what = format!("list {}", source.place.value);
-        report.note(what, found.map(|found| ((), found)));
+        note(source, found, report);
     }
-    for place in deltas {
+    left
+}
+
+/// The places that were named before and could not be read.
+fn read_deltas(
+    reading: &Reading<'_>,
+    left: Left<'_>,
+    keeper: &CrlKeeper,
+    report: &mut Report,
+) -> Vec<String> {
+    let mut unread = left.unread;
+    for place in left.deltas {
         reading.of_url(place, keeper);
     }
     // What is in a file that cannot be read is not known either.
-    if !all_known || !unread.is_empty() {
+    if !left.all_known || !unread.is_empty() {
         reading.carry_over_all();
     }
-    for (source, file, stood) in delta_files {
+    for (source, file, stood) in left.delta_files {
         let found = match reading.of_file(file) {
-            Err(CrlFault::DeltaWithoutBase) if !all_known => {
+            Err(CrlFault::DeltaWithoutBase) if !left.all_known => {
                 Ok("waits for its complete list, which is to be fetched".to_owned())
             }
             // It is ahead of that.
@@ -178,26 +244,14 @@ pub(super) fn read(ground: &Ground, written: &Config, well: bool, report: &mut R
             }
             taken => told(source, taken),
         };
-        let what = format!("list {}", source.place.value);
-        report.note(what, found.map(|found| ((), found)));
+        note(source, found, report);
     }
-    let gone = before.lists.iter().filter(|one| !sources.names(one));
-    let brought = |one: &Source| keeper.all_brought(&one.place.to_string());
-    let gone: Vec<_> = gone.flat_map(brought).collect();
-    let stay: Vec<_> = sources.lists.iter().flat_map(brought).collect();
-    reading.carry_over_but(&gone, &stay);
-    let brought = reading.brought.into_inner();
-    sources.are_read = unread.is_empty();
-    for from in from.iter_mut().filter(|from| unread.contains(&from.name)) {
-        // For its keeper it is one that has changed: what is in it may have its time later.
-        from.read = None;
-    }
-    Lists::Others(Others {
-        sources,
-        from,
-        brought,
-        read,
-    })
+    unread
+}
+
+fn note(source: &CrlSource, found: Result<String, Fault>, report: &mut Report) {
+    let what = format!("list {}", source.place.value);
+    report.note(what, found.map(|found| ((), found)));
 }
 
 /// Whether it is known of all places what they have brought, and no delta is left without a place
