@@ -184,7 +184,7 @@ impl Ceremony {
         };
         let mechanism = key.mechanism();
         let made_by = mechanism.mechanism_type();
-        let makes = pkcs11::mechanism(&self.context, self.slot, made_by);
+        let makes = pkcs11::mechanism(&self.context, self.slot, made_by)?;
         if !makes.is_some_and(|makes| makes.generate_key_pair()) {
             return Err(OpenFault::new(
                 format!("the token makes no {key} keys: it has no {made_by}"),

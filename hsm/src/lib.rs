@@ -336,7 +336,8 @@ impl PrivateKey {
             Keeper::Soft(key) => PublicKey::from_spki(&key.spki()?)?,
             Keeper::Slots(key) => return key.prove_alone(),
             Keeper::Token(_) | Keeper::Apart(_) => self.identity().cloned().ok_or_else(|| {
-                OpenFault::lasting(
+                // It may be asked in a moment when it says nothing.
+                OpenFault::new(
                     "the token does not say what the public key of the private key is",
                     "store the public key object beside the private key, with the same id \
                      (pkcs11-tool --write-object PUBLIC.der --type pubkey --id ID)",
@@ -392,7 +393,13 @@ impl PrivateKey {
         match &self.keeper {
             Keeper::Soft(_) | Keeper::Slots(_) => Ok(()),
             Keeper::Token(key) => key.remember(public).map_err(|()| other_key()),
-            Keeper::Apart(key) => key.remember(public).map_err(|()| other_key()),
+            Keeper::Apart(key) => key.remember(public).map_err(|fault| match fault {
+                Some(fault) => OpenFault::new(
+                    format!("the signer process did not take the public key: {fault}"),
+                    "see what the log says of it",
+                ),
+                None => other_key(),
+            }),
         }
     }
 

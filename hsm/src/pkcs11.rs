@@ -445,23 +445,44 @@ fn rsa_public(
 }
 
 /// A mechanism, where the token lists it: what policy has switched off may be described even so.
-pub fn mechanism(context: &Pkcs11, slot: Slot, name: MechanismType) -> Option<MechanismInfo> {
-    let listed = context.get_mechanism_list(slot).ok()?;
-    let listed = listed.contains(&name);
-    listed.then(|| context.get_mechanism_info(slot, name).ok())?
+pub fn mechanism(
+    context: &Pkcs11,
+    slot: Slot,
+    name: MechanismType,
+) -> Result<Option<MechanismInfo>, OpenFault> {
+    let listed = context.get_mechanism_list(slot).map_err(not_told)?;
+    if !listed.contains(&name) {
+        return Ok(None);
+    }
+    match context.get_mechanism_info(slot, name) {
+        Ok(info) => Ok(Some(info)),
+        // Listed by a module that does not let it be used.
+        Err(Error::Pkcs11(RvError::MechanismInvalid, _)) => Ok(None),
+        Err(error) => Err(not_told(error)),
+    }
+}
+
+fn not_told(error: Error) -> OpenFault {
+    OpenFault::new(
+        format!("the token does not say which mechanisms it has: {error}"),
+        "see whether it is there: pkcs11-tool --list-mechanisms",
+    )
 }
 
 /// The schemes of `kind` that the token has a mechanism for, best first.
 pub fn schemes(context: &Pkcs11, slot: Slot, kind: KeyKind) -> Result<Vec<Scheme>, OpenFault> {
-    let signs = |name| mechanism(context, slot, name).is_some_and(|mechanism| mechanism.sign());
+    let signs = |name| -> Result<bool, OpenFault> {
+        let mechanism = mechanism(context, slot, name)?;
+        Ok(mechanism.is_some_and(|mechanism| mechanism.sign()))
+    };
     let schemes: Vec<_> = match kind {
         KeyKind::P256 | KeyKind::P384 => {
-            let ecdsa = signs(MechanismType::ECDSA);
+            let ecdsa = signs(MechanismType::ECDSA)?;
             kind.schemes().iter().copied().filter(|_| ecdsa).collect()
         }
         KeyKind::Rsa => {
-            let pss = signs(MechanismType::RSA_PKCS_PSS);
-            let pkcs1 = signs(MechanismType::RSA_PKCS);
+            let pss = signs(MechanismType::RSA_PKCS_PSS)?;
+            let pkcs1 = signs(MechanismType::RSA_PKCS)?;
             let has = |scheme: &Scheme| match scheme.family() {
                 Family::RsaPss => pss,
                 _ => pkcs1,

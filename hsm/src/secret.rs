@@ -45,7 +45,7 @@ pub(crate) fn macs_here(
     let (slot, token) = pkcs11::find_token(context, &uri)?;
     let session = pkcs11::open_session(context, slot)?;
     pkcs11::login(&session, &token, pin)?;
-    let mechanism = pkcs11::mechanism(context, slot, MechanismType::SHA256_HMAC);
+    let mechanism = pkcs11::mechanism(context, slot, MechanismType::SHA256_HMAC)?;
     if !mechanism.is_some_and(|mechanism| mechanism.sign()) {
         return Err(OpenFault::lasting(
             "the token knows no CKM_SHA256_HMAC",

@@ -166,16 +166,16 @@ impl KeyApart {
         self.line.identity()
     }
 
-    /// Takes a proved public key as this key's identity. Err: it has another already, or the signer
-    /// process did not take it.
-    pub fn remember(&self, public: PublicKey) -> Result<(), ()> {
+    /// Takes a proved public key as this key's identity. Err: why the signer process did not take it;
+    /// none: it has another already.
+    pub fn remember(&self, public: PublicKey) -> Result<(), Option<SignFault>> {
         if self.line.identity() == Some(&public) {
             return Ok(());
         }
         let spki = public.to_spki();
-        self.line.remember(public)?;
+        self.line.remember(public).map_err(|()| None)?;
         let ask = wire::Ask::Remember { identity: &spki };
-        self.ask(&ask).map(drop).map_err(|_| ())
+        self.ask(&ask).map(drop).map_err(Some)
     }
 
     pub fn sign(&self, scheme: Scheme, hashed: &[u8]) -> Result<Vec<u8>, SignFault> {

@@ -50,6 +50,18 @@ const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 /// Serves until a signal: 0 after an orderly end; 78 (`EX_CONFIG`) when the configuration is
 /// at fault or a PIN may be wrong; 1 when a later start may succeed, or a part ended unasked.
 pub fn main(file: &Path) -> ExitCode {
+    let (config, faults, read) = reload::examine(file);
+    if let Some(config) = &config {
+        if faults.is_empty()
+            && let Err(fault) = pages::prepare(config)
+        {
+            super::complain(file, &[fault]);
+            return ExitCode::FAILURE;
+        }
+        // The process that faces the internet never maps a token's module or PIN.
+        keep_tokens_apart(config);
+    }
+    // Behind what may start this process again, which would lose a signal that has come.
     let is_serving = Arc::new(AtomicBool::new(false));
     let signals = match Signals::receive(&is_serving) {
         Ok(signals) => signals,
@@ -58,11 +70,6 @@ pub fn main(file: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (config, faults, read) = reload::examine(file);
-    if let Some(config) = &config {
-        // The process that faces the internet never maps a token's module or PIN.
-        keep_tokens_apart(config);
-    }
     let config = match (config, faults) {
         (Some(config), faults) if faults.is_empty() => config,
         (config, mut faults) => {
@@ -75,10 +82,6 @@ pub fn main(file: &Path) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    if let Err(fault) = pages::prepare(&config) {
-        super::complain(file, &[fault]);
-        return ExitCode::FAILURE;
-    }
     // From then on whoever is served is let finish. What is waited for until then, a token perhaps,
     // is not worth it.
     let before_serving = || is_serving.store(true, Ordering::Relaxed);
@@ -119,11 +122,11 @@ pub(super) fn end_logins() {
     }
 }
 
-/// Ends the process at SIGTERM or SIGINT, until somebody else minds them: when no login is under
-/// way, or at the second one.
+/// Ends the process at SIGTERM or SIGINT, until somebody else minds the first: when no login is
+/// under way. At the second one at once, whatever the end is at.
 fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
     let (runtime, (mut terminate, mut interrupt)) = receive_ends()?;
-    let thread = std::thread::Builder::new().name("t8gate-start".to_owned());
+    let thread = std::thread::Builder::new().name("t8gate-signals".to_owned());
     thread.spawn(move || {
         let mut told = async || {
             tokio::select! {
@@ -133,7 +136,9 @@ fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
         };
         let status = runtime.block_on(told());
         if minded.load(Ordering::Relaxed) {
-            return;
+            let status = runtime.block_on(told());
+            tracing::warn!("told a second time, ending now");
+            end_now(status);
         }
         let status = runtime.block_on(async {
             tokio::select! {
@@ -297,12 +302,7 @@ impl Gateway {
             if told == Some(Told::Reload) {
                 self.reload.store(true, Ordering::Relaxed);
             }
-            let told = told == Some(Told::End);
-            if told && self.draining.swap(true, Ordering::Relaxed) {
-                tracing::warn!("told a second time, ending now");
-                end_now(EXIT_TERMINATED);
-            }
-            if told {
+            if told == Some(Told::End) && !self.draining.swap(true, Ordering::Relaxed) {
                 tracing::info!("finishing what is in flight");
             }
             let ended = self.shards.iter().any(|shard| shard.thread.is_finished());

@@ -112,11 +112,16 @@ pub(super) fn fault<T>(
 /// The same of a key or a secret that was not opened or proved.
 fn of_key<T>(at: &Located<T>, key: &str, open: OpenFault) -> Fault {
     Fault {
-        until: match open.lasts {
-            true => Until::Mended,
-            false => Until::Back,
-        },
+        until: until(open.lasts),
         ..fault(at, key, open.what, open.cure)
+    }
+}
+
+/// What a fault of a key takes.
+fn until(it_lasts: bool) -> Until {
+    match it_lasts {
+        true => Until::Mended,
+        false => Until::Back,
     }
 }
 
@@ -388,7 +393,10 @@ fn own_issuer(
                 cure: wrong.cure,
                 until: Until::Mended,
             },
-            None => fault(&oauth.key, "oauth", wrong.what, wrong.cure),
+            None => Fault {
+                until: until(wrong.lasts),
+                ..fault(&oauth.key, "oauth", wrong.what, wrong.cure)
+            },
         }
     });
     let made = made.and_then(|issuer| {

@@ -36,6 +36,7 @@ impl PublicJwk {
                     what: "the public key that belongs to the token key is not a point of P-256"
                         .to_owned(),
                     cure: "make a new key pair".to_owned(),
+                    lasts: true,
                 });
             }
         };

@@ -63,6 +63,8 @@ pub struct IssuerFault {
     pub what: String,
     /// What to do about it.
     pub cure: String,
+    /// Whether it is there until somebody does; else a token may be back by itself.
+    pub lasts: bool,
 }
 
 impl fmt::Display for IssuerFault {
@@ -79,6 +81,7 @@ impl From<OpenFault> for IssuerFault {
             client: None,
             what: fault.what,
             cure: fault.cure,
+            lasts: fault.lasts,
         }
     }
 }
@@ -136,6 +139,7 @@ impl Issuer {
                 cure: "make one: pkcs11-tool --keypairgen --key-type EC:prime256v1, or openssl \
                        genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
                     .to_owned(),
+                lasts: true,
             });
         }
         let public = metadata::PublicJwk::from_spki(&key.prove_alone()?)?;
@@ -232,6 +236,7 @@ fn check_name(name: &str) -> Result<(), IssuerFault> {
         client: None,
         what: format!("the issuer {name:?} is not an https URL of scheme and authority only"),
         cure: "write it like https://t8.example.net:8443, without a slash at the end".to_owned(),
+        lasts: true,
     })
 }
 
@@ -244,6 +249,7 @@ fn registrations(clients: &[Client]) -> Result<Vec<Option<Registered>>, IssuerFa
             client: Some(ClientIndex(place)),
             what: format!("client {}: {what}", client.name),
             cure,
+            lasts: true,
         };
         registered(registration).map(Some).map_err(fault)
     };

@@ -143,6 +143,43 @@ fn login_that_is_under_way_comes_to_its_end_before_the_gateway_does() {
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn second_signal_ends_the_gateway_at_once_while_that_waits_for_a_login() {
+    let (stage, module, origin) = stage(Key::P256);
+    let mut house = house_on(stage, origin);
+    module.breaks(How::HangsToLogIn);
+    signal(house.gateway.signer_pid(), "KILL");
+    assert!(within(LATE, || module.logins() == 1));
+    house.gateway.terminate();
+    assert!(house.gateway.wait_briefly() && house.gateway.wait_briefly());
+    house.gateway.terminate();
+    let status = house.gateway.wait(BACK).expect("an end");
+    assert_eq!(status.code(), Some(143));
+}
+
+/// The issuer's key is looked at as the server's is.
+#[test]
+#[ignore = "takes seconds: make test-fault"]
+fn token_that_does_not_sign_at_the_start_may_do_so_at_the_next_one() {
+    for issues in [false, true] {
+        let (mut stage, module, _origin, token) = stage_and_token(Key::P256);
+        if issues {
+            stage.issue_tokens_from(&token);
+            let whole = token.module.display();
+            stage.config.set_text("tls.key.module", whole);
+        }
+        module.breaks(How::Aborts);
+        let outcome = run(&mut serve(&mut stage), b"", LATE);
+        assert!(
+            outcome.stderr.contains("did not sign"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
+    }
+}
+
 /// Another module as far as the gateway knows, in which no key is held.
 fn another(module: &BreakingModule, stage: &Stage) -> PathBuf {
     let other = stage.scratch.path().join("other-module.so");

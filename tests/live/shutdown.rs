@@ -131,7 +131,7 @@ fn first_process_of_a_container_is_ended_while_it_waits_for_its_start() {
         let threads = first().and_then(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).ok());
         threads.into_iter().flatten().flatten().any(|thread| {
             let name = std::fs::read_to_string(thread.path().join("comm"));
-            name.is_ok_and(|name| name.trim() == "t8gate-start")
+            name.is_ok_and(|name| name.trim() == "t8gate-signals")
         })
     });
     let first = first().expect("it lives").to_string();

@@ -85,8 +85,9 @@ pub fn inventory(source: &Pkcs11Source, log_in: bool) -> Result<Vec<TokenEntry>,
             pkcs11::login(&session, &token, &pin::Place::of(&source.pin_file))?;
         }
         let present = |mechanism| {
-            pkcs11::mechanism(context, slot, mechanism)
-                .is_some_and(|is| is.sign() || is.generate_key_pair())
+            // Of a vendor's that does not tell, none is shown.
+            let told = pkcs11::mechanism(context, slot, mechanism);
+            told.is_ok_and(|told| told.is_some_and(|is| is.sign() || is.generate_key_pair()))
         };
         entries.push(TokenEntry {
             mechanisms: MECHANISMS
