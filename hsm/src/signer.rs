@@ -166,8 +166,8 @@ impl KeyApart {
         self.line.identity()
     }
 
-    /// Takes a proved public key as this key's identity. Err: why the signer process did not take it;
-    /// none: it has another already.
+    /// Takes a proved public key as this key's identity. Err: why the signer process did not take
+    /// it; none: it has another already.
     pub fn remember(&self, public: PublicKey) -> Result<(), Option<SignFault>> {
         if self.line.identity() == Some(&public) {
             return Ok(());

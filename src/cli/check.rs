@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::clock::UnixSeconds;
 use crate::config::{self, Config, Fault, HugePages, Steering, Until, WhenUnwritable};
@@ -16,6 +17,10 @@ pub fn main(file: &Path) -> ExitCode {
     let (config, mut faults) = config::examine(file);
     let read = faults.len();
     if let Some(config) = &config {
+        // Some tokens do not outlive a login that is cut off.
+        if let Err(error) = serve::end_until(Arc::default()) {
+            tracing::warn!(%error, "signals cannot be received");
+        }
         serve::keep_tokens_apart(config);
         let (_, mut report) = load::load(config, UnixSeconds::now(), None);
         serve::end_logins();

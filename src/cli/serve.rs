@@ -79,6 +79,7 @@ pub fn main(file: &Path) -> ExitCode {
                 config::add(&mut faults, obstacles(config, &report));
             }
             super::complain(file, &faults);
+            end_logins();
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
@@ -124,7 +125,7 @@ pub(super) fn end_logins() {
 
 /// Ends the process at SIGTERM or SIGINT, until somebody else minds the first: when no login is
 /// under way. At the second one at once, whatever the end is at.
-fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
+pub(super) fn end_until(minded: Arc<AtomicBool>) -> io::Result<()> {
     let (runtime, (mut terminate, mut interrupt)) = receive_ends()?;
     let thread = std::thread::Builder::new().name("t8gate-signals".to_owned());
     thread.spawn(move || {
@@ -313,6 +314,8 @@ impl Gateway {
                 in_order = false;
             }
         }
+        // None is begun that the end of its process would cut off.
+        hsm::end_logins(Duration::ZERO);
         self.end(in_order);
         in_order
     }

@@ -277,13 +277,20 @@ fn of_kept(source: &CrlSource, taken: Result<Taken, CrlFault>) -> String {
         Ok(Taken { entries, .. }) => {
             format!("{entries} serial numbers, as kept; is to be fetched again")
         }
-        Err(CrlFault::Unreadable) => none.to_owned(),
+        // There may be none yet, or another place's is newer.
+        Err(CrlFault::Unreadable | CrlFault::NumberWentBack) => none.to_owned(),
         Err(fault) => {
-            let (what, _) = fault.explained();
+            let (what, hint) = match fault {
+                CrlFault::Encoding => (
+                    "it is no list any more",
+                    "see whether revocation.state is on a disk that loses what is written",
+                ),
+                _ => fault.explained(),
+            };
             tracing::warn!(
                 list = %source.place.value,
                 reason = fault.word(),
-                hint = "see whether revocation.state is on a disk that loses what is written",
+                hint,
                 "what was kept of a revocation list is not used: {what}; it is fetched again"
             );
             format!("{none} ({what})")

@@ -153,9 +153,19 @@ impl Place {
             io::ErrorKind::NotFound if self.number().is_some() => {
                 OpenFault::lasting(format!("{called} is not open"), self.cure())
             }
+            _ if is_of_the_moment(error) => OpenFault::new(
+                format!("{called} cannot be read: {error}"),
+                "see what limits there are, and who has used them up",
+            ),
             _ => OpenFault::lasting(format!("{called} cannot be read: {error}"), self.cure()),
         }
     }
+}
+
+/// Whether it is no fault of what was to be read: the system is short of something.
+fn is_of_the_moment(error: &io::Error) -> bool {
+    let short_of = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| short_of.contains(&errno))
 }
 
 /// The descriptor of a PIN that lies in one: `/proc/self/fd/N` is this process's own name for it,
@@ -294,6 +304,15 @@ mod tests {
         let length = pin.read_at(&mut text, 0).unwrap();
         text.truncate(length);
         text
+    }
+
+    #[test]
+    fn pin_that_the_system_had_no_room_to_read_may_be_read_later() {
+        let place = Place::of(Path::new("pin"));
+        let fault = |errno: Errno| place.unread(&errno.into());
+        assert!(!fault(Errno::MFILE).lasts && !fault(Errno::NFILE).lasts);
+        assert!(!fault(Errno::NOMEM).lasts);
+        assert!(fault(Errno::ACCESS).lasts && fault(Errno::NOENT).lasts);
     }
 
     /// Whoever waits for the end of the pipe waits for good.

@@ -134,7 +134,9 @@ async fn watch(from: &StapleFrom, file: &Path, counts: &Outcomes, bell: &Bell) {
             {
                 let _ = note(from, taken.map_err(NoStatus::Refused), counts);
             }
-            read = now;
+            if changed {
+                read = now;
+            }
         }
         // Once, and not where another is just being put in its place.
         let gone = now.is_none() && (said_gone || seen.is_none());
