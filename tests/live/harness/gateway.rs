@@ -149,6 +149,9 @@ pub fn check(file: &Path, environment: &[(String, String)]) -> Outcome {
     run(&mut command, b"", WAIT)
 }
 
+/// For the last words of a process that has ended; whatever it has started may hold its log open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A serving gateway; killed when dropped.
 pub struct Gateway {
     pub address: SocketAddr,
@@ -248,8 +251,8 @@ impl Gateway {
         if serving && !ended {
             return Ok(gateway);
         }
-        // Its last words may still be on their way.
-        thread::sleep(Duration::from_millis(50));
+        // Its last words may still be on their way to whoever keeps the log, until that ends as well.
+        within(LAST_WORDS, || Arc::strong_count(&gateway.log) == 1);
         Err(gateway.log())
     }
 
