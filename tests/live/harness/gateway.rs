@@ -251,7 +251,7 @@ impl Gateway {
         if serving && !ended {
             return Ok(gateway);
         }
-        // Its last words may still be on their way to whoever keeps the log, until that ends as well.
+        // Its last words may still be on their way, until whoever keeps the log ends as well.
         within(LAST_WORDS, || Arc::strong_count(&gateway.log) == 1);
         Err(gateway.log())
     }
