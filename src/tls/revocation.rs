@@ -416,9 +416,12 @@ impl CrlSet {
                 if is_older(&lists.complete, &held.complete) {
                     continue;
                 }
-                // Theirs may be a delta of yesterday, where today's came while they were read.
-                if let (Some(theirs), Some(ours)) = (&lists.delta, &held.delta)
-                    && is_older(theirs, ours)
+                // Theirs may be a delta of yesterday, or none, where today's came meanwhile.
+                if let Some(ours) = &held.delta
+                    && lists
+                        .delta
+                        .as_ref()
+                        .is_none_or(|theirs| is_older(theirs, ours))
                     && lists.goes_with(ours)
                 {
                     lists.delta = Some(Arc::clone(ours));

@@ -650,6 +650,39 @@ fn list_that_comes_while_others_are_read_stays_with_its_place() {
     assert!(is_revoked(&revocation, &ca, 5));
 }
 
+/// The same of the first delta; without its place it goes.
+#[test]
+fn delta_that_comes_while_others_are_read_stays_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca = made::ca("One", &both);
+    let issuer = CrlIssuer::read(&ca.der).unwrap();
+    let [base, delta] = ["base", "delta"].map(|name| folder.path().join(name));
+    write_whole(&base, &ca, 5, vec![made::number(1)]);
+    let read = || {
+        let read = Arc::new(Revocation::default());
+        read.take_lists_of(vec![issuer.clone()]);
+        take(&base, &read).unwrap();
+        read
+    };
+    let (revocation, counts) = (read(), Arc::new(CrlCounts::default()));
+    let from = |files: &[&PathBuf]| files.iter().map(|file| from_file(file)).collect();
+    let first = (from(&[&base, &delta]), &AllBrought::new());
+    let keeper = CrlKeeper::start(Arc::clone(&revocation), first, Arc::clone(&counts)).unwrap();
+    write_whole(&delta, &ca, 7, vec![made::number(2), made::delta_since(1)]);
+    eventually("the delta is in use", || counts.taken() == 1);
+    let keep = |files: &[&PathBuf]| {
+        let read = read();
+        revocation.join(&read);
+        keeper
+            .keep((from(files), &AllBrought::new()), &read)
+            .unwrap();
+        revocation.has_list_of(issuer.id(), true)
+    };
+    assert!(keep(&[&base, &delta]));
+    assert!(!keep(&[&base]));
+}
+
 /// Its keeper may not have been allowed to read what was put there.
 #[test]
 fn list_whose_permissions_change_is_looked_at_again() {

@@ -124,11 +124,17 @@ impl Revocation {
         });
     }
 
-    /// Drops what others do not hold: CAs that they do not know, and lists of whom they have none.
+    /// Drops what others do not hold: CAs that they do not know, and lists and deltas of whom they
+    /// have none.
     pub fn leave(&self, others: &Self) {
         let others = others.in_use.load();
         self.change(|before| {
-            let lists = before.lists.only(|id| others.lists.of.contains_key(id));
+            let theirs = &others.lists.of;
+            let mut lists = before.lists.only(|id| theirs.contains_key(id));
+            for (id, of) in &mut lists.of {
+                of.delta
+                    .take_if(|_| theirs.get(id).is_some_and(|theirs| theirs.delta.is_none()));
+            }
             InUse {
                 issuers: Arc::clone(&others.issuers),
                 lists: Arc::new(lists),
@@ -139,10 +145,10 @@ impl Revocation {
     /// Whether [`Self::leave`] would drop a list.
     pub fn has_lists_beyond(&self, others: &Self) -> bool {
         let (lists, wanted) = (self.lists(), others.lists());
-        lists
-            .of
-            .keys()
-            .any(|issuer| !wanted.of.contains_key(issuer))
+        lists.of.iter().any(|(issuer, of)| {
+            let theirs = wanted.of.get(issuer);
+            theirs.is_none_or(|theirs| of.delta.is_some() && theirs.delta.is_none())
+        })
     }
 
     /// Whether a list of this issuer is in use, complete or delta.

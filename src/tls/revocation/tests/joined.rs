@@ -71,9 +71,22 @@ fn delta_of_today_is_not_lost_to_others_that_have_yesterdays() {
     assert!(is_revoked(says(&in_use, 5)));
     in_use.join(&holding(&[&ca], &[base(), change(4, 7)]));
     assert!(is_revoked(says(&in_use, 7)) && !is_revoked(says(&in_use, 5)));
-    // Who names no delta any more has none.
-    in_use.join(&holding(&[&ca], &[base()]));
+    // It may have come while they were read. Who names no delta any more has none in the end.
+    let without = holding(&[&ca], &[base()]);
+    in_use.join(&without);
+    assert!(is_revoked(says(&in_use, 7)));
+    assert!(in_use.has_lists_beyond(&without));
+    let with = holding(&[&ca], &[base(), change(2, 6)]);
+    assert!(!in_use.has_lists_beyond(&with));
+    in_use.leave(&with);
+    assert!(is_revoked(says(&in_use, 7)));
+    in_use.leave(&without);
+    assert!(!in_use.has_lists_beyond(&without));
     assert_eq!(says(&in_use, 7), Verdict::Good);
+    // Nor does it say anything beside a complete list that holds it.
+    let in_use = holding(&[&ca], &[base(), change(3, 5)]);
+    in_use.join(&holding(&[&ca], &[(&ca, numbered(3, vec![]))]));
+    assert_eq!(says(&in_use, 5), Verdict::Good);
 }
 
 #[test]
