@@ -223,3 +223,39 @@ fn cas_whose_lists_have_ended_are_told_by_their_names() {
     let ended = in_use.ended(UnixSeconds(first.0 + 1));
     assert_eq!(ended, ["CN=One", "CN=Third"]);
 }
+
+#[test]
+fn lists_and_deltas_that_are_not_wanted_leave_with_cas_that_are_gone() {
+    let [one, other, third] = ["One", "Other", "Third"].map(|name| ca(name, BOTH));
+    let id = |ca| issuer(ca).id();
+    let lists = [
+        (&one, numbered(1, vec![])),
+        (&one, delta(2, 1, vec![])),
+        (&other, numbered(1, vec![])),
+        (&third, numbered(1, vec![])),
+    ];
+    let in_use = holding(&[&one, &other, &third], &lists);
+    let held = || {
+        let of = [
+            (&one, false),
+            (&one, true),
+            (&other, false),
+            (&third, false),
+        ];
+        of.map(|(ca, delta)| in_use.has_list_of(id(ca), delta))
+    };
+    let (all, two) = (in_use.issuers(), [issuer(&one), issuer(&other)]);
+    in_use.leave_but(&all, |_, _| true);
+    assert_eq!(held(), [true; 4]);
+    assert!(Arc::ptr_eq(&all, &in_use.issuers()), "they are the same");
+    in_use.leave_but(&two, |_, _| true);
+    assert_eq!(held(), [true, true, true, false]);
+    let late = in_use.read(&mut Cursor::new(numbered(2, vec![]).signed_by(&third)));
+    assert_eq!(late.err(), Some(CrlFault::UnknownIssuer));
+    in_use.leave_but(&two, |_, delta| !delta);
+    assert_eq!(held(), [true, false, true, false]);
+    in_use.leave_but(&two, |of, _| of == id(&one));
+    assert_eq!(held(), [true, false, false, false]);
+    in_use.leave_but(&two, |_, _| false);
+    assert_eq!(held(), [false; 4]);
+}
