@@ -62,6 +62,7 @@ pub struct CrlFrom {
 /// What tells one content of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
+    device: u64,
     inode: u64,
     bytes: u64,
     changed: (i64, i64),
@@ -72,6 +73,7 @@ impl Stamp {
     pub fn of(file: &Path) -> Option<Self> {
         let found = fs::metadata(file).ok()?;
         Some(Self {
+            device: found.dev(),
             inode: found.ino(),
             bytes: found.len(),
             // Not when it was written last: that it can be read now is a change.

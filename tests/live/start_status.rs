@@ -6,7 +6,7 @@ use crate::harness::client::HOST;
 use crate::harness::gateway::{t8gate, write};
 use crate::harness::pki::{Identity, Key, Leaf, San};
 use crate::harness::stage::Stage;
-use crate::harness::{WAIT, free_address, run};
+use crate::harness::{Outcome, WAIT, free_address, run};
 use crate::hsm_lost::Store;
 
 /// `EX_CONFIG`, after which `config/t8gate.service` does not start it again.
@@ -30,16 +30,21 @@ fn serve_with_leaf(stage: &mut Stage, leaf: &Leaf) {
     serve_with(stage, &issued);
 }
 
+/// A start that comes to its end by itself.
+fn serve(stage: &Stage) -> Outcome {
+    let file = write(stage.scratch.path(), &stage.config);
+    let mut serve = t8gate(&["serve", "--config"]);
+    serve.arg(&file).envs(stage.environment.iter().cloned());
+    run(&mut serve, b"", WAIT)
+}
+
 /// `word` is said, once, and nothing else is wrong.
 #[track_caller]
 fn ends(stage: &mut Stage, word: &str, status: i32) {
     if stage.config.address("listen.address").is_none() {
         stage.config.set_text("listen.address", free_address());
     }
-    let file = write(stage.scratch.path(), &stage.config);
-    let mut serve = t8gate(&["serve", "--config"]);
-    serve.arg(&file).envs(stage.environment.iter().cloned());
-    let outcome = run(&mut serve, b"", WAIT);
+    let outcome = serve(stage);
     let said = outcome.stderr;
     assert!(said.contains(word), "{word} is not in\n{said}");
     assert!(said.contains("\n1 fault in "), "{word}: {said}");
@@ -135,10 +140,7 @@ fn token_that_is_away_does_not_hide_a_fault_that_stays() {
     Store::of(&stage).lose();
     stage.config.set_text("tls.profile", "4gpp");
     stage.config.set_text("listen.address", free_address());
-    let file = write(stage.scratch.path(), &stage.config);
-    let mut serve = t8gate(&["serve", "--config"]);
-    serve.arg(&file).envs(stage.environment.iter().cloned());
-    let outcome = run(&mut serve, b"", WAIT);
+    let outcome = serve(&stage);
     let said = outcome.stderr;
     assert!(said.contains("\n2 faults in "), "{said}");
     assert_eq!(outcome.status.code(), Some(FOR_GOOD), "{said}");

@@ -2,14 +2,13 @@
 //! changes while they are read is seen at the next look.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config, Fault};
+use crate::control::crl_keeper;
 
 /// What tells one content of a file from another; none where it is not there.
-pub(super) type Stamp = Option<(u64, u64, u64, i64, i64)>;
+pub(super) type Stamp = Option<crl_keeper::Stamp>;
 pub type Stamps = BTreeMap<PathBuf, Stamp>;
 
 /// Looks for which a file that has settled waits for others that have not: they may belong
@@ -88,13 +87,5 @@ impl Watched {
 }
 
 pub(super) fn stamp(file: &Path) -> Stamp {
-    let metadata = fs::metadata(file).ok()?;
-    Some((
-        metadata.dev(),
-        metadata.ino(),
-        metadata.len(),
-        // Not when it was written last: that it can be read now, or by its owner only, is a change.
-        metadata.ctime(),
-        metadata.ctime_nsec(),
-    ))
+    crl_keeper::Stamp::of(file)
 }
