@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use crate::authz::apis::{ApiId, ApiSet};
+use crate::authz::apis::ApiId;
+use crate::authz::scope::Rights;
 use crate::clock::UnixMillis;
 use crate::limits::AUDIT_BATCH_RECORDS;
 use crate::peer::ClientIndex;
@@ -148,7 +149,7 @@ pub struct Record {
     /// The resource's template (`/{scsAsId}/subscriptions`); empty where it is not known.
     pub resource: &'static str,
     /// What a token was issued for.
-    pub granted: ApiSet,
+    pub granted: Rights,
     pub token: TokenVerdict,
     /// Body bytes that came from the client.
     pub request_bytes: u64,
@@ -186,7 +187,7 @@ impl Record {
             method: "",
             api: None,
             resource: "",
-            granted: ApiSet::EMPTY,
+            granted: Rights::NONE,
             token: TokenVerdict::None,
             request_bytes: 0,
             response_bytes: 0,

@@ -54,6 +54,17 @@ impl ApiSet {
         self.0 & (1 << api.0) != 0
     }
 
+    /// Whether all of `others` are in the set.
+    pub fn contains_all(self, others: Self) -> bool {
+        others.0 & !self.0 == 0
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether nothing is in the set.
     pub fn is_empty(self) -> bool {
         self.0 == 0

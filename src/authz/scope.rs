@@ -1,27 +1,114 @@
-//! The `scope` claim: which APIs a token gives.
+//! The `scope` claim: what a token gives of which APIs.
 //!
 //! TS 29.122 defines no scope values, so they are ours: a value is an API's name in its URIs,
-//! `3gpp-monitoring-event`, and gives all operations of that API. A value with a suffix
-//! (`:read`, `:write`) is not known in this version, and what is not known gives nothing.
+//! `3gpp-monitoring-event`, and gives all operations of that API; with `:read` behind it those that
+//! change nothing, with `:write` the others. What is not known gives nothing.
 
-use super::apis::{ApiId, ApiSet};
+use std::borrow::Cow;
+
+use super::apis::{ApiId, ApiSet, Verb};
 use super::token::{Claim, TokenFault};
+
+/// What may be done with which APIs; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// APIs of which resources may be read.
+    pub read: ApiSet,
+    /// APIs of which resources may be made, changed and deleted.
+    pub write: ApiSet,
+}
+
+const READ: &str = ":read";
+const WRITE: &str = ":write";
+
+impl Rights {
+    /// Nothing with any API.
+    pub const NONE: Self = Self {
+        read: ApiSet::EMPTY,
+        write: ApiSet::EMPTY,
+    };
+
+    /// What a scope value gives; none where it is not one of T8.
+    pub fn of_value(value: &str) -> Option<Self> {
+        let (name, read, write) = match value.strip_suffix(READ) {
+            Some(name) => (name, true, false),
+            None => match value.strip_suffix(WRITE) {
+                Some(name) => (name, false, true),
+                None => (value, true, true),
+            },
+        };
+        let mut api = ApiSet::EMPTY;
+        api.insert(ApiId::from_name(name)?);
+        let where_given = |given| if given { api } else { ApiSet::EMPTY };
+        Some(Self {
+            read: where_given(read),
+            write: where_given(write),
+        })
+    }
+
+    /// Whether they allow an operation of an API.
+    pub fn allow(self, api: ApiId, verb: Verb) -> bool {
+        match verb {
+            Verb::Get => self.read.contains(api),
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => self.write.contains(api),
+        }
+    }
+
+    /// Whether nothing is allowed.
+    pub fn is_empty(self) -> bool {
+        self.read.is_empty() && self.write.is_empty()
+    }
+
+    /// Whether all of these are among them.
+    pub fn contain(self, others: Self) -> bool {
+        self.read.contains_all(others.read) && self.write.contains_all(others.write)
+    }
+
+    /// These and the others.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self {
+            read: self.read.union(others.read),
+            write: self.write.union(others.write),
+        }
+    }
+
+    /// As scope values, one for each API, in the order of their table.
+    pub fn values(self) -> impl Iterator<Item = Cow<'static, str>> {
+        ApiId::all().filter_map(move |api| {
+            let name = api.name();
+            match (self.read.contains(api), self.write.contains(api)) {
+                (true, true) => Some(Cow::Borrowed(name)),
+                (true, false) => Some(Cow::Owned(format!("{name}{READ}"))),
+                (false, true) => Some(Cow::Owned(format!("{name}{WRITE}"))),
+                (false, false) => None,
+            }
+        })
+    }
+}
+
+/// The least scope value that allows an operation.
+pub fn needed(api: ApiId, verb: Verb) -> String {
+    let suffix = match verb {
+        Verb::Get => READ,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => WRITE,
+    };
+    format!("{}{suffix}", api.name())
+}
 
 /// Reads a scope claim. Values that name no API are ignored: they are for other resources.
 //= RFC 6749 section 3.3
 //# Scope values are separated by one space and made of visible characters without " and \.
-pub fn apis(scope: &str) -> Result<ApiSet, TokenFault> {
-    let mut apis = ApiSet::EMPTY;
+pub fn rights(scope: &str) -> Result<Rights, TokenFault> {
+    let mut rights = Rights::NONE;
     for value in scope.split(' ') {
         // An empty value is a doubled, leading or trailing space, or an empty claim.
         if value.is_empty() || !value.bytes().all(allowed) {
             return Err(TokenFault::ClaimMalformed(Claim::Scope));
         }
-        if let Some(api) = ApiId::from_name(value) {
-            apis.insert(api);
-        }
+        rights = rights.and(Rights::of_value(value).unwrap_or_default());
     }
-    Ok(apis)
+    Ok(rights)
 }
 
 fn allowed(byte: u8) -> bool {
@@ -32,10 +119,10 @@ fn allowed(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    const MALFORMED: Result<ApiSet, TokenFault> = Err(TokenFault::ClaimMalformed(Claim::Scope));
+    const MALFORMED: Result<Rights, TokenFault> = Err(TokenFault::ClaimMalformed(Claim::Scope));
 
-    fn names(scope: &str) -> Vec<&'static str> {
-        apis(scope).unwrap().iter().map(ApiId::name).collect()
+    fn values(scope: &str) -> Vec<Cow<'static, str>> {
+        rights(scope).unwrap().values().collect()
     }
 
     //= RFC 6749 section 3.3 type=test
@@ -43,16 +130,78 @@ mod tests {
     #[test]
     fn scope_values_name_apis_in_any_order() {
         let both = ["3gpp-monitoring-event", "3gpp-nidd"];
-        assert_eq!(names("3gpp-monitoring-event 3gpp-nidd"), both);
-        assert_eq!(names("3gpp-nidd 3gpp-monitoring-event"), both);
-        assert_eq!(names("3gpp-nidd 3gpp-nidd"), ["3gpp-nidd"]);
+        assert_eq!(values("3gpp-monitoring-event 3gpp-nidd"), both);
+        assert_eq!(values("3gpp-nidd 3gpp-monitoring-event"), both);
+        assert_eq!(values("3gpp-nidd 3gpp-nidd"), ["3gpp-nidd"]);
     }
 
     #[test]
-    fn every_api_has_a_scope_value() {
+    fn every_api_has_three_scope_values() {
         for api in ApiId::all() {
-            assert_eq!(names(api.name()), [api.name()]);
+            let name = api.name();
+            for scope in [
+                name.to_owned(),
+                format!("{name}:read"),
+                format!("{name}:write"),
+            ] {
+                assert_eq!(values(&scope), [scope.as_str()]);
+            }
         }
+    }
+
+    #[test]
+    fn suffix_gives_one_half_of_an_api_and_both_halves_are_the_whole() {
+        let api = ApiId::from_name("3gpp-nidd").unwrap();
+        let allowed = |scope: &str| {
+            let rights = rights(scope).unwrap();
+            [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete]
+                .map(|verb| rights.allow(api, verb))
+        };
+        assert_eq!(allowed("3gpp-nidd"), [true; 5]);
+        assert_eq!(
+            allowed("3gpp-nidd:read"),
+            [true, false, false, false, false]
+        );
+        assert_eq!(allowed("3gpp-nidd:write"), [false, true, true, true, true]);
+        assert_eq!(allowed("3gpp-bdt 3gpp-bdt:read"), [false; 5]);
+        assert_eq!(
+            values("3gpp-nidd:write 3gpp-bdt 3gpp-nidd:read"),
+            ["3gpp-bdt", "3gpp-nidd"]
+        );
+    }
+
+    #[test]
+    fn what_is_needed_is_the_least_that_allows_it() {
+        let api = ApiId::from_name("3gpp-nidd").unwrap();
+        for verb in [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete] {
+            let least = rights(&needed(api, verb)).unwrap();
+            assert!(least.allow(api, verb));
+            assert!(rights("3gpp-nidd").unwrap().contain(least));
+            assert!(!least.contain(rights("3gpp-nidd").unwrap()));
+        }
+    }
+
+    #[test]
+    fn rights_contain_what_is_no_more_than_they_are() {
+        let of = |scope| rights(scope).unwrap();
+        let held = of("3gpp-nidd:read 3gpp-bdt");
+        for less in [
+            "3gpp-nidd:read",
+            "3gpp-bdt:read",
+            "3gpp-bdt:write 3gpp-nidd:read",
+            "openid",
+        ] {
+            assert!(held.contain(of(less)), "{less}");
+        }
+        for more in [
+            "3gpp-nidd",
+            "3gpp-nidd:write",
+            "3gpp-bdt 3gpp-chargeable-party:read",
+        ] {
+            assert!(!held.contain(of(more)), "{more}");
+        }
+        assert!(of("openid").is_empty());
+        assert!(!of("3gpp-nidd:read").is_empty() && !of("3gpp-nidd:write").is_empty());
     }
 
     #[test]
@@ -62,25 +211,23 @@ mod tests {
             "3gpp",
             "3gpp-msisdn-less-mo-sms",
             "3gpp-nidd/v1",
+            "3gpp-nidd:",
+            "3gpp-nidd:Read",
+            "3gpp-nidd:read:write",
+            "3gpp-nidd:delete",
+            ":read",
             "*",
         ] {
-            assert_eq!(apis(scope), Ok(ApiSet::EMPTY), "{scope}");
+            assert_eq!(rights(scope), Ok(Rights::NONE), "{scope}");
         }
-        assert_eq!(names("openid 3gpp-nidd profile"), ["3gpp-nidd"]);
-    }
-
-    #[test]
-    fn scope_values_with_a_suffix_give_nothing() {
-        for scope in ["3gpp-nidd:read", "3gpp-nidd:write", "3gpp-nidd:"] {
-            assert_eq!(apis(scope), Ok(ApiSet::EMPTY), "{scope}");
-        }
+        assert_eq!(values("openid 3gpp-nidd profile"), ["3gpp-nidd"]);
     }
 
     //= RFC 6749 section 3.3 type=test
     //# Scope values are case-sensitive.
     #[test]
     fn scope_values_are_case_sensitive() {
-        assert_eq!(apis("3GPP-NIDD"), Ok(ApiSet::EMPTY));
+        assert_eq!(rights("3GPP-NIDD"), Ok(Rights::NONE));
     }
 
     #[test]
@@ -89,7 +236,7 @@ mod tests {
             "", " ", "a  b", " a", "a ", "a\tb", "a\nb", "a\"b", "a\\b", "a\u{e9}", "a\u{7f}",
         ];
         for scope in malformed {
-            assert_eq!(apis(scope), MALFORMED, "{scope:?}");
+            assert_eq!(rights(scope), MALFORMED, "{scope:?}");
         }
     }
 }

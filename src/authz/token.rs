@@ -7,10 +7,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::apis::ApiSet;
 use super::json::{self, Json, JsonFault, Object};
 use super::keys::{Algorithm, Issuers};
-use super::scope;
+use super::scope::{self, Rights};
 use crate::clock::UnixSeconds;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::peer::Thumbprint;
@@ -26,14 +25,14 @@ pub const LEEWAY_S: u64 = 30;
 const NUMERIC_DATE_MAX: u64 = 253_402_300_799;
 
 /// What a verified token gives, and on which conditions. The conditions are the caller's to check:
-/// the connection's certificate has this thumbprint, the API is one of these, and the time is not
-/// outside the two bounds.
+/// the connection's certificate has this thumbprint, the operation is among these, and the time is
+/// not outside the two bounds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// Of the only certificate that may use the token.
     pub thumbprint: Thumbprint,
-    /// The APIs its scope names.
-    pub apis: ApiSet,
+    /// What its scope allows.
+    pub rights: Rights,
     /// The first second of its validity: the later of `nbf` and `iat`, less the leeway.
     pub valid_from: UnixSeconds,
     /// The last second of its validity: the one before `exp` plus the leeway.
@@ -51,7 +50,7 @@ impl Grant {
 impl std::fmt::Debug for Grant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Grant")
-            .field("apis", &self.apis)
+            .field("rights", &self.rights)
             .field("valid_from", &self.valid_from)
             .field("valid_until", &self.valid_until)
             .finish_non_exhaustive()
@@ -61,6 +60,10 @@ impl std::fmt::Debug for Grant {
 /// A token whose signature and claims hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {
+    /// The `iss` it carries.
+    pub issuer: String,
+    /// What its issuer tells it apart by.
+    pub jti: String,
     /// To be found among the clients, and to be the peer's.
     pub client_id: String,
     pub grant: Grant,
@@ -216,8 +219,13 @@ pub fn verify(
     if now > grant.valid_until {
         return Err(TokenFault::Expired);
     }
-    let client_id = text(&claims, "client_id", Claim::ClientId)?.to_owned();
-    Ok(VerifiedToken { client_id, grant })
+    let owned = |name, claim| text(&claims, name, claim).map(str::to_owned);
+    Ok(VerifiedToken {
+        issuer: issuer.issuer().to_owned(),
+        jti: owned("jti", Claim::Jti)?,
+        client_id: owned("client_id", Claim::ClientId)?,
+        grant,
+    })
 }
 
 /// The three parts of a JWS in compact serialization, decoded.
@@ -348,11 +356,11 @@ fn grant(claims: &Object) -> Result<Grant, TokenFault> {
     let begins = nbf.map_or(iat.ceil, |nbf| nbf.ceil.max(iat.ceil));
     Ok(Grant {
         thumbprint: thumbprint(claims)?,
-        apis: match claims.get("scope") {
-            None => ApiSet::EMPTY,
+        rights: match claims.get("scope") {
+            None => Rights::NONE,
             Some(value) => {
                 let malformed = TokenFault::ClaimMalformed(Claim::Scope);
-                scope::apis(value.as_str().ok_or(malformed)?)?
+                scope::rights(value.as_str().ok_or(malformed)?)?
             }
         },
         valid_from: UnixSeconds(begins.saturating_sub(LEEWAY_S)),

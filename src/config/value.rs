@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::fault::closest;
 use super::{HttpUrl, HugePages, RevocationPolicy, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
+use crate::authz::scope::Rights;
 use crate::peer::{Identity, San};
 
 /// What is wrong with a value, and the cure.
@@ -523,16 +524,19 @@ fn is_attribute(part: &str) -> bool {
     (keyword || numbers) && !value.is_empty()
 }
 
-/// A scope value: the name of an API of T8.
+/// A scope value: the name of an API of T8, and which half of it where not all.
 pub(super) fn scope(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = written(value, "\"3gpp-monitoring-event\"")?;
-    if let Some(api) = ApiId::from_name(name) {
-        return Ok(api.name().to_owned());
+    if Rights::of_value(name).is_some() {
+        return Ok(name.to_owned());
     }
     let names: Vec<&str> = ApiId::all().map(ApiId::name).collect();
     let cure = match closest(name, &names) {
         Some(name) => format!("did you mean {name:?}?"),
-        None => format!("take from {}", names.join(", ")),
+        None => format!(
+            "take from {}; \":read\" or \":write\" behind one gives that half alone",
+            names.join(", ")
+        ),
     };
     Err(Wrong::new(format!("{name:?} names no API of T8"), cure))
 }

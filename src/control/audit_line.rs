@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use time::OffsetDateTime;
 
 use crate::audit::Record;
-use crate::authz::apis::{ApiId, ApiSet};
+use crate::authz::apis::ApiId;
+use crate::authz::scope::Rights;
 use crate::clock::UnixMillis;
 
 /// Nobody reads a record of a time that this cannot say: the end of the year 9999.
@@ -96,14 +97,14 @@ impl Members<'_> {
     }
 
     /// What was granted, as a list of scope values.
-    fn scope(&mut self, name: &'static str, granted: ApiSet) {
+    fn scope(&mut self, name: &'static str, granted: Rights) {
         if granted.is_empty() {
             return;
         }
         self.0.extend_from_slice(name.as_bytes());
-        for (place, api) in granted.iter().enumerate() {
+        for (place, value) in granted.values().enumerate() {
             self.0.push(if place == 0 { b'[' } else { b',' });
-            self.string(ApiId::name(api));
+            self.string(&value);
         }
         self.0.push(b']');
     }
@@ -247,17 +248,14 @@ pub(super) mod tests {
 
     #[test]
     fn record_of_a_grant_lists_its_scope_and_one_of_a_connection_says_little() {
-        let mut granted = ApiSet::EMPTY;
-        for name in ["3gpp-nidd", "3gpp-monitoring-event"] {
-            granted.insert(ApiId::from_name(name).unwrap());
-        }
+        let granted = crate::authz::scope::rights("3gpp-nidd 3gpp-monitoring-event:read").unwrap();
         let grant = Record {
             granted,
             ..bare(Kind::Grant, Outcome::Answered)
         };
         let said = line(&grant);
         assert!(
-            said.contains(r#""scope":["3gpp-monitoring-event","3gpp-nidd"]"#),
+            said.contains(r#""scope":["3gpp-monitoring-event:read","3gpp-nidd"]"#),
             "{said}"
         );
         let refused = Record {

@@ -4,8 +4,7 @@ use std::fmt;
 
 use super::form::Form;
 use super::{Issuer, Registered};
-use crate::authz::apis::{ApiId, ApiSet};
-use crate::authz::scope;
+use crate::authz::scope::{self, Rights};
 use crate::peer::{Client, Peer, Thumbprint};
 
 /// What a client is granted: made by [`Issuer::decide`] alone, so that holding one proves that the
@@ -13,7 +12,7 @@ use crate::peer::{Client, Peer, Thumbprint};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     client_id: String,
-    apis: ApiSet,
+    rights: Rights,
     thumbprint: Thumbprint,
 }
 
@@ -21,7 +20,7 @@ pub struct Grant {
 impl fmt::Debug for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grant")
-            .field("apis", &self.apis)
+            .field("rights", &self.rights)
             .finish_non_exhaustive()
     }
 }
@@ -32,9 +31,9 @@ impl Grant {
         &self.client_id
     }
 
-    /// The APIs the token's scope will name; never empty.
-    pub fn apis(&self) -> ApiSet {
-        self.apis
+    /// What the token's scope will allow; never nothing.
+    pub fn rights(&self) -> Rights {
+        self.rights
     }
 
     /// Of the only certificate that will be able to use the token.
@@ -186,7 +185,7 @@ impl Issuer {
         }
         Ok(Grant {
             client_id: client_id.to_owned(),
-            apis: granted(form.value("scope"), registered)?,
+            rights: granted(form.value("scope"), registered)?,
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: peer.thumbprint(),
@@ -194,19 +193,19 @@ impl Issuer {
     }
 }
 
-/// The APIs of a scope that asks for no more than what is registered. Without a scope, everything
+/// The rights of a scope that asks for no more than what is registered. Without a scope, everything
 /// that is registered.
 //= RFC 6749 section 3.3
 //# What a request without scope is granted is defined: here, all that the client may have.
-fn granted(asked: Option<&str>, registered: &Registered) -> Result<ApiSet, GrantFault> {
+fn granted(asked: Option<&str>, registered: &Registered) -> Result<Rights, GrantFault> {
     let Some(asked) = asked else {
-        return Ok(registered.apis);
+        return Ok(registered.rights);
     };
-    let apis = scope::apis(asked).map_err(|_| GrantFault::ScopeMalformed)?;
-    // What names no API is no part of that set, and nobody is registered for it.
-    let known = |value: &str| ApiId::from_name(value).is_some();
-    if !asked.split(' ').all(known) || apis.iter().any(|api| !registered.apis.contains(api)) {
+    let rights = scope::rights(asked).map_err(|_| GrantFault::ScopeMalformed)?;
+    // What names no API is no part of them, and nobody is registered for it.
+    let known = |value: &str| Rights::of_value(value).is_some();
+    if !asked.split(' ').all(known) || !registered.rights.contain(rights) {
         return Err(GrantFault::ScopeUnregistered);
     }
-    Ok(apis)
+    Ok(rights)
 }

@@ -8,7 +8,7 @@ use hsm::{KeyKind, Scheme, SignFault, SignJob, jose_signature};
 use serde::Serialize;
 
 use super::{Grant, Issuer};
-use crate::authz::apis::{ApiId, ApiSet};
+use crate::authz::scope::Rights;
 use crate::clock::{Nanos, UnixSeconds};
 
 /// What a token is told apart by. RFC 6749 section 10.10 asks for 128 bits and wishes for 160.
@@ -76,7 +76,7 @@ impl Issuer {
     /// # Errors
     /// The key's. `Refused` also where the system has no random numbers.
     pub fn mint(&self, grant: &Grant, now: UnixSeconds) -> Result<Minted, SignFault> {
-        let scope = scope(grant.apis());
+        let scope = scope(grant.rights());
         let mut jti = [0; JTI_BYTES];
         aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
         //= RFC 9068 section 2.2
@@ -134,10 +134,10 @@ fn response(access_token: &str, expires_in: u64, scope: &str) -> Vec<u8> {
     serde_json::to_vec(&response).expect("strings and a number, which are always JSON")
 }
 
-/// The scope that names these APIs, in the order of their table.
-fn scope(apis: ApiSet) -> String {
-    let names: Vec<&str> = apis.iter().map(ApiId::name).collect();
-    names.join(" ")
+/// The scope that gives these rights.
+fn scope(rights: Rights) -> String {
+    let values: Vec<_> = rights.values().collect();
+    values.join(" ")
 }
 
 fn encoded(part: &impl Serialize) -> String {

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use hsm::{KeyKind, OpenFault, PrivateKey};
 
-use crate::authz::apis::{ApiId, ApiSet};
+use crate::authz::apis::ApiId;
 use crate::authz::keys::IssuerRules;
+use crate::authz::scope::Rights;
 use crate::peer::{Client, ClientIndex, Registration};
 
 mod certificate;
@@ -103,7 +104,7 @@ pub struct Issuer {
 /// A client's registration, parsed.
 struct Registered {
     certificate: certificate::Subject,
-    apis: ApiSet,
+    rights: Rights,
 }
 
 /// The name only: clients and keys are nothing for a log.
@@ -258,18 +259,18 @@ fn registrations(clients: &[Client]) -> Result<Vec<Option<Registered>>, IssuerFa
 
 /// Or what is wrong with it, and what to do.
 fn registered(registration: &Registration) -> Result<Registered, (String, String)> {
-    let mut apis = ApiSet::EMPTY;
+    let mut rights = Rights::NONE;
     for scope in &registration.scopes {
-        let api = ApiId::from_name(scope).ok_or_else(|| {
+        let more = Rights::of_value(scope).ok_or_else(|| {
             let known: Vec<&str> = ApiId::all().map(ApiId::name).collect();
             (
                 format!("the scope {scope:?} names no T8 API"),
                 format!("take some of: {}", known.join(", ")),
             )
         })?;
-        apis.insert(api);
+        rights = rights.and(more);
     }
-    if apis.is_empty() {
+    if rights.is_empty() {
         return Err((
             "it has no scopes, so that no token could be granted".to_owned(),
             "name the APIs it may call in `scopes`".to_owned(),
@@ -277,6 +278,6 @@ fn registered(registration: &Registration) -> Result<Registered, (String, String
     }
     Ok(Registered {
         certificate: certificate::Subject::new(&registration.certificate)?,
-        apis,
+        rights,
     })
 }

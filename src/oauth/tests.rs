@@ -1,6 +1,7 @@
 //! The issuer with keys from files and certificates made for each test. What it answers is held
 //! against RFC 6749, 8705, 9068 and 8414, and its tokens against two readers.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -126,8 +127,8 @@ impl Stage {
 static STAGE: LazyLock<Stage> =
     LazyLock::new(|| Stage::new(partner(), &certificate(vec![dns(HOST)], &[])));
 
-fn names(apis: ApiSet) -> Vec<&'static str> {
-    apis.iter().map(ApiId::name).collect()
+fn values(rights: Rights) -> Vec<Cow<'static, str>> {
+    rights.values().collect()
 }
 
 fn read(json: &[u8]) -> Value {

@@ -4,7 +4,7 @@
 
 pub mod connections;
 
-use crate::authz::apis::{ApiId, Verbs};
+use crate::authz::apis::{ApiId, Verb, Verbs};
 use crate::authz::token::TokenFault;
 use crate::http::chunked::ChunkFault;
 use crate::http::head::HeadFault;
@@ -30,7 +30,7 @@ pub enum Denial {
     TokenOfOtherCertificate,
     TokenOfOtherClient,
     CertificateExpired,
-    ScopeInsufficient(ApiId),
+    ScopeInsufficient(ApiId, Verb),
     UpstreamRefused,
     /// Nothing left to make a connection to the upstream with.
     DescriptorsExhausted,
@@ -107,7 +107,7 @@ impl Denial {
             Self::TokenOfOtherCertificate => 18,
             Self::TokenOfOtherClient => 19,
             Self::CertificateExpired => 20,
-            Self::ScopeInsufficient(_) => 21,
+            Self::ScopeInsufficient(..) => 21,
             Self::UpstreamRefused => 22,
             Self::UpstreamConnectDeadline => 23,
             Self::UpstreamClosed => 24,
@@ -138,7 +138,7 @@ impl Denial {
             Self::Body(fault) | Self::UpstreamBodyMalformed(fault) => fault.word(),
             Self::TokenInvalid(fault) => fault.word(),
             Self::UpstreamInterim => "too_many_interim_responses",
-            Self::ScopeInsufficient(api) => api.name(),
+            Self::ScopeInsufficient(api, _) => api.name(),
             Self::Grant(fault) => fault.word(),
             _ => "",
         }

@@ -54,12 +54,12 @@ pub fn admit<'p>(
     record: &mut Record,
     now: UnixSeconds,
 ) -> Result<Permit<'p>, Denial> {
-    let operation = apis::operation(head.path, verb(head.method), path::decode).map_err(
-        |fault| match fault {
+    let verb = verb(head.method);
+    let operation =
+        apis::operation(head.path, verb, path::decode).map_err(|fault| match fault {
             ApiFault::Unknown => Denial::ApiUnknown,
             ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
-        },
-    )?;
+        })?;
     record.api = Some(operation.api);
     record.resource = operation.resource;
     if now.0 > peer.not_after() {
@@ -74,10 +74,11 @@ pub fn admit<'p>(
     let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     //= RFC 9068 section 4
     //# The scope must cover what is asked for.
-    if !grant.grant.apis.contains(api) {
-        return Err(Denial::ScopeInsufficient(api));
+    match verb {
+        Some(verb) if grant.grant.rights.allow(api, verb) => Ok(Permit { scs_as_id }),
+        // There is no operation without a verb.
+        verb => Err(Denial::ScopeInsufficient(api, verb.unwrap_or(Verb::Get))),
     }
-    Ok(Permit { scs_as_id })
 }
 
 /// HEAD is authorized as GET; OPTIONS and the methods T8 does not have are no verbs.

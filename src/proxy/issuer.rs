@@ -164,7 +164,7 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     connection.account.judged();
     let grant = decided.map_err(Denial::Grant)?;
     connection.account.promise()?;
-    connection.account.record.granted = grant.apis();
+    connection.account.record.granted = grant.rights();
     let minted = mint(connection, &ask.issuer, grant).await?;
     local
         .latencies

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::audit::RequestId;
 use crate::authz::apis::{Verb, Verbs};
+use crate::authz::scope;
 use crate::http::document::{Document, write_document};
 use crate::http::problem::{self, Problem};
 use crate::limits::REFUSED_BODY_BYTES_MAX;
@@ -143,8 +144,8 @@ fn challenge(denial: Denial) -> Option<String> {
     match (denial, row.oauth_error) {
         _ if row.token_endpoint => None,
         (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
-        (Denial::ScopeInsufficient(api), Some(error)) => {
-            let scope = api.name();
+        (Denial::ScopeInsufficient(api, verb), Some(error)) => {
+            let scope = scope::needed(api, verb);
             Some(format!(
                 "Bearer realm=\"{REALM}\", error=\"{error}\", scope=\"{scope}\""
             ))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::client::{Client, HOST, Response, get};
+use crate::harness::client::{Client, HOST, Response, get, request};
 use crate::harness::mint::{self, AUDIENCE, Algorithm, ISSUER, Mint, now_s, with, without};
 use crate::harness::stage::{API, House, PATH, RESOURCE, Stage};
 
@@ -460,6 +460,32 @@ fn token_without_the_apis_scope_is_forbidden() {
             "{challenge}"
         );
         assert_eq!(house.origin.requests(), 0);
+    }
+}
+
+/// What is missing is named: the least that would do.
+#[test]
+fn scope_of_one_half_of_an_api_allows_that_half_alone() {
+    for (half, other) in [("read", "write"), ("write", "read")] {
+        let house = House::open();
+        let claims = with(house.stage.claims(), "scope", format!("{API}:{half}"));
+        let token = house.stage.mint.good(&claims);
+        let mut client = house.client();
+        let read = client.get(PATH, &token);
+        let fields = "Content-Type: application/json\r\n";
+        let write = client.ask(request("POST", PATH, &token, fields, b"{}"));
+        let (allowed, refused) = match half {
+            "read" => (read, write),
+            _ => (write, read),
+        };
+        assert_eq!(allowed.status, 200, "{half}");
+        assert_problem(&refused, 403);
+        let challenge = challenge(&refused);
+        assert!(
+            challenge.contains(&format!("scope=\"{API}:{other}\"")),
+            "{challenge}"
+        );
+        assert_eq!(house.origin.requests(), 1);
     }
 }
 

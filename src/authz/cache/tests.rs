@@ -1,5 +1,5 @@
 use super::*;
-use crate::authz::apis::ApiSet;
+use crate::authz::scope::Rights;
 use crate::peer::Thumbprint;
 
 const NOW: UnixSeconds = UnixSeconds(1_000);
@@ -7,7 +7,7 @@ const NOW: UnixSeconds = UnixSeconds(1_000);
 fn grant(client: u32, valid_from: u64, valid_until: u64) -> CachedGrant {
     let grant = Grant {
         thumbprint: Thumbprint([7; 32]),
-        apis: ApiSet::EMPTY,
+        rights: Rights::NONE,
         valid_from: UnixSeconds(valid_from),
         valid_until: UnixSeconds(valid_until),
     };

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authz::apis::ApiId;
 use crate::authz::keys::IssuerRules;
 use crate::authz::mint::{
     ALGORITHMS, AUDIENCE, ISSUER, Mint, NOW, b64, changed, claims, jwks, load,
@@ -72,8 +71,8 @@ fn good_tokens_of_all_five_algorithms_are_taken() {
         let token = verify(&mint.with(json!({})), &mint.issuers, UnixSeconds(NOW)).unwrap();
         assert_eq!(token.client_id, "scs-1", "{algorithm:?}");
         assert_eq!(token.grant.thumbprint.0, [7; 32]);
-        let apis: Vec<_> = token.grant.apis.iter().map(ApiId::name).collect();
-        assert_eq!(apis, ["3gpp-monitoring-event", "3gpp-nidd"]);
+        let values: Vec<_> = token.grant.rights.values().collect();
+        assert_eq!(values, ["3gpp-monitoring-event", "3gpp-nidd"]);
         assert_eq!(token.grant.valid_from, UnixSeconds(NOW - 30));
         assert_eq!(token.grant.valid_until, UnixSeconds(NOW + 329));
     }

@@ -224,7 +224,8 @@ fn configuration_names_the_file_and_its_rotated_siblings() {
 #[test]
 fn what_the_gateway_writes_is_what_is_explained() {
     use crate::audit::{Journal, Keeps, Kind, Outcome, Record, RequestId, TokenVerdict};
-    use crate::authz::apis::{ApiId, ApiSet};
+    use crate::authz::apis::ApiId;
+    use crate::authz::scope::Rights;
     use crate::clock::{Millis, UnixMillis};
     use crate::config::{Audit, Located, WhenUnwritable};
     use crate::control::audit_file::AuditWriter;
@@ -240,8 +241,7 @@ fn what_the_gateway_writes_is_what_is_explained() {
     };
     let (journal, batches) = Journal::new(Keeps::AllOrRefuse, 1_024);
     let mut writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
-    let mut granted = ApiSet::EMPTY;
-    granted.insert(ApiId::from_name("3gpp-nidd").unwrap());
+    let granted = Rights::of_value("3gpp-nidd").unwrap();
     let record = Record {
         at: UnixMillis(0),
         kind: Kind::Grant,

@@ -31,7 +31,7 @@ fn fits(registered: TlsClientAuth, certificate: &[u8]) -> bool {
 fn registered_client_is_granted_what_it_asks_for() {
     let grant = STAGE.decide(format!("{GOOD}&scope=3gpp-nidd")).unwrap();
     assert_eq!(grant.client_id(), "partner-1");
-    assert_eq!(names(grant.apis()), ["3gpp-nidd"]);
+    assert_eq!(values(grant.rights()), ["3gpp-nidd"]);
     assert_eq!(grant.thumbprint().0, STAGE.peer.thumbprint().0);
 }
 
@@ -40,9 +40,9 @@ fn registered_client_is_granted_what_it_asks_for() {
 #[test]
 fn scope_left_out_grants_all_that_is_registered() {
     let all = ["3gpp-monitoring-event", "3gpp-nidd"];
-    assert_eq!(names(STAGE.grant().apis()), all);
+    assert_eq!(values(STAGE.grant().rights()), all);
     let empty = STAGE.decide(format!("{GOOD}&scope=")).unwrap();
-    assert_eq!(names(empty.apis()), all);
+    assert_eq!(values(empty.rights()), all);
 }
 
 //= RFC 6749 section 3.3 type=test
@@ -51,7 +51,22 @@ fn scope_left_out_grants_all_that_is_registered() {
 fn scope_values_may_stand_in_any_order_and_twice() {
     let scope = "3gpp-nidd+3gpp-monitoring-event+3gpp-nidd";
     let grant = STAGE.decide(format!("{GOOD}&scope={scope}")).unwrap();
-    assert_eq!(names(grant.apis()), ["3gpp-monitoring-event", "3gpp-nidd"]);
+    assert_eq!(
+        values(grant.rights()),
+        ["3gpp-monitoring-event", "3gpp-nidd"]
+    );
+}
+
+#[test]
+fn half_of_a_registered_api_is_granted_where_it_is_asked_for() {
+    for (asked, granted) in [
+        ("3gpp-nidd%3Aread", ["3gpp-nidd:read"]),
+        ("3gpp-nidd%3Awrite", ["3gpp-nidd:write"]),
+        ("3gpp-nidd%3Awrite+3gpp-nidd%3Aread", ["3gpp-nidd"]),
+    ] {
+        let grant = STAGE.decide(format!("{GOOD}&scope={asked}")).unwrap();
+        assert_eq!(values(grant.rights()), granted);
+    }
 }
 
 #[test]
@@ -62,7 +77,8 @@ fn scope_that_is_not_registered_is_refused_and_not_cut() {
         "3gpp-bdt+3gpp-nidd",
         "openid",
         "3gpp-nidd+openid",
-        "3gpp-nidd%3Aread",
+        "3gpp-nidd%3Adelete",
+        "3gpp-bdt%3Aread",
         "3GPP-NIDD",
     ] {
         let found = refusal(format!("{GOOD}&scope={scope}"));
@@ -199,7 +215,7 @@ fn registration_is_that_of_the_clients_place() {
     );
     let form = b"grant_type=client_credentials&client_id=partner-2";
     let grant = issuer.decide(form, &peer, &second).unwrap();
-    assert_eq!(names(grant.apis()), ["3gpp-bdt"]);
+    assert_eq!(values(grant.rights()), ["3gpp-bdt"]);
 }
 
 //= RFC 8705 section 2.1 type=test
@@ -359,12 +375,15 @@ proptest! {
 
     #[test]
     fn whatever_is_granted_was_registered(scope in prop::collection::vec(
-        prop::sample::select(vec!["3gpp-nidd", "3gpp-bdt", "3gpp-monitoring-event", "x", ""]),
+        prop::sample::select(vec![
+            "3gpp-nidd", "3gpp-nidd:read", "3gpp-bdt:write", "3gpp-bdt",
+            "3gpp-monitoring-event", "x", "",
+        ]),
         0..4,
     )) {
-        let registered = STAGE.grant().apis();
+        let registered = STAGE.grant().rights();
         match STAGE.decide(format!("{GOOD}&scope={}", scope.join("+"))) {
-            Ok(grant) => prop_assert!(grant.apis().iter().all(|api| registered.contains(api))),
+            Ok(grant) => prop_assert!(registered.contain(grant.rights())),
             Err(fault) => prop_assert_eq!(fault.error(), "invalid_scope"),
         }
     }

@@ -100,7 +100,7 @@ fn gateway_takes_the_tokens_of_its_own_issuer() {
     let token = token_of(&response);
     let taken = token::verify(token.as_bytes(), &issuers, NOW).unwrap();
     assert_eq!(taken.client_id, "partner-1");
-    assert_eq!(taken.grant.apis, STAGE.grant().apis());
+    assert_eq!(taken.grant.rights, STAGE.grant().rights());
     assert_eq!(taken.grant.thumbprint.0, STAGE.peer.thumbprint().0);
     let after = UnixSeconds(NOW.0 + 600 + token::LEEWAY_S);
     let late = token::verify(token.as_bytes(), &issuers, after);

@@ -76,7 +76,10 @@ fn every_denial_finds_its_own_row() {
         ),
         (Denial::TokenOfOtherClient, "token_of_other_client"),
         (Denial::CertificateExpired, "certificate_expired"),
-        (Denial::ScopeInsufficient(api), "scope_insufficient"),
+        (
+            Denial::ScopeInsufficient(api, Verb::Get),
+            "scope_insufficient",
+        ),
         (Denial::UpstreamRefused, "upstream_refused"),
         (Denial::UpstreamConnectDeadline, "upstream_connect_deadline"),
         (Denial::UpstreamClosed, "upstream_closed"),
