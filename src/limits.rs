@@ -33,6 +33,11 @@ pub const LINGER_MS_MAX: u64 = 1_000;
 pub const RELAY_BYTES: usize = 32 * 1024;
 /// A connection's receive buffer between requests.
 pub const RECV_BYTES: usize = 4 * 1024;
+/// Clients, those included that were taken out since the start: each has a place in what is counted
+/// and recorded, which is nobody else's before the next start. Counts take 128 octets a shard each.
+pub const CLIENTS_MAX: usize = 65_536;
+/// A file of a client, some hundred octets with its comments.
+pub const CLIENT_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// A whole TLS handshake flight, in one direction.
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// The names of the CAs that clients may come from, as a handshake tells them. With more it tells

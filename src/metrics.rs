@@ -2,6 +2,7 @@
 //! load and a store without a lock prefix, on cache lines that no other shard writes. Readers add
 //! them up. Its [`Latencies`] nobody else reads at all: the shard hands out copies.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -9,6 +10,7 @@ use crossbeam::queue::ArrayQueue;
 use hdrhistogram::Histogram;
 
 use crate::audit::Outcome;
+use crate::limits::CLIENTS_MAX;
 
 /// Rows of refused requests that can be counted; `proxy::denial` asserts that it has no more.
 pub const REFUSAL_ROWS_MAX: usize = 64;
@@ -82,7 +84,52 @@ pub struct Counters {
     refused: Rows<REFUSAL_ROWS_MAX>,
     refused_connections: Rows<CONNECTION_ROWS_MAX>,
     broken_rules: Rows<RULES_MAX>,
-    clients: Box<[ClientCounters]>,
+    clients: ClientTable,
+}
+
+/// Clients that a piece of the table counts.
+const PIECE: usize = 1_024;
+
+/// What the clients did, each in its place. Further ones may come while others read: their places
+/// come in pieces, and nothing that is there moves.
+#[derive(Debug)]
+struct ClientTable {
+    /// Those of the start.
+    first: Box<[ClientCounters]>,
+    further: [OnceLock<Box<[ClientCounters]>>; CLIENTS_MAX.div_ceil(PIECE)],
+}
+
+impl ClientTable {
+    fn new(clients: usize) -> Self {
+        Self {
+            first: counters_of(clients),
+            further: [const { OnceLock::new() }; CLIENTS_MAX.div_ceil(PIECE)],
+        }
+    }
+
+    fn make_room_for(&self, clients: usize) {
+        let further = clients.saturating_sub(self.first.len()).div_ceil(PIECE);
+        for piece in self.further.iter().take(further) {
+            piece.get_or_init(|| counters_of(PIECE));
+        }
+    }
+
+    fn get(&self, place: usize) -> Option<&ClientCounters> {
+        let Some(further) = place.checked_sub(self.first.len()) else {
+            return self.first.get(place);
+        };
+        let piece = self.further.get(further / PIECE)?.get()?;
+        piece.get(further % PIECE)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ClientCounters> {
+        let further = self.further.iter().filter_map(OnceLock::get);
+        self.first.iter().chain(further.flatten())
+    }
+}
+
+fn counters_of(clients: usize) -> Box<[ClientCounters]> {
+    (0..clients).map(|_| ClientCounters::default()).collect()
 }
 
 /// What one client did on one shard.
@@ -135,7 +182,7 @@ impl Counters {
             refused: Rows::default(),
             refused_connections: Rows::default(),
             broken_rules: Rows::default(),
-            clients: (0..clients).map(|_| ClientCounters::default()).collect(),
+            clients: ClientTable::new(clients),
         }
     }
 
@@ -159,9 +206,20 @@ impl Counters {
         self.refused.0.iter().map(Counter::read).sum()
     }
 
-    /// What the clients did, in the order of the snapshot's table.
-    pub fn clients(&self) -> &[ClientCounters] {
-        &self.clients
+    /// Has a place for so many clients, up to [`CLIENTS_MAX`] behind those of the start. Only ever
+    /// called on the thread that owns the counters.
+    pub fn make_room_for_clients(&self, clients: usize) {
+        self.clients.make_room_for(clients);
+    }
+
+    /// What the client at a place of the snapshot's table did.
+    pub fn client(&self, place: usize) -> Option<&ClientCounters> {
+        self.clients.get(place)
+    }
+
+    /// What all clients did, in the order of the snapshot's table; nothing behind its end.
+    pub fn clients(&self) -> impl Iterator<Item = &ClientCounters> {
+        self.clients.all()
     }
 }
 
@@ -313,10 +371,33 @@ mod tests {
     #[test]
     fn outcomes_are_counted_apart() {
         let counters = Counters::new(1);
-        counters.clients()[0].outcome(Outcome::Refused).bump();
+        let client = counters.client(0).unwrap();
+        client.outcome(Outcome::Refused).bump();
         for outcome in Outcome::ALL {
             let expected = u64::from(outcome == Outcome::Refused);
-            assert_eq!(counters.clients()[0].outcome(outcome).read(), expected);
+            assert_eq!(client.outcome(outcome).read(), expected);
         }
+    }
+
+    #[test]
+    fn further_clients_are_counted_each_in_its_place_and_none_that_was_there_moves() {
+        let counters = Counters::new(3);
+        let before: *const ClientCounters = counters.client(2).unwrap();
+        assert!(counters.client(3).is_none());
+        counters.make_room_for_clients(3 + PIECE + 1);
+        assert!(std::ptr::eq(before, counters.client(2).unwrap()));
+        for place in [2, 3, 2 + PIECE, 3 + PIECE] {
+            counters
+                .client(place)
+                .unwrap()
+                .connections
+                .add(place as u64);
+        }
+        let counted = counters.clients().map(|client| client.connections.read());
+        let counted: Vec<u64> = counted.filter(|count| *count > 0).collect();
+        assert_eq!(counted, [2, 3, 2 + PIECE as u64, 3 + PIECE as u64]);
+        counters.make_room_for_clients(usize::MAX);
+        assert!(counters.client(3 + CLIENTS_MAX - 1).is_some());
+        assert!(counters.client(usize::MAX).is_none());
     }
 }

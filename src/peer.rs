@@ -34,6 +34,8 @@ pub struct Client {
     pub scs_as_ids: Vec<String>,
     /// What it may have of the embedded issuer; none where it fetches its tokens elsewhere.
     pub registration: Option<Registration>,
+    /// Else it is known, and all that it asks for is refused.
+    pub enabled: bool,
 }
 
 /// Which names of a certificate say whose it is.

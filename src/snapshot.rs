@@ -23,6 +23,10 @@ use crate::tls::{ServerCertificate, Terminator, TicketKeys};
 /// The snapshot that shards are to adopt, for whoever replaces it and whoever looks for it.
 pub type Current = ArcSwap<Snapshot>;
 
+/// The names of the clients, in the order of the snapshot's table; those that come by a reload are
+/// known here before any shard counts or records something of them.
+pub type ClientNames = ArcSwap<Vec<String>>;
+
 /// What is in force.
 pub struct Snapshot {
     /// The pattern: each shard has its own.
@@ -95,6 +99,12 @@ impl Snapshot {
     /// Whether a token that was verified under one of the two gives the same under the other.
     pub fn takes_same_tokens_as(&self, other: &Self) -> bool {
         self.issuers.same_as(&other.issuers) && self.clients_by_id == other.clients_by_id
+    }
+
+    /// The names of the clients, in their order.
+    pub fn client_names(&self) -> Vec<String> {
+        let names = self.clients.iter().map(|client| client.name.clone());
+        names.collect()
     }
 
     /// The client at a place that was taken from this snapshot.

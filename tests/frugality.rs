@@ -132,6 +132,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         sans: vec![San::Dns("scs.acme.example".to_owned())],
         scs_as_ids: vec!["acme".to_owned()],
         registration: None,
+        enabled: true,
     };
     let group = PartnerGroup {
         name: "default".to_owned(),

@@ -67,6 +67,7 @@ pub fn main(file: &Path) -> ExitCode {
 fn io_uring(config: &Config) -> Result<((), String), Fault> {
     let cpus = &config.listen.cpus;
     shard::ring_is_available().map_err(|what| Fault {
+        file: None,
         line: cpus.line,
         key: "listen.cpus".to_owned(),
         what,
@@ -134,6 +135,7 @@ fn upstream(config: &Config) -> Result<((), String), Fault> {
     let at = &config.upstream.address;
     TcpStream::connect_timeout(&at.value, config.deadlines.upstream_connect).map_err(|error| {
         Fault {
+            file: None,
             line: at.line,
             key: "upstream.address".to_owned(),
             what: format!("{} does not take connections: {error}", at.value),

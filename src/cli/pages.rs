@@ -118,6 +118,7 @@ fn reserved_in_use_kb(tree: &Tree) -> u64 {
 
 fn fault(config: &Config, what: impl Into<String>, cure: &str) -> Fault {
     Fault {
+        file: None,
         line: config.memory.huge_pages.line,
         key: "memory.huge_pages".to_owned(),
         what: what.into(),

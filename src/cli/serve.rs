@@ -28,7 +28,7 @@ use crate::control::{reporter, revocation};
 use crate::io::{accept, cpu, steering};
 use crate::shard::{self, Handle, Plan};
 use crate::signers::{Rank, SignerState, Signers};
-use crate::snapshot::{Current, Snapshot};
+use crate::snapshot::{ClientNames, Current, Snapshot};
 
 /// How often the main thread looks whether all shards are there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -410,6 +410,7 @@ fn end_now(status: i32) -> ! {
 /// Of what is outside of the configuration.
 fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String>) -> Fault {
     Fault {
+        file: None,
         line,
         key: key.to_owned(),
         what: what.into(),
@@ -528,9 +529,10 @@ fn start_shards(
         });
     let shards = plans.map(shard::start).collect::<io::Result<Vec<_>>>()?;
     let batches = shards.iter().map(|shard| Arc::clone(&shard.batches));
+    let names = Arc::new(ClientNames::from_pointee(snapshot.client_names()));
     let writer = AuditWriter::new(
         batches.enumerate().collect(),
-        &snapshot.clients,
+        Arc::clone(&names),
         config.audit.as_ref(),
         Millis::now(),
     );
@@ -566,7 +568,7 @@ fn start_shards(
     let parts = Parts {
         control: control.beat(),
         shards: views.collect(),
-        clients: config.clients.iter().map(|c| c.name.clone()).collect(),
+        clients: Arc::clone(&names),
         audit,
         signer: signer_state,
         signers: signers.as_ref().map(Arc::downgrade),
@@ -581,7 +583,7 @@ fn start_shards(
     let admin = admin_listener.map(|listener| start_admin(listener, parts));
     let reloader = Reloader::new(
         (config.clone(), read),
-        current,
+        (current, names),
         reloads,
         certificate_not_after,
         (Arc::clone(&crl_keeper), ocsp_keeper),

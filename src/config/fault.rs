@@ -1,5 +1,6 @@
 //! Faults as an operator reads them.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,9 +13,10 @@ const WORD_CHARS_MAX: usize = 64;
 /// count. Values of the file are not shown beside them: a PIN may stand in the wrong place.
 pub fn render(file: &Path, faults: &[Fault]) -> String {
     let mut sorted: Vec<&Fault> = faults.iter().collect();
-    sorted.sort_by_key(|fault| place(fault));
+    sorted.sort_by(|one, other| order(one, other));
     let mut out = String::new();
     for Fault {
+        file: of_client,
         line,
         key,
         what,
@@ -22,7 +24,7 @@ pub fn render(file: &Path, faults: &[Fault]) -> String {
         until: _,
     } in sorted
     {
-        let file = file.display();
+        let file = of_client.as_deref().unwrap_or(file).display();
         // Writing to a String cannot fail.
         let _ = match line {
             0 => write!(out, "{file}: "),
@@ -35,13 +37,23 @@ pub fn render(file: &Path, faults: &[Fault]) -> String {
         let _ = writeln!(out, "  hint: {cure}");
     }
     let noun = if faults.len() == 1 { "fault" } else { "faults" };
-    let _ = writeln!(out, "{} {noun} in {}", faults.len(), file.display());
+    let clients = match faults.iter().any(|fault| fault.file.is_some()) {
+        true => " and its clients' files",
+        false => "",
+    };
+    let _ = writeln!(
+        out,
+        "{} {noun} in {}{clients}",
+        faults.len(),
+        file.display()
+    );
     out
 }
 
-/// Sorts faults in the order of the file.
-pub(super) fn place(fault: &Fault) -> (bool, usize) {
-    (fault.line == 0, fault.line)
+/// Sorts faults in the order of the file; those of clients' files are behind it.
+pub(super) fn order(one: &Fault, other: &Fault) -> Ordering {
+    let place = |fault: &Fault| (fault.line == 0, fault.line);
+    { one.file.cmp(&other.file) }.then_with(|| place(one).cmp(&place(other)))
 }
 
 /// The word that was probably meant: at most a third of its letters differ.
@@ -100,6 +112,7 @@ mod tests {
     #[test]
     fn rendered_faults_stand_in_file_order_with_hint_and_count() {
         let fault = |line, key: &str| Fault {
+            file: None,
             line,
             key: key.into(),
             what: "is wrong".into(),
@@ -113,5 +126,16 @@ mod tests {
              x.toml: upstream: is wrong\n  hint: mend it\n3 faults in x.toml\n"
         );
         assert!(render(Path::new("x.toml"), &faults[..1]).ends_with("1 fault in x.toml\n"));
+        let of_client = |line| Fault {
+            file: Some("d/a.toml".into()),
+            ..fault(line, "c")
+        };
+        let faults = [of_client(1), of_client(0), fault(0, ""), fault(7, "b")];
+        assert_eq!(
+            render(Path::new("x.toml"), &faults),
+            "x.toml:7: b: is wrong\n  hint: mend it\nx.toml: is wrong\n  hint: mend it\n\
+             d/a.toml:1: c: is wrong\n  hint: mend it\nd/a.toml: c: is wrong\n  hint: mend it\n\
+             4 faults in x.toml and its clients' files\n"
+        );
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum FileKind {
     Ocsp,
     /// Files are made in it.
     Folder,
+    /// Files of clients are in it, or it is one of them: both are judged by who reads them.
+    Clients,
     /// Written to, and made where it is not there.
     Appended,
 }
@@ -39,7 +41,9 @@ pub(super) enum FileKind {
 /// A file, and the key that names it.
 #[derive(Debug)]
 pub struct NamedFile {
-    /// Of the configuration, from 1.
+    /// The client's file that names it; none: the configuration file itself.
+    pub(super) named_in: Option<PathBuf>,
+    /// Of that file, from 1.
     pub line: usize,
     pub(super) key: String,
     pub path: PathBuf,
@@ -79,12 +83,14 @@ impl NamedFile {
     /// Looks at the file.
     pub(super) fn check(self) -> Result<(), Fault> {
         let Self {
+            named_in,
             line,
             key,
             path,
             kind,
         } = self;
         check(&path, kind).map_err(|Wrong { what, cure }| Fault {
+            file: named_in,
             line,
             key,
             what,
@@ -98,6 +104,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     match kind {
         FileKind::Appended => return appended(path),
         FileKind::Folder => return folder(path),
+        FileKind::Clients => return Ok(()),
         _ => {}
     }
     // Not even the path where a secret may have been written by mistake.

@@ -1,6 +1,7 @@
 //! The configuration as meant: what `serve` and `check` build from. How it is written is in
 //! `config/t8gate.toml`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,9 @@ mod value;
 
 pub use fault::render;
 pub use files::{NamedFile, is_closed, is_of_no_file};
-pub use read::{add, examine, examine_again, examine_first, read};
+pub use read::{
+    ClientFile, add, examine, examine_again, examine_first, examine_with, is_client_file, read,
+};
 
 /// A configured value and the line of the file it stands in, so that a fault found later (a file
 /// that does not parse, a key that is not in the token) can still be reported with its place.
@@ -31,7 +34,9 @@ pub struct Located<T> {
 /// One thing wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Line of the configuration file, from 1; 0 where no line can be named.
+    /// A client's file it stands in; none: the configuration file itself.
+    pub file: Option<PathBuf>,
+    /// Line of the file, from 1; 0 where no line can be named.
     pub line: usize,
     /// The key, in full: `tls.certificate`.
     pub key: String,
@@ -54,6 +59,15 @@ pub enum Until {
     Begun,
 }
 
+/// Where something is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// A client's file; none: the configuration file itself.
+    pub file: Option<PathBuf>,
+    /// From 1; 0 where the file as a whole is meant.
+    pub line: usize,
+}
+
 /// Everything an operator has said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -67,6 +81,10 @@ pub struct Config {
     /// Each with a name of its own; that of `tls.client_ca`, if there is one, is first.
     pub partners: Vec<Partner>,
     pub clients: Vec<Client>,
+    /// Where files of clients are: each has one. Only in the configuration file where not said.
+    pub clients_folder: Option<Located<PathBuf>>,
+    /// Where the clients are written, by their names.
+    pub client_places: BTreeMap<String, Place>,
     pub revocation: Revocation,
     pub upstream: Upstream,
     pub limits: Limits,

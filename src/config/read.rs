@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::cpus::{Cpus, show as show_cpus};
-use super::fault::place;
+use super::fault::order;
 use super::files::{FileKind, NamedFile};
 use super::regular_file::{self, NotOpened};
 use super::section::{Report, Section};
@@ -23,6 +23,7 @@ use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
 
+mod client_files;
 mod clients;
 mod issuers;
 mod ocsp;
@@ -30,6 +31,9 @@ mod partners;
 mod private_key;
 mod revocation;
 mod tickets;
+
+use self::client_files::ReadFolder;
+pub use self::client_files::{ClientFile, is_client_file};
 
 /// Reads a configuration file, and looks at the files it names.
 ///
@@ -51,10 +55,15 @@ pub fn examine_first(
     file: &Path,
     mut named: impl FnMut(&NamedFile),
 ) -> (Option<Config>, Vec<Fault>) {
-    examined(file, |of_file| {
+    examined(file, None, |of_file| {
         named(of_file);
         true
     })
+}
+
+/// Like [`examine`], as if a client's file had this text.
+pub fn examine_with(file: &Path, of_client: &ClientFile) -> (Option<Config>, Vec<Fault>) {
+    examined(file, Some(of_client), |_| true)
 }
 
 /// The same for whoever serves already. Of a list's or a status's file nothing is said here: its
@@ -63,7 +72,7 @@ pub fn examine_again(
     file: &Path,
     mut named: impl FnMut(&NamedFile),
 ) -> (Option<Config>, Vec<Fault>) {
-    examined(file, |of_file| {
+    examined(file, None, |of_file| {
         named(of_file);
         !of_file.is_kept()
     })
@@ -71,13 +80,21 @@ pub fn examine_again(
 
 fn examined(
     file: &Path,
+    instead: Option<&ClientFile>,
     mut is_judged: impl FnMut(&NamedFile) -> bool,
 ) -> (Option<Config>, Vec<Fault>) {
     let text = match text_of(file) {
         Ok(text) => text,
         Err(fault) => return (None, vec![fault]),
     };
-    let (config, mut faults, files) = as_meant(&text, file, &Cpus::of_this_process());
+    let mut folder = |at: &Located<PathBuf>| {
+        let mut named = |of_file: &NamedFile| {
+            is_judged(of_file);
+        };
+        client_files::read(at, &mut named, instead)
+    };
+    let cpus = Cpus::of_this_process();
+    let (config, mut faults, files) = as_meant(&text, file, &cpus, &mut folder);
     let files: Vec<_> = files
         .into_iter()
         .map(|named| (is_judged(&named), named))
@@ -86,7 +103,7 @@ fn examined(
     let config = config.filter(|_| !files.iter().any(|(_, named)| named.holds_up()));
     let judged = files.into_iter().filter(|(is_judged, _)| *is_judged);
     faults.extend(judged.filter_map(|(_, named)| named.check().err()));
-    faults.sort_by_key(place);
+    faults.sort_by(order);
     (config, faults)
 }
 
@@ -94,6 +111,7 @@ fn examined(
 /// read a configuration again.
 fn text_of(file: &Path) -> Result<String, Fault> {
     let fault = |what: String, cure: &str| Fault {
+        file: None,
         line: 0,
         key: String::new(),
         what: format!("the configuration file {what}"),
@@ -121,7 +139,10 @@ fn text_of(file: &Path) -> Result<String, Fault> {
 pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
     let is_new = |fault: &Fault| match fault.line {
         0 => fault.key.is_empty() || !faults.iter().any(|f| f.key.starts_with(&fault.key)),
-        line => faults.iter().all(|f| f.line != line) || fault.key.ends_with(".waive"),
+        line => {
+            let same = |f: &Fault| f.line == line && f.file == fault.file;
+            !faults.iter().any(same) || fault.key.ends_with(".waive")
+        }
     };
     let later: Vec<Fault> = later.into_iter().filter(is_new).collect();
     for fault in later {
@@ -130,47 +151,54 @@ pub fn add(faults: &mut Vec<Fault>, later: Vec<Fault>) {
             faults.push(fault);
         }
     }
-    faults.sort_by_key(place);
+    faults.sort_by(order);
 }
 
 fn settled(config: Option<Config>, mut faults: Vec<Fault>) -> Result<Config, Vec<Fault>> {
-    faults.sort_by_key(place);
+    faults.sort_by(order);
     match config {
         Some(config) if faults.is_empty() => Ok(config),
         _ => Err(faults),
     }
 }
 
-/// The whole journey, without I/O. The configuration is there if this is TOML; faults may stand
-/// beside it.
-fn as_meant(text: &str, file: &Path, cpus: &Cpus) -> (Option<Config>, Vec<Fault>, Vec<NamedFile>) {
+/// The whole journey, without I/O but that of `folder`, which reads the files of clients. The
+/// configuration is there if this is TOML; faults may stand beside it.
+fn as_meant(
+    text: &str,
+    file: &Path,
+    cpus: &Cpus,
+    folder: &mut ReadFolder<'_>,
+) -> (Option<Config>, Vec<Fault>, Vec<NamedFile>) {
     let report = Report::new(text, file.parent().unwrap_or(Path::new("")).to_path_buf());
     let config = match DeTable::parse(text) {
         Ok(table) => {
             let mut root = Section::root(&report, table.get_ref());
-            Some(config(&mut root, file, cpus))
+            Some(config(&mut root, file, cpus, folder))
         }
         Err(error) => {
-            let line = error.span().map_or(0, |span| report.line(&span));
-            let what = format!("this is not TOML: {}", error.message());
-            let cure = "mend this line; further faults are looked for when the file can be read";
-            report.fault(line, String::new(), Wrong::new(what, cure));
+            report.fault_of_toml(&error);
             None
         }
     };
     let (faults, files) = report.finish();
     let read = files.iter().filter(|named| named.is_read());
-    let read = read.map(|named| named.path.clone()).collect();
-    let config = config.map(|config| Config {
-        files: read,
-        ..config
+    let read = read.map(|named| named.path.clone());
+    let config = config.map(|mut config| {
+        config.files.extend(read);
+        config
     });
     (config, faults, files)
 }
 
 /// Where something that is needed is wrong or missing, of which there is a fault, something stands
 /// in its place: what else is wrong, here and in files, is looked for all the same.
-fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
+fn config(
+    root: &mut Section<'_, '_>,
+    file: &Path,
+    cpus: &Cpus,
+    folder: &mut ReadFolder<'_>,
+) -> Config {
     let (listen, is_somewhere) = listen(root.section("listen"), cpus);
     let listening = is_somewhere.then_some(&listen);
     let (tls, default_ca) = tls(root.section("tls"), root.has("partner"), listening);
@@ -181,10 +209,10 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
     };
     let oauth = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let mut clients = clients::clients(root, all_partners.then_some(&partners));
+    let mut clients = clients::clients(root, all_partners.then_some(&partners), folder);
     if !all_partners {
         // Some may be of those that are at fault.
-        clients.clear();
+        clients.all.clear();
     }
     let revocation = revocation::revocation(root);
     let upstream = upstream(root.section("upstream"), listening);
@@ -206,7 +234,9 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
         tls,
         issuers,
         partners,
-        clients,
+        clients: clients.all,
+        clients_folder: clients.folder,
+        client_places: clients.places,
         revocation,
         upstream,
         limits,
@@ -216,7 +246,7 @@ fn config(root: &mut Section<'_, '_>, file: &Path, cpus: &Cpus) -> Config {
         admin,
         audit,
         reload,
-        files: Vec::new(),
+        files: clients.files,
     }
 }
 

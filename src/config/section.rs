@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -12,12 +12,14 @@ use toml::de::{DeTable, DeValue};
 use super::fault::closest;
 use super::files::{FileKind, NamedFile};
 use super::value::{Wrong, kind as describe, text};
-use super::{Fault, Located, Until};
+use super::{Fault, Located, Place, Until};
 
 /// Everything found while one file is read.
 pub(super) struct Report {
     /// Offset of the first byte of each line.
     line_starts: Vec<usize>,
+    /// A client's file; none: the configuration file itself.
+    file: Option<PathBuf>,
     /// What relative paths are relative to.
     folder: PathBuf,
     faults: RefCell<Vec<Fault>>,
@@ -40,12 +42,34 @@ impl Report {
         let newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         Self {
             line_starts: std::iter::once(0).chain(newlines).collect(),
+            file: None,
             folder,
             faults: RefCell::default(),
             unknown: RefCell::default(),
             asked: RefCell::default(),
             files: RefCell::default(),
         }
+    }
+
+    /// Of a client's own file.
+    pub(super) fn of_client(text: &str, file: &Path) -> Self {
+        let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        Self {
+            file: Some(file.to_path_buf()),
+            ..Self::new(text, folder)
+        }
+    }
+
+    /// A place in the file that is read.
+    pub(super) fn place(&self, line: usize) -> Place {
+        let file = self.file.clone();
+        Place { file, line }
+    }
+
+    /// Takes over what was found in a client's file.
+    pub(super) fn take_over(&self, found: (Vec<Fault>, Vec<NamedFile>)) {
+        self.faults.borrow_mut().extend(found.0);
+        self.files.borrow_mut().extend(found.1);
     }
 
     /// Line, from 1, of the first byte of `span`.
@@ -57,12 +81,21 @@ impl Report {
     pub(super) fn fault(&self, line: usize, key: String, wrong: Wrong) {
         let Wrong { what, cure } = wrong;
         self.faults.borrow_mut().push(Fault {
+            file: self.file.clone(),
             line,
             key,
             what,
             cure,
             until: Until::Mended,
         });
+    }
+
+    /// That the file cannot be read as TOML.
+    pub(super) fn fault_of_toml(&self, error: &toml::de::Error) {
+        let line = error.span().map_or(0, |span| self.line(&span));
+        let what = format!("this is not TOML: {}", error.message());
+        let cure = "mend this line; further faults are looked for when the file can be read";
+        self.fault(line, String::new(), Wrong::new(what, cure));
     }
 
     /// Sections, without their places in lists, and keys that the code knows.
@@ -157,6 +190,11 @@ impl<'r, 'd> Section<'r, 'd> {
         self.line
     }
 
+    /// Everything found in the file it is of.
+    pub(super) fn report(&self) -> &'r Report {
+        self.report
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
@@ -170,6 +208,11 @@ impl<'r, 'd> Section<'r, 'd> {
     /// may be absent.
     pub(super) fn is_said(&self) -> bool {
         self.said
+    }
+
+    /// Says nothing more of it: no key of it is unknown.
+    pub(super) fn pass_over(&mut self) {
+        self.table = None;
     }
 
     /// Line of a key, if the file has it.
@@ -284,18 +327,34 @@ impl<'r, 'd> Section<'r, 'd> {
         self.list(key, parse)
     }
 
+    /// The path in a key the file may lack, whatever it names.
+    pub(super) fn optional_path(&mut self, key: &'static str) -> Option<Located<PathBuf>> {
+        let written = self.optional(key, text)?;
+        Some(Located {
+            value: self.report.folder.join(written.value),
+            line: written.line,
+        })
+    }
+
+    /// The path in a key the file must have, whatever it names.
+    pub(super) fn required_path(
+        &mut self,
+        key: &'static str,
+        cure: &str,
+    ) -> Option<Located<PathBuf>> {
+        self.demand(key, cure);
+        self.optional_path(key)
+    }
+
     /// The path in a key the file may lack; [`super::read`] looks at the file it names.
     pub(super) fn optional_file(
         &mut self,
         key: &'static str,
         kind: FileKind,
     ) -> Option<Located<PathBuf>> {
-        let written = self.optional(key, text)?;
-        let found = Located {
-            value: self.report.folder.join(written.value),
-            line: written.line,
-        };
+        let found = self.optional_path(key)?;
         self.report.files.borrow_mut().push(NamedFile {
+            named_in: self.report.file.clone(),
             line: found.line,
             key: full_key(&self.name, key),
             path: found.value.clone(),

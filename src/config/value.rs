@@ -3,12 +3,13 @@
 use std::fmt::Display;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::fault::closest;
-use super::{HttpUrl, HugePages, RevocationPolicy, Steering, WhenUnwritable};
+use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
 use crate::authz::scope::Rights;
 use crate::peer::{Identity, San};
@@ -374,6 +375,28 @@ pub(super) fn twice(what: impl Display, line: usize) -> Wrong {
         format!("{what} stands already in line {line}"),
         "remove one of the two",
     )
+}
+
+/// The same where the two may be in different files, of which the second is `file`.
+pub(super) fn twice_at(what: impl Display, first: &Place, file: Option<&Path>) -> Wrong {
+    if first.file.as_deref() == file {
+        return match first.line {
+            0 => Wrong::new(
+                format!("{what} stands already here"),
+                "remove one of the two",
+            ),
+            line => twice(what, line),
+        };
+    }
+    let file = match &first.file {
+        Some(file) => file.display().to_string(),
+        None => "the configuration file".to_owned(),
+    };
+    let what = match first.line {
+        0 => format!("{what} stands already in {file}"),
+        line => format!("{what} stands already in line {line} of {file}"),
+    };
+    Wrong::new(what, "remove one of the two")
 }
 
 /// An issuer's URL: `https://`, a host, and a port if it is not 443. Never shown: a password may

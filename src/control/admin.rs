@@ -27,6 +27,7 @@ use super::reload::Reloads;
 use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::signers::{SignerState, Signers};
+use crate::snapshot::ClientNames;
 use crate::tls::revocation::Revocation;
 
 /// Connections at a time; for one more, the oldest is closed.
@@ -56,8 +57,7 @@ pub struct ShardView {
 /// What the listener shows.
 pub struct Parts {
     pub shards: Vec<ShardView>,
-    /// Names of the clients, in the order of the snapshot.
-    pub clients: Vec<String>,
+    pub clients: Arc<ClientNames>,
     pub audit: Arc<AuditState>,
     /// When the control thread last took a turn, milliseconds as of `clock::Millis`.
     pub control: Arc<AtomicU64>,
@@ -124,7 +124,7 @@ impl Admin {
         let audit = &self.parts.audit;
         exposition::render(&Sample {
             shards: &shards,
-            clients: &self.parts.clients,
+            clients: &self.parts.clients.load(),
             process: Process::of_this_process(),
             signer_queued: signers.map(|s| s.upgrade().map_or(0, |s| s.queued())),
             signer_ok: !self.parts.signer.last_failed(),

@@ -73,6 +73,7 @@ pub fn warning(anchor: &Anchor, now: UnixSeconds) -> Option<Fault> {
     };
     let (file, subject) = (anchor.file.display(), &anchor.subject);
     Some(Fault {
+        file: None,
         line: anchor.line,
         key: anchor.key.clone(),
         what: format!("the trust anchor {subject} in {file} {said}"),

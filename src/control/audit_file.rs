@@ -16,7 +16,7 @@ use super::reporter::Reporter;
 use crate::audit::{Batches, Outcome, Record};
 use crate::clock::Millis;
 use crate::config::{Audit, WhenUnwritable};
-use crate::peer::Client;
+use crate::snapshot::ClientNames;
 
 /// What is gathered before it is written. One write for several batches, and no more in memory
 /// than this and a batch while nothing can be written.
@@ -82,7 +82,7 @@ impl AuditState {
 /// Takes records from the shards: refusals into the log, all into the file if there is one.
 pub struct AuditWriter {
     shards: Vec<(usize, Arc<Batches>)>,
-    clients: Vec<String>,
+    clients: Arc<ClientNames>,
     reporter: Reporter,
     lines: Lines,
     file: Option<AuditFile>,
@@ -90,20 +90,19 @@ pub struct AuditWriter {
 }
 
 impl AuditWriter {
-    /// For these shards and the clients of a snapshot. Opens the file; where that fails, it is
+    /// For these shards and clients of these names. Opens the file; where that fails, it is
     /// said, and tried again at every turn.
     pub fn new(
         shards: Vec<(usize, Arc<Batches>)>,
-        clients: &[Client],
+        clients: Arc<ClientNames>,
         audit: Option<&Audit>,
         now: Millis,
     ) -> Self {
-        let clients: Vec<String> = clients.iter().map(|client| client.name.clone()).collect();
         let state = Arc::new(AuditState::new(audit));
         let file = audit.map(|audit| AuditFile::new(audit, Arc::clone(&state), now));
         Self {
             shards,
-            reporter: Reporter::new(clients.clone()),
+            reporter: Reporter::new(Arc::clone(&clients)),
             clients,
             lines: Lines::default(),
             file,
@@ -197,11 +196,13 @@ impl AuditWriter {
             if file.drops() {
                 file.dropped(batch.len());
             } else {
+                // Behind the batch: the names of those in it are known by now.
+                let names = self.clients.load();
                 for record in &batch {
                     let index = record
                         .client
                         .and_then(|index| usize::try_from(index.0).ok());
-                    let name = index.and_then(|index| self.clients.get(index));
+                    let name = index.and_then(|index| names.get(index));
                     let name = name.map_or("", String::as_str);
                     self.lines.append(&mut file.gathered, record, name);
                 }

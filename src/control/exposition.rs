@@ -436,7 +436,7 @@ impl Page {
     fn clients(&mut self, sample: &Sample<'_>) {
         let of = |place: usize| {
             let shards = sample.shards.iter();
-            shards.filter_map(move |shard| shard.counters.clients().get(place))
+            shards.filter_map(move |shard| shard.counters.client(place))
         };
         let name = "t8gate_client_requests_total";
         self.family(name, "counter", "Requests of a client, by how they ended.");

@@ -101,6 +101,7 @@ pub(super) fn fault<T>(
     cure: impl Display,
 ) -> Fault {
     Fault {
+        file: None,
         line: at.line,
         key: key.to_owned(),
         what: what.to_string(),
@@ -273,6 +274,7 @@ fn issuers(
     };
     let issuers = rules.and_then(|rules| {
         let issuers = Issuers::new(rules).map_err(|what| Fault {
+            file: None,
             line: 0,
             key: "issuer".to_owned(),
             what,
@@ -387,6 +389,10 @@ fn own_issuer(
         });
         match client {
             Some(client) => Fault {
+                file: config
+                    .client_places
+                    .get(&client.name)
+                    .and_then(|at| at.file.clone()),
                 line: 0,
                 key: "client".to_owned(),
                 what: format!("client {}: {}", client.name, wrong.what),
@@ -451,6 +457,7 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
                 fault(&partner.client_ca, &key, unfit.what, unfit.cure)
             }
             None => Fault {
+                file: None,
                 line: 0,
                 key: "client".to_owned(),
                 what: unfit.what,

@@ -18,7 +18,7 @@ use super::ocsp_keeper::OcspKeeper;
 use super::revocation;
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, Fault};
-use crate::snapshot::Current;
+use crate::snapshot::{ClientNames, Current};
 
 /// Between two attempts at a configuration that tokens alone stood in the way of.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
@@ -84,6 +84,7 @@ pub struct Reloader {
     /// As in force: what takes a restart is as it was at the start.
     config: Arc<Config>,
     current: Arc<Current>,
+    names: Arc<ClientNames>,
     reloads: Arc<Reloads>,
     certificate_not_after: Arc<AtomicU64>,
     /// Told when other lists are to be kept, or files are to be looked at.
@@ -123,7 +124,7 @@ impl Reloader {
     /// The keeper of statuses ends with this.
     pub fn new(
         (config, (read, sources)): (Config, (Stamps, Sources)),
-        current: Arc<Current>,
+        (current, names): (Arc<Current>, Arc<ClientNames>),
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
         (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
@@ -145,6 +146,7 @@ impl Reloader {
             unsaid: None,
             config: Arc::new(config),
             current,
+            names,
             reloads,
         }
     }
@@ -359,6 +361,7 @@ impl Reloader {
             }
             Err(Refused { faults, .. }) => {
                 for Fault {
+                    file,
                     line,
                     key,
                     what,
@@ -366,7 +369,7 @@ impl Reloader {
                     until: _,
                 } in &faults
                 {
-                    let file = self.config.file.display();
+                    let file = file.as_deref().unwrap_or(&self.config.file).display();
                     tracing::error!(%file, line, key, hint = cure, "{what}");
                 }
                 tracing::error!(
@@ -398,6 +401,7 @@ impl Reloader {
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
         let snapshot = Arc::new(snapshot);
         let before = self.current.load_full();
+        self.names.store(Arc::new(snapshot.client_names()));
         let put = lists.put_in_force(before, || self.current.store(snapshot));
         if let Some((sources, going)) = put {
             self.sources = Arc::new(sources);

@@ -2,6 +2,7 @@
 //! written out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::audit::{Outcome, Record};
 use crate::clock::Millis;
@@ -9,18 +10,18 @@ use crate::limits::REFUSALS_LOGGED_PER_S;
 use crate::metrics::Counters;
 use crate::proxy::denial::ROWS;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
+use crate::snapshot::ClientNames;
 
 /// Turns refusals into log lines.
 pub struct Reporter {
-    /// Their names, in the order of the snapshot.
-    clients: Vec<String>,
+    clients: Arc<ClientNames>,
     this_second: HashMap<&'static str, u32>,
     second_ends: Millis,
 }
 
 impl Reporter {
-    /// For the clients of a snapshot, by their names.
-    pub fn new(clients: Vec<String>) -> Self {
+    /// For clients of these names.
+    pub fn new(clients: Arc<ClientNames>) -> Self {
         Self {
             clients,
             this_second: HashMap::new(),
@@ -65,7 +66,8 @@ impl Reporter {
         let place = refusal
             .client
             .and_then(|client| usize::try_from(client.0).ok());
-        let client = place.and_then(|place| self.clients.get(place));
+        let names = self.clients.load();
+        let client = place.and_then(|place| names.get(place));
         let client = client.map_or("", String::as_str);
         let request_id = refusal.request_id.as_ref().map_or("", |id| id.as_str());
         tracing::warn!(
@@ -99,7 +101,7 @@ pub fn summarize(shard: usize, counters: &Counters) {
     let broken = broken.map(|(place, row)| (row.word, counters.refused_connections(place).read()));
     let broken = said(broken);
     let outcomes = Outcome::ALL.into_iter().map(|outcome| {
-        let clients = counters.clients().iter();
+        let clients = counters.clients();
         let count = clients.map(|client| client.outcome(outcome).read()).sum();
         (outcome.word(), count)
     });
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn refusals_of_one_reason_are_written_so_many_times_a_second() {
-        let mut reporter = Reporter::new(vec!["scs-1".to_owned()]);
+        let mut reporter = Reporter::new(Arc::default());
         let refused = |word| Record {
             word,
             ..bare(Kind::Request, Outcome::Refused)

@@ -60,6 +60,8 @@ pub enum GrantFault {
     ClientIdForeign,
     /// The client is not registered with this issuer.
     ClientUnregistered,
+    /// The client is registered, and an operator has disabled it.
+    ClientDisabled,
     /// The certificate is the client's and does not carry the registered name.
     CertificateUnfit,
     ScopeMalformed,
@@ -69,7 +71,7 @@ pub enum GrantFault {
 
 impl GrantFault {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FormTooLong,
         Self::FormMalformed,
         Self::ParameterRepeated,
@@ -79,6 +81,7 @@ impl GrantFault {
         Self::ClientIdMissing,
         Self::ClientIdForeign,
         Self::ClientUnregistered,
+        Self::ClientDisabled,
         Self::CertificateUnfit,
         Self::ScopeMalformed,
         Self::ScopeUnregistered,
@@ -97,7 +100,7 @@ impl GrantFault {
             | Self::ClientIdMissing => "invalid_request",
             Self::GrantTypeUnsupported => "unsupported_grant_type",
             Self::ClientIdForeign | Self::CertificateUnfit => "invalid_client",
-            Self::ClientUnregistered => "unauthorized_client",
+            Self::ClientUnregistered | Self::ClientDisabled => "unauthorized_client",
             Self::ScopeMalformed | Self::ScopeUnregistered => "invalid_scope",
         }
     }
@@ -116,6 +119,7 @@ impl GrantFault {
             Self::ClientIdMissing => "client_id is missing",
             Self::ClientIdForeign => "the certificate does not belong to this client_id",
             Self::ClientUnregistered => "the client is not registered for tokens of this issuer",
+            Self::ClientDisabled => "the client is disabled",
             Self::CertificateUnfit => "the certificate does not carry the registered name",
             Self::ScopeMalformed => "scope is not a list of values with one space between",
             Self::ScopeUnregistered => "a scope value is not registered for the client",
@@ -134,6 +138,7 @@ impl GrantFault {
             Self::ClientIdMissing => "grant_client_id_missing",
             Self::ClientIdForeign => "grant_client_id_foreign",
             Self::ClientUnregistered => "grant_client_unregistered",
+            Self::ClientDisabled => "grant_client_disabled",
             Self::CertificateUnfit => "grant_certificate_unfit",
             Self::ScopeMalformed => "grant_scope_malformed",
             Self::ScopeUnregistered => "grant_scope_unregistered",
@@ -178,6 +183,9 @@ impl Issuer {
         }
         let registered = self.registered(peer.client());
         let registered = registered.ok_or(GrantFault::ClientUnregistered)?;
+        if !client.enabled {
+            return Err(GrantFault::ClientDisabled);
+        }
         //= RFC 8705 section 2.1
         //# The certificate's subject must be the one the client is registered with.
         if !registered.certificate.is_of(peer.certificate()) {

@@ -48,6 +48,7 @@ fn client(client_id: &str, registered: Option<TlsClientAuth>, scopes: &[&str]) -
             certificate,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         }),
+        enabled: true,
     }
 }
 

@@ -122,7 +122,7 @@ impl Account {
         counters.request_bytes.add(record.request_bytes);
         counters.response_bytes.add(record.response_bytes);
         let client = usize::try_from(self.client.0).unwrap_or(usize::MAX);
-        if let Some(client) = counters.clients().get(client) {
+        if let Some(client) = counters.client(client) {
             client.outcome(outcome).bump();
         }
         local.write(record, std::mem::take(&mut self.promised));

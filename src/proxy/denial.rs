@@ -29,6 +29,7 @@ pub enum Denial {
     TokenInvalid(TokenFault),
     TokenOfOtherCertificate,
     TokenOfOtherClient,
+    ClientDisabled,
     CertificateExpired,
     ScopeInsufficient(ApiId, Verb),
     UpstreamRefused,
@@ -128,6 +129,7 @@ impl Denial {
             Self::IssuerBusy => 35,
             Self::IssuerDeadline => 36,
             Self::IssuerFailed => 37,
+            Self::ClientDisabled => 38,
         }
     }
 
@@ -154,6 +156,10 @@ impl Row {
                  clocks of its issuer and of this machine"
             }
             "token_not_yet_valid" => "compare the clocks of the token's issuer and of this machine",
+            "grant_client_disabled" => {
+                "an operator has set enabled = false for the client: `t8gate client enable` takes \
+                 that back"
+            }
             "token_not_bound" => {
                 "the issuer must bind its tokens to the client's certificate (RFC 8705 section 3)"
             }
@@ -198,7 +204,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 38] = [
+pub const ROWS: [Row; 39] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -449,6 +455,14 @@ pub const ROWS: [Row; 38] = [
         detail: "The token could not be signed; come again.",
         cure: "the HSM did not sign with oauth.key: see the log and `t8gate check`",
         ..unavailable("issuer_failed")
+    },
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "CLIENT_DISABLED",
+        detail: "This client is disabled.",
+        cure: "an operator has set enabled = false for the client: `t8gate client enable` takes \
+               that back",
+        ..row("client_disabled", 401, "Unauthorized")
     },
 ];
 

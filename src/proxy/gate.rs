@@ -41,8 +41,9 @@ pub struct Tokens<'a> {
 }
 
 /// Admits a request or names precisely what was wrong. The order is the policy: API and
-/// operation known, `{scsAsId}` the certificate's, token valid, bound and the client's own, API
-/// in scope. Notes in `record` what was asked for, and where the verdict on the token came from.
+/// operation known, the client enabled, `{scsAsId}` the certificate's, token valid, bound and the
+/// client's own, API in scope. Notes in `record` what was asked for, and where the verdict on the
+/// token came from.
 ///
 /// # Errors
 /// The first check that failed.
@@ -68,6 +69,10 @@ pub fn admit<'p>(
     let client = snapshot
         .client(peer.client())
         .ok_or(Denial::TokenOfOtherClient)?;
+    // Not a matter of its tokens, so that none that is remembered gets by.
+    if !client.enabled {
+        return Err(Denial::ClientDisabled);
+    }
     let api = operation.api;
     let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
     let token = bearer(head)?;

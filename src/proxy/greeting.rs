@@ -80,7 +80,7 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             }
             let client = usize::try_from(standing.peer().client().0).unwrap_or(usize::MAX);
             local.latencies.borrow_mut().record(Phase::Handshake, took);
-            if let Some(client) = local.counters.clients().get(client) {
+            if let Some(client) = local.counters.client(client) {
                 client.connections.bump();
             }
             let local = Rc::clone(local);

@@ -100,6 +100,7 @@ impl Local {
     /// As of [`Terminator::for_shard`]: then the one before stays in force.
     pub fn adopt(&self, snapshot: Arc<Snapshot>) -> Result<(), String> {
         let in_force = InForce::of(snapshot)?;
+        self.counters.make_room_for_clients(in_force.clients.len());
         let before = self.in_force.replace(Rc::clone(&in_force));
         if !before.takes_same_tokens_as(&in_force) {
             self.tokens.borrow_mut().clear();

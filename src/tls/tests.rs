@@ -142,6 +142,7 @@ fn clients() -> Vec<Client> {
         sans,
         scs_as_ids: vec![name.into()],
         registration: None,
+        enabled: true,
     };
     vec![
         client(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls::HandshakeKind;
 
+use crate::client_files::{NEWCOMER, NEWCOMERS, Newcomer};
 use crate::harness::client::{Client, HOST, ReadFault};
 use crate::harness::gateway::ConfigText;
 use crate::harness::mint::{self, Algorithm, Mint};
@@ -229,20 +230,18 @@ fn client_that_is_taken_out_is_cut_off_and_the_other_is_not() {
 }
 
 #[test]
-fn new_client_waits_for_a_restart_and_the_log_says_so() {
+fn new_client_is_served_and_what_takes_a_restart_is_said() {
     let mut house = house();
+    let newcomer = Newcomer::of(&house.stage);
     rewrite(&mut house, |config| {
-        config.table(
-            "client",
-            "name = \"initech\"\nsans = [\"dns:initech.example\"]\nscs_as_ids = [\"initech\"]",
-        );
+        config.table("client", NEWCOMER);
         config.set("limits.audit_records_max", "2048");
     });
     reload(&house);
     let log = house.gateway.log();
-    for key in ["client initech", "limits.audit_records_max"] {
-        assert!(log.contains(key), "{key} is not in\n{log}");
-    }
+    assert!(log.contains("limits.audit_records_max"), "{log}");
+    let mut client = newcomer.connect(&house).expect("a handshake");
+    assert_eq!(client.get(NEWCOMERS, &newcomer.token).status, 200);
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
 }
 

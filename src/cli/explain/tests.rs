@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::Arc;
 
 use super::*;
 
@@ -240,7 +241,7 @@ fn what_the_gateway_writes_is_what_is_explained() {
         when_unwritable: WhenUnwritable::Refuse,
     };
     let (journal, batches) = Journal::new(Keeps::AllOrRefuse, 1_024);
-    let mut writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
+    let mut writer = AuditWriter::new(vec![(0, batches)], Arc::default(), Some(&audit), Millis(0));
     let granted = Rights::of_value("3gpp-nidd").unwrap();
     let record = Record {
         at: UnixMillis(0),

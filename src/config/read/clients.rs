@@ -1,53 +1,144 @@
 //! Who may come in, and what each may be granted by the issuer of this gateway.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
+use super::client_files::{ClientFile, ReadFolder};
 use super::partners::of_client;
 use super::refuse_repeats;
-use crate::config::section::Section;
+use crate::config::files::NamedFile;
+use crate::config::section::{Report, Section};
 use crate::config::value::{
-    Wrong, absolute_uri, client_id, client_name, host_name, san, scope, scs_as_id, subject_dn,
-    twice,
+    Wrong, absolute_uri, boolean, client_id, client_name, host_name, san, scope, scs_as_id,
+    subject_dn, twice_at,
 };
-use crate::config::{Located, Partner};
+use crate::config::{Fault, Located, Partner, Place};
+use crate::limits::CLIENTS_MAX;
 use crate::peer::{Client, Registration, San, TlsClientAuth};
 
 /// What may belong to one client only: the kind of thing, its value, and where it stands first.
-type Owned = HashMap<(&'static str, String), usize>;
+type Owned = HashMap<(&'static str, String), Place>;
 
-/// `[[client]]`.
-pub(super) fn clients(root: &mut Section<'_, '_>, partners: Option<&[Partner]>) -> Vec<Client> {
+/// All clients, and where they are written.
+#[derive(Default)]
+pub(super) struct Clients {
+    pub all: Vec<Client>,
+    /// By their names.
+    pub places: BTreeMap<String, Place>,
+    pub folder: Option<Located<PathBuf>>,
+    /// The folder and the files in it that were read.
+    pub files: Vec<PathBuf>,
+}
+
+/// What clients are read with, whatever file they stand in.
+struct Reader<'r> {
+    partners: Option<&'r [Partner]>,
+    has_issuer: bool,
+    owned: Owned,
+    /// One of them is registered with the embedded issuer, or means to be.
+    some_registered: bool,
+    read: Clients,
+}
+
+/// `[[client]]`, and behind them the files of `[clients]`, which the file may lack.
+pub(super) fn clients(
+    root: &mut Section<'_, '_>,
+    partners: Option<&[Partner]>,
+    folder: &mut ReadFolder<'_>,
+) -> Clients {
+    let mut of_folder = root.optional_section("clients");
+    let cure = "name the folder that has a file for each client: \"clients.d\"";
+    let named = of_folder.required_path("folder", cure);
     let sections = root.sections("client");
-    if !root.has("client") {
-        let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS";
+    if !root.has("client") && !root.has("clients") {
+        let cure = "add [[client]] with name, sans and scs_as_ids for each SCS/AS, or [clients] \
+                    for a folder with a file for each";
         root.fault(0, "client", Wrong::new("is missing", cure));
     }
-    refuse_issuer_for_nobody(root, &sections);
-    let has_issuer = root.has("oauth");
-    let mut owned = Owned::new();
-    sections
-        .into_iter()
-        .filter_map(|section| client(section, partners, has_issuer, &mut owned))
-        .collect()
+    let mut reader = Reader {
+        partners,
+        has_issuer: root.has("oauth"),
+        owned: Owned::new(),
+        some_registered: false,
+        read: Clients::default(),
+    };
+    let mut any = !sections.is_empty();
+    for section in sections {
+        reader.take(section);
+    }
+    if let Some(named) = named {
+        let (files, faults) = folder(&named);
+        any |= !files.is_empty();
+        root.report().take_over((faults, Vec::new()));
+        reader.read.files.push(named.value.clone());
+        reader.read.folder = Some(named);
+        for file in files {
+            root.report().take_over(reader.take_file(&file));
+            reader.read.files.push(file.path);
+        }
+    }
+    if any && !reader.some_registered {
+        refuse_issuer_for_nobody(root);
+    }
+    if reader.read.all.len() > CLIENTS_MAX {
+        let what = format!("there are {} clients", reader.read.all.len());
+        let cure = format!("at most {CLIENTS_MAX}: serve the others by another gateway");
+        root.fault(0, "client", Wrong::new(what, cure));
+    }
+    reader.read
+}
+
+impl Reader<'_> {
+    /// Reads the client of a section.
+    fn take(&mut self, section: Section<'_, '_>) {
+        let keys = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
+        self.some_registered |= keys.chain(["scopes"]).any(|key| section.has(key));
+        let place = section.report().place(section.line());
+        if let Some(client) = client(section, self.partners, self.has_issuer, &mut self.owned) {
+            self.read.places.insert(client.name.clone(), place);
+            self.read.all.push(client);
+        }
+    }
+
+    /// Reads the client of a file of its own: the keys stand there without a head.
+    fn take_file(
+        &mut self,
+        ClientFile { path, text }: &ClientFile,
+    ) -> (Vec<Fault>, Vec<NamedFile>) {
+        let report = Report::of_client(text, path);
+        match DeTable::parse(text) {
+            Ok(table) => {
+                let mut root = Section::root(&report, table.get_ref());
+                if let Some(line) = root.line_of("client") {
+                    let what = "a client's file has no sections";
+                    let cure = "remove the line [[client]]: the keys below it stand for themselves";
+                    root.fault(line, "client", Wrong::new(what, cure));
+                    // Which is all that is to be said of it, and of what it lacks then.
+                    root.pass_over();
+                } else {
+                    self.take(root);
+                }
+            }
+            Err(error) => {
+                report.fault_of_toml(&error);
+            }
+        }
+        report.finish()
+    }
 }
 
 /// An issuer that knows no client would refuse everybody, and nobody would see why.
-fn refuse_issuer_for_nobody(root: &Section<'_, '_>, clients: &[Section<'_, '_>]) {
+fn refuse_issuer_for_nobody(root: &Section<'_, '_>) {
     let Some(line) = root.line_of("oauth") else {
         return;
     };
-    let registered = |client: &Section<'_, '_>| {
-        let keys = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
-        keys.chain(["scopes"]).any(|key| client.has(key))
-    };
-    if !clients.is_empty() && !clients.iter().any(registered) {
-        let cure = "set tls_client_auth_san_dns (or _san_uri, _subject_dn) and scopes in each \
-                    [[client]] that fetches its tokens here, or remove [oauth]";
-        let what = "is an issuer that no client is registered at";
-        root.fault(line, "oauth", Wrong::new(what, cure));
-    }
+    let cure = "set tls_client_auth_san_dns (or _san_uri, _subject_dn) and scopes for each client \
+                that fetches its tokens here, or remove [oauth]";
+    let what = "is an issuer that no client is registered at";
+    root.fault(line, "oauth", Wrong::new(what, cure));
 }
 
 fn client(
@@ -72,6 +163,7 @@ fn client(
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
     let registration = registration(&mut section, has_issuer);
+    let enabled = section.or("enabled", boolean, true);
     let group = of_client(&mut section, partners);
     if let (Some((partner, identity)), Some(sans)) = (&group, &sans) {
         for san in sans.value.iter().filter(|san| !identity.takes(&san.value)) {
@@ -86,9 +178,13 @@ fn client(
 
     let mut own = |key: &'static str, value: String, line: usize| {
         let what = format!("{value:?}");
-        match owned.get(&(key, value.clone())) {
-            Some(&first) => section.fault(line, key, twice(what, first)),
-            None => drop(owned.insert((key, value), line)),
+        let here = section.report().place(line);
+        match owned.entry((key, value)) {
+            Entry::Occupied(first) => {
+                let wrong = twice_at(what, first.get(), here.file.as_deref());
+                section.fault(line, key, wrong);
+            }
+            Entry::Vacant(free) => drop(free.insert(here)),
         }
     };
     if let Some(name) = &name {
@@ -114,6 +210,7 @@ fn client(
         sans: sans?.value.into_iter().map(|san| san.value).collect(),
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
         registration,
+        enabled,
     })
 }
 

@@ -18,10 +18,10 @@ fn view(index: usize) -> ShardView {
 
 /// What a well gateway has to show: one shard, which answers nobody yet.
 fn parts() -> Parts {
-    let writer = AuditWriter::new(Vec::new(), &[], None, Millis(0));
+    let writer = AuditWriter::new(Vec::new(), Arc::default(), None, Millis(0));
     Parts {
         shards: vec![view(0)],
-        clients: vec!["scs-1".to_owned()],
+        clients: Arc::new(ClientNames::from_pointee(vec!["scs-1".to_owned()])),
         audit: writer.state(),
         control: Arc::new(AtomicU64::new(Millis::now().0)),
         signer: Arc::default(),
@@ -216,7 +216,7 @@ fn readiness_names_every_reason_in_a_line_of_its_own() {
         when_unwritable: WhenUnwritable::Refuse,
     };
     let (_journal, batches) = Journal::new(Keeps::AllOrRefuse, 1_024);
-    let writer = AuditWriter::new(vec![(0, batches)], &[], Some(&audit), Millis(0));
+    let writer = AuditWriter::new(vec![(0, batches)], Arc::default(), Some(&audit), Millis(0));
     let mut parts = parts();
     parts.audit = writer.state();
     parts.certificate_not_after = Arc::new(AtomicU64::new(1_000));

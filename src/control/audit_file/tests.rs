@@ -47,7 +47,7 @@ impl Stage {
             when_unwritable,
         };
         let (journal, batches) = Journal::new(keeps(when_unwritable), RECORDS);
-        let writer = AuditWriter::new(vec![(0, batches)], &clients(), Some(&audit), Millis(0));
+        let writer = AuditWriter::new(vec![(0, batches)], clients(), Some(&audit), Millis(0));
         Self {
             journal,
             writer,
@@ -86,16 +86,8 @@ impl Stage {
     }
 }
 
-fn clients() -> Vec<Client> {
-    let client = Client {
-        name: "scs-1".to_owned(),
-        client_id: "id".to_owned(),
-        partner: "default".to_owned(),
-        sans: Vec::new(),
-        scs_as_ids: Vec::new(),
-        registration: None,
-    };
-    vec![client]
+fn clients() -> Arc<ClientNames> {
+    Arc::new(ClientNames::from_pointee(vec!["scs-1".to_owned()]))
 }
 
 fn counts(text: &str) -> Vec<u64> {
@@ -140,7 +132,7 @@ fn records_of_all_shards_are_written_and_a_client_that_is_not_known_has_no_name(
         .collect();
     let batches = journals.iter().enumerate();
     let batches = batches.map(|(at, (_, batches))| (at, Arc::clone(batches)));
-    let mut writer = AuditWriter::new(batches.collect(), &clients(), Some(&audit), Millis(0));
+    let mut writer = AuditWriter::new(batches.collect(), clients(), Some(&audit), Millis(0));
     for (shard, (journal, _)) in (0..).zip(&journals) {
         let mut record = bare(Kind::Connection, Outcome::Refused);
         record.shard = shard;
@@ -162,7 +154,7 @@ fn records_of_all_shards_are_written_and_a_client_that_is_not_known_has_no_name(
 fn without_a_file_batches_are_taken_all_the_same() {
     let (journal, batches) = Journal::new(Keeps::Refusals, RECORDS);
     let shards = vec![(0, Arc::clone(&batches))];
-    let mut writer = AuditWriter::new(shards, &clients(), None, Millis(0));
+    let mut writer = AuditWriter::new(shards, clients(), None, Millis(0));
     journal.write(&bare(Kind::Request, Outcome::Refused), false);
     journal.publish();
     assert_eq!(writer.turn(Millis(0)), 1);

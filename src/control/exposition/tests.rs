@@ -65,9 +65,9 @@ fn counts_stand_with_their_shard_reason_and_client() {
     one.refused_connections(4).bump();
     one.tokens_verified.add(9);
     one.handshakes_resumed.add(8);
-    zero.clients()[0].outcome(Outcome::Cut).add(4);
-    one.clients()[0].outcome(Outcome::Cut).add(5);
-    one.clients()[1].connections.bump();
+    zero.client(0).unwrap().outcome(Outcome::Cut).add(4);
+    one.client(0).unwrap().outcome(Outcome::Cut).add(5);
+    one.client(1).unwrap().connections.bump();
     let page = page(&[shard(0, &zero), shard(1, &one)], &names());
     for line in [
         "t8gate_build_info{version=\"1.2.3\"} 1",

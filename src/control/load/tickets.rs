@@ -120,6 +120,7 @@ fn of_process(config: &Config, running: Option<Running<'_>>) -> Result<(Tickets,
     let keys = match known {
         Some(running) => Arc::clone(&running.snapshot.ticket_keys),
         None => TicketKeys::of_process().map_err(|what| Fault {
+            file: None,
             line: 0,
             key: "tls.tickets".to_owned(),
             what,

@@ -1,6 +1,7 @@
 //! One attempt at a changed configuration: everything read and built, in a thread of its own, since
 //! a token or a server may hold that up.
 
+use std::collections::HashMap;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::config::{self, Config, Fault, IssuerKeys, KeySource, Partner, Tls};
 use crate::control::crl_keeper::CrlKeeper;
 use crate::control::load::{self, Running, Stays};
 use crate::io::cpu;
+use crate::limits::CLIENTS_MAX;
 use crate::peer::Client;
 use crate::snapshot::Snapshot;
 
@@ -241,9 +243,9 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>, Stay
     let (said, stays) = with_threads_of(running, &mut written);
     restart.extend(said.map(str::to_owned));
     let clients = std::mem::take(&mut written.clients);
-    let (clients, unknown) = in_their_places(&running.clients, clients, &written.partners);
+    let (clients, no_place) = in_their_places(&running.clients, clients, &written.partners);
     written.clients = clients;
-    restart.extend(unknown.into_iter().map(|name| format!("client {name}")));
+    restart.extend(no_place.into_iter().map(|name| format!("client {name}")));
     (written, restart, stays)
 }
 
@@ -293,31 +295,40 @@ fn go_on_with_issuers_of(running: &Config, written: &mut Config) {
 }
 
 /// The written clients in the places that the running ones have, by which counters and records
-/// know them. In the place of one that is gone stands one that has no names and no rights. Those
-/// that run nowhere yet are named apart.
+/// know them, and behind them those that are new. In the place of one that is gone stands one that
+/// has no names and no rights, so that nothing of it becomes another's. Those for which there is no
+/// place left are named apart.
 pub(super) fn in_their_places(
     running: &[Client],
     written: Vec<Client>,
     partners: &[Partner],
 ) -> (Vec<Client>, Vec<String>) {
-    let (known, unknown): (Vec<_>, Vec<_>) = written
+    let places: HashMap<&str, usize> = { running.iter().map(|client| client.name.as_str()) }
+        .zip(0..)
+        .collect();
+    let (known, new): (Vec<_>, Vec<_>) = written
         .into_iter()
-        .partition(|client| running.iter().any(|other| other.name == client.name));
+        .partition(|client| places.contains_key(client.name.as_str()));
+    let mut known: HashMap<String, Client> = { known.into_iter() }
+        .map(|client| (client.name.clone(), client))
+        .collect();
     // Its group may be gone as well, and who has no names is in none.
     let any_group = partners.first().map(|partner| partner.name.clone());
     let any_group = any_group.unwrap_or_default();
     let place = |before: &Client| {
-        let found = known.iter().find(|client| client.name == before.name);
-        found.cloned().unwrap_or_else(|| Client {
+        let found = known.remove(&before.name);
+        found.unwrap_or_else(|| Client {
             name: before.name.clone(),
             client_id: String::new(),
             sans: Vec::new(),
             scs_as_ids: Vec::new(),
             partner: any_group.clone(),
             registration: None,
+            enabled: true,
         })
     };
-    let clients = running.iter().map(place).collect();
-    let unknown = unknown.into_iter().map(|client| client.name);
-    (clients, unknown.collect())
+    let mut clients: Vec<Client> = running.iter().map(place).collect();
+    let mut new = new.into_iter();
+    clients.extend(new.by_ref().take(CLIENTS_MAX.saturating_sub(running.len())));
+    (clients, new.map(|client| client.name).collect())
 }

@@ -4,6 +4,7 @@ use super::attempt::in_their_places;
 use super::watched::stamp;
 use super::*;
 use crate::config;
+use crate::limits::CLIENTS_MAX;
 use crate::peer::{Client, San};
 
 fn client(name: &str) -> Client {
@@ -14,6 +15,7 @@ fn client(name: &str) -> Client {
         scs_as_ids: vec![name.to_owned()],
         partner: "default".to_owned(),
         registration: None,
+        enabled: true,
     }
 }
 
@@ -23,12 +25,25 @@ fn clients_keep_their_places_whatever_becomes_of_the_others() {
     let mut changed = client("a");
     changed.client_id = "another".to_owned();
     let written = vec![client("d"), client("c"), changed.clone()];
-    let (clients, unknown) = in_their_places(&running, written, &[]);
-    assert_eq!(unknown, ["d"]);
+    let (clients, no_place) = in_their_places(&running, written, &[]);
+    assert!(no_place.is_empty());
     assert_eq!([&clients[0], &clients[2]], [&changed, &client("c")]);
+    assert_eq!(clients[3..], [client("d")], "behind them");
     assert_eq!(clients[1].name, "b", "counters and records know it by that");
     let gone = &clients[1];
     assert!(gone.client_id.is_empty() && gone.sans.is_empty() && gone.scs_as_ids.is_empty());
+    let (back, _) = in_their_places(&clients, vec![client("d"), client("b")], &[]);
+    assert_eq!(back[1], client("b"), "in the place it had");
+    assert_eq!((back.len(), &back[3]), (4, &client("d")));
+}
+
+#[test]
+fn clients_for_which_no_place_is_left_are_named() {
+    let running: Vec<Client> = (1..CLIENTS_MAX).map(|n| client(&format!("c{n}"))).collect();
+    let written = vec![client("a"), client("b")];
+    let (clients, no_place) = in_their_places(&running, written, &[]);
+    assert_eq!(clients.len(), CLIENTS_MAX);
+    assert_eq!(no_place, ["b"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files that are looked at for changes. Whoever reads them has their stamps taken before: what
 //! changes while they are read is seen at the next look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config, Fault};
@@ -76,9 +76,10 @@ impl Watched {
 
     /// Looks at what was `named` by what was read, and at what is in force, and at nothing else.
     pub(super) fn look_at(&mut self, named: Stamps, in_force: &Config) {
-        let in_force: Vec<_> = in_force.files.iter().chain([&in_force.file]).collect();
+        // There may be thousands, as each client may have one.
+        let in_force: HashSet<_> = in_force.files.iter().chain([&in_force.file]).collect();
         self.stamps
-            .retain(|file, _| named.contains_key(file) || in_force.contains(&file));
+            .retain(|file, _| named.contains_key(file) || in_force.contains(file));
         for (file, stamp) in named {
             // Of a file that was looked at already, the older stamp shows any change.
             self.stamps.entry(file).or_insert(stamp);

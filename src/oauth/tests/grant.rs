@@ -187,6 +187,20 @@ fn faults_of_the_form_are_told_before_all_others() {
 }
 
 #[test]
+fn disabled_client_is_refused() {
+    let disabled = Client {
+        enabled: false,
+        ..client(
+            "partner-1",
+            Some(TlsClientAuth::SanDns(HOST.to_owned())),
+            &["3gpp-nidd"],
+        )
+    };
+    let stage = Stage::new(disabled, &certificate(vec![dns(HOST)], &[]));
+    assert_eq!(stage.decide(GOOD), Err(GrantFault::ClientDisabled));
+}
+
+#[test]
 fn client_without_registration_is_refused() {
     let unregistered = client("partner-1", None, &[]);
     let stage = Stage::new(unregistered, &certificate(vec![dns(HOST)], &[]));
@@ -335,6 +349,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (ClientIdMissing, "invalid_request"),
         (ClientIdForeign, "invalid_client"),
         (ClientUnregistered, "unauthorized_client"),
+        (ClientDisabled, "unauthorized_client"),
         (CertificateUnfit, "invalid_client"),
         (ScopeMalformed, "invalid_scope"),
         (ScopeUnregistered, "invalid_scope"),

@@ -75,6 +75,7 @@ fn every_denial_finds_its_own_row() {
             "token_of_other_certificate",
         ),
         (Denial::TokenOfOtherClient, "token_of_other_client"),
+        (Denial::ClientDisabled, "client_disabled"),
         (Denial::CertificateExpired, "certificate_expired"),
         (
             Denial::ScopeInsufficient(api, Verb::Get),
@@ -127,6 +128,10 @@ fn every_denial_finds_its_own_row() {
         assert_eq!(denial.row().word, word);
     }
     assert_eq!(Denial::UpstreamInterim.row().word, "upstream_malformed");
+    let disabled = Denial::Grant(GrantFault::ClientDisabled);
+    assert_eq!(disabled.row().word, "grant_client_unregistered");
+    let cure = disabled.row().cure_of(disabled.particular());
+    assert_eq!(cure, Denial::ClientDisabled.row().cure);
     let broken = Denial::UpstreamBodyMalformed(ChunkFault::LineEnding);
     assert_eq!(broken.row().word, "upstream_malformed");
 }

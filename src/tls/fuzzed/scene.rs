@@ -61,6 +61,7 @@ fn trusting_all_but(anchor: &[u8], waived: RuleSet) -> Result<ClientAuth, UnfitT
         sans: vec![San::Dns("one.example".to_owned())],
         scs_as_ids: vec!["one".to_owned()],
         registration: None,
+        enabled: true,
     };
     ClientAuth::new(vec![group], &[client])
 }

@@ -78,6 +78,7 @@ fn without(heads: &[&str]) -> String {
 fn sections_called_optional_may_be_left_out() {
     let config = good(&without(&["[admin]", "[audit]"]));
     assert!(config.admin.is_none() && config.audit.is_none());
+    assert_eq!(good(&without(&["[clients]"])).clients_folder, None);
     assert!(good(&without(&["[[issuer]]"])).issuers.is_empty());
     assert_eq!(good(&without(&["[[partner]]"])).partners.len(), 1);
     let text = without(&["[oauth]", "[oauth.key]", "[[oauth.key.also]]"]);
@@ -105,6 +106,7 @@ fn sections_called_optional_may_be_left_out() {
         "[[ocsp]]",
         "[admin]",
         "[audit]",
+        "[clients]",
     ] {
         let before = DOCUMENTED.split(&format!("\n{head}\n")).next().unwrap();
         let paragraph = before.rsplit("\n\n").next().unwrap();
@@ -121,6 +123,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         &mut Section::root(&report, table.get_ref()),
         Path::new("f"),
         &cpus(),
+        &mut |_| (Vec::new(), Vec::new()),
     );
     let known: BTreeSet<String> = report
         .asked()

@@ -87,7 +87,12 @@ fn what_a_handshake_waits_for_must_be_shorter_than_a_handshake() {
 #[test]
 fn upstream_that_is_wrong_leaves_the_rest_to_be_looked_at() {
     let text = with("address = \"127.0.0.1:8080\"", "address = \"scef\"");
-    let (config, faults, _) = as_meant(&text, Path::new("f"), &cpus());
+    let (config, faults, _) = as_meant(
+        &text,
+        Path::new("f"),
+        &cpus(),
+        &mut super::own_files::no_folder,
+    );
     assert_eq!(faults.len(), 1, "{faults:#?}");
     assert!(config.is_some());
     assert!(parsed(&text).is_err());
