@@ -32,6 +32,8 @@ pub struct Client {
     pub sans: Vec<San>,
     /// The `{scsAsId}` path segments it may use.
     pub scs_as_ids: Vec<String>,
+    /// Its tokens may be bound to no certificate.
+    pub unbound_tokens: bool,
     /// What it may have of the embedded issuer; none where it fetches its tokens elsewhere.
     pub registration: Option<Registration>,
     /// Else it is known, and all that it asks for is refused.

@@ -131,6 +131,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         partner: "default".to_owned(),
         sans: vec![San::Dns("scs.acme.example".to_owned())],
         scs_as_ids: vec!["acme".to_owned()],
+        unbound_tokens: false,
         registration: None,
         enabled: true,
     };

@@ -37,7 +37,8 @@ impl Json {
 /// Why bytes are not a JSON object to rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JsonFault {
-    /// Not UTF-8, not JSON, not an object, a number out of range, or bytes after its end.
+    /// Not UTF-8, not JSON, not an object where one must be, a number out of range, or bytes after
+    /// its end.
     Malformed,
     /// Two members of one object have the same name, however it is spelt.
     DuplicateMember,
@@ -46,9 +47,17 @@ pub(super) enum JsonFault {
 }
 
 /// Reads one object and nothing after it but white space.
+pub(super) fn object(bytes: &[u8]) -> Result<Object, JsonFault> {
+    match value(bytes)? {
+        Json::Object(members) => Ok(members),
+        _ => Err(JsonFault::Malformed),
+    }
+}
+
+/// Reads one value and nothing after it but white space.
 //= RFC 7519 section 4
 //# Of claims with the same name none is taken: the token is refused.
-pub(super) fn object(bytes: &[u8]) -> Result<Object, JsonFault> {
+pub(super) fn value(bytes: &[u8]) -> Result<Json, JsonFault> {
     //= RFC 8725 section 3.7
     //# JSON is UTF-8; what is not is refused, and no other encoding is guessed.
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::Malformed)?;
@@ -61,10 +70,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, JsonFault> {
     };
     let value = seed.deserialize(&mut reader).map_err(|_| fault.get())?;
     reader.end().map_err(|_| JsonFault::Malformed)?;
-    match value {
-        Json::Object(members) => Ok(members),
-        _ => Err(JsonFault::Malformed),
-    }
+    Ok(value)
 }
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
-//! The issuers whose tokens are taken, and their public keys. A key is bound to one algorithm and
-//! one issuer when it is loaded, and parsed then, once.
+//! The public keys of an issuer. A key is bound to one algorithm when it is loaded, and parsed
+//! then, once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -85,8 +85,23 @@ impl FromStr for Algorithm {
 struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    // Parsed once: jsonwebtoken parses the key for every token.
-    public: ParsedPublicKey,
+    public: Public,
+}
+
+/// A public key, parsed once: jsonwebtoken parses the key for every token.
+struct Public {
+    parsed: ParsedPublicKey,
+    /// SHA-256 over what the key is, however it was written.
+    identity: [u8; 32],
+}
+
+impl Public {
+    fn new(parsed: ParsedPublicKey, numbers: &[&[u8]]) -> Self {
+        Self {
+            parsed,
+            identity: hashed(numbers.iter().copied()),
+        }
+    }
 }
 
 /// A key that the header of a token picked. It shows nothing of itself.
@@ -94,76 +109,108 @@ pub(super) struct PickedKey<'k>(&'k Key);
 
 impl PickedKey<'_> {
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), TokenFault> {
-        let verified = self.0.public.verify_sig(message, signature);
+        let verified = self.0.public.parsed.verify_sig(message, signature);
         verified.map_err(|_| TokenFault::SignatureBad)
+    }
+
+    /// What it is called, where it has a name.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
     }
 }
 
-/// One issuer: its name, what its tokens must be meant for, and its keys.
-pub struct IssuerRules {
-    issuer: String,
-    audience: String,
+/// The keys of one issuer, all that there are at one time.
+pub struct Keys {
     keys: Vec<Key>,
-    /// SHA-256 over all that tokens are verified by.
+    /// SHA-256 over keys, names and algorithms.
     fingerprint: [u8; 32],
 }
 
-/// Names only: keys, though public, are long and help nobody in a log.
-impl fmt::Debug for IssuerRules {
+/// How many: keys, though public, are long and help nobody in a log.
+impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerRules")
-            .field("issuer", &self.issuer)
+        let count = self.keys.len();
+        f.debug_struct("Keys")
+            .field("count", &count)
             .finish_non_exhaustive()
     }
 }
 
-impl IssuerRules {
-    /// The rules of `issuer` with the keys of a JWKS (RFC 7517). Every key must be a public one
-    /// for signatures and name its `kid` and `alg`. RFC 7517 section 5 lets a reader pass over
-    /// what it does not understand; here that is refused, because the file was put there by an
-    /// operator who should know. The error says what is wrong and what to do, without keys.
-    pub fn from_jwks(issuer: String, audience: String, jwks: &[u8]) -> Result<Self, String> {
-        let set = json::object(jwks).map_err(|fault| match fault {
-            JsonFault::DuplicateMember => "the JWKS names a member twice: keep one".to_owned(),
-            _ => "not a JWKS: expected a JSON object with the member \"keys\"".to_owned(),
-        })?;
-        let Some(Json::Array(listed)) = set.get("keys") else {
-            return Err("the JWKS has no array \"keys\": give it an RFC 7517 key set".to_owned());
-        };
-        if listed.is_empty() || listed.len() > KEYS_MAX {
-            return Err(format!(
-                "the JWKS has {} keys: keep 1 to {KEYS_MAX}",
-                listed.len()
-            ));
-        }
-        let mut keys: Vec<Key> = Vec::with_capacity(listed.len());
-        for (place, jwk) in (1usize..).zip(listed) {
+impl Keys {
+    /// Those of a JWKS (RFC 7517) that an operator keeps. Every key must be a public one for
+    /// signatures and name its `kid` and `alg`. RFC 7517 section 5 lets a reader pass over what it
+    /// does not understand; here that is refused, because the file was put there by an operator
+    /// who should know. The error says what is wrong and what to do, without keys.
+    pub fn from_jwks(jwks: &[u8]) -> Result<Self, String> {
+        let mut keys: Vec<Key> = Vec::new();
+        for (place, jwk) in (1usize..).zip(&listed(jwks)?) {
             let Json::Object(jwk) = jwk else {
                 return Err(format!(
                     "key {place} of the JWKS is not an object: remove it"
                 ));
             };
-            let key = from_jwk(jwk, place)?;
-            if keys.iter().any(|other| other.id == key.id) {
-                let kid = key.id.unwrap_or_default();
-                return Err(format!(
-                    "kid {kid:?} stands twice in the JWKS: rename or remove one"
-                ));
-            }
-            keys.push(key);
+            let kid = text(jwk, "kid").filter(|kid| !kid.is_empty());
+            let kid = kid.ok_or_else(|| {
+                format!("key {place} of the JWKS has no kid: give every key a name of its own")
+            })?;
+            let stated = text(jwk, "alg").and_then(Algorithm::from_name);
+            let key = match (holds_secret(jwk), stated) {
+                (true, _) => Err(SECRET),
+                (false, None) => {
+                    Err("alg is missing or not one of ES256, ES384, RS256, PS256, EdDSA: set it")
+                }
+                (false, Some(algorithm)) => from_jwk(jwk, kid, algorithm),
+            };
+            keys.push(key.map_err(|what| format!("key {kid:?}: {what}"))?);
         }
-        Self::new(issuer, audience, keys, jwks)
+        Self::new(keys)
     }
 
-    /// The rules of `issuer` with the one public key in a PEM file (`BEGIN PUBLIC KEY`), for
-    /// `algorithm`. With a `kid`, tokens may name it; without one, they must name none.
-    pub fn from_pem(
-        issuer: String,
-        audience: String,
-        pem: &[u8],
-        algorithm: Algorithm,
-        kid: Option<String>,
-    ) -> Result<Self, String> {
+    /// Those of a JWKS that its issuer has published. What is not for signatures, or of a kind
+    /// that is not known here, is passed over. A key without `alg` is for the one algorithm that
+    /// its curve has, or, of RSA, for `of_rsa`.
+    ///
+    /// # Errors
+    /// There is no key in it to verify by, two have one name, or it holds a private key.
+    //= RFC 7517 section 5
+    //# Keys of unknown kinds, or without what they need, are passed over.
+    pub fn published(jwks: &[u8], of_rsa: Option<Algorithm>) -> Result<Self, String> {
+        let mut keys: Vec<Key> = Vec::new();
+        for jwk in &listed(jwks)? {
+            let Json::Object(jwk) = jwk else {
+                continue;
+            };
+            // Of a key that anybody may have by now, no other key of the set says the contrary.
+            if holds_secret(jwk) && text(jwk, "kty") != Some("oct") {
+                return Err(SECRET.to_owned());
+            }
+            let Some(kid) = text(jwk, "kid").filter(|kid| !kid.is_empty()) else {
+                continue;
+            };
+            let algorithm = match (jwk.get("alg"), text(jwk, "kty"), text(jwk, "crv")) {
+                (Some(stated), ..) => stated.as_str().and_then(Algorithm::from_name),
+                (None, Some("EC"), Some("P-256")) => Some(Algorithm::ES256),
+                (None, Some("EC"), Some("P-384")) => Some(Algorithm::ES384),
+                (None, Some("OKP"), Some("Ed25519")) => Some(Algorithm::EdDSA),
+                (None, Some("RSA"), _) => of_rsa,
+                _ => None,
+            };
+            let key = algorithm.and_then(|algorithm| from_jwk(jwk, kid, algorithm).ok());
+            keys.extend(key);
+        }
+        if keys.is_empty() {
+            return Err(
+                "there is no key in it that verifies a token: each needs kid, and alg one of \
+                 ES256, ES384, RS256, PS256, EdDSA"
+                    .to_owned(),
+            );
+        }
+        Self::new(keys)
+    }
+
+    /// The one public key in a PEM file (`BEGIN PUBLIC KEY`), for `algorithm`. With a `kid`,
+    /// tokens may name it; without one, they must name none.
+    pub fn from_pem(pem: &[u8], algorithm: Algorithm, kid: Option<String>) -> Result<Self, String> {
         if memchr::memmem::find(pem, b"PRIVATE KEY-----").is_some() {
             return Err(
                 "the file holds a private key: replace it by the public one \
@@ -182,57 +229,65 @@ impl IssuerRules {
         }
         let public = from_spki(&spki, algorithm)
             .map_err(|what| format!("the public key does not fit {}: {what}", algorithm.name()))?;
-        let key = Key {
+        Self::new(vec![Key {
             id: kid,
             algorithm,
             public,
-        };
-        Self::new(issuer, audience, vec![key], pem)
+        }])
     }
 
-    /// `source`: the octets that the keys were read from.
-    fn new(
-        issuer: String,
-        audience: String,
-        keys: Vec<Key>,
-        source: &[u8],
-    ) -> Result<Self, String> {
-        if issuer.is_empty() || audience.is_empty() {
-            return Err("issuer or audience is empty: name both".to_owned());
+    fn new(keys: Vec<Key>) -> Result<Self, String> {
+        for (place, key) in keys.iter().enumerate() {
+            if keys.iter().take(place).any(|other| other.id == key.id) {
+                let kid = key.id.as_deref().unwrap_or_default();
+                return Err(format!(
+                    "kid {kid:?} stands twice in the JWKS: rename or remove one"
+                ));
+            }
         }
-        let mut hash = Context::new(&SHA256);
-        let names = keys.iter().map(|key| key.algorithm.name().as_bytes());
-        let ids = keys
-            .iter()
-            .map(|key| key.id.as_deref().unwrap_or_default().as_bytes());
-        let said = [issuer.as_bytes(), audience.as_bytes(), source].into_iter();
-        for field in said.chain(names).chain(ids) {
-            // Length first, so that two fields never run into one another.
-            hash.update(&(field.len() as u64).to_be_bytes());
-            hash.update(field);
-        }
-        let digest = hash.finish();
-        Ok(Self {
-            issuer,
-            audience,
-            keys,
-            fingerprint: digest.as_ref().try_into().expect("SHA-256 has 32 octets"),
-        })
+        let fields = keys.iter().flat_map(|key| {
+            let id = key.id.as_deref().unwrap_or_default();
+            let name = key.algorithm.name();
+            [name.as_bytes(), id.as_bytes(), &key.public.identity]
+        });
+        let fingerprint = hashed(fields);
+        Ok(Self { keys, fingerprint })
     }
 
-    /// The `iss` value of its tokens.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// The `aud` value its tokens must contain.
-    pub fn audience(&self) -> &str {
-        &self.audience
-    }
-
-    /// How many keys it has.
-    pub fn keys(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Never: a set without keys is refused.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether these verify what others do.
+    pub fn same_as(&self, others: &Self) -> bool {
+        self.fingerprint == others.fingerprint
+    }
+
+    /// Whether one of these is not among others, or not as it was: what it has verified they would
+    /// not.
+    pub fn lack_in(&self, others: &Self) -> bool {
+        let same = |key: &Key, other: &Key| {
+            key.id == other.id
+                && key.algorithm == other.algorithm
+                && key.public.identity == other.public.identity
+        };
+        let is_there = |key| others.keys.iter().any(|other| same(key, other));
+        !self.keys.iter().all(is_there)
+    }
+
+    /// Whether one of these, whatever it is called and for, is one of the others.
+    pub fn share_with(&self, others: &Self) -> bool {
+        let of = |keys: &Self| -> Vec<[u8; 32]> {
+            keys.keys.iter().map(|key| key.public.identity).collect()
+        };
+        let others = of(others);
+        of(self).iter().any(|key| others.contains(key))
     }
 
     /// The key a token's header means. `kid` is compared with the names of keys and used for
@@ -261,69 +316,58 @@ impl IssuerRules {
     }
 }
 
-/// All issuers whose tokens are taken.
-#[derive(Debug)]
-pub struct Issuers(Vec<IssuerRules>);
-
-impl Issuers {
-    /// Refuses none at all, and two with one name: a token must have one set of rules.
-    pub fn new(issuers: Vec<IssuerRules>) -> Result<Self, String> {
-        if issuers.is_empty() {
-            return Err("no issuer: no token could be taken; add one".to_owned());
-        }
-        for (place, rules) in issuers.iter().enumerate() {
-            if issuers
-                .iter()
-                .skip(place + 1)
-                .any(|other| other.issuer == rules.issuer)
-            {
-                return Err(format!(
-                    "issuer {:?} stands twice: merge their keys",
-                    rules.issuer
-                ));
-            }
-        }
-        Ok(Self(issuers))
+/// SHA-256 over fields, each behind its length, so that two never run into one another.
+pub(super) fn hashed<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> [u8; 32] {
+    let mut hash = Context::new(&SHA256);
+    for field in fields {
+        hash.update(&(field.len() as u64).to_be_bytes());
+        hash.update(field);
     }
-
-    /// Whether these take the same tokens as others: all issuers, audiences and keys are the same.
-    pub fn same_as(&self, other: &Self) -> bool {
-        let own = self.0.iter().map(|rules| rules.fingerprint);
-        own.eq(other.0.iter().map(|rules| rules.fingerprint))
-    }
-
-    /// The issuer with this name, compared octet for octet.
-    pub(super) fn named(&self, issuer: &str) -> Option<&IssuerRules> {
-        self.0.iter().find(|rules| rules.issuer == issuer)
-    }
+    let digest = hash.finish();
+    digest.as_ref().try_into().expect("SHA-256 has 32 octets")
 }
 
 /// Members of private keys (RFC 7518 section 6) and of symmetric ones.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-fn from_jwk(jwk: &Object, place: usize) -> Result<Key, String> {
-    let text = |name| jwk.get(name).and_then(Json::as_str);
-    let kid = text("kid").filter(|kid| !kid.is_empty()).ok_or_else(|| {
-        format!("key {place} of the JWKS has no kid: give every key a name of its own")
+const SECRET: &str = "HOLDS PRIVATE OR SECRET KEY MATERIAL: publish public members only, and treat \
+                      this key as exposed: replace it at the issuer";
+
+/// The keys of a JWKS, as they stand.
+fn listed(jwks: &[u8]) -> Result<Vec<Json>, String> {
+    let mut set = json::object(jwks).map_err(|fault| match fault {
+        JsonFault::DuplicateMember => "the JWKS names a member twice: keep one".to_owned(),
+        _ => "not a JWKS: expected a JSON object with the member \"keys\"".to_owned(),
     })?;
-    let refuse = |what: &str| Err(format!("key {kid:?}: {what}"));
-    if PRIVATE_MEMBERS.iter().any(|&name| jwk.contains_key(name)) {
-        return refuse(
-            "HOLDS PRIVATE OR SECRET KEY MATERIAL: publish public members only, and treat this \
-             key as exposed: replace it at the issuer",
-        );
-    }
-    let Some(algorithm) = text("alg").and_then(Algorithm::from_name) else {
-        return refuse("alg is missing or not one of ES256, ES384, RS256, PS256, EdDSA: set it");
+    let Some(Json::Array(listed)) = set.remove("keys") else {
+        return Err("the JWKS has no array \"keys\": give it an RFC 7517 key set".to_owned());
     };
-    if jwk.contains_key("use") && text("use") != Some("sig") {
-        return refuse("use is not \"sig\": remove the key, it is not for signatures");
+    if listed.is_empty() || listed.len() > KEYS_MAX {
+        return Err(format!(
+            "the JWKS has {} keys: keep 1 to {KEYS_MAX}",
+            listed.len()
+        ));
+    }
+    Ok(listed)
+}
+
+fn text<'j>(jwk: &'j Object, name: &str) -> Option<&'j str> {
+    jwk.get(name).and_then(Json::as_str)
+}
+
+fn holds_secret(jwk: &Object) -> bool {
+    PRIVATE_MEMBERS.iter().any(|&name| jwk.contains_key(name))
+}
+
+fn from_jwk(jwk: &Object, kid: &str, algorithm: Algorithm) -> Result<Key, &'static str> {
+    if jwk.contains_key("use") && text(jwk, "use") != Some("sig") {
+        return Err("use is not \"sig\": remove the key, it is not for signatures");
     }
     if jwk
         .get("key_ops")
         .is_some_and(|operations| !allows_verify(operations))
     {
-        return refuse("key_ops does not contain \"verify\": remove the key");
+        return Err("key_ops does not contain \"verify\": remove the key");
     }
     let expected = match algorithm {
         Algorithm::ES256 => ("EC", Some("P-256")),
@@ -331,10 +375,10 @@ fn from_jwk(jwk: &Object, place: usize) -> Result<Key, String> {
         Algorithm::RS256 | Algorithm::PS256 => ("RSA", None),
         Algorithm::EdDSA => ("OKP", Some("Ed25519")),
     };
-    if (text("kty"), text("crv")) != (Some(expected.0), expected.1) {
-        return refuse("kty or crv does not fit alg, or is not known: correct the key or its alg");
+    if (text(jwk, "kty"), text(jwk, "crv")) != (Some(expected.0), expected.1) {
+        return Err("kty or crv does not fit alg, or is not known: correct the key or its alg");
     }
-    let bytes = |name| text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let bytes = |name| text(jwk, name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     let public = match algorithm {
         Algorithm::RS256 | Algorithm::PS256 => match (bytes("n"), bytes("e")) {
             (Some(n), Some(e)) => rsa(&n, &e, algorithm),
@@ -349,14 +393,11 @@ fn from_jwk(jwk: &Object, place: usize) -> Result<Key, String> {
             _ => Err("x is missing or not base64url"),
         },
     };
-    match public {
-        Ok(public) => Ok(Key {
-            id: Some(kid.to_owned()),
-            algorithm,
-            public,
-        }),
-        Err(what) => refuse(what),
-    }
+    Ok(Key {
+        id: Some(kid.to_owned()),
+        algorithm,
+        public: public?,
+    })
 }
 
 fn allows_verify(operations: &Json) -> bool {
@@ -366,7 +407,7 @@ fn allows_verify(operations: &Json) -> bool {
     }
 }
 
-fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Public, &'static str> {
     const UNREADABLE: &str = "it is not a DER SubjectPublicKeyInfo: export it again";
     let (rest, spki) = SubjectPublicKeyInfo::from_der(der).map_err(|_| UNREADABLE)?;
     if !rest.is_empty() {
@@ -405,7 +446,7 @@ fn without_sign(integer: &[u8]) -> &[u8] {
 
 //= RFC 8725 section 3.5
 //# A key too weak for its algorithm is refused when it is loaded.
-fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Result<Public, &'static str> {
     let bits = n
         .first()
         .map_or(0, |top| n.len() * 8 - top.leading_zeros() as usize);
@@ -420,16 +461,12 @@ fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'st
     if !odd(e) || e == [1] || e.len() > 4 || !odd(n) {
         return Err("n or e is no RSA modulus or exponent: use 65537 and an odd modulus");
     }
-    RsaPublicKeyComponents { n, e }
-        .to_parsed_public_key(algorithm.rsa())
-        .map_err(|_| "n and e make no RSA key")
+    let parsed = RsaPublicKeyComponents { n, e }.to_parsed_public_key(algorithm.rsa());
+    let parsed = parsed.map_err(|_| "n and e make no RSA key")?;
+    Ok(Public::new(parsed, &[n, e]))
 }
 
-fn ec_coordinates(
-    x: &[u8],
-    y: &[u8],
-    algorithm: Algorithm,
-) -> Result<ParsedPublicKey, &'static str> {
+fn ec_coordinates(x: &[u8], y: &[u8], algorithm: Algorithm) -> Result<Public, &'static str> {
     let mut point = Vec::with_capacity(1 + x.len() + y.len());
     point.push(0x04);
     point.extend_from_slice(x);
@@ -442,7 +479,7 @@ fn ec_coordinates(
 
 //= RFC 8725 section 3.4
 //# The point of an elliptic-curve key must lie on its curve.
-fn ec_point(point: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'static str> {
+fn ec_point(point: &[u8], algorithm: Algorithm) -> Result<Public, &'static str> {
     let (size, verification) = match algorithm {
         Algorithm::ES384 => (48, &signature::ECDSA_P384_SHA384_FIXED),
         _ => (32, &signature::ECDSA_P256_SHA256_FIXED),
@@ -450,12 +487,16 @@ fn ec_point(point: &[u8], algorithm: Algorithm) -> Result<ParsedPublicKey, &'sta
     if point.len() != 1 + 2 * size || point.first() != Some(&0x04) {
         return Err("expected an uncompressed point of its curve's size: export the key again");
     }
-    ParsedPublicKey::new(verification, point).map_err(|_| "its point is not on the curve")
+    let parsed = ParsedPublicKey::new(verification, point);
+    let parsed = parsed.map_err(|_| "its point is not on the curve")?;
+    Ok(Public::new(parsed, &[point]))
 }
 
-fn ed25519(point: &[u8]) -> Result<ParsedPublicKey, &'static str> {
+fn ed25519(point: &[u8]) -> Result<Public, &'static str> {
     if point.len() != 32 {
         return Err("an Ed25519 key has 32 octets: export the key again");
     }
-    ParsedPublicKey::new(&signature::ED25519, point).map_err(|_| "it is no Ed25519 key")
+    let parsed = ParsedPublicKey::new(&signature::ED25519, point);
+    let parsed = parsed.map_err(|_| "it is no Ed25519 key")?;
+    Ok(Public::new(parsed, &[point]))
 }

@@ -16,7 +16,8 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::keys::{Algorithm, IssuerRules, Issuers};
+use super::issuers::{IssuerRules, Issuers, KeySet, Profile};
+use super::keys::{Algorithm, Keys};
 
 pub(super) const ISSUER: &str = "https://as.operator.example";
 pub(super) const AUDIENCE: &str = "https://t8.operator.example";
@@ -127,8 +128,24 @@ pub(super) fn jwks(keys: &[Value]) -> Vec<u8> {
     json!({ "keys": keys }).to_string().into_bytes()
 }
 
-pub(super) fn load(jwk: &[Value]) -> Result<IssuerRules, String> {
-    IssuerRules::from_jwks(ISSUER.into(), AUDIENCE.into(), &jwks(jwk))
+pub(super) fn load(jwk: &[Value]) -> Result<Keys, String> {
+    Keys::from_jwks(&jwks(jwk))
+}
+
+/// The rules of RFC 9068 for [`ISSUER`] and [`AUDIENCE`].
+pub(super) fn rules(keys: Keys) -> IssuerRules {
+    IssuerRules::new(ISSUER.into(), rfc9068(), KeySet::of(keys)).unwrap()
+}
+
+pub(super) fn rfc9068() -> Profile {
+    Profile::Rfc9068 {
+        audience: AUDIENCE.into(),
+    }
+}
+
+/// [`ISSUER`] alone, with these keys.
+pub(super) fn issuers(jwk: &[Value]) -> Issuers {
+    Issuers::new(vec![rules(load(jwk).unwrap())]).unwrap()
 }
 
 /// An issuer with one key, `k1`.
@@ -141,7 +158,7 @@ pub(super) struct Mint {
 impl Mint {
     pub(super) fn new(algorithm: Algorithm) -> Self {
         let signer = Signer::new(algorithm);
-        let issuers = Issuers::new(vec![load(&[signer.jwk(algorithm, "k1")]).unwrap()]).unwrap();
+        let issuers = issuers(&[signer.jwk(algorithm, "k1")]);
         Self {
             algorithm,
             signer,

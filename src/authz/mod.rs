@@ -2,11 +2,13 @@
 //! over bytes: no I/O, no HTTP, and the time is an argument.
 //!
 //! A request's path goes through [`apis::operation`]; its token through [`cache::Memo`], then
-//! [`cache::TokenCache`], then [`token::verify`] with [`keys::Issuers`]. What the caller still has
-//! to compare is named in [`token::Grant`]: thumbprint, client and API.
+//! [`cache::TokenCache`], then [`token::verify`] with [`issuers::Issuers`]. What the caller still
+//! has to compare is named in [`token::Grant`]: thumbprint, client and API.
 
 pub mod apis;
 pub mod cache;
+pub mod details;
+pub mod issuers;
 mod json;
 pub mod keys;
 pub mod scope;

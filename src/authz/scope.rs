@@ -73,6 +73,15 @@ impl Rights {
         }
     }
 
+    /// These, but nothing with any of these APIs.
+    #[must_use]
+    pub fn without(self, apis: ApiSet) -> Self {
+        Self {
+            read: self.read.without(apis),
+            write: self.write.without(apis),
+        }
+    }
+
     /// As scope values, one for each API, in the order of their table.
     pub fn values(self) -> impl Iterator<Item = Cow<'static, str>> {
         ApiId::all().filter_map(move |api| {
@@ -109,6 +118,42 @@ pub fn rights(scope: &str) -> Result<Rights, TokenFault> {
         rights = rights.and(Rights::of_value(value).unwrap_or_default());
     }
     Ok(rights)
+}
+
+/// What stands before the scope of CAPIF.
+const CAPIF: &str = "3gpp#";
+
+/// Reads a scope claim of CAPIF: which APIs at which AEFs. None where it says nothing of ours.
+//= TS 29.222 clause 8.5.4.2.6
+//# The scope is 3gpp# and, for each AEF, its identifier, a colon and the names of its APIs.
+pub fn capif_rights(scope: &str, aef_id: &str) -> Result<Option<Rights>, TokenFault> {
+    let malformed = TokenFault::ClaimMalformed(Claim::Scope);
+    let mut ours = None;
+    for value in scope.split(' ') {
+        if value.is_empty() || !value.bytes().all(allowed) {
+            return Err(malformed);
+        }
+        let Some(aefs) = value.strip_prefix(CAPIF) else {
+            continue;
+        };
+        for aef in aefs.split(';') {
+            let (id, apis) = aef.split_once(':').ok_or(malformed)?;
+            if id.is_empty() || apis.split(',').any(str::is_empty) {
+                return Err(malformed);
+            }
+            if id != aef_id {
+                continue;
+            }
+            let mut rights = ours.unwrap_or(Rights::NONE);
+            for name in apis.split(',') {
+                // An API's name and nothing more: halves are no word of CAPIF.
+                let known = ApiId::from_name(name).and_then(|_| Rights::of_value(name));
+                rights = rights.and(known.unwrap_or_default());
+            }
+            ours = Some(rights);
+        }
+    }
+    Ok(ours)
 }
 
 fn allowed(byte: u8) -> bool {

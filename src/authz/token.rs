@@ -7,8 +7,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::details;
+use super::issuers::{Custom, IssuerRules, Issuers, Profile};
 use super::json::{self, Json, JsonFault, Object};
-use super::keys::{Algorithm, Issuers};
+use super::keys::Algorithm;
 use super::scope::{self, Rights};
 use crate::clock::UnixSeconds;
 use crate::limits::TOKEN_BYTES_MAX;
@@ -29,8 +31,9 @@ const NUMERIC_DATE_MAX: u64 = 253_402_300_799;
 /// not outside the two bounds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Of the only certificate that may use the token.
-    pub thumbprint: Thumbprint,
+    /// Of the only certificate that may use the token; none where it is bound to none, which only
+    /// a client that is exempted by name may use.
+    pub thumbprint: Option<Thumbprint>,
     /// What its scope allows.
     pub rights: Rights,
     /// The first second of its validity: the later of `nbf` and `iat`, less the leeway.
@@ -60,10 +63,14 @@ impl std::fmt::Debug for Grant {
 /// A token whose signature and claims hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {
-    /// The `iss` it carries.
+    /// What its issuer is called: its `iss`, but for CAPIF's.
     pub issuer: String,
-    /// What its issuer tells it apart by.
-    pub jti: String,
+    /// Of the key that verified it, where keys have names.
+    pub key_id: Option<String>,
+    /// What its issuer tells it apart by, where it does.
+    pub jti: Option<String>,
+    /// When it was issued, where it says so.
+    pub issued_at: Option<UnixSeconds>,
     /// To be found among the clients, and to be the peer's.
     pub client_id: String,
     pub grant: Grant,
@@ -82,6 +89,7 @@ pub enum Claim {
     ClientId,
     Scope,
     Cnf,
+    AuthorizationDetails,
 }
 
 /// Why a token is not taken. None of them holds a byte of it.
@@ -107,6 +115,8 @@ pub enum TokenFault {
     AlgorithmRefused,
     /// `iss` is not a configured issuer.
     IssuerUnknown,
+    /// No key of the issuer has been had yet.
+    KeysUnknown,
     /// The issuer has no key named so, or none is named and more than one would fit.
     KeyUnknown,
     SignatureBad,
@@ -117,7 +127,7 @@ pub enum TokenFault {
     Expired,
     /// Before `nbf`, or `iat` lies in the future.
     NotYetValid,
-    /// No certificate is named in `cnf`.
+    /// No certificate is named: it is bound to something else, or to nothing.
     NotBound,
 }
 
@@ -135,6 +145,7 @@ impl TokenFault {
             Self::Compressed => "token_compressed",
             Self::AlgorithmRefused => "token_algorithm_refused",
             Self::IssuerUnknown => "token_issuer_unknown",
+            Self::KeysUnknown => "token_keys_unknown",
             Self::KeyUnknown => "token_key_unknown",
             Self::SignatureBad => "token_signature_bad",
             Self::ClaimMissing(claim) => claim.missing(),
@@ -160,6 +171,7 @@ impl Claim {
             Self::ClientId => "token_client_id_missing",
             Self::Scope => "token_scope_missing",
             Self::Cnf => "token_cnf_missing",
+            Self::AuthorizationDetails => "token_authorization_details_missing",
         }
     }
 
@@ -175,6 +187,7 @@ impl Claim {
             Self::ClientId => "token_client_id_malformed",
             Self::Scope => "token_scope_malformed",
             Self::Cnf => "token_cnf_malformed",
+            Self::AuthorizationDetails => "token_authorization_details_malformed",
         }
     }
 }
@@ -202,29 +215,85 @@ pub fn verify(
     let parts = Parts::of(token)?;
     let header = Header::read(&parts.header)?;
     let claims = json::object(&parts.claims)?;
-    //= RFC 8725 section 3.8
-    //# Issuer and key belong together: only the keys of the issuer that is named may verify.
-    let issuer = issuers.named(text(&claims, "iss", Claim::Iss)?);
-    let issuer = issuer.ok_or(TokenFault::IssuerUnknown)?;
-    let key = issuer.pick(header.kid.as_deref(), header.algorithm)?;
+    let iss = text(&claims, "iss", Claim::Iss)?;
     //= RFC 8725 section 3.3
     //# Unless the signature stands, nothing of the token is used.
-    key.verify(parts.signed, &parts.signature)?;
-    require_audience(&claims, issuer.audience())?;
-    require_claims(&claims)?;
-    let grant = grant(&claims)?;
-    if now < grant.valid_from {
+    let (rules, key_id) = issuers.verify(iss, &header, parts.signed, &parts.signature)?;
+    let read = read(&claims, rules, key_id)?;
+    if now < read.grant.valid_from {
         return Err(TokenFault::NotYetValid);
     }
-    if now > grant.valid_until {
+    if now > read.grant.valid_until {
         return Err(TokenFault::Expired);
     }
-    let owned = |name, claim| text(&claims, name, claim).map(str::to_owned);
+    Ok(read)
+}
+
+/// What the claims of an issuer's token say, by the profile of that issuer.
+fn read(
+    claims: &Object,
+    issuer: &IssuerRules,
+    key_id: Option<String>,
+) -> Result<VerifiedToken, TokenFault> {
+    let jti = match issuer.profile() {
+        Profile::Rfc9068 { audience } => {
+            require_audience(claims, audience)?;
+            //= RFC 9068 section 2.2
+            //# iss, exp, aud, sub, client_id, iat and jti are required.
+            text(claims, "sub", Claim::Sub)?;
+            required(claims, "iat", Claim::Iat)?;
+            Some(text(claims, "jti", Claim::Jti)?)
+        }
+        Profile::Capif { .. } => optional_text(claims, "jti", Claim::Jti)?,
+        Profile::Custom(custom) => {
+            require_audience(claims, &custom.audience)?;
+            match &custom.jti {
+                Some(name) => Some(text(claims, name, Claim::Jti)?),
+                None => None,
+            }
+        }
+    };
+    let client_id = match issuer.profile() {
+        Profile::Rfc9068 { .. } => text(claims, "client_id", Claim::ClientId)?,
+        //= TS 33.122 clause C.2
+        //# The API invoker is named in client_id.
+        Profile::Capif { .. } => match optional_text(claims, "client_id", Claim::ClientId)? {
+            Some(client_id) => client_id,
+            None => text(claims, "iss", Claim::Iss)?,
+        },
+        Profile::Custom(custom) => text(claims, &custom.client_id, Claim::ClientId)?,
+    };
+    let rights = match issuer.profile() {
+        Profile::Rfc9068 { .. } => scope_of(claims.get("scope"))?,
+        Profile::Capif { aef_id } => capif_rights(claims, aef_id)?,
+        Profile::Custom(custom) => custom_rights(claims, custom)?,
+    };
+    //= RFC 9396 section 9
+    //# Details that stand in the token are enforced.
+    let rights = match claims.get("authorization_details") {
+        Some(said) => details::rights(said, rights)?,
+        None => rights,
+    };
+    let exp = required(claims, "exp", Claim::Exp)?;
+    let iat = date(claims, "iat", Claim::Iat)?;
+    let nbf = date(claims, "nbf", Claim::Nbf)?;
+    // Our clock is cut to whole seconds. Where a date has a fraction, the bounds are cut so that
+    // the leeway is never more than allowed.
+    let begins = [&nbf, &iat].into_iter().flatten().map(|date| date.ceil);
+    let begins = begins.max().unwrap_or_default();
     Ok(VerifiedToken {
-        issuer: issuer.issuer().to_owned(),
-        jti: owned("jti", Claim::Jti)?,
-        client_id: owned("client_id", Claim::ClientId)?,
-        grant,
+        issuer: issuer.name().to_owned(),
+        key_id,
+        jti: jti.map(str::to_owned),
+        issued_at: iat.map(|iat| UnixSeconds(iat.floor)),
+        client_id: client_id.to_owned(),
+        grant: Grant {
+            thumbprint: thumbprint(claims)?,
+            rights,
+            valid_from: UnixSeconds(begins.saturating_sub(LEEWAY_S)),
+            // At exp itself a token is expired, hence the second before.
+            valid_until: UnixSeconds(exp.floor.saturating_add(LEEWAY_S - 1)),
+        },
     })
 }
 
@@ -265,9 +334,11 @@ impl<'t> Parts<'t> {
 /// bring its own key.
 //= RFC 8725 section 3.10
 //# No key, and no address of one, is taken from a token; kid is only a name to compare.
-struct Header {
-    algorithm: Algorithm,
-    kid: Option<String>,
+pub(super) struct Header {
+    pub algorithm: Algorithm,
+    pub kid: Option<String>,
+    /// Its `typ`, which not every profile demands.
+    pub kind: Option<String>,
 }
 
 impl Header {
@@ -277,17 +348,7 @@ impl Header {
             None => Ok(None),
             Some(value) => value.as_str().map(Some).ok_or(TokenFault::HeaderMalformed),
         };
-        //= RFC 8725 section 3.11
-        //# A token says of which kind it is; another kind of JWT is not an access token.
-        //= RFC 8725 section 3.12
-        //# No other kind of JWT passes these rules, as no other has this type.
-        let typ = text("typ")?.unwrap_or_default();
-        if !["at+jwt", "application/at+jwt"]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(typ))
-        {
-            return Err(TokenFault::Type);
-        }
+        let kind = text("typ")?.map(str::to_owned);
         //= RFC 7515 section 4.1.11
         //# A token with a critical extension that is not understood is invalid.
         if header.contains_key("crit")
@@ -305,6 +366,7 @@ impl Header {
         Ok(Self {
             algorithm,
             kid: text("kid")?.map(str::to_owned),
+            kind,
         })
     }
 }
@@ -336,37 +398,57 @@ fn require_audience(claims: &Object, audience: &str) -> Result<(), TokenFault> {
     }
 }
 
-/// The claims that must be there although nothing here depends on their value; `exp`, `iat`, `aud`
-/// and `iss` are required where they are read.
-//= RFC 9068 section 2.2
-//# iss, exp, aud, sub, client_id, iat and jti are required.
-fn require_claims(claims: &Object) -> Result<(), TokenFault> {
-    text(claims, "sub", Claim::Sub)?;
-    text(claims, "client_id", Claim::ClientId)?;
-    text(claims, "jti", Claim::Jti)?;
-    Ok(())
+/// A claim that may be missing, and else is a non-empty string.
+fn optional_text<'c>(
+    claims: &'c Object,
+    name: &str,
+    claim: Claim,
+) -> Result<Option<&'c str>, TokenFault> {
+    match claims.contains_key(name) {
+        true => text(claims, name, claim).map(Some),
+        false => Ok(None),
+    }
 }
 
-fn grant(claims: &Object) -> Result<Grant, TokenFault> {
-    let exp = date(claims, "exp", Claim::Exp)?.ok_or(TokenFault::ClaimMissing(Claim::Exp))?;
-    let iat = date(claims, "iat", Claim::Iat)?.ok_or(TokenFault::ClaimMissing(Claim::Iat))?;
-    let nbf = date(claims, "nbf", Claim::Nbf)?;
-    // Our clock is cut to whole seconds. Where a date has a fraction, the bounds are cut so that
-    // the leeway is never more than allowed.
-    let begins = nbf.map_or(iat.ceil, |nbf| nbf.ceil.max(iat.ceil));
-    Ok(Grant {
-        thumbprint: thumbprint(claims)?,
-        rights: match claims.get("scope") {
-            None => Rights::NONE,
-            Some(value) => {
-                let malformed = TokenFault::ClaimMalformed(Claim::Scope);
-                scope::rights(value.as_str().ok_or(malformed)?)?
-            }
-        },
-        valid_from: UnixSeconds(begins.saturating_sub(LEEWAY_S)),
-        // At exp itself a token is expired, hence the second before.
-        valid_until: UnixSeconds(exp.floor.saturating_add(LEEWAY_S - 1)),
+/// What a scope claim gives; nothing where there is none.
+fn scope_of(scope: Option<&Json>) -> Result<Rights, TokenFault> {
+    match scope {
+        None => Ok(Rights::NONE),
+        Some(Json::String(scope)) => scope::rights(scope),
+        Some(_) => Err(TokenFault::ClaimMalformed(Claim::Scope)),
+    }
+}
+
+/// The same of a claim that an issuer calls as it likes, and may write as a list.
+fn custom_rights(claims: &Object, custom: &Custom) -> Result<Rights, TokenFault> {
+    let malformed = TokenFault::ClaimMalformed(Claim::Scope);
+    let Some(Json::Array(list)) = claims.get(&custom.scope) else {
+        return scope_of(claims.get(&custom.scope));
+    };
+    let mut rights = Rights::NONE;
+    for value in list {
+        let value = value.as_str().filter(|value| !value.contains(' '));
+        rights = rights.and(scope::rights(value.ok_or(malformed)?)?);
+    }
+    Ok(rights)
+}
+
+/// What a token of CAPIF gives at this AEF.
+fn capif_rights(claims: &Object, aef_id: &str) -> Result<Rights, TokenFault> {
+    let scope = text(claims, "scope", Claim::Scope)?;
+    //= TS 33.122 clause 6.5.2.3
+    //# The AEF takes a token that is for it and for the API that is called.
+    let rights = scope::capif_rights(scope, aef_id)?.ok_or(TokenFault::Audience)?;
+    // A resource owner has allowed what is asked of its own resources, and no request is held to
+    // whose they are: it gives nothing.
+    Ok(match claims.contains_key("resOwnerId") {
+        true => Rights::NONE,
+        false => rights,
     })
+}
+
+fn required(claims: &Object, name: &str, claim: Claim) -> Result<Date, TokenFault> {
+    date(claims, name, claim)?.ok_or(TokenFault::ClaimMissing(claim))
 }
 
 /// A NumericDate between two whole seconds, or on one.
@@ -396,18 +478,21 @@ fn date(claims: &Object, name: &str, claim: Claim) -> Result<Option<Date>, Token
     }
 }
 
+/// Of the certificate that a token is bound to; none where it is bound to nothing.
 //= RFC 8705 section 3.1
 //# x5t#S256 in cnf is the base64url of the SHA-256 of the certificate, without padding.
-fn thumbprint(claims: &Object) -> Result<Thumbprint, TokenFault> {
+fn thumbprint(claims: &Object) -> Result<Option<Thumbprint>, TokenFault> {
     let malformed = TokenFault::ClaimMalformed(Claim::Cnf);
-    let Json::Object(cnf) = claims.get("cnf").ok_or(TokenFault::NotBound)? else {
-        return Err(malformed);
+    let cnf = match claims.get("cnf") {
+        None => return Ok(None),
+        Some(Json::Object(cnf)) => cnf,
+        Some(_) => return Err(malformed),
     };
-    let encoded = cnf
-        .get("x5t#S256")
-        .ok_or(TokenFault::NotBound)?
-        .as_str()
-        .ok_or(malformed)?;
+    // What is bound to something else, as to a key that signs requests, is not as good as unbound:
+    // whoever holds it has to prove what is not looked at here.
+    let encoded = cnf.get("x5t#S256").ok_or(TokenFault::NotBound)?;
+    let encoded = encoded.as_str().ok_or(malformed)?;
     let digest = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| malformed)?;
-    digest.try_into().map(Thumbprint).map_err(|_| malformed)
+    let digest = digest.try_into().map_err(|_| malformed)?;
+    Ok(Some(Thumbprint(digest)))
 }

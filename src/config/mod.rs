@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::authz::issuers::Profile;
 use crate::limits::{Deadlines, Limits};
 use crate::peer::{Client, Identity};
 
@@ -439,10 +440,9 @@ pub struct OtherToken {
 /// `[[issuer]]`: whose tokens are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// The `iss` claim, octet for octet.
+    /// The `iss` claim, octet for octet; of CAPIF, where that names the invoker, any word.
     pub name: Located<String>,
-    /// The value the `aud` claim must contain.
-    pub audience: String,
+    pub profile: Profile,
     pub keys: Located<IssuerKeys>,
 }
 

@@ -564,6 +564,32 @@ pub(super) fn scope(value: &DeValue<'_>) -> Result<String, Wrong> {
     Err(Wrong::new(format!("{name:?} names no API of T8"), cure))
 }
 
+/// How an issuer's tokens are read.
+pub(super) fn profile(value: &DeValue<'_>) -> Result<&'static str, Wrong> {
+    const PROFILES: [&str; 3] = ["rfc9068", "capif", "custom"];
+    let name = written(value, "\"rfc9068\"")?;
+    let found = PROFILES.into_iter().find(|known| *known == name);
+    found.ok_or_else(|| {
+        let cure = match closest(name, &PROFILES) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => "take \"rfc9068\", \"capif\" or \"custom\"".to_owned(),
+        };
+        Wrong::new(format!("{name:?} is no profile of tokens"), cure)
+    })
+}
+
+/// What CAPIF calls an API exposing function, as the scope of its tokens can say it.
+pub(super) fn aef_id(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let id = text(value)?;
+    // Those part the scope, or cannot stand in it.
+    let fits = |byte: u8| byte.is_ascii_graphic() && !b":;,\"\\".contains(&byte);
+    if id.bytes().all(fits) {
+        return Ok(id);
+    }
+    let cure = "write it as the CAPIF core does, without white space, \":\", \";\" and \",\"";
+    Err(Wrong::new(format!("{id:?} cannot stand in a scope"), cure))
+}
+
 /// `"refuse"` or `"lossy"`.
 pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wrong> {
     match written(value, "\"refuse\"")? {

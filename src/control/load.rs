@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hsm::{KeyKind, OpenFault, Pkcs11Source, PrivateKey};
@@ -12,9 +12,9 @@ use rustls_pki_types::pem::PemObject;
 
 use super::crl_keeper::AllBrought;
 use super::{anchors, revocation};
-use crate::authz::keys::{Algorithm, IssuerRules, Issuers};
+use crate::authz::issuers::IssuerRules;
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, IssuerKeys, KeySource, Located, Oauth, Partner, Until};
+use crate::config::{Config, Fault, KeySource, Located, Oauth, Partner, Until};
 use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
@@ -23,6 +23,7 @@ use crate::tls::{
     Terminator,
 };
 
+mod issuers;
 mod own;
 mod staples;
 mod tickets;
@@ -177,7 +178,7 @@ pub fn load(
         None => revocation::lists(config, now, &mut report),
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
-    let (own_issuer, issuers) = issuers(config, own, &mut report);
+    let (own_issuer, issuers) = issuers::configured(config, own, &mut report);
     let responders = revocation::responders(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
@@ -247,50 +248,6 @@ fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
 
 /// Of an embedded issuer: none where there is none, none inside where it cannot be had.
 type Own = Option<Option<(Arc<Issuer>, IssuerRules)>>;
-
-/// The rules of all issuers, or none where one of them is at fault; and the embedded issuer.
-fn issuers(
-    config: &Config,
-    own: Own,
-    report: &mut Report,
-) -> (Option<Arc<Issuer>>, Option<Issuers>) {
-    let mut rules = Some(Vec::new());
-    for issuer in &config.issuers {
-        let (name, audience) = (issuer.name.value.clone(), issuer.audience.clone());
-        let read = issuer_rules(&issuer.keys, name, audience);
-        let read = report.note(format!("issuer {}", issuer.name.value), read);
-        rules = rules.zip(read).map(|(rules, read)| with(rules, read));
-    }
-    let own_issuer = match own {
-        None => None,
-        Some(None) => {
-            rules = None;
-            None
-        }
-        Some(Some((issuer, own))) => {
-            rules = rules.map(|rules| with(rules, own));
-            Some(issuer)
-        }
-    };
-    let issuers = rules.and_then(|rules| {
-        let issuers = Issuers::new(rules).map_err(|what| Fault {
-            file: None,
-            line: 0,
-            key: "issuer".to_owned(),
-            what,
-            cure: "each [[issuer]] needs its own name".to_owned(),
-            until: Until::Mended,
-        });
-        let noted = issuers.map(|issuers| (issuers, "each with its own keys".to_owned()));
-        report.note("issuers", noted)
-    });
-    (own_issuer, issuers)
-}
-
-fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
-    list.push(item);
-    list
-}
 
 fn clients_by_id(config: &Config) -> HashMap<String, ClientIndex> {
     let ids = config.clients.iter().map(|client| client.client_id.clone());
@@ -544,52 +501,4 @@ fn waived(names: &[Located<String>], key: &str) -> Result<RuleSet, Vec<Fault>> {
         true => Ok(rules.into_iter().flatten().collect()),
         false => Err(faults),
     }
-}
-
-fn issuer_rules(
-    keys: &Located<IssuerKeys>,
-    name: String,
-    audience: String,
-) -> Result<(IssuerRules, String), Fault> {
-    let bytes = |file: &Path| {
-        std::fs::read(file).map_err(|error| {
-            let what = format!("{}: {error}", file.display());
-            fault(keys, "issuer", what, "the file must be readable")
-        })
-    };
-    let rules = match &keys.value {
-        IssuerKeys::Jwks(file) => IssuerRules::from_jwks(name, audience, &bytes(file)?),
-        IssuerKeys::Pem {
-            file,
-            algorithm,
-            kid,
-        } => {
-            let fitting = Algorithm::from_name(algorithm).ok_or_else(|| {
-                let cure = "one of ES256, ES384, RS256, PS256, EdDSA";
-                fault(
-                    keys,
-                    "issuer",
-                    format!("{algorithm:?} is no algorithm for tokens"),
-                    cure,
-                )
-            })?;
-            IssuerRules::from_pem(
-                name,
-                audience,
-                bytes(file)?.as_slice(),
-                fitting,
-                kid.clone(),
-            )
-        }
-    };
-    let rules = rules.map_err(|what| {
-        fault(
-            keys,
-            "issuer",
-            what,
-            "each key needs its kid, its alg, and the public part only",
-        )
-    })?;
-    let detail = format!("{} keys, audience {}", rules.keys(), rules.audience());
-    Ok((rules, detail))
 }

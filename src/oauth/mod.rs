@@ -16,7 +16,8 @@ use std::time::Duration;
 use hsm::{KeyKind, OpenFault, PrivateKey};
 
 use crate::authz::apis::ApiId;
-use crate::authz::keys::IssuerRules;
+use crate::authz::issuers::{IssuerRules, KeySet, Profile};
+use crate::authz::keys::Keys;
 use crate::authz::scope::Rights;
 use crate::peer::{Client, ClientIndex, Registration};
 
@@ -206,7 +207,9 @@ impl Issuer {
     /// # Errors
     /// In words: the audience is empty.
     pub fn rules(&self) -> Result<IssuerRules, String> {
-        IssuerRules::from_jwks(self.name.clone(), self.audience.clone(), &self.jwks)
+        let audience = self.audience.clone();
+        let keys = KeySet::of(Keys::from_jwks(&self.jwks)?);
+        IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)
     }
 
     /// Whether [`Issuer::mint`] waits for a token, and so must not be called on a shard.

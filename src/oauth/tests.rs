@@ -44,6 +44,7 @@ fn client(client_id: &str, registered: Option<TlsClientAuth>, scopes: &[&str]) -
         partner: "default".to_owned(),
         sans: vec![San::Dns(HOST.to_owned())],
         scs_as_ids: vec!["scs-1".to_owned()],
+        unbound_tokens: false,
         registration: registered.map(|certificate| Registration {
             certificate,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),

@@ -27,6 +27,8 @@ pub enum Denial {
     TokenInQuery,
     AuthorizationMalformed,
     TokenInvalid(TokenFault),
+    /// No key of the token's issuer has been had yet.
+    IssuerKeysUnknown,
     TokenOfOtherCertificate,
     TokenOfOtherClient,
     ClientDisabled,
@@ -130,6 +132,7 @@ impl Denial {
             Self::IssuerDeadline => 36,
             Self::IssuerFailed => 37,
             Self::ClientDisabled => 38,
+            Self::IssuerKeysUnknown => 39,
         }
     }
 
@@ -161,7 +164,8 @@ impl Row {
                  that back"
             }
             "token_not_bound" => {
-                "the issuer must bind its tokens to the client's certificate (RFC 8705 section 3)"
+                "the issuer must bind its tokens to the client's certificate (RFC 8705 section 3); \
+                 where it cannot, set unbound_tokens = true in the [[client]]"
             }
             _ => self.cure,
         }
@@ -204,7 +208,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 39] = [
+pub const ROWS: [Row; 40] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -463,6 +467,13 @@ pub const ROWS: [Row; 39] = [
         cure: "an operator has set enabled = false for the client: `t8gate client enable` takes \
                that back",
         ..row("client_disabled", 401, "Unauthorized")
+    },
+    Row {
+        cause: "ISSUER_KEYS_UNKNOWN",
+        detail: "The keys of the token's issuer are not known yet; come again.",
+        cure: "the issuer's keys have not been had since the start: see the log for why, and \
+               whether the [[issuer]]'s jwks_url answers",
+        ..row("issuer_keys_unknown", 503, "Service Unavailable")
     },
 ];
 

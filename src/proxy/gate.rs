@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
-use crate::authz::token;
+use crate::authz::token::{self, TokenFault};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
@@ -175,7 +175,7 @@ fn granted(
     if let Some(known) = cache.lookup(token, now) {
         counters.tokens_cached.bump();
         *verdict = TokenVerdict::Cached;
-        let own = owned(known, peer)?;
+        let own = owned(known, peer, snapshot)?;
         memo.set(token, own);
         return Ok(own);
     }
@@ -185,7 +185,10 @@ fn granted(
     let verified = token::verify(token, &snapshot.issuers, now);
     let took = Nanos::now().since(begun);
     latencies.borrow_mut().record(Phase::Verify, took);
-    let verified = verified.map_err(Denial::TokenInvalid)?;
+    let verified = verified.map_err(|fault| match fault {
+        TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
+        fault => Denial::TokenInvalid(fault),
+    })?;
     let client = snapshot.clients_by_id.get(&verified.client_id).copied();
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
     let grant = CachedGrant {
@@ -193,17 +196,22 @@ fn granted(
         grant: verified.grant,
     };
     cache.insert(token, grant, now);
-    let own = owned(grant, peer)?;
+    let own = owned(grant, peer, snapshot)?;
     memo.set(token, own);
     Ok(own)
 }
 
 /// Holds a grant against the connection it is used on.
-fn owned(grant: CachedGrant, peer: &Peer) -> Result<CachedGrant, Denial> {
+fn owned(grant: CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<CachedGrant, Denial> {
     //= RFC 8705 section 3
     //# The certificate of this TLS connection is the one the token is bound to.
-    if grant.grant.thumbprint != peer.thumbprint() {
-        return Err(Denial::TokenOfOtherCertificate);
+    match grant.grant.thumbprint {
+        Some(bound) if bound != peer.thumbprint() => return Err(Denial::TokenOfOtherCertificate),
+        // Whose it is has to be said by its client_id alone then.
+        None if !{ snapshot.client(peer.client()) }.is_some_and(|client| client.unbound_tokens) => {
+            return Err(Denial::TokenInvalid(TokenFault::NotBound));
+        }
+        _ => {}
     }
     if grant.client != peer.client() {
         return Err(Denial::TokenOfOtherClient);

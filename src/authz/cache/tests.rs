@@ -6,7 +6,7 @@ const NOW: UnixSeconds = UnixSeconds(1_000);
 
 fn grant(client: u32, valid_from: u64, valid_until: u64) -> CachedGrant {
     let grant = Grant {
-        thumbprint: Thumbprint([7; 32]),
+        thumbprint: Some(Thumbprint([7; 32])),
         rights: Rights::NONE,
         valid_from: UnixSeconds(valid_from),
         valid_until: UnixSeconds(valid_until),

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authz::mint::{ALGORITHMS, AUDIENCE, ISSUER, Signer, b64, changed, jwks, load};
+use crate::authz::mint::{ALGORITHMS, Signer, b64, changed, jwks, load};
 
 fn es256() -> Value {
     Signer::new(Algorithm::ES256).jwk(Algorithm::ES256, "k1")
@@ -11,8 +11,8 @@ fn refusal(changes: Value) -> String {
     load(&[changed(es256(), changes)]).unwrap_err()
 }
 
-fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<IssuerRules, String> {
-    IssuerRules::from_pem(ISSUER.into(), AUDIENCE.into(), pem, algorithm, None)
+fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<Keys, String> {
+    Keys::from_pem(pem, algorithm, None)
 }
 
 #[test]
@@ -20,11 +20,7 @@ fn keys_of_all_five_algorithms_are_loaded() {
     let keys: Vec<_> = ALGORITHMS
         .map(|algorithm| Signer::new(algorithm).jwk(algorithm, algorithm.name()))
         .into();
-    let rules = load(&keys).unwrap();
-    assert_eq!(
-        (rules.keys(), rules.issuer(), rules.audience()),
-        (5, ISSUER, AUDIENCE)
-    );
+    assert_eq!(load(&keys).unwrap().len(), 5);
 }
 
 #[test]
@@ -95,7 +91,7 @@ fn a_kid_that_stands_twice_is_refused() {
 
 #[test]
 fn duplicate_members_of_a_jwks_are_refused() {
-    let told = IssuerRules::from_jwks("i".into(), "a".into(), br#"{"keys":[],"keys":[]}"#);
+    let told = Keys::from_jwks(br#"{"keys":[],"keys":[]}"#);
     assert!(told.unwrap_err().contains("twice"));
 }
 
@@ -110,7 +106,7 @@ fn what_is_no_jwks_is_refused() {
         r#"{"keys":[1]}"#,
         "{}x",
     ] {
-        let read = IssuerRules::from_jwks("i".into(), "a".into(), text.as_bytes());
+        let read = Keys::from_jwks(text.as_bytes());
         assert!(read.is_err(), "{text}");
     }
 }
@@ -123,7 +119,7 @@ fn a_jwks_holds_64_keys_at_most() {
             .map(|i| changed(key.clone(), json!({"kid": i.to_string()})))
             .collect::<Vec<_>>()
     };
-    assert_eq!(load(&some(KEYS_MAX)).unwrap().keys(), 64);
+    assert_eq!(load(&some(KEYS_MAX)).unwrap().len(), 64);
     assert!(load(&some(KEYS_MAX + 1)).unwrap_err().contains("65 keys"));
 }
 
@@ -203,7 +199,7 @@ fn pem_keys_of_all_five_algorithms_are_loaded() {
         assert_eq!(
             from_pem(&Signer::new(algorithm).pem(), algorithm)
                 .unwrap()
-                .keys(),
+                .len(),
             1
         );
     }
@@ -251,31 +247,98 @@ fn a_pem_file_without_exactly_one_public_key_is_refused() {
 }
 
 #[test]
-fn an_empty_kid_issuer_or_audience_is_refused() {
+fn an_empty_kid_is_refused() {
     let pem = Signer::new(Algorithm::EdDSA).pem();
-    let load = |issuer: &str, audience: &str, kid: Option<&str>| {
-        let kid = kid.map(str::to_owned);
-        IssuerRules::from_pem(issuer.into(), audience.into(), &pem, Algorithm::EdDSA, kid)
-    };
-    assert!(load("i", "a", Some("k")).is_ok());
-    assert!(load("", "a", None).is_err());
-    assert!(load("i", "", None).is_err());
-    assert!(load("i", "a", Some("")).is_err());
-}
-
-#[test]
-fn issuers_must_be_some_and_have_names_of_their_own() {
-    assert!(Issuers::new(vec![]).is_err());
-    let twice = vec![load(&[es256()]).unwrap(), load(&[es256()]).unwrap()];
-    assert!(Issuers::new(twice).unwrap_err().contains("stands twice"));
+    let load = |kid: &str| Keys::from_pem(&pem, Algorithm::EdDSA, Some(kid.to_owned()));
+    assert!(load("k").is_ok());
+    assert!(load("").is_err());
 }
 
 #[test]
 fn debug_output_holds_no_key() {
-    let key = es256();
-    let rules = IssuerRules::from_jwks(ISSUER.into(), AUDIENCE.into(), &jwks(&[key])).unwrap();
-    assert_eq!(
-        format!("{rules:?}"),
-        format!("IssuerRules {{ issuer: {ISSUER:?}, .. }}")
-    );
+    let keys = load(&[es256()]).unwrap();
+    assert_eq!(format!("{keys:?}"), "Keys { count: 1, .. }");
+}
+
+fn published(jwk: &[Value], of_rsa: Option<Algorithm>) -> Result<Keys, String> {
+    Keys::published(&jwks(jwk), of_rsa)
+}
+
+fn key(algorithm: Algorithm, kid: &str) -> Value {
+    Signer::new(algorithm).jwk(algorithm, kid)
+}
+
+//= RFC 7517 section 5 type=test
+//# What is not understood is passed over, and the rest is taken.
+#[test]
+fn keys_that_are_of_no_use_are_passed_over_where_an_issuer_publishes_them() {
+    let good = key(Algorithm::ES256, "good");
+    for odd in [
+        json!(1),
+        changed(es256(), json!({"kid": null})),
+        changed(es256(), json!({"kid": ""})),
+        changed(es256(), json!({"use": "enc"})),
+        changed(es256(), json!({"key_ops": ["encrypt"]})),
+        changed(es256(), json!({"alg": "ECDH-ES"})),
+        changed(es256(), json!({"alg": "ES512"})),
+        changed(es256(), json!({"alg": 256})),
+        changed(es256(), json!({"kty": "XYZ"})),
+        changed(es256(), json!({"x": "AA"})),
+        json!({"kty": "oct", "kid": "k1", "alg": "HS256", "k": "c2VjcmV0"}),
+        changed(key(Algorithm::RS256, "rsa"), json!({"alg": null})),
+    ] {
+        let keys = published(&[odd.clone(), good.clone()], None).unwrap();
+        assert_eq!(keys.len(), 1, "{odd}");
+        assert!(keys.pick(Some("good"), Algorithm::ES256).is_ok());
+        assert!(
+            published(std::slice::from_ref(&odd), None).is_err(),
+            "{odd}"
+        );
+    }
+}
+
+//= RFC 8725 section 3.1 type=test
+//# A key that says no algorithm is bound to one all the same.
+#[test]
+fn published_key_without_alg_is_for_the_one_algorithm_of_its_kind() {
+    for algorithm in ALGORITHMS {
+        let bare = changed(key(algorithm, "k1"), json!({"alg": null}));
+        let keys = published(&[bare], Some(algorithm)).unwrap();
+        for other in ALGORITHMS {
+            let picked = keys.pick(Some("k1"), other);
+            assert_eq!(
+                picked.is_ok(),
+                other == algorithm,
+                "{algorithm:?} {other:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn published_set_with_a_private_key_or_a_name_twice_is_refused() {
+    let good = key(Algorithm::ES256, "good");
+    let exposed = changed(es256(), json!({"d": "c2VjcmV0"}));
+    let told = published(&[good.clone(), exposed], None).unwrap_err();
+    assert!(told.contains("PRIVATE OR SECRET") && !told.contains("c2VjcmV0"));
+    let told = published(&[good.clone(), good], None).unwrap_err();
+    assert!(told.contains("stands twice"));
+}
+
+#[test]
+fn keys_are_compared_by_what_they_are_and_not_by_how_they_are_written() {
+    let (signer, other) = (Signer::new(Algorithm::ES256), Signer::new(Algorithm::ES256));
+    let jwk = |signer: &Signer, kid: &str| load(&[signer.jwk(Algorithm::ES256, kid)]).unwrap();
+    let pem = Keys::from_pem(&signer.pem(), Algorithm::ES256, Some("k1".into())).unwrap();
+    let (own, renamed, foreign) = (jwk(&signer, "k1"), jwk(&signer, "k2"), jwk(&other, "k1"));
+    assert!(own.same_as(&pem) && !own.lack_in(&pem) && own.share_with(&pem));
+    assert!(!own.same_as(&renamed) && own.lack_in(&renamed) && own.share_with(&renamed));
+    assert!(!own.same_as(&foreign) && own.lack_in(&foreign) && !own.share_with(&foreign));
+    let [a, b] = ["k1", "k2"].map(|kid| signer.jwk(Algorithm::ES256, kid));
+    let both = load(&[a, b]).unwrap();
+    assert!(!own.lack_in(&both) && both.lack_in(&own));
+    let rsa = Signer::new(Algorithm::RS256);
+    let of = |algorithm| load(&[rsa.jwk(algorithm, "k1")]).unwrap();
+    let (pkcs1, pss) = (of(Algorithm::RS256), of(Algorithm::PS256));
+    assert!(pkcs1.lack_in(&pss) && pkcs1.share_with(&pss) && !pkcs1.same_as(&pss));
 }

@@ -2,14 +2,15 @@
 //! about signatures: what is refused is refused for the reason given, and not for another.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authz::keys::IssuerRules;
+use crate::authz::issuers::KeySet;
+use crate::authz::keys::Keys;
 use crate::authz::mint::{
-    ALGORITHMS, AUDIENCE, ISSUER, Mint, NOW, b64, changed, claims, jwks, load,
+    ALGORITHMS, AUDIENCE, ISSUER, Mint, NOW, b64, changed, claims, issuers, load, rules,
 };
 
 mod attacks;
@@ -17,6 +18,7 @@ mod form;
 mod header;
 mod identity;
 mod keys;
+mod profiles;
 mod times;
 mod total;
 
@@ -70,7 +72,7 @@ fn good_tokens_of_all_five_algorithms_are_taken() {
         let mint = Mint::new(algorithm);
         let token = verify(&mint.with(json!({})), &mint.issuers, UnixSeconds(NOW)).unwrap();
         assert_eq!(token.client_id, "scs-1", "{algorithm:?}");
-        assert_eq!(token.grant.thumbprint.0, [7; 32]);
+        assert_eq!(token.grant.thumbprint.unwrap().0, [7; 32]);
         let values: Vec<_> = token.grant.rights.values().collect();
         assert_eq!(values, ["3gpp-monitoring-event", "3gpp-nidd"]);
         assert_eq!(token.grant.valid_from, UnixSeconds(NOW - 30));
@@ -83,9 +85,8 @@ fn a_key_from_a_pem_file_verifies_tokens() {
     for algorithm in ALGORITHMS {
         let mint = Mint::new(algorithm);
         let pem = mint.signer.pem();
-        let rules =
-            |kid| IssuerRules::from_pem(ISSUER.into(), AUDIENCE.into(), &pem, algorithm, kid);
-        let issuers = |kid| Issuers::new(vec![rules(kid).unwrap()]).unwrap();
+        let keys = |kid| Keys::from_pem(&pem, algorithm, kid).unwrap();
+        let issuers = |kid| Issuers::new(vec![rules(keys(kid))]).unwrap();
         let named = issuers(Some("k1".to_owned()));
         assert!(verify(&mint.with(json!({})), &named, UnixSeconds(NOW)).is_ok());
         let nameless = issuers(None);

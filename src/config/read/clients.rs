@@ -162,6 +162,7 @@ fn client(
     let sans = section.required_list("sans", san, cure);
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
+    let unbound_tokens = section.or("unbound_tokens", boolean, false);
     let registration = registration(&mut section, has_issuer);
     let enabled = section.or("enabled", boolean, true);
     let group = of_client(&mut section, partners);
@@ -209,6 +210,7 @@ fn client(
         partner: group?.0,
         sans: sans?.value.into_iter().map(|san| san.value).collect(),
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
+        unbound_tokens,
         registration,
         enabled,
     })

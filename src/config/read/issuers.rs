@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::authz::issuers::{Custom, Profile};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, algorithm, duration, issuer_url, text, twice};
+use crate::config::value::{Wrong, aef_id, algorithm, duration, issuer_url, profile, text, twice};
 use crate::config::{Issuer, IssuerKeys, Located, Oauth};
 use crate::limits::TOKEN_LIFETIME_DEFAULT;
 
@@ -53,11 +54,7 @@ fn issuer(
     names: &mut HashMap<String, usize>,
 ) -> Option<Issuer> {
     let name = section.required("name", text, "write the iss claim of the issuer's tokens");
-    let audience = section.required(
-        "audience",
-        text,
-        "write the aud claim that means this gateway",
-    );
+    let profile = issuer_profile(&mut section);
     if let Some(name) = &name {
         match names.get(&name.value) {
             Some(&line) => section.fault(name.line, "name", twice("this issuer", line)),
@@ -76,10 +73,88 @@ fn issuer(
     let keys = issuer_keys(&mut section);
     Some(Issuer {
         name: name?,
-        audience: audience?.value,
+        profile: profile?,
         keys: keys?,
     })
 }
+
+/// How its tokens are read, and what they have to say for that.
+fn issuer_profile(section: &mut Section<'_, '_>) -> Option<Profile> {
+    const RFC9068: &str = "rfc9068";
+    let said = section.has("profile");
+    let named = section.optional("profile", profile);
+    let word = match (&named, said) {
+        (Some(named), _) => named.value,
+        (None, false) => RFC9068,
+        // It is wrong: what goes with which is not to be told then.
+        (None, true) => "",
+    };
+    let audience = match word {
+        RFC9068 | "custom" => {
+            let cure = "write the aud claim that means this gateway";
+            section.required("audience", text, cure)
+        }
+        _ => section.optional("audience", text),
+    };
+    let aef_id = match word {
+        "capif" => {
+            let cure = "write what this gateway is called in the scope of the core's tokens";
+            section.required("aef_id", aef_id, cure)
+        }
+        _ => section.optional("aef_id", aef_id),
+    };
+    let kind = section.optional("type", text);
+    let client_id = match word {
+        "custom" => {
+            let cure = "write the claim that names the client: \"azp\"";
+            section.required("client_id_claim", text, cure)
+        }
+        _ => section.optional("client_id_claim", text),
+    };
+    let scope = section.optional("scope_claim", text);
+    let jti = section.optional("jti_claim", text);
+    let foreign: &[(&str, &str)] = match word {
+        RFC9068 => &[AEF_ID, TYPE, CLIENT_ID_CLAIM, SCOPE_CLAIM, JTI_CLAIM],
+        "capif" => &[AUDIENCE, TYPE, CLIENT_ID_CLAIM, SCOPE_CLAIM, JTI_CLAIM],
+        "custom" => &[AEF_ID],
+        _ => &[],
+    };
+    for (key, goes_with) in foreign {
+        if let Some(line) = section.line_of(key) {
+            let what = format!("goes with profile = {goes_with} only");
+            let cure = "remove it, or name the profile that the issuer's tokens have";
+            section.fault(line, key, Wrong::new(what, cure));
+        }
+    }
+    Some(match word {
+        RFC9068 => Profile::Rfc9068 {
+            audience: audience?.value,
+        },
+        "capif" => Profile::Capif {
+            aef_id: aef_id?.value,
+        },
+        "custom" => Profile::Custom(Custom {
+            audience: audience?.value,
+            kind: match kind.map(|kind| kind.value).as_deref() {
+                None => Some("at+jwt".to_owned()),
+                Some("none") => None,
+                Some(kind) => Some(kind.to_owned()),
+            },
+            client_id: client_id?.value,
+            scope: scope.map_or_else(|| "scope".to_owned(), |scope| scope.value),
+            jti: jti.map(|jti| jti.value),
+        }),
+        _ => return None,
+    })
+}
+
+/// Keys of some profiles, and of which.
+const AUDIENCE: (&str, &str) = ("audience", "\"rfc9068\" and \"custom\"");
+const AEF_ID: (&str, &str) = ("aef_id", "\"capif\"");
+const TYPE: (&str, &str) = ("type", "\"custom\"");
+const CLIENT_ID_CLAIM: (&str, &str) = ("client_id_claim", "\"custom\"");
+const SCOPE_CLAIM: (&str, &str) = ("scope_claim", "\"custom\"");
+const JTI_CLAIM: (&str, &str) = ("jti_claim", "\"custom\"");
 
 fn issuer_keys(section: &mut Section<'_, '_>) -> Option<Located<IssuerKeys>> {
     let jwks_line = section.line_of("jwks");

@@ -546,36 +546,6 @@ fn what_belongs_to_two_clients_is_refused_naming_both_lines() {
 }
 
 #[test]
-fn issuers_of_the_same_name_are_refused() {
-    let second = "[[issuer]]\nname = \"https://issuer.example\"\naudience = \"t8\"\njwks = \"k\"\n";
-    refused(&format!("{SMALL}{second}"), 18, "issuer[2].name", "line 8");
-}
-
-#[test]
-fn issuer_keys_that_contradict_are_refused() {
-    let jwks = "jwks = \"keys.jwks\"";
-    refused(&with(jwks, ""), 7, "issuer[1].jwks", "no keys");
-    let both = "jwks = \"a\"\npem = \"b\"\nalgorithm = \"ES256\"";
-    refused(&with(jwks, both), 11, "issuer[1].pem", "line 10");
-    refused(
-        &with(jwks, "jwks = \"a\"\nkid = \"b\""),
-        11,
-        "issuer[1].kid",
-        "pem only",
-    );
-    refused(
-        &with(jwks, "pem = \"b\""),
-        7,
-        "issuer[1].algorithm",
-        "missing",
-    );
-    for bad in ["none", "HS256", "es256", ""] {
-        let text = with(jwks, &format!("pem = \"b\"\nalgorithm = \"{bad}\""));
-        refused(&text, 11, "issuer[1].algorithm", "not an algorithm");
-    }
-}
-
-#[test]
 fn private_key_in_file_and_token_is_refused() {
     let text = with(
         "key.file = \"server.key\"",
@@ -691,6 +661,7 @@ proptest! {
 
 mod documented;
 mod files;
+mod issuers;
 mod machine;
 mod oauth;
 mod operation;

@@ -322,6 +322,7 @@ pub(super) fn in_their_places(
             client_id: String::new(),
             sans: Vec::new(),
             scs_as_ids: Vec::new(),
+            unbound_tokens: false,
             partner: any_group.clone(),
             registration: None,
             enabled: true,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 
 use super::*;
-use crate::authz::keys::Issuers;
+use crate::authz::issuers::Issuers;
 use crate::authz::token::{self, TokenFault};
 
 fn response() -> Value {
@@ -101,7 +101,7 @@ fn gateway_takes_the_tokens_of_its_own_issuer() {
     let taken = token::verify(token.as_bytes(), &issuers, NOW).unwrap();
     assert_eq!(taken.client_id, "partner-1");
     assert_eq!(taken.grant.rights, STAGE.grant().rights());
-    assert_eq!(taken.grant.thumbprint.0, STAGE.peer.thumbprint().0);
+    assert_eq!(taken.grant.thumbprint.unwrap().0, STAGE.peer.thumbprint().0);
     let after = UnixSeconds(NOW.0 + 600 + token::LEEWAY_S);
     let late = token::verify(token.as_bytes(), &issuers, after);
     assert_eq!(late, Err(TokenFault::Expired));

@@ -117,6 +117,7 @@ fn every_denial_finds_its_own_row() {
         (Denial::IssuerBusy, "issuer_busy"),
         (Denial::IssuerDeadline, "issuer_deadline"),
         (Denial::IssuerFailed, "issuer_failed"),
+        (Denial::IssuerKeysUnknown, "issuer_keys_unknown"),
     ];
     assert_eq!(
         rows.len() + grants.len(),

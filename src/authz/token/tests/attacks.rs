@@ -194,11 +194,10 @@ fn a_nested_token_is_refused() {
     let inner = MINT.with(json!({}));
     for typ in ["JWT", "at+jwt"] {
         let header = changed(MINT.header(), json!({"typ": typ, "cty": "JWT"})).to_string();
-        let expected = match typ {
-            "JWT" => TokenFault::Type,
-            _ => TokenFault::MalformedJson,
-        };
-        assert_eq!(refusal(&MINT.sign(header, &inner)), expected);
+        assert_eq!(
+            refusal(&MINT.sign(header, &inner)),
+            TokenFault::MalformedJson
+        );
     }
 }
 

@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn issuers(keys: &[Value]) -> Issuers {
-    Issuers::new(vec![load(keys).unwrap()]).unwrap()
-}
-
 fn at_now(token: &[u8], issuers: &Issuers) -> Option<TokenFault> {
     verify(token, issuers, UnixSeconds(NOW)).err()
 }
@@ -186,13 +182,14 @@ fn keys_in_the_header_verify_nothing() {
 /// Two issuers, each with one key of the name `k1`, and what their tokens are signed with.
 fn two_issuers(second_kid: &str) -> (Mint, Mint, Issuers) {
     let (first, second) = (stranger(), stranger());
-    let rules = IssuerRules::from_jwks(
+    let audience = "https://t8.other.example".to_owned();
+    let other = IssuerRules::new(
         "https://other.example".into(),
-        "https://t8.other.example".into(),
-        &jwks(&[second.signer.jwk(Algorithm::ES256, second_kid)]),
+        Profile::Rfc9068 { audience },
+        KeySet::of(load(&[second.signer.jwk(Algorithm::ES256, second_kid)]).unwrap()),
     );
-    let own = load(&[first.signer.jwk(Algorithm::ES256, "k1")]).unwrap();
-    let issuers = Issuers::new(vec![own, rules.unwrap()]).unwrap();
+    let own = rules(load(&[first.signer.jwk(Algorithm::ES256, "k1")]).unwrap());
+    let issuers = Issuers::new(vec![own, other.unwrap()]).unwrap();
     (first, second, issuers)
 }
 

@@ -31,7 +31,7 @@ fn is_assignment(line: &str) -> bool {
 #[test]
 fn documented_file_is_a_configuration() {
     let config = good(DOCUMENTED);
-    assert_eq!((config.issuers.len(), config.clients.len()), (2, 1));
+    assert_eq!((config.issuers.len(), config.clients.len()), (4, 1));
     let oauth = config.oauth.expect("[oauth]");
     assert_eq!(oauth.audience, oauth.issuer.value);
     assert!(config.clients.iter().all(|c| c.registration.is_some()));
