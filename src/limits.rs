@@ -92,6 +92,19 @@ pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred
 /// octets. Over it 413.
 pub const FORM_BYTES_MAX: usize = 8 * 1024;
+/// How far ahead the end of a client's assertion may lie, in seconds (RFC 7523 section 3): it is
+/// made for one request.
+pub const ASSERTION_LIFETIME_S_MAX: u64 = 300;
+/// Assertions of one client that are known as used while they would still be taken; over it the
+/// client is refused (503). Three a second, for all nodes of a partner's.
+pub const ASSERTIONS_USED_MAX: usize = 1_024;
+/// Failed authentications at the embedded issuer that one certificate may have on one shard within
+/// [`GRANT_FAILURES_WINDOW_S`]; over it all that it asks for is refused (429) until that is over.
+pub const GRANT_FAILURES_MAX: u32 = 10;
+/// Seconds.
+pub const GRANT_FAILURES_WINDOW_S: u64 = 60;
+/// Certificates whose failures one shard counts at a time.
+pub const GRANT_FAILURES_KNOWN_MAX: usize = 4_096;
 /// Receives called back between two sweeps for the sake of their buffers. For each the kernel walks
 /// over all connections of the shard, some 50 us where there are 10,000.
 pub const CALLED_BACK_MAX: u32 = 16;

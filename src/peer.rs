@@ -1,5 +1,7 @@
 //! Who is at the other end of a connection.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Place of a client in the snapshot's table.
@@ -74,10 +76,19 @@ impl Identity {
 /// A client of the embedded issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
-    /// What its certificate must say, beside being the client's.
-    pub certificate: TlsClientAuth,
+    pub authentication: ClientAuthentication,
     /// The scope values it may be granted.
     pub scopes: Vec<String>,
+}
+
+/// The one way in which a client authenticates at the embedded issuer. Whichever it is, the
+/// certificate of its connection is verified and is the client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `tls_client_auth`: its certificate says this as well.
+    Tls(TlsClientAuth),
+    /// `private_key_jwt`: by assertions that a key of this file signs, a JWK Set of public keys.
+    PrivateKeyJwt(PathBuf),
 }
 
 /// How a client authenticates by its certificate at the embedded issuer (RFC 8705 section 2.1.2).
@@ -87,6 +98,10 @@ pub enum TlsClientAuth {
     SanDns(String),
     /// `tls_client_auth_san_uri`: a uniformResourceIdentifier, octet for octet.
     SanUri(String),
+    /// `tls_client_auth_san_ip`: an iPAddress.
+    SanIp(IpAddr),
+    /// `tls_client_auth_san_email`: an rfc822Name, `local@domain`.
+    SanEmail(String),
     /// `tls_client_auth_subject_dn`: the subject, as RFC 4514 writes it.
     SubjectDn(String),
 }

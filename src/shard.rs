@@ -210,6 +210,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
         dhe: RefCell::new(DheAllowance::new(plan.shards)),
+        failures: RefCell::default(),
         standings: Rc::default(),
         judged_by: Cell::new(0),
         counters,

@@ -37,7 +37,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 5] = [
+    /// All of them.
+    pub const ALL: [Self; 5] = [
         Self::ES256,
         Self::ES384,
         Self::RS256,

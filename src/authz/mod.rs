@@ -6,6 +6,7 @@
 //! has to compare is named in [`token::Grant`]: thumbprint, client and API.
 
 pub mod apis;
+pub mod assertion;
 pub mod cache;
 pub mod details;
 pub mod issuers;

@@ -96,6 +96,16 @@ impl Rights {
     }
 }
 
+/// The scope values of an API: of all of it, and of its halves.
+pub fn values_of(api: ApiId) -> [String; 3] {
+    let name = api.name();
+    [
+        name.to_owned(),
+        format!("{name}{READ}"),
+        format!("{name}{WRITE}"),
+    ]
+}
+
 /// The least scope value that allows an operation.
 pub fn needed(api: ApiId, verb: Verb) -> String {
     let suffix = match verb {

@@ -298,18 +298,18 @@ fn read(
 }
 
 /// The three parts of a JWS in compact serialization, decoded.
-struct Parts<'t> {
-    header: Vec<u8>,
-    claims: Vec<u8>,
-    signature: Vec<u8>,
+pub(super) struct Parts<'t> {
+    pub(super) header: Vec<u8>,
+    pub(super) claims: Vec<u8>,
+    pub(super) signature: Vec<u8>,
     /// Header and claims as sent: what the signature is over.
-    signed: &'t [u8],
+    pub(super) signed: &'t [u8],
 }
 
 impl<'t> Parts<'t> {
     //= RFC 7515 section 2
     //# Base64url has no padding, no line breaks and no white space; spare bits are zero.
-    fn of(token: &'t [u8]) -> Result<Self, TokenFault> {
+    pub(super) fn of(token: &'t [u8]) -> Result<Self, TokenFault> {
         let decode = |part: &[u8]| match part.is_empty() {
             true => Err(TokenFault::Malformed),
             false => URL_SAFE_NO_PAD
@@ -342,7 +342,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn read(header: &[u8]) -> Result<Self, TokenFault> {
+    pub(super) fn read(header: &[u8]) -> Result<Self, TokenFault> {
         let header = json::object(header)?;
         let text = |name| match header.get(name) {
             None => Ok(None),
@@ -372,7 +372,11 @@ impl Header {
 }
 
 /// A claim that must be there and be a non-empty string.
-fn text<'c>(claims: &'c Object, name: &str, claim: Claim) -> Result<&'c str, TokenFault> {
+pub(super) fn text<'c>(
+    claims: &'c Object,
+    name: &str,
+    claim: Claim,
+) -> Result<&'c str, TokenFault> {
     match claims.get(name) {
         None => Err(TokenFault::ClaimMissing(claim)),
         Some(Json::String(text)) if !text.is_empty() => Ok(text),
@@ -382,7 +386,7 @@ fn text<'c>(claims: &'c Object, name: &str, claim: Claim) -> Result<&'c str, Tok
 
 //= RFC 8725 section 3.9
 //# A token that is not meant for us is refused.
-fn require_audience(claims: &Object, audience: &str) -> Result<(), TokenFault> {
+pub(super) fn require_audience(claims: &Object, audience: &str) -> Result<(), TokenFault> {
     let named = match claims.get("aud") {
         None => return Err(TokenFault::ClaimMissing(Claim::Aud)),
         Some(Json::String(only)) => only == audience,
@@ -452,14 +456,14 @@ fn required(claims: &Object, name: &str, claim: Claim) -> Result<Date, TokenFaul
 }
 
 /// A NumericDate between two whole seconds, or on one.
-struct Date {
-    floor: u64,
-    ceil: u64,
+pub(super) struct Date {
+    pub(super) floor: u64,
+    pub(super) ceil: u64,
 }
 
 //= RFC 7519 section 2
 //# A NumericDate is a JSON number of seconds since 1970, and may have a fraction.
-fn date(claims: &Object, name: &str, claim: Claim) -> Result<Option<Date>, TokenFault> {
+pub(super) fn date(claims: &Object, name: &str, claim: Claim) -> Result<Option<Date>, TokenFault> {
     let malformed = Err(TokenFault::ClaimMalformed(claim));
     match claims.get(name) {
         None => Ok(None),

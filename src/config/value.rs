@@ -1,7 +1,7 @@
 //! Values as written to values as meant: one plain function for each kind.
 
 use std::fmt::Display;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -258,6 +258,29 @@ pub(super) fn san(value: &DeValue<'_>) -> Result<San, Wrong> {
         ));
     };
     checked_uri(uri, "\"uri:https://scs.example.org/a\"").map(San::Uri)
+}
+
+/// An address alone, without port.
+pub(super) fn ip_address(value: &DeValue<'_>) -> Result<IpAddr, Wrong> {
+    let text = written(value, "\"192.0.2.1\"")?;
+    text.parse().map_err(|_| {
+        let cure = "write an address without port: \"192.0.2.1\" or \"2001:db8::1\"";
+        Wrong::new(format!("{text:?} is not an address"), cure)
+    })
+}
+
+/// `local@domain`, as it stands in a certificate.
+pub(super) fn mailbox(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = written(value, "\"scs@example.org\"")?;
+    let parts = text.rsplit_once('@').filter(|(local, _)| !local.is_empty());
+    let domain = parts.map(|(_, domain)| checked_host_name(domain));
+    match domain {
+        Some(Ok(_)) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text.to_owned()),
+        _ => {
+            let cure = "write local part, @ and domain: \"scs@example.org\"";
+            Err(Wrong::new(format!("{text:?} is not a mailbox"), cure))
+        }
+    }
 }
 
 /// A URI as it stands in a certificate.

@@ -15,7 +15,7 @@ use super::{anchors, revocation};
 use crate::authz::issuers::IssuerRules;
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Oauth, Partner, Until};
-use crate::oauth::Issuer;
+use crate::oauth::{Issuer, Terms};
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
@@ -319,24 +319,28 @@ fn own_issuer(
     running: Option<Running<'_>>,
     report: &mut Report,
 ) -> Option<(Arc<Issuer>, IssuerRules)> {
-    let open = running.and_then(|running| {
-        let before = running.config.oauth.as_ref();
-        before.filter(|before| before.key.value == oauth.key.value)?;
-        let issuer = running.snapshot.issuer.as_ref()?;
+    let before = running.and_then(|running| running.snapshot.issuer.as_deref());
+    let open = running.zip(before).and_then(|(running, issuer)| {
+        let known = running.config.oauth.as_ref()?;
         let goes_on = running.stays.issuer_key || issuer.signing_key().in_token();
-        goes_on.then_some(issuer)
+        (goes_on && known.key.value == oauth.key.value).then_some(issuer)
     });
-    let (name, audience) = (oauth.issuer.value.clone(), oauth.audience.clone());
-    let lifetime = oauth.token_lifetime;
+    let terms = Terms {
+        name: oauth.issuer.value.clone(),
+        audience: oauth.audience.clone(),
+        lifetime: oauth.token_lifetime,
+        clients: &config.clients,
+        before,
+    };
     let made = match open {
         Some(issuer) => {
             report.note("issuer key", Ok(((), "as before".to_owned())));
-            issuer.again(name, audience, lifetime, &config.clients)
+            Issuer::with_key_of(terms, issuer)
         }
         None => {
             let found = private_key(&oauth.key, "oauth.key");
             let key = report.note("issuer key", found)?;
-            Issuer::new(name, audience, lifetime, key, &config.clients)
+            Issuer::new(terms, key)
         }
     };
     let made = made.map_err(|wrong| {

@@ -1,7 +1,7 @@
 //! Whole JSON documents as answers: what the gateway itself has to say that is no problem.
 
 use super::h1::write_decimal;
-use super::problem::reason;
+use super::problem::{reason, write_field};
 
 /// An answer that carries a JSON document.
 #[derive(Clone, Copy)]
@@ -12,6 +12,8 @@ pub struct Document<'a> {
     pub body: &'a [u8],
     /// May be kept for so long, seconds; 0 for not at all.
     pub max_age_s: u32,
+    /// The challenge of a 401.
+    pub www_authenticate: Option<&'a str>,
     /// When to come again, seconds.
     pub retry_after_s: Option<u32>,
     /// What the logs know the request by.
@@ -35,6 +37,9 @@ pub fn write_document(out: &mut Vec<u8>, document: &Document<'_>, head_only: boo
             write_decimal(out, u64::from(age));
             out.extend_from_slice(b"\r\n");
         }
+    }
+    if let Some(challenge) = document.www_authenticate {
+        write_field(out, "WWW-Authenticate", challenge);
     }
     if let Some(wait_s) = document.retry_after_s {
         out.extend_from_slice(b"Retry-After: ");
@@ -63,6 +68,7 @@ mod tests {
             status: 200,
             body: b"{\"a\":1}",
             max_age_s,
+            www_authenticate: Some("Basic realm=\"t8\""),
             retry_after_s: None,
             request_id: "0af7",
         };
@@ -78,6 +84,7 @@ mod tests {
         assert!(said.contains("\r\nCache-Control: no-store\r\nPragma: no-cache\r\n"));
         assert!(said.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"));
         assert!(said.contains("\r\nContent-Length: 7\r\n"));
+        assert!(said.contains("\r\nWWW-Authenticate: Basic realm=\"t8\"\r\n"));
         assert!(said.ends_with("\r\n\r\n{\"a\":1}"));
         assert!(!said.contains("Connection"));
     }

@@ -67,7 +67,7 @@ fn write_head(out: &mut Vec<u8>, problem: &Problem<'_>, body_bytes: usize, close
 }
 
 /// A value can never end its line, wherever it came from.
-fn write_field(out: &mut Vec<u8>, name: &str, value: &str) {
+pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend(

@@ -1,5 +1,7 @@
 //! Whether a client certificate carries the name its client is registered with.
 
+use std::net::IpAddr;
+
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::distinguished_name::DistinguishedName;
@@ -12,6 +14,9 @@ pub enum Subject {
     /// In lower case.
     Dns(String),
     Uri(String),
+    Ip(IpAddr),
+    /// Local part, and domain in lower case.
+    Email(String, String),
     Name(DistinguishedName),
 }
 
@@ -29,6 +34,16 @@ impl Subject {
                 "write the URI as the certificate has it".to_owned(),
             )),
             TlsClientAuth::SanUri(name) => Ok(Self::Uri(name.clone())),
+            TlsClientAuth::SanIp(address) => Ok(Self::Ip(*address)),
+            TlsClientAuth::SanEmail(address) => match mailbox(address.as_str()) {
+                Some((local, domain)) => {
+                    Ok(Self::Email(local.to_owned(), domain.to_ascii_lowercase()))
+                }
+                None => Err((
+                    format!("tls_client_auth_san_email {address:?} is no mailbox"),
+                    "write the address as the certificate has it: scs@partner.example".to_owned(),
+                )),
+            },
             TlsClientAuth::SubjectDn(name) => {
                 let parsed = DistinguishedName::parse(name).map_err(|what| {
                     (
@@ -64,7 +79,24 @@ impl Subject {
                     registered.eq_ignore_ascii_case(name)
                 }
                 (Self::Uri(registered), GeneralName::URI(name)) => registered == name,
+                //= RFC 8705 section 2.1.2
+                //# An address is compared as octets, whatever its spelling.
+                (Self::Ip(registered), GeneralName::IPAddress(octets)) => match registered {
+                    IpAddr::V4(address) => address.octets() == *octets,
+                    IpAddr::V6(address) => address.octets() == *octets,
+                },
+                //= RFC 5280 section 7.5
+                //# The local part of a mailbox is compared exactly, its domain in any case.
+                (Self::Email(local, domain), GeneralName::RFC822Name(name)) => mailbox(name)
+                    .is_some_and(|(theirs, at)| theirs == local && at.eq_ignore_ascii_case(domain)),
                 _ => false,
             })
     }
+}
+
+/// Local part and domain of `local@domain`. What has no such parts is nobody's name.
+fn mailbox(address: &str) -> Option<(&str, &str)> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let graphic = address.bytes().all(|byte| byte.is_ascii_graphic());
+    (graphic && !local.is_empty() && !domain.is_empty()).then_some((local, domain))
 }

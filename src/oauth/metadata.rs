@@ -9,6 +9,8 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::{IssuerFault, JWKS_PATH, TOKEN_PATH};
 use crate::authz::apis::ApiId;
+use crate::authz::keys::Algorithm;
+use crate::authz::scope;
 
 /// The public key that verifies the issuer's tokens, as a JSON Web Key.
 #[derive(Serialize)]
@@ -83,12 +85,13 @@ pub fn metadata(name: &str) -> Vec<u8> {
         issuer: &'n str,
         token_endpoint: String,
         jwks_uri: String,
-        scopes_supported: Vec<&'static str>,
+        scopes_supported: Vec<String>,
         // Required even of an issuer without authorization endpoint, and some readers take an
         // empty list for a missing one. "none" is the registered value for: no code, no token.
         response_types_supported: [&'static str; 1],
         grant_types_supported: [&'static str; 1],
-        token_endpoint_auth_methods_supported: [&'static str; 1],
+        token_endpoint_auth_methods_supported: [&'static str; 2],
+        token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
         //= RFC 8705 section 3.3
         //# An issuer whose tokens are bound to the client's certificate says so.
         tls_client_certificate_bound_access_tokens: bool,
@@ -97,10 +100,11 @@ pub fn metadata(name: &str) -> Vec<u8> {
         issuer: name,
         token_endpoint: format!("{name}{TOKEN_PATH}"),
         jwks_uri: format!("{name}{JWKS_PATH}"),
-        scopes_supported: ApiId::all().map(ApiId::name).collect(),
+        scopes_supported: ApiId::all().flat_map(scope::values_of).collect(),
         response_types_supported: ["none"],
         grant_types_supported: ["client_credentials"],
-        token_endpoint_auth_methods_supported: ["tls_client_auth"],
+        token_endpoint_auth_methods_supported: ["tls_client_auth", "private_key_jwt"],
+        token_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.map(Algorithm::name),
         tls_client_certificate_bound_access_tokens: true,
     };
     serde_json::to_vec(&metadata).expect("strings and a bool, which are always JSON")

@@ -1,6 +1,7 @@
 //! The embedded issuer of access tokens: OAuth 2.0's client credentials grant (RFC 6749 section
-//! 4.4) for clients that authenticate by their certificate (RFC 8705), and nothing else. Its
-//! tokens are JWTs (RFC 9068) that only the certificate they were fetched with can use.
+//! 4.4) for clients that authenticate by their certificate (RFC 8705) or, on a connection with it,
+//! by a signed assertion (RFC 7523), and nothing else. Its tokens are JWTs (RFC 9068) that only the
+//! certificate they were fetched with can use.
 //!
 //! No HTTP here: what was posted goes in, what to answer comes out. [`Issuer::decide`] is cheap and
 //! may be called on a shard; [`Issuer::mint`] signs, and a key in a token makes that a wait.
@@ -15,20 +16,25 @@ use std::time::Duration;
 
 use hsm::{KeyKind, OpenFault, PrivateKey};
 
-use crate::authz::apis::ApiId;
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
-use crate::authz::scope::Rights;
-use crate::peer::{Client, ClientIndex, Registration};
+use crate::peer::{Client, ClientIndex};
+use registration::Registered;
 
+mod authentication;
 mod certificate;
 mod distinguished_name;
+mod fault;
 mod form;
 mod grant;
 mod metadata;
 mod mint;
+mod registration;
+mod used;
 
-pub use grant::{Grant, GrantFault};
+pub use authentication::Caller;
+pub use fault::{GrantFault, Scheme};
+pub use grant::Grant;
 /// Why a token could not be signed.
 pub use hsm::SignFault;
 pub use mint::Minted;
@@ -54,6 +60,18 @@ pub enum Endpoint {
     Jwks,
     /// [`METADATA_PATH`]: takes GET.
     Metadata,
+}
+
+impl Endpoint {
+    const ALL: [Self; 3] = [Self::Token, Self::Jwks, Self::Metadata];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Token => TOKEN_PATH,
+            Self::Jwks => JWKS_PATH,
+            Self::Metadata => METADATA_PATH,
+        }
+    }
 }
 
 /// Why there is no issuer: for start-up and `check`, never for a request.
@@ -102,12 +120,6 @@ pub struct Issuer {
     metadata: Vec<u8>,
 }
 
-/// A client's registration, parsed.
-struct Registered {
-    certificate: certificate::Subject,
-    rights: Rights,
-}
-
 /// The name only: clients and keys are nothing for a log.
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,23 +129,27 @@ impl fmt::Debug for Issuer {
     }
 }
 
+/// What an issuer is to be.
+pub struct Terms<'c> {
+    /// `https://` and an authority, the `iss` of its tokens.
+    pub name: String,
+    /// The `aud` of its tokens.
+    pub audience: String,
+    /// Of its tokens, in whole seconds.
+    pub lifetime: Duration,
+    /// In the order of the snapshot's table: the place of one is its [`ClientIndex`].
+    pub clients: &'c [Client],
+    /// The one in whose place it comes, where there is one: assertions used there stay used.
+    pub before: Option<&'c Issuer>,
+}
+
 impl Issuer {
-    /// The issuer called `name` (`https://` and an authority, the `iss` of its tokens), whose
-    /// tokens are for `audience` and live for the whole seconds of `lifetime`. `clients` are in
-    /// the order of the snapshot's table: the place of one is its [`ClientIndex`]. Proves the key,
-    /// which waits for a key in a token.
+    /// Proves the key, which waits for a key in a token.
     ///
     /// # Errors
     /// The first thing that is wrong: the name is no such URL, the key is not of P-256 or does not
     /// sign, or a client's registration can never be met.
-    pub fn new(
-        name: String,
-        audience: String,
-        lifetime: Duration,
-        key: Arc<PrivateKey>,
-        clients: &[Client],
-    ) -> Result<Self, IssuerFault> {
-        check_name(&name)?;
+    pub fn new(terms: Terms<'_>, key: Arc<PrivateKey>) -> Result<Self, IssuerFault> {
         if key.kind() != KeyKind::P256 {
             return Err(IssuerFault {
                 client: None,
@@ -145,51 +161,44 @@ impl Issuer {
             });
         }
         let public = metadata::PublicJwk::from_spki(&key.prove_alone()?)?;
-        Ok(Self {
-            header: mint::header(&public.kid),
-            registered: registrations(clients)?,
-            jwks: metadata::jwks(&public),
-            metadata: metadata::metadata(&name),
-            lifetime_s: lifetime.as_secs(),
-            name,
-            audience,
-            key,
-        })
+        let (header, jwks) = (mint::header(&public.kid), metadata::jwks(&public));
+        Self::with(terms, key, header, jwks)
     }
 
-    /// The same issuer, with its key, as another configuration wants it. The key has been proved,
-    /// and is not asked again: its token may be away.
+    /// With the key of another one, which has been proved, and is not asked again: its token may be
+    /// away.
     ///
     /// # Errors
     /// As [`Issuer::new`], of the name and the registrations.
-    pub fn again(
-        &self,
-        name: String,
-        audience: String,
-        lifetime: Duration,
-        clients: &[Client],
+    pub fn with_key_of(terms: Terms<'_>, other: &Self) -> Result<Self, IssuerFault> {
+        let (header, jwks) = (other.header.clone(), other.jwks.clone());
+        Self::with(terms, Arc::clone(&other.key), header, jwks)
+    }
+
+    fn with(
+        terms: Terms<'_>,
+        key: Arc<PrivateKey>,
+        header: String,
+        jwks: Vec<u8>,
     ) -> Result<Self, IssuerFault> {
-        check_name(&name)?;
+        check_name(&terms.name)?;
+        let before = terms.before.map_or(&[][..], |before| &before.registered);
         Ok(Self {
-            header: self.header.clone(),
-            registered: registrations(clients)?,
-            jwks: self.jwks.clone(),
-            metadata: metadata::metadata(&name),
-            lifetime_s: lifetime.as_secs(),
-            name,
-            audience,
-            key: Arc::clone(&self.key),
+            header,
+            registered: registration::registrations(terms.clients, before)?,
+            jwks,
+            metadata: metadata::metadata(&terms.name),
+            lifetime_s: terms.lifetime.as_secs(),
+            name: terms.name,
+            audience: terms.audience,
+            key,
         })
     }
 
     /// What of the issuer is at this path of the T8 listener; none: the path is not the issuer's.
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        match path {
-            TOKEN_PATH => Some(Endpoint::Token),
-            JWKS_PATH => Some(Endpoint::Jwks),
-            METADATA_PATH => Some(Endpoint::Metadata),
-            _ => None,
-        }
+        let mut all = Endpoint::ALL.into_iter();
+        all.find(|endpoint| endpoint.path() == path)
     }
 
     /// The key set, `application/json` (RFC 7517): the public key, never the private one.
@@ -241,46 +250,5 @@ fn check_name(name: &str) -> Result<(), IssuerFault> {
         what: format!("the issuer {name:?} is not an https URL of scheme and authority only"),
         cure: "write it like https://t8.example.net:8443, without a slash at the end".to_owned(),
         lasts: true,
-    })
-}
-
-fn registrations(clients: &[Client]) -> Result<Vec<Option<Registered>>, IssuerFault> {
-    let of = |(place, client): (u32, &Client)| {
-        let Some(registration) = &client.registration else {
-            return Ok(None);
-        };
-        let fault = |(what, cure): (String, String)| IssuerFault {
-            client: Some(ClientIndex(place)),
-            what: format!("client {}: {what}", client.name),
-            cure,
-            lasts: true,
-        };
-        registered(registration).map(Some).map_err(fault)
-    };
-    (0..).zip(clients).map(of).collect()
-}
-
-/// Or what is wrong with it, and what to do.
-fn registered(registration: &Registration) -> Result<Registered, (String, String)> {
-    let mut rights = Rights::NONE;
-    for scope in &registration.scopes {
-        let more = Rights::of_value(scope).ok_or_else(|| {
-            let known: Vec<&str> = ApiId::all().map(ApiId::name).collect();
-            (
-                format!("the scope {scope:?} names no T8 API"),
-                format!("take some of: {}", known.join(", ")),
-            )
-        })?;
-        rights = rights.and(more);
-    }
-    if rights.is_empty() {
-        return Err((
-            "it has no scopes, so that no token could be granted".to_owned(),
-            "name the APIs it may call in `scopes`".to_owned(),
-        ));
-    }
-    Ok(Registered {
-        certificate: certificate::Subject::new(&registration.certificate)?,
-        rights,
     })
 }

@@ -11,9 +11,12 @@ use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use serde_json::Value;
 
 use super::*;
+use crate::authz::apis::ApiId;
+use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
-use crate::peer::{Peer, San, Thumbprint, TlsClientAuth};
+use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, TlsClientAuth};
 
+mod authentication;
 mod distinguished_name;
 mod form;
 mod grant;
@@ -38,6 +41,16 @@ fn key_of(pair: &KeyPair) -> Arc<PrivateKey> {
 static KEY: LazyLock<Arc<PrivateKey>> = LazyLock::new(|| key_of(&KeyPair::generate().unwrap()));
 
 fn client(client_id: &str, registered: Option<TlsClientAuth>, scopes: &[&str]) -> Client {
+    let authentication = registered.map(ClientAuthentication::Tls);
+    client_by(client_id, authentication, scopes)
+}
+
+/// One that authenticates in some way.
+fn client_by(
+    client_id: &str,
+    authentication: Option<ClientAuthentication>,
+    scopes: &[&str],
+) -> Client {
     Client {
         name: client_id.to_owned(),
         client_id: client_id.to_owned(),
@@ -45,8 +58,8 @@ fn client(client_id: &str, registered: Option<TlsClientAuth>, scopes: &[&str]) -
         sans: vec![San::Dns(HOST.to_owned())],
         scs_as_ids: vec!["scs-1".to_owned()],
         unbound_tokens: false,
-        registration: registered.map(|certificate| Registration {
-            certificate,
+        registration: authentication.map(|authentication| Registration {
+            authentication,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         }),
         enabled: true,
@@ -63,9 +76,19 @@ fn partner() -> Client {
     )
 }
 
+fn terms(clients: &[Client]) -> Terms<'_> {
+    Terms {
+        name: NAME.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        lifetime: LIFETIME,
+        clients,
+        before: None,
+    }
+}
+
 fn issuer_of(clients: &[Client]) -> Result<Issuer, IssuerFault> {
     let key = Arc::clone(&KEY);
-    Issuer::new(NAME.to_owned(), AUDIENCE.to_owned(), LIFETIME, key, clients)
+    Issuer::new(terms(clients), key)
 }
 
 /// A client certificate with these names in subjectAltName, and this subject, most general first.
@@ -117,7 +140,15 @@ impl Stage {
     }
 
     fn decide(&self, form: impl AsRef<[u8]>) -> Result<Grant, GrantFault> {
-        self.issuer.decide(form.as_ref(), &self.peer, &self.client)
+        self.issuer.decide(form.as_ref(), &self.caller(), NOW)
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            peer: &self.peer,
+            client: &self.client,
+            authorization: None,
+        }
     }
 
     /// A good request for everything.
@@ -176,7 +207,7 @@ fn issuer_has_three_paths_and_no_other() {
 #[test]
 fn key_of_another_kind_is_refused_with_a_cure() {
     let key = key_of(&KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap());
-    let made = Issuer::new(NAME.to_owned(), AUDIENCE.to_owned(), LIFETIME, key, &[]);
+    let made = Issuer::new(terms(&[]), key);
     let fault = made.unwrap_err();
     assert_eq!(fault.client, None);
     assert!(fault.what.contains("not a P-256 key"), "{fault}");
@@ -198,7 +229,11 @@ fn issuer_that_is_not_a_bare_https_url_is_refused() {
         "https://t8 .example",
     ] {
         let key = Arc::clone(&KEY);
-        let made = Issuer::new(name.to_owned(), AUDIENCE.to_owned(), LIFETIME, key, &[]);
+        let named = Terms {
+            name: name.to_owned(),
+            ..terms(&[])
+        };
+        let made = Issuer::new(named, key);
         let fault = made.expect_err(name);
         assert!(fault.what.contains("https URL"), "{fault}");
     }
@@ -229,6 +264,11 @@ fn registered_name_that_no_certificate_can_have_is_refused() {
         (TlsClientAuth::SanUri(String::new()), "is empty"),
         (TlsClientAuth::SubjectDn(String::new()), "is empty"),
         (TlsClientAuth::SubjectDn("CN".to_owned()), "TYPE=VALUE"),
+        (TlsClientAuth::SanEmail("scs".to_owned()), "is no mailbox"),
+        (
+            TlsClientAuth::SanEmail("@a.example".to_owned()),
+            "is no mailbox",
+        ),
     ] {
         let found = fault(client("two", Some(registered), &["3gpp-nidd"]));
         assert_eq!(found.client, Some(ClientIndex(1)));

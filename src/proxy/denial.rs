@@ -49,6 +49,8 @@ pub enum Denial {
     AuditUnwritable,
     /// Of the embedded issuer's token endpoint.
     Grant(GrantFault),
+    /// Too many failed authentications at the embedded issuer: to come again in so many seconds.
+    GrantFailuresExceeded(u32),
     /// The queue of the signers is full.
     IssuerBusy,
     /// The issuer's key did not sign in time.
@@ -121,7 +123,10 @@ impl Denial {
             Self::ExchangeDeadline => 27,
             Self::DescriptorsExhausted => 28,
             Self::AuditUnwritable => 29,
+            Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
+            Self::GrantFailuresExceeded(_) => 42,
             Self::Grant(fault) => match fault.error() {
+                "temporarily_unavailable" => 41,
                 "invalid_client" => 31,
                 "unauthorized_client" => 32,
                 "unsupported_grant_type" => 33,
@@ -196,6 +201,22 @@ const fn grant(word: &'static str, error: &'static str) -> Row {
     }
 }
 
+const fn grant_by_401(word: &'static str) -> Row {
+    Row {
+        status: 401,
+        title: "Unauthorized",
+        ..grant(word, "invalid_client")
+    }
+}
+
+const fn grant_by_429(word: &'static str) -> Row {
+    Row {
+        status: 429,
+        title: "Too Many Requests",
+        ..grant(word, "temporarily_unavailable")
+    }
+}
+
 const fn unavailable(word: &'static str) -> Row {
     Row {
         oauth_error: Some("temporarily_unavailable"),
@@ -208,7 +229,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 40] = [
+pub const ROWS: [Row; 43] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -419,19 +440,21 @@ pub const ROWS: [Row; 40] = [
     Row {
         detail: "The request is not a form with each parameter once, or has a second client \
                  authentication.",
-        cure: "the client must send grant_type and client_id as a form, once each, and nothing \
-               but its certificate to authenticate; the log names what was wrong",
+        cure: "the client must send grant_type and client_id as a form, once each, and \
+               authenticate in one way; the log names what was wrong",
         ..grant("grant_malformed", "invalid_request")
     },
     Row {
-        detail: "The client certificate is not this client's.",
-        cure: "client_id and certificate must be of one [[client]], and the certificate must say \
-               what its tls_client_auth_* names",
+        detail: "The client is not the one it says it is.",
+        cure: "client_id and certificate must be of one [[client]]; the certificate must say what \
+               its tls_client_auth_* names, or the assertion be by a key of its private_key_jwt: \
+               the log names what was wrong",
         ..grant("grant_client_foreign", "invalid_client")
     },
     Row {
         detail: "This client is not registered here.",
-        cure: "give the [[client]] a tls_client_auth_* and scopes if it may fetch tokens here",
+        cure: "give the [[client]] a tls_client_auth_* or private_key_jwt, and scopes, if it may \
+               fetch tokens here",
         ..grant("grant_client_unregistered", "unauthorized_client")
     },
     Row {
@@ -474,6 +497,23 @@ pub const ROWS: [Row; 40] = [
         cure: "the issuer's keys have not been had since the start: see the log for why, and \
                whether the [[issuer]]'s jwks_url answers",
         ..row("issuer_keys_unknown", 503, "Service Unavailable")
+    },
+    Row {
+        detail: "Clients do not authenticate in an Authorization field here.",
+        cure: "the client must authenticate by the one way that its [[client]] names: its \
+               certificate, or an assertion in the form",
+        ..grant_by_401("grant_authorization_refused")
+    },
+    Row {
+        detail: "Too many assertions of late; come again.",
+        cure: "the client fetches a token for every request: it should keep one for its life",
+        ..unavailable("grant_assertions_exhausted")
+    },
+    Row {
+        detail: "Too many failed authentications; come again.",
+        cure: "see the refusals of this client before: its client_id, certificate or assertions \
+               are not what its [[client]] names",
+        ..grant_by_429("grant_failures_exceeded")
     },
 ];
 

@@ -11,8 +11,7 @@ use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::limits::FORM_BYTES_MAX;
 use crate::metrics::Phase;
-use crate::oauth::{Endpoint, Grant, GrantFault, Issuer, Minted};
-
+use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme};
 use crate::signers::Signs;
 
 use super::connection::{Connection, Received, Then};
@@ -38,6 +37,8 @@ pub(super) struct Ask {
     expects_continue: bool,
     /// What its head alone says against it.
     fault: Option<GrantFault>,
+    /// How it authenticates beside its certificate, as its head says.
+    authorization: Option<Scheme>,
 }
 
 /// Why there is no form.
@@ -75,12 +76,11 @@ impl Ask {
             (Some(only), None) => is_form(only.value),
             _ => false,
         };
-        //= RFC 6749 section 2.3
-        //# One way to authenticate in a request, and here that is the certificate.
-        let fault = match head.authorization {
-            Authorization::Absent if form => None,
-            Authorization::Absent => Some(GrantFault::FormMalformed),
-            _ => Some(GrantFault::SecondAuthentication),
+        let (fault, authorization) = match head.authorization {
+            _ if !form => (Some(GrantFault::FormMalformed), None),
+            Authorization::Absent => (None, None),
+            Authorization::One(value) => (None, Some(Scheme::of(value))),
+            Authorization::Repeated => (Some(GrantFault::SecondAuthentication), None),
         };
         Self {
             id,
@@ -91,6 +91,7 @@ impl Ask {
             keep_alive,
             expects_continue: head.expect_continue,
             fault,
+            authorization,
         }
     }
 }
@@ -156,13 +157,9 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     }
     let form = form(connection, ask).await?;
     let local = std::rc::Rc::clone(&connection.local);
-    let snapshot = local.snapshot();
-    let client = snapshot.client(connection.standing.peer().client());
-    let client = client.ok_or(Denial::Grant(GrantFault::ClientUnregistered))?;
-    connection.account.judging();
-    let decided = ask.issuer.decide(&form, connection.standing.peer(), client);
-    connection.account.judged();
-    let grant = decided.map_err(Denial::Grant)?;
+    let grant = judged(connection, ask, |caller, now| {
+        ask.issuer.decide(&form, caller, now)
+    })?;
     connection.account.promise()?;
     connection.account.record.granted = grant.rights();
     let minted = mint(connection, &ask.issuer, grant).await?;
@@ -172,6 +169,37 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
         .record(Phase::Sign, minted.signed_ns);
     local.counters.tokens_issued.bump();
     send(connection, ask, &minted.json, 0).await
+}
+
+/// What the issuer says to a form of this connection's client, who fails to authenticate only so
+/// often.
+fn judged<T>(
+    connection: &mut Connection,
+    ask: &Ask,
+    judge: impl FnOnce(&Caller<'_>, UnixSeconds) -> Result<T, GrantFault>,
+) -> Result<T, Denial> {
+    let local = std::rc::Rc::clone(&connection.local);
+    let (snapshot, now) = (local.snapshot(), local.seconds());
+    let peer = connection.standing.peer();
+    let certificate = peer.thumbprint();
+    { local.failures.borrow().admit(certificate, now) }.map_err(Denial::GrantFailuresExceeded)?;
+    let client = snapshot.client(peer.client());
+    let caller = Caller {
+        peer,
+        client: client.ok_or(Denial::Grant(GrantFault::ClientUnregistered))?,
+        authorization: ask.authorization,
+    };
+    connection.account.judging();
+    let judged = judge(&caller, now);
+    connection.account.judged();
+    if judged
+        .as_ref()
+        .is_err_and(|fault| fault.error() == "invalid_client")
+    {
+        let noted = local.failures.borrow_mut().note(certificate, now);
+        noted.map_err(Denial::GrantFailuresExceeded)?;
+    }
+    judged.map_err(Denial::Grant)
 }
 
 /// Lets the issuer's key sign: elsewhere where that may take its time.
@@ -253,6 +281,7 @@ async fn send(
         status: 200,
         body,
         max_age_s,
+        www_authenticate: None,
         retry_after_s: None,
         request_id: ask.id.as_str(),
     };

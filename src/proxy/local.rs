@@ -16,6 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::tls::{DheAllowance, Terminator};
 
 use super::account::distrusted;
+use super::failures::Failures;
 use super::standing::Standings;
 use super::upstream::Pool;
 
@@ -71,6 +72,8 @@ pub struct Local {
     /// What clients have left that can do nothing better.
     pub dhe: RefCell<DheAllowance>,
     pub tokens: RefCell<TokenCache>,
+    /// Of clients that authenticate at the embedded issuer.
+    pub failures: RefCell<Failures>,
     pub upstream: Pool,
     pub buffers: Buffers,
     /// Receives that may be called back before the next sweep.

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod connection;
 pub mod denial;
 pub mod exchange;
+pub mod failures;
 pub mod forward;
 pub mod gate;
 pub mod greeting;

@@ -8,6 +8,7 @@ use crate::authz::scope;
 use crate::http::document::{Document, write_document};
 use crate::http::problem::{self, Problem};
 use crate::limits::REFUSED_BODY_BYTES_MAX;
+use crate::oauth::GrantFault;
 
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
@@ -55,7 +56,10 @@ impl Connection {
             Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
             _ => None,
         };
-        let retry_after_s = (row.status == 503).then_some(RETRY_AFTER_S);
+        let retry_after_s = match denial {
+            Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
+            _ => (row.status == 503).then_some(RETRY_AFTER_S),
+        };
         let mut answer = self.local.buffers.lend();
         if row.token_endpoint {
             let description = match denial {
@@ -71,6 +75,7 @@ impl Connection {
                 status: row.status,
                 body: body.as_bytes(),
                 max_age_s: 0,
+                www_authenticate: challenge.as_deref(),
                 retry_after_s,
                 request_id: id.as_str(),
             };
@@ -142,6 +147,11 @@ fn challenge(denial: Denial) -> Option<String> {
     //# Without credentials the challenge carries no error code; with them it says which.
     let row = denial.row();
     match (denial, row.oauth_error) {
+        //= RFC 6749 section 5.2
+        //# The challenge names the scheme that the client tried.
+        (Denial::Grant(GrantFault::AuthorizationRefused(scheme)), _) => {
+            Some(format!("{} realm=\"{REALM}\"", scheme.word()))
+        }
         _ if row.token_endpoint => None,
         (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
         (Denial::ScopeInsufficient(api, verb), Some(error)) => {

@@ -5,7 +5,8 @@
 
 TOKEN_URL is the token endpoint, https://HOST:PORT/oauth2/token, whose scheme and authority must be
 the issuer's name. SCOPE is a list with spaces; an empty one is left out of the requests.
---resolve connects to ADDRESS where HOST is meant, as curl does.
+--resolve connects to ADDRESS where HOST is meant, as curl does. With --assertion-key the client
+authenticates by private_key_jwt: assertions signed by that key (PEM) with ES256.
 
 One line per step on standard output. Exits with 1 at the first step that fails, and says which on
 standard error. No token is ever printed.
@@ -26,11 +27,13 @@ for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from authlib.oauth2.rfc7523.assertion import sign_jwt_bearer_assertion
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 from oauthlib.oauth2 import BackendApplicationClient
 from requests_oauthlib import OAuth2Session
 
@@ -58,15 +61,25 @@ def resolve(host, address):
     socket.getaddrinfo = getaddrinfo
 
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
 def fetch_by_authlib(options):
     # authlib knows no tls_client_auth by name. "none" is what that is on the wire: the client_id
     # in the form, and no other credential in the request than the certificate.
+    method, key = "none", None
+    if options.assertion_key:
+        method, key = "private_key_jwt", ec_key(options)
     with AuthlibSession(
         client_id=options.client_id,
-        token_endpoint_auth_method="none",
+        client_secret=key,
+        token_endpoint_auth_method=method,
         scope=options.scope or None,
     ) as session:
         session.trust_env = False
+        # Of itself authlib makes assertions for an hour, and the issuer takes them for minutes.
+        claims = {"exp": int(time.time()) + 60}
+        session.register_client_auth_method(PrivateKeyJWT(claims=claims, alg="ES256"))
         return session.fetch_token(
             options.token_url,
             grant_type="client_credentials",
@@ -79,6 +92,17 @@ def fetch_by_authlib(options):
 def fetch_by_requests_oauthlib(options):
     scope = options.scope.split() or None
     client = BackendApplicationClient(client_id=options.client_id, scope=scope)
+    asserted = {}
+    if options.assertion_key:
+        asserted["client_assertion_type"] = ASSERTION_TYPE
+        asserted["client_assertion"] = sign_jwt_bearer_assertion(
+            ec_key(options),
+            options.client_id,
+            options.issuer,
+            subject=options.client_id,
+            expires_in=60,
+            alg="ES256",
+        )
     with OAuth2Session(client=client, scope=scope) as session:
         session.trust_env = False
         return session.fetch_token(
@@ -87,7 +111,13 @@ def fetch_by_requests_oauthlib(options):
             verify=options.ca,
             cert=(options.certificate, options.key),
             timeout=DEADLINE_S,
+            **asserted,
         )
+
+
+def ec_key(options):
+    with open(options.assertion_key, "rb") as file:
+        return ECKey.import_key(file.read())
 
 
 def get_json(options, url):
@@ -135,6 +165,8 @@ def check_metadata(options, metadata):
     for member, value in (
         ("grant_types_supported", "client_credentials"),
         ("token_endpoint_auth_methods_supported", "tls_client_auth"),
+        ("token_endpoint_auth_methods_supported", "private_key_jwt"),
+        ("token_endpoint_auth_signing_alg_values_supported", "ES256"),
     ):
         require(value in metadata.get(member, []), f"{member} lacks {value}")
     require(
@@ -184,6 +216,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--resolve", metavar="HOST=ADDRESS", action="append", default=[])
+    parser.add_argument("--assertion-key", metavar="FILE")
     for name in ("token_url", "ca", "certificate", "key", "client_id", "scope"):
         parser.add_argument(name)
     options = parser.parse_args()

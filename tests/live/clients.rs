@@ -3,8 +3,12 @@
 
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
 use crate::harness::client::HOST;
-use crate::harness::pki::Identity;
+use crate::harness::pki::{Identity, Key};
 use crate::harness::stage::House;
 use crate::harness::{command, free_address, run, run_well, tool};
 
@@ -40,6 +44,35 @@ fn fetching(
         .arg(&identity.key)
         .args([client_id, scope]);
     python
+}
+
+/// spec.md 5.2 #8 and #11.
+//= RFC 7523 section 2.2 type=test
+//# Libraries that we did not write authenticate by their assertions.
+#[test]
+fn authlib_and_requests_oauthlib_fetch_tokens_by_assertions() {
+    let address = free_address();
+    let issuer = format!("https://{HOST}:{}", address.port());
+    let pen = Key::P256.generate();
+    let (x, y) = pen.public_key_raw()[1..].split_at(32);
+    let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+    let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "a", "alg": "ES256"});
+    let mut key = None;
+    let house = House::open_staged(|stage| {
+        let jwks = json!({ "keys": [jwk] }).to_string();
+        let jwks = stage.scratch.write("acme.jwks", jwks);
+        stage.issue_tokens_to(&format!("private_key_jwt = {jwks:?}"));
+        stage.config.set_text("listen.address", address);
+        stage.config.set_text("oauth.issuer", &issuer);
+        key = Some(stage.scratch.write("acme-1.key", pen.serialize_pem()));
+    });
+    let at = (issuer, house);
+    let mut python = fetching(&at, &at.1.stage.acme, "acme-app", "3gpp-nidd");
+    let key = key.expect("it is staged");
+    python.arg("--assertion-key").arg(key);
+    let said = run_well(&mut python);
+    let steps = said.lines().filter(|line| line.starts_with("ok ")).count();
+    assert_eq!(steps, 6, "{said}");
 }
 
 #[test]

@@ -15,17 +15,17 @@ use crate::harness::pki::{Identity, Key, Leaf, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{WAIT, run, run_well};
 
-const TOKEN: &str = "/oauth2/token";
+pub const TOKEN: &str = "/oauth2/token";
 const JWKS: &str = "/oauth2/jwks";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
-const FORM: &str = "grant_type=client_credentials&client_id=acme-app";
+pub const FORM: &str = "grant_type=client_credentials&client_id=acme-app";
 
 fn house() -> House {
     House::open_staged(Stage::issue_tokens)
 }
 
 /// A request with a form, and whatever field lines.
-fn posted(path: &str, form: &str, fields: &str) -> String {
+pub fn posted(path: &str, form: &str, fields: &str) -> String {
     let length = form.len();
     format!(
         "POST {path} HTTP/1.1\r\nHost: {HOST}\r\n\
@@ -34,29 +34,29 @@ fn posted(path: &str, form: &str, fields: &str) -> String {
     )
 }
 
-fn asked(client: &mut Client, form: &str) -> Response {
+pub fn asked(client: &mut Client, form: &str) -> Response {
     client.ask(posted(TOKEN, form, ""))
 }
 
-fn json(response: &Response) -> Value {
+pub fn json(response: &Response) -> Value {
     assert_eq!(response.field("content-type"), Some("application/json"));
     serde_json::from_slice(&response.body).expect("a JSON document")
 }
 
-fn token_of(response: &Response) -> String {
+pub fn token_of(response: &Response) -> String {
     assert_eq!(response.status, 200, "{}", response.text());
     let token = json(response)["access_token"].clone();
     token.as_str().expect("a token").to_owned()
 }
 
-fn claims(token: &str) -> Value {
+pub fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("three parts");
     let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
     serde_json::from_slice(&bytes).expect("a JSON object")
 }
 
 /// An answer of RFC 6749 section 5.2.
-fn assert_grant_refused(response: &Response, error: &str) {
+pub fn assert_grant_refused(response: &Response, error: &str) {
     assert_eq!(response.status, 400, "{}", response.text());
     let said = json(response);
     assert_eq!(said["error"], error, "{said}");
@@ -166,13 +166,26 @@ fn faults_of_a_request_for_a_token_are_told_by_their_codes() {
     token_of(&asked(&mut client, FORM));
 }
 
-//= RFC 6749 section 2.3 type=test
-//# A second way to authenticate is refused.
+/// spec.md 5.2 #5.
+//= RFC 6749 section 5.2 type=test
+//# Who authenticates in an Authorization field is answered 401 and challenged by its scheme.
 #[test]
-fn authorization_beside_the_certificate_is_an_invalid_request() {
+fn authorization_field_is_answered_by_a_challenge() {
     let house = house();
-    let request = posted(TOKEN, FORM, "Authorization: Basic YWNtZS1hcHA6cw==\r\n");
-    assert_grant_refused(&house.client().ask(request), "invalid_request");
+    for (value, challenge) in [
+        ("Basic YWNtZS1hcHA6cw==", "Basic realm=\"t8\""),
+        ("Bearer abc", "Bearer realm=\"t8\""),
+    ] {
+        let request = posted(TOKEN, FORM, &format!("Authorization: {value}\r\n"));
+        let refused = house.client().ask(request);
+        assert_eq!(refused.status, 401, "{}", refused.text());
+        assert_eq!(json(&refused)["error"], "invalid_client");
+        assert_eq!(refused.field("www-authenticate"), Some(challenge));
+        assert_eq!(refused.field("cache-control"), Some("no-store"));
+    }
+    let twice = "Authorization: Basic YTpi\r\nAuthorization: Basic YTpi\r\n";
+    let refused = house.client().ask(posted(TOKEN, FORM, twice));
+    assert_grant_refused(&refused, "invalid_request");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod http_requests;
 mod http_responses;
 mod hw;
 mod issuer;
+mod issuer_clients;
 mod issuer_profiles;
 mod keys;
 mod ocsp_clients;

@@ -142,7 +142,7 @@ fn decided(told: &Told) -> String {
 
 /// What the client was told: at the token endpoint, of the fault in particular.
 fn read(row: &Row, detail: &str) -> &'static str {
-    let mut faults = GrantFault::ALL.into_iter();
+    let mut faults = GrantFault::all();
     let fault = faults.find(|fault| row.token_endpoint && fault.word() == detail);
     fault.map_or(row.detail, GrantFault::description)
 }

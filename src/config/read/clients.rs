@@ -9,15 +9,15 @@ use toml::de::{DeTable, DeValue};
 use super::client_files::{ClientFile, ReadFolder};
 use super::partners::of_client;
 use super::refuse_repeats;
-use crate::config::files::NamedFile;
+use crate::config::files::{FileKind, NamedFile};
 use crate::config::section::{Report, Section};
 use crate::config::value::{
-    Wrong, absolute_uri, boolean, client_id, client_name, host_name, san, scope, scs_as_id,
-    subject_dn, twice_at,
+    Wrong, absolute_uri, boolean, client_id, client_name, host_name, ip_address, mailbox, san,
+    scope, scs_as_id, subject_dn, twice_at,
 };
 use crate::config::{Fault, Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
-use crate::peer::{Client, Registration, San, TlsClientAuth};
+use crate::peer::{Client, ClientAuthentication, Registration, San, TlsClientAuth};
 
 /// What may belong to one client only: the kind of thing, its value, and where it stands first.
 type Owned = HashMap<(&'static str, String), Place>;
@@ -94,8 +94,7 @@ pub(super) fn clients(
 impl Reader<'_> {
     /// Reads the client of a section.
     fn take(&mut self, section: Section<'_, '_>) {
-        let keys = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
-        self.some_registered |= keys.chain(["scopes"]).any(|key| section.has(key));
+        self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
         let place = section.report().place(section.line());
         if let Some(client) = client(section, self.partners, self.has_issuer, &mut self.owned) {
             self.read.places.insert(client.name.clone(), place);
@@ -135,8 +134,8 @@ fn refuse_issuer_for_nobody(root: &Section<'_, '_>) {
     let Some(line) = root.line_of("oauth") else {
         return;
     };
-    let cure = "set tls_client_auth_san_dns (or _san_uri, _subject_dn) and scopes for each client \
-                that fetches its tokens here, or remove [oauth]";
+    let cure = "set tls_client_auth_san_dns (or another of tls_client_auth_*, or private_key_jwt) \
+                and scopes for each client that fetches its tokens here, or remove [oauth]";
     let what = "is an issuer that no client is registered at";
     root.fault(line, "oauth", Wrong::new(what, cure));
 }
@@ -221,40 +220,62 @@ type ReadTlsClientAuth = fn(&DeValue<'_>) -> Result<TlsClientAuth, Wrong>;
 
 //= RFC 8705 section 2.1.2
 //# A client that authenticates by PKI registers exactly one name of its certificate.
-const TLS_CLIENT_AUTH: [(&str, ReadTlsClientAuth); 3] = [
+const TLS_CLIENT_AUTH: [(&str, ReadTlsClientAuth); 5] = [
     ("tls_client_auth_san_dns", |value| {
         host_name(value).map(TlsClientAuth::SanDns)
     }),
     ("tls_client_auth_san_uri", |value| {
         absolute_uri(value).map(TlsClientAuth::SanUri)
     }),
+    ("tls_client_auth_san_ip", |value| {
+        ip_address(value).map(TlsClientAuth::SanIp)
+    }),
+    ("tls_client_auth_san_email", |value| {
+        mailbox(value).map(TlsClientAuth::SanEmail)
+    }),
     ("tls_client_auth_subject_dn", |value| {
         subject_dn(value).map(TlsClientAuth::SubjectDn)
     }),
 ];
 
+/// Its JWK Set.
+const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+
+/// All keys that say how a client authenticates at the issuer here.
+fn methods() -> impl Iterator<Item = &'static str> {
+    let names = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
+    names.chain([PRIVATE_KEY_JWT])
+}
+
 fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Registration> {
-    let mut said: Vec<(&str, usize)> = Vec::new();
-    let mut certificate: Option<Located<TlsClientAuth>> = None;
+    let mut said: Vec<(&str, usize)> = methods()
+        .filter_map(|key| section.line_of(key).map(|line| (key, line)))
+        .collect();
+    let mut authentication = None;
     for (key, parse) in TLS_CLIENT_AUTH {
-        said.extend(section.line_of(key).map(|line| (key, line)));
-        certificate = section.optional(key, parse).or(certificate);
+        let name = section.optional(key, parse);
+        authentication = name
+            .map(|name| ClientAuthentication::Tls(name.value))
+            .or(authentication);
     }
+    let jwks = section.optional_file(PRIVATE_KEY_JWT, FileKind::Jwks);
+    authentication = jwks
+        .map(|jwks| ClientAuthentication::PrivateKeyJwt(jwks.value))
+        .or(authentication);
     said.sort_by_key(|(_, line)| *line);
     let Some(&(first, line)) = said.first() else {
         let scopes = section.list("scopes", scope);
         if let Some(scopes) = scopes {
-            let cure = "set tls_client_auth_san_dns, tls_client_auth_san_uri or \
-                        tls_client_auth_subject_dn as well, or remove scopes: what another issuer \
-                        grants is said there";
-            let what = "goes with one of tls_client_auth_* only";
+            let cure = "set tls_client_auth_san_dns, another tls_client_auth_* or private_key_jwt \
+                        as well, or remove scopes: what another issuer grants is said there";
+            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
             section.fault(scopes.line, "scopes", Wrong::new(what, cure));
         }
         return None;
     };
     for (key, later) in said.iter().skip(1) {
         let what = format!("says what {first} says already (line {line})");
-        let cure = "keep one of them: a certificate is recognised by one name";
+        let cure = "keep one of them: a client authenticates in one way";
         section.fault(*later, key, Wrong::new(what, cure));
     }
     if !has_issuer {
@@ -267,7 +288,7 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
     let scopes = scopes.map_or(Vec::new(), |list| list.value);
     refuse_repeats(section, "scopes", &scopes);
     Some(Registration {
-        certificate: certificate?.value,
+        authentication: authentication?,
         scopes: scopes.into_iter().map(|scope| scope.value).collect(),
     })
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::authz::assertion::AssertionFault;
 use crate::limits::FORM_BYTES_MAX;
 
 /// Why this request of [`STAGE`] is refused.
@@ -105,7 +106,7 @@ fn malformed_scope_is_refused() {
 
 #[test]
 fn missing_grant_type_is_refused() {
-    for form in ["", "client_id=partner-1", "grant_type=&client_id=partner-1"] {
+    for form in ["client_id=partner-1", "grant_type=&client_id=partner-1"] {
         assert_eq!(refusal(form), GrantFault::GrantTypeMissing, "{form}");
     }
 }
@@ -129,6 +130,7 @@ fn other_grant_types_are_refused() {
 #[test]
 fn missing_client_id_is_refused() {
     for form in [
+        "",
         "grant_type=client_credentials",
         "grant_type=client_credentials&client_id=",
     ] {
@@ -148,22 +150,6 @@ fn client_id_of_another_client_is_refused() {
         let found = refusal(format!("grant_type=client_credentials&client_id={other}"));
         assert_eq!(found, GrantFault::ClientIdForeign, "{other}");
     }
-}
-
-//= RFC 6749 section 2.3 type=test
-//# A secret or an assertion beside the certificate is a second authentication.
-#[test]
-fn second_authentication_is_refused() {
-    for other in [
-        "client_secret=a",
-        "client_assertion=a",
-        "client_assertion_type=a",
-    ] {
-        let found = refusal(format!("{GOOD}&{other}"));
-        assert_eq!(found, GrantFault::SecondAuthentication, "{other}");
-    }
-    // Without a value they are not there.
-    assert!(STAGE.decide(format!("{GOOD}&client_secret=")).is_ok());
 }
 
 #[test]
@@ -207,7 +193,7 @@ fn client_without_registration_is_refused() {
     assert_eq!(stage.decide(GOOD), Err(GrantFault::ClientUnregistered));
     // A place beyond the table is nobody's.
     let none = issuer_of(&[]).unwrap();
-    let found = none.decide(GOOD.as_bytes(), &STAGE.peer, &STAGE.client);
+    let found = none.decide(GOOD.as_bytes(), &STAGE.caller(), NOW);
     assert_eq!(found, Err(GrantFault::ClientUnregistered));
 }
 
@@ -228,7 +214,12 @@ fn registration_is_that_of_the_clients_place() {
         Arc::default(),
     );
     let form = b"grant_type=client_credentials&client_id=partner-2";
-    let grant = issuer.decide(form, &peer, &second).unwrap();
+    let caller = Caller {
+        peer: &peer,
+        client: &second,
+        authorization: None,
+    };
+    let grant = issuer.decide(form, &caller, NOW).unwrap();
     assert_eq!(values(grant.rights()), ["3gpp-bdt"]);
 }
 
@@ -280,6 +271,68 @@ fn registered_uri_must_be_in_the_certificate_octet_for_octet() {
             "{other:?}"
         );
     }
+}
+
+//= RFC 8705 section 2.1.2 type=test
+//# A registered address fits the same octets, of its own family, and nothing else.
+#[test]
+fn registered_address_must_be_in_the_certificate_as_the_same_octets() {
+    let ip = |text: &str| SanType::IpAddress(text.parse().unwrap());
+    let registered = |text: &str| TlsClientAuth::SanIp(text.parse().unwrap());
+    let with = |name| certificate(vec![dns("other.example"), name], &[]);
+    assert!(fits(registered("192.0.2.1"), &with(ip("192.0.2.1"))));
+    let spelt = registered("2001:DB8:0:0::0001");
+    assert!(fits(spelt, &with(ip("2001:db8::1"))));
+    for (ours, theirs) in [
+        ("192.0.2.1", ip("192.0.2.2")),
+        ("192.0.2.1", ip("::ffff:192.0.2.1")),
+        ("::ffff:192.0.2.1", ip("192.0.2.1")),
+        ("2001:db8::1", ip("2001:db8::2")),
+        ("192.0.2.1", dns("192.0.2.1")),
+        ("192.0.2.1", uri("192.0.2.1")),
+    ] {
+        assert!(
+            !fits(registered(ours), &with(theirs.clone())),
+            "{ours} {theirs:?}"
+        );
+    }
+    // Octets that are no address of either family.
+    let long = rcgen::CustomExtension::from_oid_content(
+        &[2, 5, 29, 17],
+        b"\x30\x07\x87\x05\xc0\x00\x02\x01\x00".to_vec(),
+    );
+    let mut params = CertificateParams::default();
+    params.custom_extensions.push(long);
+    let key = KeyPair::generate().unwrap();
+    let odd = params.self_signed(&key).unwrap().der().to_vec();
+    assert!(!fits(registered("192.0.2.1"), &odd));
+}
+
+//= RFC 8705 section 2.1.2 type=test
+//# A registered mailbox fits an rfc822Name, and no other kind of name.
+//= RFC 5280 section 7.5 type=test
+//# Its domain fits in any case, its local part exactly.
+#[test]
+fn registered_mailbox_must_be_in_the_certificate() {
+    let email = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
+    let registered = || TlsClientAuth::SanEmail("Scs@Partner.example".to_owned());
+    let with = |name| certificate(vec![dns("other.example"), name], &[]);
+    assert!(fits(registered(), &with(email("Scs@Partner.example"))));
+    assert!(fits(registered(), &with(email("Scs@PARTNER.EXAMPLE"))));
+    for other in [
+        email("scs@partner.example"),
+        email("Scs@partner.example.org"),
+        email("Scs@a.partner.example"),
+        email("@partner.example"),
+        email("partner.example"),
+        email("x@Scs@partner.example"),
+        uri("Scs@Partner.example"),
+        dns("partner.example"),
+    ] {
+        assert!(!fits(registered(), &with(other.clone())), "{other:?}");
+    }
+    let common = (DnType::CommonName, "Scs@Partner.example");
+    assert!(!fits(registered(), &certificate(vec![], &[common])));
 }
 
 //= RFC 8705 section 2.1.2 type=test
@@ -338,12 +391,16 @@ fn what_is_no_certificate_fits_nobody() {
 #[test]
 fn every_fault_has_its_error_code_and_a_word_and_a_description() {
     use GrantFault::*;
-    let codes: Vec<_> = GrantFault::ALL.map(|fault| (fault, fault.error())).into();
+    let codes: Vec<_> = GrantFault::all()
+        .map(|fault| (fault, fault.error()))
+        .collect();
     let expected = [
         (FormTooLong, "invalid_request"),
         (FormMalformed, "invalid_request"),
         (ParameterRepeated, "invalid_request"),
         (SecondAuthentication, "invalid_request"),
+        (AuthorizationRefused(Scheme::Basic), "invalid_client"),
+        (AuthorizationRefused(Scheme::Bearer), "invalid_client"),
         (GrantTypeMissing, "invalid_request"),
         (GrantTypeUnsupported, "unsupported_grant_type"),
         (ClientIdMissing, "invalid_request"),
@@ -351,13 +408,21 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (ClientUnregistered, "unauthorized_client"),
         (ClientDisabled, "unauthorized_client"),
         (CertificateUnfit, "invalid_client"),
+        (AssertionIncomplete, "invalid_request"),
+        (AssertionMissing, "invalid_client"),
+        (AssertionUnregistered, "invalid_client"),
+        (AssertionReplayed, "invalid_client"),
+        (AssertionsExhausted, "temporarily_unavailable"),
         (ScopeMalformed, "invalid_scope"),
         (ScopeUnregistered, "invalid_scope"),
     ];
-    assert_eq!(codes, expected);
-    let words: HashSet<_> = GrantFault::ALL.map(GrantFault::word).into();
-    assert_eq!(words.len(), GrantFault::ALL.len());
-    for fault in GrantFault::ALL {
+    let (plain, assertions) = codes.split_at(expected.len());
+    assert_eq!(plain, expected);
+    let invalid = |(_, code): &(_, &str)| *code == "invalid_client";
+    assert!(assertions.len() == AssertionFault::ALL.len() && assertions.iter().all(invalid));
+    let words: HashSet<_> = GrantFault::all().map(GrantFault::word).collect();
+    assert_eq!(words.len(), codes.len());
+    for fault in GrantFault::all() {
         assert!(fault.word().starts_with("grant_"), "{fault:?}");
         let allowed = |octet| matches!(octet, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         assert!(fault.description().bytes().all(allowed), "{fault:?}");

@@ -13,7 +13,9 @@ use super::*;
 #[test]
 fn metadata_describes_the_issuer() {
     let metadata = read(STAGE.issuer.metadata());
-    let scopes: Vec<_> = ApiId::all().map(ApiId::name).collect();
+    let scopes: Vec<_> = ApiId::all()
+        .flat_map(|api| ["", ":read", ":write"].map(|half| format!("{}{half}", api.name())))
+        .collect();
     let expected = serde_json::json!({
         "issuer": NAME,
         "token_endpoint": format!("{NAME}/oauth2/token"),
@@ -21,7 +23,9 @@ fn metadata_describes_the_issuer() {
         "scopes_supported": scopes,
         "response_types_supported": ["none"],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["tls_client_auth"],
+        "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported":
+            ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
         "tls_client_certificate_bound_access_tokens": true,
     });
     assert_eq!(metadata, expected);
@@ -70,14 +74,7 @@ fn key_is_named_by_its_thumbprint() {
 
 #[test]
 fn another_key_has_another_name() {
-    let other = Issuer::new(
-        NAME.to_owned(),
-        AUDIENCE.to_owned(),
-        LIFETIME,
-        key_of(&KeyPair::generate().unwrap()),
-        &[],
-    )
-    .unwrap();
+    let other = Issuer::new(terms(&[]), key_of(&KeyPair::generate().unwrap())).unwrap();
     let kid = |issuer: &Issuer| read(issuer.jwks())["keys"][0]["kid"].clone();
     assert_ne!(kid(&other), kid(&STAGE.issuer));
 }

@@ -109,14 +109,7 @@ fn gateway_takes_the_tokens_of_its_own_issuer() {
 
 #[test]
 fn token_of_another_key_is_not_taken() {
-    let other = Issuer::new(
-        NAME.to_owned(),
-        AUDIENCE.to_owned(),
-        LIFETIME,
-        key_of(&KeyPair::generate().unwrap()),
-        &[partner()],
-    )
-    .unwrap();
+    let other = Issuer::new(terms(&[partner()]), key_of(&KeyPair::generate().unwrap())).unwrap();
     let issuers = Issuers::new(vec![other.rules().unwrap()]).unwrap();
     let found = token::verify(token_of(&response()).as_bytes(), &issuers, NOW);
     assert_eq!(found, Err(TokenFault::KeyUnknown));

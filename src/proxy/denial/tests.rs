@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::oauth::Scheme;
 
 #[test]
 fn every_row_has_its_own_word_and_cause_and_tells_the_operator_what_to_do() {
@@ -114,6 +115,15 @@ fn every_denial_finds_its_own_row() {
             Denial::Grant(GrantFault::ScopeUnregistered),
             "grant_scope_refused",
         ),
+        (
+            Denial::Grant(GrantFault::AuthorizationRefused(Scheme::Basic)),
+            "grant_authorization_refused",
+        ),
+        (
+            Denial::Grant(GrantFault::AssertionsExhausted),
+            "grant_assertions_exhausted",
+        ),
+        (Denial::GrantFailuresExceeded(1), "grant_failures_exceeded"),
         (Denial::IssuerBusy, "issuer_busy"),
         (Denial::IssuerDeadline, "issuer_deadline"),
         (Denial::IssuerFailed, "issuer_failed"),
@@ -153,9 +163,14 @@ fn a_head_that_is_refused_is_answered_with_the_status_it_names() {
 //# Each fault of a request for a token is answered 400 with the error code defined for it.
 #[test]
 fn faults_of_a_grant_are_answered_by_their_error_code() {
-    for fault in GrantFault::ALL {
+    for fault in GrantFault::all() {
         let row = Denial::Grant(fault).row();
-        assert_eq!((row.status, row.oauth_error), (400, Some(fault.error())));
+        let status = match fault {
+            GrantFault::AuthorizationRefused(_) => 401,
+            GrantFault::AssertionsExhausted => 503,
+            _ => 400,
+        };
+        assert_eq!((row.status, row.oauth_error), (status, Some(fault.error())));
     }
 }
 

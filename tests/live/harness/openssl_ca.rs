@@ -138,6 +138,8 @@ impl OpensslCa {
         let name = match san {
             San::Dns(name) => format!("subjectAltName=DNS:{name}"),
             San::Uri(uri) => format!("subjectAltName=URI:{uri}"),
+            San::Ip(address) => format!("subjectAltName=IP:{address}"),
+            San::Email(address) => format!("subjectAltName=email:{address}"),
         };
         let arguments = ["-subj", "/O=Example/CN=SCS of a test", "-addext", &name];
         run_well(self.req(&key_file, &request).args(arguments));

@@ -39,6 +39,8 @@ impl Key {
 pub enum San {
     Dns(&'static str),
     Uri(&'static str),
+    Ip(&'static str),
+    Email(&'static str),
 }
 
 /// What a leaf certificate is for, by its extendedKeyUsage.
@@ -247,6 +249,8 @@ fn san_type(san: &San) -> SanType {
     match san {
         San::Dns(name) => SanType::DnsName((*name).try_into().expect("ASCII")),
         San::Uri(uri) => SanType::URI((*uri).try_into().expect("ASCII")),
+        San::Ip(address) => SanType::IpAddress(address.parse().expect("an address")),
+        San::Email(address) => SanType::Rfc822Name((*address).try_into().expect("ASCII")),
     }
 }
 

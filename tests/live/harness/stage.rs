@@ -142,11 +142,16 @@ scs_as_ids = ["globex"]"#,
     /// Has the gateway issue tokens, with a key in a file. `acme` may have [`API`] and NIDD;
     /// `globex` is not registered.
     pub fn issue_tokens(&mut self) {
+        self.issue_tokens_to(BY_NAME);
+    }
+
+    /// The same where `acme` authenticates as this line of its table says.
+    pub fn issue_tokens_to(&mut self, authentication: &str) {
         let key = self
             .scratch
             .write("issuer.key", Key::P256.generate().serialize_pem());
         self.config.set_text("oauth.key.file", key.display());
-        self.register_acme();
+        self.register_acme(authentication);
     }
 
     /// The same with a key of its own in the token of the server's key.
@@ -158,7 +163,7 @@ scs_as_ids = ["globex"]"#,
         self.config.set_text("oauth.key.uri", uri);
         let pin_file = self.config.value("tls.key.pin_file");
         self.config.set("oauth.key.pin_file", &pin_file);
-        self.register_acme();
+        self.register_acme(BY_NAME);
     }
 
     /// Records decisions in the file that comes back, and opens an admin listener.
@@ -169,12 +174,10 @@ scs_as_ids = ["globex"]"#,
         file
     }
 
-    fn register_acme(&mut self) {
+    fn register_acme(&mut self, authentication: &str) {
         self.config
             .set_text("oauth.issuer", format!("https://{HOST}"));
-        let registration = format!(
-            "tls_client_auth_san_dns = \"scs.acme.example\"\nscopes = [{API:?}, \"3gpp-nidd\"]"
-        );
+        let registration = format!("{authentication}\nscopes = [{API:?}, \"3gpp-nidd\"]");
         self.config.extend_table("client", 0, &registration);
     }
 
@@ -205,6 +208,9 @@ scs_as_ids = ["globex"]"#,
         self.mint.good(&self.claims())
     }
 }
+
+/// How `acme` authenticates at the gateway's own issuer where nothing else is said.
+const BY_NAME: &str = "tls_client_auth_san_dns = \"scs.acme.example\"";
 
 /// A stage with a SCEF and a running gateway.
 pub struct House {

@@ -165,7 +165,10 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "tls.tickets.second_secret_file",
         "oauth.key.file",
         "client[1].tls_client_auth_san_uri",
+        "client[1].tls_client_auth_san_ip",
+        "client[1].tls_client_auth_san_email",
         "client[1].tls_client_auth_subject_dn",
+        "client[1].private_key_jwt",
         "tls.ocsp.url",
         "tls.also[1].ocsp.url",
         // With https only.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::KeySource;
-use crate::peer::{Registration, TlsClientAuth};
+use crate::peer::{ClientAuthentication, Registration, TlsClientAuth};
 
 /// The small configuration with an issuer, lines 1 to 3, and a client registered at it.
 fn small() -> String {
@@ -17,6 +17,10 @@ fn small_with(old: &str, new: &str) -> String {
     let text = small();
     assert!(text.contains(old), "{old:?}");
     text.replacen(old, new, 1)
+}
+
+fn by(name: TlsClientAuth) -> ClientAuthentication {
+    ClientAuthentication::Tls(name)
 }
 
 const ISSUER: &str = "https://t8.example.net:8443";
@@ -36,7 +40,7 @@ fn embedded_issuer_is_read_with_defaults() {
     let file = KeySource::File("/etc/t8gate/own.key".into());
     assert_eq!((oauth.key.value, oauth.key.line), (file, 3));
     let wanted = Registration {
-        certificate: TlsClientAuth::SanDns("scs.example.org".into()),
+        authentication: by(TlsClientAuth::SanDns("scs.example.org".into())),
         scopes: vec!["3gpp-nidd".into()],
     };
     assert_eq!(config.clients[0].registration, Some(wanted));
@@ -185,7 +189,7 @@ fn second_and_third_name_of_a_certificate_are_refused() {
     ] {
         let config = good(&small_with(SAN_DNS, one));
         let registration = config.clients[0].registration.clone().unwrap();
-        assert_eq!(registration.certificate, wanted);
+        assert_eq!(registration.authentication, by(wanted));
     }
 }
 
@@ -245,6 +249,60 @@ fn bad_names_of_certificates_are_refused() {
         &format!("client[1].{uri}"),
         "absolute URI",
     );
+    let ip = "tls_client_auth_san_ip";
+    for bad in [
+        "192.0.2",
+        "192.0.2.1:443",
+        "192.0.2.01",
+        "scs.example.org",
+        "",
+    ] {
+        let text = line(ip, &format!("\"{bad}\""));
+        refused(&text, 18, &format!("client[1].{ip}"), "is not an address");
+    }
+    let email = "tls_client_auth_san_email";
+    for bad in [
+        "scs",
+        "@example.org",
+        "scs@",
+        "a b@example.org",
+        "scs@*.example.org",
+    ] {
+        let text = line(email, &format!("\"{bad}\""));
+        refused(&text, 18, &format!("client[1].{email}"), "is not a mailbox");
+    }
+}
+
+#[test]
+fn client_by_address_mailbox_or_assertion_is_read() {
+    let read = |line: &str| {
+        let config = good(&small_with(SAN_DNS, line));
+        config.clients[0]
+            .registration
+            .clone()
+            .unwrap()
+            .authentication
+    };
+    let ip = TlsClientAuth::SanIp("2001:db8::1".parse().unwrap());
+    assert_eq!(read("tls_client_auth_san_ip = \"2001:DB8::1\""), by(ip));
+    let email = TlsClientAuth::SanEmail("Scs@example.org".into());
+    assert_eq!(
+        read("tls_client_auth_san_email = \"Scs@example.org\""),
+        by(email)
+    );
+    let jwks = ClientAuthentication::PrivateKeyJwt("/etc/t8gate/scs.jwks".into());
+    assert_eq!(read("private_key_jwt = \"scs.jwks\""), jwks);
+}
+
+//= RFC 6749 section 2.3 type=test
+//# A client is registered for one way to authenticate.
+#[test]
+fn assertion_beside_a_name_of_the_certificate_is_refused() {
+    let both = small_with(
+        SAN_DNS,
+        &format!("{SAN_DNS}\nprivate_key_jwt = \"scs.jwks\""),
+    );
+    refused(&both, 19, "client[1].private_key_jwt", "line 18");
 }
 
 //= RFC 4514 section 3 type=test
@@ -270,8 +328,8 @@ fn subjects_that_are_no_distinguished_names_are_refused() {
         let config = good(&line(taken));
         let registration = config.clients[0].registration.clone().unwrap();
         assert_eq!(
-            registration.certificate,
-            TlsClientAuth::SubjectDn(taken.into())
+            registration.authentication,
+            by(TlsClientAuth::SubjectDn(taken.into()))
         );
     }
 }

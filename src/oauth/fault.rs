@@ -1,0 +1,204 @@
+//! Why the issuer does not do what it is asked for, as RFC 6749 section 5.2 tells it.
+
+use crate::authz::assertion::AssertionFault;
+
+/// Why no token is granted. None of them holds a byte of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantFault {
+    /// Longer than [`FORM_BYTES_MAX`](crate::limits::FORM_BYTES_MAX), or of too many parameters.
+    FormTooLong,
+    /// Not `application/x-www-form-urlencoded`, or not UTF-8 in it.
+    FormMalformed,
+    ParameterRepeated,
+    /// A secret beside the certificate, or two other ways at once.
+    SecondAuthentication,
+    /// The client authenticates in an `Authorization` field.
+    AuthorizationRefused(Scheme),
+    GrantTypeMissing,
+    GrantTypeUnsupported,
+    ClientIdMissing,
+    /// The certificate is another client's.
+    ClientIdForeign,
+    /// The client is not registered with this issuer.
+    ClientUnregistered,
+    /// The client is registered, and an operator has disabled it.
+    ClientDisabled,
+    /// The certificate is the client's and does not carry the registered name.
+    CertificateUnfit,
+    /// `client_assertion` and `client_assertion_type` without one another, or of another type.
+    AssertionIncomplete,
+    /// The client is registered for assertions and sends none.
+    AssertionMissing,
+    /// The client is registered for another way to authenticate and sends an assertion.
+    AssertionUnregistered,
+    Assertion(AssertionFault),
+    AssertionReplayed,
+    /// The client has used more of them than can be told apart.
+    AssertionsExhausted,
+    ScopeMalformed,
+    /// A value of the scope is not among those the client is registered for.
+    ScopeUnregistered,
+}
+
+/// The scheme of an `Authorization` field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Bearer,
+    /// Basic, or one that is not known here.
+    Basic,
+}
+
+impl Scheme {
+    /// Of a field's value.
+    pub fn of(value: &[u8]) -> Self {
+        let word = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+        match word.eq_ignore_ascii_case(b"bearer") {
+            true => Self::Bearer,
+            false => Self::Basic,
+        }
+    }
+
+    /// As a challenge names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Basic => "Basic",
+        }
+    }
+}
+
+impl GrantFault {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plain = [
+            Self::FormTooLong,
+            Self::FormMalformed,
+            Self::ParameterRepeated,
+            Self::SecondAuthentication,
+            Self::AuthorizationRefused(Scheme::Basic),
+            Self::AuthorizationRefused(Scheme::Bearer),
+            Self::GrantTypeMissing,
+            Self::GrantTypeUnsupported,
+            Self::ClientIdMissing,
+            Self::ClientIdForeign,
+            Self::ClientUnregistered,
+            Self::ClientDisabled,
+            Self::CertificateUnfit,
+            Self::AssertionIncomplete,
+            Self::AssertionMissing,
+            Self::AssertionUnregistered,
+            Self::AssertionReplayed,
+            Self::AssertionsExhausted,
+            Self::ScopeMalformed,
+            Self::ScopeUnregistered,
+        ];
+        let assertions = AssertionFault::ALL.map(Self::Assertion);
+        plain.into_iter().chain(assertions)
+    }
+
+    /// The `error` of the response.
+    //= RFC 6749 section 5.2
+    //# Each refusal has one of the error codes that are defined for it.
+    pub fn error(self) -> &'static str {
+        match self {
+            Self::FormTooLong
+            | Self::FormMalformed
+            | Self::ParameterRepeated
+            | Self::SecondAuthentication
+            | Self::AssertionIncomplete
+            | Self::GrantTypeMissing
+            | Self::ClientIdMissing => "invalid_request",
+            Self::GrantTypeUnsupported => "unsupported_grant_type",
+            Self::ClientIdForeign
+            | Self::CertificateUnfit
+            | Self::AuthorizationRefused(_)
+            | Self::AssertionMissing
+            | Self::AssertionUnregistered
+            | Self::Assertion(_)
+            | Self::AssertionReplayed => "invalid_client",
+            Self::AssertionsExhausted => "temporarily_unavailable",
+            Self::ClientUnregistered | Self::ClientDisabled => "unauthorized_client",
+            Self::ScopeMalformed | Self::ScopeUnregistered => "invalid_scope",
+        }
+    }
+
+    /// The `error_description` of the response: fixed text of the characters RFC 6749 allows.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::FormTooLong => "the form is too long or has too many parameters",
+            Self::FormMalformed => "the body is not application/x-www-form-urlencoded in UTF-8",
+            Self::ParameterRepeated => "a parameter is sent more than once",
+            Self::SecondAuthentication => {
+                "send no secret, and nothing beside the one way the client is registered for"
+            }
+            Self::AuthorizationRefused(_) => {
+                "clients authenticate by certificate or assertion, not in an Authorization field"
+            }
+            Self::GrantTypeMissing => "grant_type is missing",
+            Self::GrantTypeUnsupported => "only grant_type=client_credentials is supported",
+            Self::ClientIdMissing => "client_id is missing",
+            Self::ClientIdForeign => "the certificate does not belong to this client_id",
+            Self::ClientUnregistered => "the client is not registered for tokens of this issuer",
+            Self::ClientDisabled => "the client is disabled",
+            Self::CertificateUnfit => "the certificate does not carry the registered name",
+            Self::AssertionIncomplete => {
+                "client_assertion and client_assertion_type go together, and the type is \
+                 urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            }
+            Self::AssertionMissing => "the client is registered for private_key_jwt",
+            Self::AssertionUnregistered => "the client is not registered for private_key_jwt",
+            Self::Assertion(fault) => match fault {
+                AssertionFault::Malformed => "the assertion is no signed JWT that can be relied on",
+                AssertionFault::KeyUnknown => "no registered key fits kid and alg of the assertion",
+                AssertionFault::SignatureBad => "the signature of the assertion does not hold",
+                AssertionFault::NotTheClient => "iss and sub of the assertion must be client_id",
+                AssertionFault::Audience => "aud of the assertion must be the issuer",
+                AssertionFault::Expired => "the assertion has expired",
+                AssertionFault::NotYetValid => "the assertion is not valid yet",
+                AssertionFault::LivesTooLong => "exp must be there and 5 minutes away at most",
+                AssertionFault::JtiMissing => "the assertion has no jti",
+            },
+            Self::AssertionReplayed => "the assertion was used before",
+            Self::AssertionsExhausted => "too many assertions of late; come again",
+            Self::ScopeMalformed => "scope is not a list of values with one space between",
+            Self::ScopeUnregistered => "a scope value is not registered for the client",
+        }
+    }
+
+    /// The word for logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FormTooLong => "grant_form_too_long",
+            Self::FormMalformed => "grant_form_malformed",
+            Self::ParameterRepeated => "grant_parameter_repeated",
+            Self::SecondAuthentication => "grant_second_authentication",
+            Self::AuthorizationRefused(Scheme::Basic) => "grant_authorization_basic",
+            Self::AuthorizationRefused(Scheme::Bearer) => "grant_authorization_bearer",
+            Self::GrantTypeMissing => "grant_type_missing",
+            Self::GrantTypeUnsupported => "grant_type_unsupported",
+            Self::ClientIdMissing => "grant_client_id_missing",
+            Self::ClientIdForeign => "grant_client_id_foreign",
+            Self::ClientUnregistered => "grant_client_unregistered",
+            Self::ClientDisabled => "grant_client_disabled",
+            Self::CertificateUnfit => "grant_certificate_unfit",
+            Self::AssertionIncomplete => "grant_assertion_incomplete",
+            Self::AssertionMissing => "grant_assertion_missing",
+            Self::AssertionUnregistered => "grant_assertion_unregistered",
+            Self::Assertion(fault) => match fault {
+                AssertionFault::Malformed => "grant_assertion_malformed",
+                AssertionFault::KeyUnknown => "grant_assertion_key_unknown",
+                AssertionFault::SignatureBad => "grant_assertion_signature_bad",
+                AssertionFault::NotTheClient => "grant_assertion_not_the_client",
+                AssertionFault::Audience => "grant_assertion_audience",
+                AssertionFault::Expired => "grant_assertion_expired",
+                AssertionFault::NotYetValid => "grant_assertion_not_yet_valid",
+                AssertionFault::LivesTooLong => "grant_assertion_lives_too_long",
+                AssertionFault::JtiMissing => "grant_assertion_jti_missing",
+            },
+            Self::AssertionReplayed => "grant_assertion_replayed",
+            Self::AssertionsExhausted => "grant_assertions_exhausted",
+            Self::ScopeMalformed => "grant_scope_malformed",
+            Self::ScopeUnregistered => "grant_scope_unregistered",
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What each client may have of the issuer, and how it authenticates: its registration, parsed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::IssuerFault;
+use super::certificate::Subject;
+use super::used::Used;
+use crate::authz::apis::ApiId;
+use crate::authz::keys::Keys;
+use crate::authz::scope::Rights;
+use crate::peer::{Client, ClientAuthentication, ClientIndex, Registration};
+
+/// A client's registration.
+pub struct Registered {
+    client_id: String,
+    pub method: Method,
+    pub rights: Rights,
+}
+
+/// The one way in which a client authenticates.
+pub enum Method {
+    Tls(Subject),
+    PrivateKeyJwt {
+        keys: Keys,
+        /// The same for as long as the client is registered so.
+        used: Arc<Used>,
+    },
+}
+
+/// What is wrong, and what to do about it.
+type Wrong = (String, String);
+
+/// All clients' in their order; `before` are those in force, of which used assertions stay known.
+pub fn registrations(
+    clients: &[Client],
+    before: &[Option<Registered>],
+) -> Result<Vec<Option<Registered>>, IssuerFault> {
+    let of = |(place, client): (u32, &Client)| {
+        let Some(registration) = &client.registration else {
+            return Ok(None);
+        };
+        let fault = |(what, cure): Wrong| IssuerFault {
+            client: Some(ClientIndex(place)),
+            what: format!("client {}: {what}", client.name),
+            cure,
+            lasts: true,
+        };
+        let mut known = before.iter().flatten();
+        let known = known.find(|known| known.client_id == client.client_id);
+        registered(&client.client_id, registration, known)
+            .map(Some)
+            .map_err(fault)
+    };
+    (0..).zip(clients).map(of).collect()
+}
+
+fn registered(
+    client_id: &str,
+    registration: &Registration,
+    before: Option<&Registered>,
+) -> Result<Registered, Wrong> {
+    let mut rights = Rights::NONE;
+    for scope in &registration.scopes {
+        let more = Rights::of_value(scope).ok_or_else(|| {
+            let known: Vec<&str> = ApiId::all().map(ApiId::name).collect();
+            (
+                format!("the scope {scope:?} names no T8 API"),
+                format!("take some of: {}", known.join(", ")),
+            )
+        })?;
+        rights = rights.and(more);
+    }
+    if rights.is_empty() {
+        return Err((
+            "it has no scopes, so that no token could be granted".to_owned(),
+            "name the APIs it may call in `scopes`".to_owned(),
+        ));
+    }
+    let method = match &registration.authentication {
+        ClientAuthentication::Tls(registered) => Method::Tls(Subject::new(registered)?),
+        ClientAuthentication::PrivateKeyJwt(file) => Method::PrivateKeyJwt {
+            keys: keys(file)?,
+            used: match before.map(|before| &before.method) {
+                Some(Method::PrivateKeyJwt { used, .. }) => Arc::clone(used),
+                _ => Arc::default(),
+            },
+        },
+    };
+    Ok(Registered {
+        client_id: client_id.to_owned(),
+        method,
+        rights,
+    })
+}
+
+fn keys(file: &Path) -> Result<Keys, Wrong> {
+    let of_file = |what: String| {
+        let cure = "private_key_jwt names a JWK Set of the client's public keys, each with its \
+                    kid and alg";
+        (format!("{}: {what}", file.display()), cure.to_owned())
+    };
+    let jwks = std::fs::read(file).map_err(|error| of_file(error.to_string()))?;
+    Keys::from_jwks(&jwks).map_err(of_file)
+}

@@ -1,0 +1,231 @@
+//! Clients that authenticate by assertions, and what is no authentication.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::*;
+use crate::authz::assertion::AssertionFault;
+use crate::limits::ASSERTIONS_USED_MAX;
+
+const TYPE: &str = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
+                    client-assertion-type%3Ajwt-bearer";
+
+/// A client's key and the file it is registered by.
+struct Pen {
+    key: EcdsaKeyPair,
+    file: tempfile::NamedTempFile,
+}
+
+impl Pen {
+    fn new() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "c", "alg": "ES256"});
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), json!({ "keys": [jwk] }).to_string()).unwrap();
+        Self { key, file }
+    }
+
+    fn stage(&self) -> Stage {
+        let by = ClientAuthentication::PrivateKeyJwt(self.file.path().to_owned());
+        let client = client_by("partner-1", Some(by), &["3gpp-nidd"]);
+        Stage::new(client, &certificate(vec![dns(HOST)], &[]))
+    }
+
+    fn assertion(&self, audience: &str, jti: &str) -> String {
+        let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let claims = json!({
+            "iss": "partner-1", "sub": "partner-1", "aud": audience, "jti": jti,
+            "exp": NOW.0 + 60,
+        });
+        let signed = format!("{}.{}", part(json!({"alg": "ES256"})), part(claims));
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.unwrap()))
+    }
+
+    /// A good request, with an assertion of its own.
+    fn form(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let jti = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        asserting(&self.assertion(NAME, &jti))
+    }
+}
+
+fn asserting(assertion: &str) -> String {
+    format!("grant_type=client_credentials&{TYPE}&client_assertion={assertion}")
+}
+
+//= RFC 7523 section 2.2 type=test
+//# A client that signs an assertion is granted what it may have, bound to its certificate.
+//= RFC 7521 section 4.2 type=test
+//# client_id may be left out, and must be the client's where it is not.
+#[test]
+fn client_with_an_assertion_is_granted_a_token_for_its_certificate() {
+    let pen = Pen::new();
+    let stage = pen.stage();
+    let grant = stage.decide(pen.form()).unwrap();
+    assert_eq!(grant.client_id(), "partner-1");
+    assert_eq!(grant.thumbprint().0, stage.peer.thumbprint().0);
+    assert!(
+        stage
+            .decide(format!("{}&client_id=partner-1", pen.form()))
+            .is_ok()
+    );
+    let foreign = stage.decide(format!("{}&client_id=partner-2", pen.form()));
+    assert_eq!(foreign, Err(GrantFault::ClientIdForeign));
+}
+
+#[test]
+fn assertion_may_be_for_the_issuer_or_its_token_endpoint() {
+    let pen = Pen::new();
+    let stage = pen.stage();
+    let endpoint = format!("{NAME}/oauth2/token");
+    assert!(
+        stage
+            .decide(asserting(&pen.assertion(&endpoint, "a")))
+            .is_ok()
+    );
+    let other = stage.decide(asserting(&pen.assertion(AUDIENCE, "b")));
+    let fault = GrantFault::Assertion(AssertionFault::Audience);
+    assert_eq!(other, Err(fault));
+}
+
+#[test]
+fn assertion_opens_one_request_also_over_a_change_of_the_configuration() {
+    let pen = Pen::new();
+    let mut stage = pen.stage();
+    let form = pen.form();
+    assert!(stage.decide(&form).is_ok());
+    assert_eq!(stage.decide(&form), Err(GrantFault::AssertionReplayed));
+    // With its key, and with another one.
+    let clients = [stage.client.clone()];
+    let after = |before: &Issuer, key| {
+        let terms = Terms {
+            before: Some(before),
+            ..terms(&clients)
+        };
+        match key {
+            Some(key) => Issuer::new(terms, key).unwrap(),
+            None => Issuer::with_key_of(terms, before).unwrap(),
+        }
+    };
+    stage.issuer = after(&stage.issuer, None);
+    assert_eq!(stage.decide(&form), Err(GrantFault::AssertionReplayed));
+    stage.issuer = after(&stage.issuer, Some(key_of(&KeyPair::generate().unwrap())));
+    assert_eq!(stage.decide(&form), Err(GrantFault::AssertionReplayed));
+    assert!(stage.decide(pen.form()).is_ok());
+}
+
+/// One that does not authenticate leaves its name for the client's own.
+#[test]
+fn assertion_that_is_refused_uses_nothing_up() {
+    let pen = Pen::new();
+    let stage = pen.stage();
+    let forged = Pen::new().assertion(NAME, "one");
+    let fault = GrantFault::Assertion(AssertionFault::SignatureBad);
+    assert_eq!(stage.decide(asserting(&forged)), Err(fault));
+    assert!(stage.decide(asserting(&pen.assertion(NAME, "one"))).is_ok());
+    for jti in 0..ASSERTIONS_USED_MAX - 1 {
+        let form = asserting(&pen.assertion(NAME, &format!("n{jti}")));
+        assert!(stage.decide(form).is_ok());
+    }
+    let full = stage.decide(pen.form());
+    assert_eq!(full, Err(GrantFault::AssertionsExhausted));
+}
+
+//= RFC 6749 section 2.3 type=test
+//# One way to authenticate in a request: a secret, or two ways at once, are refused.
+#[test]
+fn second_authentication_is_refused() {
+    let pen = Pen::new();
+    let stage = pen.stage();
+    for form in [
+        format!("{GOOD}&client_secret=a"),
+        format!("{}&client_secret=a", pen.form()),
+    ] {
+        assert_eq!(stage.decide(form), Err(GrantFault::SecondAuthentication));
+    }
+    let caller = Caller {
+        authorization: Some(Scheme::Basic),
+        ..stage.caller()
+    };
+    let both = stage.issuer.decide(pen.form().as_bytes(), &caller, NOW);
+    assert_eq!(both, Err(GrantFault::SecondAuthentication));
+    // Without a value it is not there.
+    assert!(STAGE.decide(format!("{GOOD}&client_secret=")).is_ok());
+}
+
+//= RFC 6749 section 5.2 type=test
+//# Who authenticates in an Authorization field is told so by its scheme.
+#[test]
+fn authorization_field_is_no_authentication_here() {
+    for (value, scheme) in [
+        (&b"Basic YTpi"[..], Scheme::Basic),
+        (b"bearer abc", Scheme::Bearer),
+        (b"Negotiate abc", Scheme::Basic),
+        (b"", Scheme::Basic),
+    ] {
+        let caller = Caller {
+            authorization: Some(Scheme::of(value)),
+            ..STAGE.caller()
+        };
+        let refused = STAGE.issuer.decide(GOOD.as_bytes(), &caller, NOW);
+        assert_eq!(refused, Err(GrantFault::AuthorizationRefused(scheme)));
+    }
+}
+
+#[test]
+fn client_authenticates_in_the_way_it_is_registered_for_and_no_other() {
+    let pen = Pen::new();
+    let by_certificate = pen.stage().decide(GOOD);
+    assert_eq!(by_certificate, Err(GrantFault::AssertionMissing));
+    let by_assertion = STAGE.decide(pen.form());
+    assert_eq!(by_assertion, Err(GrantFault::AssertionUnregistered));
+}
+
+//= RFC 7521 section 4.2 type=test
+//# An assertion comes with its type, and of a type that is known.
+#[test]
+fn assertion_and_its_type_go_together() {
+    let pen = Pen::new();
+    let stage = pen.stage();
+    let assertion = pen.assertion(NAME, "a");
+    for form in [
+        format!("{GOOD}&client_assertion={assertion}"),
+        format!("{GOOD}&{TYPE}"),
+        format!("{GOOD}&client_assertion_type=saml2-bearer&client_assertion={assertion}"),
+    ] {
+        assert_eq!(stage.decide(form), Err(GrantFault::AssertionIncomplete));
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_relied_on_are_no_registration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let registered = |content: &str| {
+        std::fs::write(file.path(), content).unwrap();
+        let by = ClientAuthentication::PrivateKeyJwt(file.path().to_owned());
+        fault(client_by("two", Some(by), &["3gpp-nidd"]))
+    };
+    for (content, says) in [
+        ("", "not a JWKS"),
+        (r#"{"keys":[]}"#, "0 keys"),
+        (
+            r#"{"keys":[{"kty":"oct","k":"AA","kid":"a","alg":"HS256"}]}"#,
+            "SECRET",
+        ),
+    ] {
+        let found = registered(content);
+        assert_eq!(found.client, Some(ClientIndex(1)));
+        assert!(found.what.contains(says), "{found}");
+    }
+    let by = ClientAuthentication::PrivateKeyJwt("/nowhere/at.jwks".into());
+    let gone = fault(client_by("two", Some(by), &["3gpp-nidd"]));
+    assert!(gone.what.contains("/nowhere/at.jwks"), "{gone}");
+}
