@@ -1,6 +1,7 @@
 //! The command line: data to standard output, talk to standard error.
 
 pub mod check;
+pub mod client;
 mod conformance;
 pub mod demo;
 pub mod explain;
@@ -55,6 +56,9 @@ enum Command {
     /// Make, look at and try the keys in a token: from an empty token to a serving certificate.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Add, show, disable and enable clients in files of their own.
+    #[command(subcommand)]
+    Client(client::Command),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// What `serve` starts for each PKCS#11 module, to hold it, its PIN and its sessions.
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         }
         Command::Hw(options) => hw::main(&options),
         Command::Keys(command) => keys::main(&command),
+        Command::Client(command) => client::main(&command),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

@@ -57,7 +57,7 @@ pub(super) fn order(one: &Fault, other: &Fault) -> Ordering {
 }
 
 /// The word that was probably meant: at most a third of its letters differ.
-pub(super) fn closest<'w>(written: &str, words: &[&'w str]) -> Option<&'w str> {
+pub fn closest<'w>(written: &str, words: &[&'w str]) -> Option<&'w str> {
     words
         .iter()
         .map(|word| (distance(written, word), *word))

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::authz::issuers::Profile;
 use crate::limits::{Deadlines, Limits};
-use crate::peer::{Client, Identity};
+pub use crate::peer::Client;
+use crate::peer::Identity;
 
 mod cpus;
 mod fault;
@@ -18,7 +19,7 @@ pub mod regular_file;
 mod section;
 mod value;
 
-pub use fault::render;
+pub use fault::{closest, render};
 pub use files::{NamedFile, is_closed, is_of_no_file};
 pub use read::{
     ClientFile, add, examine, examine_again, examine_first, examine_with, is_client_file, read,

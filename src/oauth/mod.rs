@@ -252,3 +252,11 @@ fn check_name(name: &str) -> Result<(), IssuerFault> {
         lasts: true,
     })
 }
+
+/// Whether each client's registration can be met, without a key at hand.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_registrations(clients: &[Client]) -> Result<(), IssuerFault> {
+    registration::registrations(clients, &[]).map(drop)
+}

@@ -14,6 +14,7 @@ mod bare_metal;
 mod bounds;
 mod certificate_algorithms;
 mod certificate_profile;
+mod client_cli;
 mod client_files;
 mod clients;
 mod clock;
