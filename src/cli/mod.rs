@@ -9,6 +9,7 @@ pub mod hw;
 pub mod keys;
 mod pages;
 pub mod serve;
+mod token;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ enum Command {
     /// Add, show, disable and enable clients in files of their own.
     #[command(subcommand)]
     Client(client::Command),
+    /// Issue and look into access tokens.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// What `serve` starts for each PKCS#11 module, to hold it, its PIN and its sessions.
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Hw(options) => hw::main(&options),
         Command::Keys(command) => keys::main(&command),
         Command::Client(command) => client::main(&command),
+        Command::Token(command) => token::main(&command),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

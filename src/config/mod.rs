@@ -61,6 +61,16 @@ pub enum Until {
     Begun,
 }
 
+/// A time as the configuration writes it ("250ms", "5m"), from a second to a day.
+///
+/// # Errors
+/// What is wrong, and the cure.
+pub fn duration(text: &str) -> Result<Duration, (String, String)> {
+    let value = toml::de::DeValue::String(text.into());
+    let read = value::duration(1_000..=24 * 3_600_000)(&value);
+    read.map_err(|wrong| (wrong.what, wrong.cure))
+}
+
 /// Where something is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

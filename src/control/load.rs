@@ -12,7 +12,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::crl_keeper::AllBrought;
 use super::{anchors, revocation};
-use crate::authz::issuers::IssuerRules;
+use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Oauth, Partner, Until};
 use crate::oauth::{Issuer, Terms};
@@ -310,6 +310,23 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
     let key = opened.map_err(|open| of_key(at, name, open))?;
     let detail = format!("{:?} {place}", key.kind());
     Ok((Arc::new(key), detail))
+}
+
+/// The embedded issuer alone, with its key opened and proved.
+pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
+    let mut report = Report::default();
+    let own = config.oauth.as_ref();
+    let made = own.and_then(|oauth| own_issuer(oauth, config, None, &mut report));
+    (made.map(|(issuer, _)| issuer), report)
+}
+
+/// All issuers whose tokens are taken, and nothing else of [`load`].
+pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
+    let mut report = Report::default();
+    let own = config.oauth.as_ref();
+    let own = own.map(|oauth| own_issuer(oauth, config, None, &mut report));
+    let (_, issuers) = issuers::configured(config, own, &mut report);
+    (issuers, report)
 }
 
 /// The embedded issuer, proved, and how its tokens are verified.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::distinguished_name::DistinguishedName;
-use crate::peer::TlsClientAuth;
+use crate::peer::{San, TlsClientAuth};
 
 /// What the certificate must say, parsed from [`TlsClientAuth`].
 //= RFC 8705 section 2.1.2
@@ -55,6 +55,14 @@ impl Subject {
                 })?;
                 Ok(Self::Name(parsed))
             }
+        }
+    }
+
+    /// A name by which a client is known.
+    pub fn of(san: &San) -> Self {
+        match san {
+            San::Dns(name) => Self::Dns(name.clone()),
+            San::Uri(uri) => Self::Uri(uri.clone()),
         }
     }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::certificate::Subject;
 use super::form::Form;
-use super::registration::Registered;
+use super::registration::{Method, Registered};
 use super::{Caller, Endpoint, GrantFault, Issuer};
 use crate::authz::scope::{self, Rights};
 use crate::clock::UnixSeconds;
-use crate::peer::Thumbprint;
+use crate::peer::{Client, ClientIndex, San, Thumbprint};
 
 /// What a client is granted: made by [`Issuer::decide`] alone, so that holding one proves that the
 /// client authenticated and that its registration names these APIs.
@@ -72,6 +73,45 @@ impl Issuer {
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
+        })
+    }
+}
+
+impl Issuer {
+    /// Decides on a token that an operator wants for a client, the one at a place of the snapshot's
+    /// table, to be bound to this `certificate` (DER). Nobody authenticates: whoever may use the
+    /// issuer's key may do without.
+    ///
+    /// # Errors
+    /// The client is not registered or disabled, the certificate is not its own or does not say
+    /// what it is registered with, or the scope is not its.
+    pub fn decide_for_operator(
+        &self,
+        (place, client): (ClientIndex, &Client),
+        certificate: &[u8],
+        scope: Option<&str>,
+    ) -> Result<Grant, GrantFault> {
+        let registered = self.registered(place);
+        let registered = registered.ok_or(GrantFault::ClientUnregistered)?;
+        if !client.enabled {
+            return Err(GrantFault::ClientDisabled);
+        }
+        let is_own = |san: &San| Subject::of(san).is_of(certificate);
+        if !client.sans.iter().any(is_own) {
+            return Err(GrantFault::ClientIdForeign);
+        }
+        if let Method::Tls(subject) = &registered.method
+            && !subject.is_of(certificate)
+        {
+            return Err(GrantFault::CertificateUnfit);
+        }
+        let mut thumbprint = [0; 32];
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+        thumbprint.copy_from_slice(digest.as_ref());
+        Ok(Grant {
+            client_id: client.client_id.clone(),
+            rights: granted(scope, registered)?,
+            thumbprint: Thumbprint(thumbprint),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The token of a grant, signed, and the response that carries it.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -76,6 +77,20 @@ impl Issuer {
     /// # Errors
     /// The key's. `Refused` also where the system has no random numbers.
     pub fn mint(&self, grant: &Grant, now: UnixSeconds) -> Result<Minted, SignFault> {
+        self.mint_for(grant, Duration::from_secs(self.lifetime_s), now)
+    }
+
+    /// The same for a token that lives for other whole seconds.
+    ///
+    /// # Errors
+    /// As of [`Issuer::mint`].
+    pub fn mint_for(
+        &self,
+        grant: &Grant,
+        lifetime: Duration,
+        now: UnixSeconds,
+    ) -> Result<Minted, SignFault> {
+        let lifetime_s = lifetime.as_secs();
         let scope = scope(grant.rights());
         let mut jti = [0; JTI_BYTES];
         aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
@@ -87,7 +102,7 @@ impl Issuer {
             aud: &self.audience,
             client_id: grant.client_id(),
             iat: now.0,
-            exp: now.0.saturating_add(self.lifetime_s),
+            exp: now.0.saturating_add(lifetime_s),
             jti: URL_SAFE_NO_PAD.encode(jti),
             //= RFC 9068 section 2.2.3
             //# What was granted is in the scope claim.
@@ -108,7 +123,7 @@ impl Issuer {
         let signature = jose_signature(KeyKind::P256, &signature).ok_or(SignFault::Refused)?;
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
-            json: response(&token, self.lifetime_s, &scope),
+            json: response(&token, lifetime_s, &scope),
             signed_ns,
         })
     }

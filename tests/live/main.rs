@@ -57,4 +57,5 @@ mod start_status;
 mod tls;
 mod tls_extensions;
 mod tls_profile;
+mod token_cli;
 mod trust_lost;

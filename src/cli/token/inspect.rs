@@ -1,0 +1,254 @@
+//! `t8gate token inspect`: what is in a token, and what the gateway would decide and why. The
+//! decision is the gateway's own; here it is told in steps.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{Wrong, bytes_of, certificate, faulty, read, wrong};
+use crate::authz::issuers::Issuers;
+use crate::authz::token::{self, Claim, TokenFault, VerifiedToken};
+use crate::cli::serve;
+use crate::clock::UnixSeconds;
+use crate::config::Config;
+use crate::control::load;
+use crate::limits::TOKEN_BYTES_MAX;
+use crate::proxy::denial::Denial;
+
+#[derive(Args)]
+pub struct Options {
+    /// A file that holds the token; standard input where it is - or not said.
+    #[arg(value_name = "FILE")]
+    token: Option<PathBuf>,
+    /// The configuration file of the gateway that would decide.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// PEM: the certificate of the connection on which the token would come.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+}
+
+/// What is looked at, in the order in which the gateway does.
+const STEPS: [&str; 9] = [
+    "form",
+    "header",
+    "issuer",
+    "key",
+    "signature",
+    "claims",
+    "time",
+    "client",
+    "certificate",
+];
+const CLIENT: usize = 7;
+const CERTIFICATE: usize = 8;
+
+/// Prints the token's parts and the decision; whether the token would be taken.
+pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
+    let file = options.token.as_deref();
+    let token = bytes_of(file, TOKEN_BYTES_MAX + 2).map_err(|error| {
+        let name = file.map_or("-".to_owned(), |file| file.display().to_string());
+        wrong(
+            format!("{name}: {error}"),
+            "name a file that holds the token, or pipe it in",
+        )
+    })?;
+    // The end of a line is none of a token's, and all else that stands in the file is.
+    let token = token.strip_suffix(b"\n").unwrap_or(&token);
+    let token = token.strip_suffix(b"\r").unwrap_or(token);
+    let config = read(&options.config)?;
+    let thumbprint = options
+        .certificate
+        .as_deref()
+        .map(certificate)
+        .transpose()?;
+    let thumbprint = thumbprint.map(|der| digest::digest(&digest::SHA256, &der));
+    if let Err(error) = serve::end_until(Arc::default()) {
+        tracing::warn!(%error, "signals cannot be received");
+    }
+    serve::keep_tokens_apart(&config);
+    let (issuers, report) = load::issuers_alone(&config);
+    serve::end_logins();
+    let issuers = issuers.ok_or_else(|| faulty(&options.config, &report.faults()))?;
+    let now = UnixSeconds::now();
+    print_parts(token, now);
+    let shown = thumbprint.as_ref().map(AsRef::as_ref);
+    let decided = decide(token, &config, &issuers, shown, now);
+    print_decision(&decided);
+    Ok(decided.is_ok())
+}
+
+/// Why a token is refused: at which step, and what that says.
+struct Refusal {
+    step: usize,
+    what: String,
+    cure: String,
+}
+
+/// What the gateway would, or the step at which it is refused.
+fn decide(
+    token: &[u8],
+    config: &Config,
+    issuers: &Issuers,
+    certificate: Option<&[u8]>,
+    now: UnixSeconds,
+) -> Result<String, Refusal> {
+    let verified = token::verify(token, issuers, now).map_err(|fault| {
+        let denial = match fault {
+            TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
+            fault => Denial::TokenInvalid(fault),
+        };
+        Refusal {
+            step: step_of(fault),
+            what: fault.word().to_owned(),
+            cure: denial.row().cure_of(fault.word()).to_owned(),
+        }
+    })?;
+    let refused = |step, denial: Denial| {
+        let row = denial.row();
+        Refusal {
+            step,
+            what: row.word.to_owned(),
+            cure: row.cure.to_owned(),
+        }
+    };
+    let mut clients = config.clients.iter();
+    let client = clients.find(|client| client.client_id == verified.client_id);
+    let client = client.ok_or_else(|| refused(CLIENT, Denial::TokenOfOtherClient))?;
+    if !client.enabled {
+        return Err(refused(CLIENT, Denial::ClientDisabled));
+    }
+    let bound = match (verified.grant.thumbprint, certificate) {
+        (None, _) if !client.unbound_tokens => {
+            let denial = Denial::TokenInvalid(TokenFault::NotBound);
+            let word = TokenFault::NotBound.word();
+            return Err(Refusal {
+                step: CERTIFICATE,
+                what: word.to_owned(),
+                cure: denial.row().cure_of(word).to_owned(),
+            });
+        }
+        (None, _) => "bound to none, as the client may have it",
+        (Some(bound), Some(shown)) if bound.0 != *shown => {
+            return Err(refused(CERTIFICATE, Denial::TokenOfOtherCertificate));
+        }
+        (Some(_), Some(_)) => "the bound one",
+        (Some(_), None) => "bound to the one of cnf: name yours with --certificate to compare",
+    };
+    Ok(said(&verified, &client.name, bound))
+}
+
+fn said(verified: &VerifiedToken, client: &str, bound: &str) -> String {
+    let scope: Vec<String> = { verified.grant.rights.values() }
+        .map(|value| value.to_string())
+        .collect();
+    let scope = match scope.as_slice() {
+        [] => "nothing".to_owned(),
+        some => some.join(" "),
+    };
+    format!("valid: client {client}, certificate {bound}, gives {scope}")
+}
+
+fn step_of(fault: TokenFault) -> usize {
+    match fault {
+        TokenFault::TooLong
+        | TokenFault::Malformed
+        | TokenFault::MalformedJson
+        | TokenFault::DuplicateMember => 0,
+        TokenFault::HeaderMalformed
+        | TokenFault::CritUnknown
+        | TokenFault::Compressed
+        | TokenFault::AlgorithmRefused => 1,
+        TokenFault::IssuerUnknown
+        | TokenFault::Type
+        | TokenFault::ClaimMissing(Claim::Iss)
+        | TokenFault::ClaimMalformed(Claim::Iss) => 2,
+        TokenFault::KeysUnknown | TokenFault::KeyUnknown => 3,
+        TokenFault::SignatureBad => 4,
+        TokenFault::Expired | TokenFault::NotYetValid => 6,
+        TokenFault::ClaimMissing(_)
+        | TokenFault::ClaimMalformed(_)
+        | TokenFault::Audience
+        | TokenFault::NotBound => 5,
+    }
+}
+
+fn print_decision(decided: &Result<String, Refusal>) {
+    println!("decision");
+    let failed = decided.as_ref().err().map(|refusal| refusal.step);
+    for (place, step) in STEPS.iter().enumerate() {
+        match failed {
+            Some(at) if place > at => println!("  -       {step:<12} not looked at"),
+            Some(at) if place == at => {
+                let what = decided.as_ref().err().map_or("", |refusal| &refusal.what);
+                println!("  FAILED  {step:<12} {what}");
+            }
+            _ => println!("  ok      {step}"),
+        }
+    }
+    match decided {
+        Ok(said) => println!("{said}"),
+        Err(Refusal { what, cure, .. }) => {
+            println!("refused: {what}");
+            println!("  hint: {cure}");
+        }
+    }
+}
+
+/// Header and claims, as far as they can be read. Not the signature.
+fn print_parts(token: &[u8], now: UnixSeconds) {
+    let mut parts = token.split(|octet| *octet == b'.');
+    for name in ["header", "claims"] {
+        println!("{name}");
+        let decoded = parts
+            .next()
+            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let read =
+            decoded.and_then(|part| serde_json::from_slice::<Map<String, Value>>(&part).ok());
+        let Some(read) = read else {
+            println!("  cannot be read");
+            continue;
+        };
+        for (name, value) in &read {
+            let date = match name.as_str() {
+                "exp" | "nbf" | "iat" => value.as_u64().map(|at| date(at, now)),
+                _ => None,
+            };
+            let (name, value) = (printable(name), printable(&value.to_string()));
+            println!("  {name:<12} {value}{}", date.unwrap_or_default());
+        }
+    }
+}
+
+/// What a terminal would take for an order is written out.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_control() || ('\u{2028}'..='\u{202e}').contains(&letter) {
+            true => out.extend(letter.escape_unicode()),
+            false => out.push(letter),
+        }
+    }
+    out
+}
+
+fn date(at: u64, now: UnixSeconds) -> String {
+    let date = i64::try_from(at).ok();
+    let date = date.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    let Some(date) = date else {
+        return String::new();
+    };
+    let way = match at.checked_sub(now.0) {
+        Some(s) => format!("in {s} s"),
+        None => format!("{} s ago", now.0 - at),
+    };
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let (hour, minute, second) = date.to_hms();
+    format!("  ({year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z, {way})")
+}
