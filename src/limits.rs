@@ -92,6 +92,12 @@ pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred
 /// octets. Over it 413.
 pub const FORM_BYTES_MAX: usize = 8 * 1024;
+/// How long the issuer's documents may be kept, its key set among them: a new key is to be known
+/// before it signs.
+pub const DOCUMENT_MAX_AGE_S: u32 = 300;
+/// A token of the embedded issuer lives no longer than that (`oauth.token_lifetime`), in seconds:
+/// it would outlive every change of a grant.
+pub const TOKEN_LIFETIME_S_MAX: u64 = 24 * 3_600;
 /// How far ahead the end of a client's assertion may lie, in seconds (RFC 7523 section 3): it is
 /// made for one request.
 pub const ASSERTION_LIFETIME_S_MAX: u64 = 300;

@@ -261,6 +261,7 @@ impl Gateway {
             _ => return Err(faults),
         };
         check_descriptors(config);
+        report.warn_of_issuer_keys();
         for remark in hw::remarks(config) {
             tracing::info!(hint = remark.hint, "{}", remark.what);
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::authz::issuers::Profile;
+use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 pub use crate::peer::Client;
 use crate::peer::Identity;
@@ -115,7 +116,11 @@ impl Config {
     /// As many as the token of the server's key has sessions, or that of the issuer's; none where
     /// no key is in a token.
     pub fn signing_threads(&self) -> Option<usize> {
-        let own = self.oauth.as_ref().map(|oauth| &oauth.key.value);
+        let own = self
+            .oauth
+            .iter()
+            .flat_map(Oauth::keys)
+            .map(|key| &key.value);
         let sessions = self.tls.keys().chain(own).filter_map(|key| match key {
             KeySource::File(_) => None,
             KeySource::Pkcs11 { sessions, .. } => Some(*sessions),
@@ -140,8 +145,34 @@ pub struct Oauth {
     /// The `aud` of its tokens.
     pub audience: String,
     pub token_lifetime: Duration,
-    /// The key that signs tokens, of P-256.
+    /// The key that signs tokens, of P-256 or RSA.
     pub key: Located<KeySource>,
+    pub next_keys: Vec<NextKey>,
+    pub old_keys: Vec<OldKey>,
+}
+
+impl Oauth {
+    /// Where the keys are that sign tokens, or are to: the current one first.
+    pub fn keys(&self) -> impl Iterator<Item = &Located<KeySource>> {
+        std::iter::once(&self.key).chain(self.next_keys.iter().map(|next| &next.key))
+    }
+}
+
+/// `[[oauth.next_key]]`: a key that is published and does not sign yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextKey {
+    pub key: Located<KeySource>,
+    /// The moment from which it signs in place of the one before; never where not said.
+    pub signs_from: Option<UnixSeconds>,
+}
+
+/// `[[oauth.old_key]]`: a key that has signed, and signs no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldKey {
+    /// PEM file: its public part.
+    pub pem: Located<PathBuf>,
+    /// When it signed for the last time; as long as it stands here where not said.
+    pub signed_until: Option<UnixSeconds>,
 }
 
 /// `[memory]`.

@@ -6,12 +6,15 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use toml::de::DeValue;
 
 use super::fault::closest;
 use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
 use crate::authz::apis::ApiId;
 use crate::authz::scope::Rights;
+use crate::clock::UnixSeconds;
 use crate::peer::{Identity, San};
 
 /// What is wrong with a value, and the cure.
@@ -258,6 +261,20 @@ pub(super) fn san(value: &DeValue<'_>) -> Result<San, Wrong> {
         ));
     };
     checked_uri(uri, "\"uri:https://scs.example.org/a\"").map(San::Uri)
+}
+
+/// A moment with its offset: 2026-12-01T00:00:00Z, as TOML has it or as text.
+pub(super) fn moment(value: &DeValue<'_>) -> Result<UnixSeconds, Wrong> {
+    let written = match value {
+        DeValue::Datetime(moment) => moment.to_string(),
+        _ => written(value, "2026-12-01T00:00:00Z")?.to_owned(),
+    };
+    let read = OffsetDateTime::parse(&written, &Rfc3339).ok();
+    let seconds = read.and_then(|moment| u64::try_from(moment.unix_timestamp()).ok());
+    seconds.map(UnixSeconds).ok_or_else(|| {
+        let cure = "write date, time and offset: 2026-12-01T00:00:00Z";
+        Wrong::new(format!("{written:?} is not a moment"), cure)
+    })
 }
 
 /// An address alone, without port.

@@ -14,8 +14,8 @@ use super::crl_keeper::AllBrought;
 use super::{anchors, revocation};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, KeySource, Located, Oauth, Partner, Until};
-use crate::oauth::{Issuer, Terms};
+use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
+use crate::oauth::Issuer;
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
@@ -25,6 +25,7 @@ use crate::tls::{
 
 mod issuers;
 mod own;
+mod own_issuer;
 mod staples;
 mod tickets;
 
@@ -57,6 +58,17 @@ impl Report {
             .iter()
             .filter_map(|row| row.found.as_ref().err().cloned())
             .collect()
+    }
+
+    /// Says in the log what may become wrong of the issuer's keys: of trust anchors a vigil does.
+    pub fn warn_of_issuer_keys(&self) {
+        let of_keys = |warning: &&Fault| warning.key.starts_with("oauth");
+        for warning in self.warnings.iter().filter(of_keys) {
+            let Fault {
+                key, what, cure, ..
+            } = warning;
+            tracing::warn!(key, hint = cure, "{what}");
+        }
     }
 
     /// Whether something is wrong, and all of it may be right at any moment: of what is looked at
@@ -162,7 +174,7 @@ pub fn load(
     let mut report = Report::default();
     let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
-    let own = own.map(|oauth| own_issuer(oauth, config, running, &mut report));
+    let own = own.map(|oauth| own_issuer::load(oauth, config, now, running, &mut report));
     let auth = client_auth(config, &mut report);
     let anchors = anchors::configured(config);
     let warnings = anchors
@@ -312,11 +324,12 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
     Ok((Arc::new(key), detail))
 }
 
-/// The embedded issuer alone, with its key opened and proved.
+/// The embedded issuer alone, with its keys opened and proved.
 pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
-    let made = own.and_then(|oauth| own_issuer(oauth, config, None, &mut report));
+    let made = own
+        .and_then(|oauth| own_issuer::load(oauth, config, UnixSeconds::now(), None, &mut report));
     (made.map(|(issuer, _)| issuer), report)
 }
 
@@ -324,80 +337,10 @@ pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
 pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
-    let own = own.map(|oauth| own_issuer(oauth, config, None, &mut report));
+    let own =
+        own.map(|oauth| own_issuer::load(oauth, config, UnixSeconds::now(), None, &mut report));
     let (_, issuers) = issuers::configured(config, own, &mut report);
     (issuers, report)
-}
-
-/// The embedded issuer, proved, and how its tokens are verified.
-fn own_issuer(
-    oauth: &Oauth,
-    config: &Config,
-    running: Option<Running<'_>>,
-    report: &mut Report,
-) -> Option<(Arc<Issuer>, IssuerRules)> {
-    let before = running.and_then(|running| running.snapshot.issuer.as_deref());
-    let open = running.zip(before).and_then(|(running, issuer)| {
-        let known = running.config.oauth.as_ref()?;
-        let goes_on = running.stays.issuer_key || issuer.signing_key().in_token();
-        (goes_on && known.key.value == oauth.key.value).then_some(issuer)
-    });
-    let terms = Terms {
-        name: oauth.issuer.value.clone(),
-        audience: oauth.audience.clone(),
-        lifetime: oauth.token_lifetime,
-        clients: &config.clients,
-        before,
-    };
-    let made = match open {
-        Some(issuer) => {
-            report.note("issuer key", Ok(((), "as before".to_owned())));
-            Issuer::with_key_of(terms, issuer)
-        }
-        None => {
-            let found = private_key(&oauth.key, "oauth.key");
-            let key = report.note("issuer key", found)?;
-            Issuer::new(terms, key)
-        }
-    };
-    let made = made.map_err(|wrong| {
-        let client = wrong.client.and_then(|client| {
-            let place = usize::try_from(client.0).ok()?;
-            config.clients.get(place)
-        });
-        match client {
-            Some(client) => Fault {
-                file: config
-                    .client_places
-                    .get(&client.name)
-                    .and_then(|at| at.file.clone()),
-                line: 0,
-                key: "client".to_owned(),
-                what: format!("client {}: {}", client.name, wrong.what),
-                cure: wrong.cure,
-                until: Until::Mended,
-            },
-            None => Fault {
-                until: until(wrong.lasts),
-                ..fault(&oauth.key, "oauth", wrong.what, wrong.cure)
-            },
-        }
-    });
-    let made = made.and_then(|issuer| {
-        let rules = issuer
-            .rules()
-            .map_err(|what| fault(&oauth.key, "oauth.key", what, "see the key itself"))?;
-        let registered = config.clients.iter();
-        let registered = registered.filter(|client| client.registration.is_some());
-        let minutes = oauth.token_lifetime.as_secs() / 60;
-        let detail = format!(
-            "{} clients, tokens of {minutes} min for {}",
-            registered.count(),
-            oauth.audience
-        );
-        Ok(((Arc::new(issuer), rules), detail))
-    });
-    report.note("embedded issuer", made)
 }
 
 const ANCHORS: &str = "client trust anchors";

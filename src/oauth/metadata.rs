@@ -1,10 +1,13 @@
-//! What the issuer publishes: its key and its description. Both are made once.
+//! What the issuer publishes: its keys and its description. Both are made once.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::{IssuerFault, JWKS_PATH, TOKEN_PATH};
@@ -12,68 +15,128 @@ use crate::authz::apis::ApiId;
 use crate::authz::keys::Algorithm;
 use crate::authz::scope;
 
-/// The public key that verifies the issuer's tokens, as a JSON Web Key.
+/// A public key that verifies the issuer's tokens, as a JSON Web Key.
 #[derive(Serialize)]
 pub struct PublicJwk {
-    kty: &'static str,
-    crv: &'static str,
-    x: String,
-    y: String,
+    #[serde(flatten)]
+    members: Members,
     #[serde(rename = "use")]
     used_for: &'static str,
     alg: &'static str,
-    pub kid: String,
+    kid: String,
+}
+
+/// What of a key its thumbprint is made of, in the order of the names.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Members {
+    Ec {
+        crv: &'static str,
+        kty: &'static str,
+        x: String,
+        y: String,
+    },
+    Rsa {
+        e: String,
+        kty: &'static str,
+        n: String,
+    },
 }
 
 impl PublicJwk {
-    /// From the DER SubjectPublicKeyInfo of a P-256 key.
+    /// From the DER SubjectPublicKeyInfo of a P-256 or RSA key.
+    ///
+    /// # Errors
+    /// It is none of these.
     pub fn from_spki(spki: &[u8]) -> Result<Self, IssuerFault> {
-        let info = SubjectPublicKeyInfo::from_der(spki).ok();
-        let point = info.map(|(_, info)| info.subject_public_key.data);
-        let coordinates = match point.as_deref() {
-            Some([0x04, coordinates @ ..]) if coordinates.len() == 64 => coordinates,
-            _ => {
-                return Err(IssuerFault {
-                    client: None,
-                    what: "the public key that belongs to the token key is not a point of P-256"
-                        .to_owned(),
-                    cure: "make a new key pair".to_owned(),
-                    lasts: true,
-                });
-            }
-        };
-        let (x, y) = coordinates.split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let members = SubjectPublicKeyInfo::from_der(spki)
+            .ok()
+            .and_then(|(rest, info)| rest.is_empty().then(|| Members::of(&info))?);
+        let members = members.ok_or_else(|| IssuerFault {
+            client: None,
+            what: "the public key of a token key is neither a point of P-256 nor an RSA key"
+                .to_owned(),
+            cure: "make a new key pair".to_owned(),
+            lasts: true,
+        })?;
         Ok(Self {
-            kid: thumbprint(&x, &y),
-            kty: "EC",
-            crv: "P-256",
-            x,
-            y,
+            kid: members.thumbprint(),
+            alg: match members {
+                Members::Ec { .. } => Algorithm::ES256.name(),
+                Members::Rsa { .. } => Algorithm::RS256.name(),
+            },
+            members,
             used_for: "sig",
-            alg: "ES256",
         })
     }
-}
 
-/// A name for the key that follows from the key alone, so that every node gives it the same one
-/// and another key never has it.
-//= RFC 7638 section 3
-//# SHA-256 over the required members in the order of their names, without white space.
-fn thumbprint(x: &str, y: &str) -> String {
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
-}
-
-/// A JWK Set of this one key.
-//= RFC 7517 section 5
-//# A key set is an object with an array "keys".
-pub fn jwks(key: &PublicJwk) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Set<'k> {
-        keys: [&'k PublicJwk; 1],
+    /// From a PEM file of a public key (`BEGIN PUBLIC KEY`).
+    ///
+    /// # Errors
+    /// As [`Self::from_spki`], and of another content.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, IssuerFault> {
+        let mut found = SubjectPublicKeyInfoDer::pem_slice_iter(pem);
+        match (found.next(), found.next()) {
+            (Some(Ok(spki)), None) => Self::from_spki(&spki),
+            _ => Err(IssuerFault {
+                client: None,
+                what: "the file of an old key does not hold exactly one public key".to_owned(),
+                cure: "put the public key alone there: openssl pkey -pubout".to_owned(),
+                lasts: true,
+            }),
+        }
     }
-    serde_json::to_vec(&Set { keys: [key] }).expect("strings only, which are always JSON")
+
+    /// Its name.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    pub(super) fn alg(&self) -> &'static str {
+        self.alg
+    }
+}
+
+impl Members {
+    fn of(info: &SubjectPublicKeyInfo<'_>) -> Option<Self> {
+        match info.parsed().ok()? {
+            PublicKey::EC(point) => {
+                let [0x04, coordinates @ ..] = point.data() else {
+                    return None;
+                };
+                // Of the known curves only P-256 has coordinates of this size.
+                let (x, y) = coordinates.split_at_checked(32)?;
+                (y.len() == 32).then(|| Self::Ec {
+                    crv: "P-256",
+                    kty: "EC",
+                    x: URL_SAFE_NO_PAD.encode(x),
+                    y: URL_SAFE_NO_PAD.encode(y),
+                })
+            }
+            PublicKey::RSA(key) => {
+                // DER integers have a zero octet before a leading one bit.
+                let bare = |number: &[u8]| {
+                    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+                    URL_SAFE_NO_PAD.encode(number.get(zeros..).unwrap_or_default())
+                };
+                Some(Self::Rsa {
+                    e: bare(key.exponent),
+                    kty: "RSA",
+                    n: bare(key.modulus),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// A name for the key that follows from the key alone, so that every node gives it the same
+    /// one and another key never has it.
+    //= RFC 7638 section 3
+    //# SHA-256 over the required members in the order of their names, without white space.
+    fn thumbprint(&self) -> String {
+        let members = serde_json::to_vec(self).expect("strings only, which are always JSON");
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, &members))
+    }
 }
 
 /// The metadata of the issuer called `name`.

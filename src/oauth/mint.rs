@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hsm::{KeyKind, Scheme, SignFault, SignJob, jose_signature};
+use hsm::SignFault;
 use serde::Serialize;
 
+use super::metadata::PublicJwk;
 use super::{Grant, Issuer};
 use crate::authz::scope::Rights;
 use crate::clock::{Nanos, UnixSeconds};
@@ -33,10 +34,10 @@ impl fmt::Debug for Minted {
     }
 }
 
-/// The JOSE header of every token the key called `kid` signs, in base64url.
+/// The JOSE header of every token that a key signs, in base64url.
 //= RFC 9068 section 2.1
 //# The header says that this is an access token.
-pub fn header(kid: &str) -> String {
+pub fn header(key: &PublicJwk) -> String {
     #[derive(Serialize)]
     struct Header<'k> {
         typ: &'static str,
@@ -45,8 +46,8 @@ pub fn header(kid: &str) -> String {
     }
     encoded(&Header {
         typ: "at+jwt",
-        alg: "ES256",
-        kid,
+        alg: key.alg(),
+        kid: key.kid(),
     })
 }
 
@@ -113,14 +114,11 @@ impl Issuer {
                 thumbprint: URL_SAFE_NO_PAD.encode(grant.thumbprint().0),
             },
         });
-        let signed = format!("{}.{claims}", self.header);
+        let key = self.keys.signing_at(now);
+        let signed = format!("{}.{claims}", key.header());
         let began = Nanos::now();
-        let signature = self.key.sign(SignJob {
-            scheme: Scheme::EcdsaP256Sha256,
-            message: signed.as_bytes(),
-        })?;
+        let signature = key.sign(signed.as_bytes())?;
         let signed_ns = Nanos::now().since(began);
-        let signature = jose_signature(KeyKind::P256, &signature).ok_or(SignFault::Refused)?;
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
             json: response(&token, lifetime_s, &scope),

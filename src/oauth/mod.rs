@@ -6,18 +6,17 @@
 //! No HTTP here: what was posted goes in, what to answer comes out. [`Issuer::decide`] is cheap and
 //! may be called on a shard; [`Issuer::mint`] signs, and a key in a token makes that a wait.
 //!
-//! RFC 9068 section 2.1 wants RS256 among an issuer's algorithms. Not so here: the one reader these
-//! tokens have is the gateway, which verifies ES256 like any other, and a token's RSA signatures
-//! are ten times as slow.
+//! ES256 where nothing speaks against it: a token's RSA signatures are ten times as slow. RS256
+//! where another reader of these tokens knows nothing else.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hsm::{KeyKind, OpenFault, PrivateKey};
+use hsm::OpenFault;
 
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
+use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex};
 use registration::Registered;
 
@@ -27,6 +26,7 @@ mod distinguished_name;
 mod fault;
 mod form;
 mod grant;
+mod keys;
 mod metadata;
 mod mint;
 mod registration;
@@ -37,6 +37,8 @@ pub use fault::{GrantFault, Scheme};
 pub use grant::Grant;
 /// Why a token could not be signed.
 pub use hsm::SignFault;
+pub use keys::{TokenKey, TokenKeys};
+pub use metadata::PublicJwk;
 pub use mint::Minted;
 
 #[cfg(test)]
@@ -111,9 +113,7 @@ pub struct Issuer {
     name: String,
     audience: String,
     lifetime_s: u64,
-    key: Arc<PrivateKey>,
-    /// The JOSE header of every token, in base64url.
-    header: String,
+    keys: TokenKeys,
     /// What each client may have, in the order of the snapshot's table; none: no token.
     registered: Vec<Option<Registered>>,
     jwks: Vec<u8>,
@@ -144,54 +144,20 @@ pub struct Terms<'c> {
 }
 
 impl Issuer {
-    /// Proves the key, which waits for a key in a token.
-    ///
     /// # Errors
-    /// The first thing that is wrong: the name is no such URL, the key is not of P-256 or does not
-    /// sign, or a client's registration can never be met.
-    pub fn new(terms: Terms<'_>, key: Arc<PrivateKey>) -> Result<Self, IssuerFault> {
-        if key.kind() != KeyKind::P256 {
-            return Err(IssuerFault {
-                client: None,
-                what: "the key that signs tokens is not a P-256 key".to_owned(),
-                cure: "make one: pkcs11-tool --keypairgen --key-type EC:prime256v1, or openssl \
-                       genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
-                    .to_owned(),
-                lasts: true,
-            });
-        }
-        let public = metadata::PublicJwk::from_spki(&key.prove_alone()?)?;
-        let (header, jwks) = (mint::header(&public.kid), metadata::jwks(&public));
-        Self::with(terms, key, header, jwks)
-    }
-
-    /// With the key of another one, which has been proved, and is not asked again: its token may be
-    /// away.
-    ///
-    /// # Errors
-    /// As [`Issuer::new`], of the name and the registrations.
-    pub fn with_key_of(terms: Terms<'_>, other: &Self) -> Result<Self, IssuerFault> {
-        let (header, jwks) = (other.header.clone(), other.jwks.clone());
-        Self::with(terms, Arc::clone(&other.key), header, jwks)
-    }
-
-    fn with(
-        terms: Terms<'_>,
-        key: Arc<PrivateKey>,
-        header: String,
-        jwks: Vec<u8>,
-    ) -> Result<Self, IssuerFault> {
+    /// The first thing that is wrong: the name is no such URL, or a client's registration can never
+    /// be met.
+    pub fn new(terms: Terms<'_>, keys: TokenKeys) -> Result<Self, IssuerFault> {
         check_name(&terms.name)?;
         let before = terms.before.map_or(&[][..], |before| &before.registered);
         Ok(Self {
-            header,
             registered: registration::registrations(terms.clients, before)?,
-            jwks,
+            jwks: keys.jwks(),
             metadata: metadata::metadata(&terms.name),
             lifetime_s: terms.lifetime.as_secs(),
             name: terms.name,
             audience: terms.audience,
-            key,
+            keys,
         })
     }
 
@@ -221,14 +187,14 @@ impl Issuer {
         IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)
     }
 
-    /// Whether [`Issuer::mint`] waits for a token, and so must not be called on a shard.
-    pub fn key_in_token(&self) -> bool {
-        self.key.in_token()
+    /// Whether [`Issuer::mint`] waits for a token now, and so must not be called on a shard.
+    pub fn waits_for_token(&self, now: UnixSeconds) -> bool {
+        self.keys.signing_at(now).in_token()
     }
 
-    /// The key that signs tokens, for who sees to it that it does.
-    pub fn signing_key(&self) -> &Arc<PrivateKey> {
-        &self.key
+    /// Its keys, for who sees to it that they sign.
+    pub fn keys(&self) -> &TokenKeys {
+        &self.keys
     }
 
     /// What a client's certificate must say and what it may be granted.

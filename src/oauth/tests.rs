@@ -20,6 +20,7 @@ mod authentication;
 mod distinguished_name;
 mod form;
 mod grant;
+mod keys;
 mod metadata;
 mod mint;
 
@@ -86,9 +87,15 @@ fn terms(clients: &[Client]) -> Terms<'_> {
     }
 }
 
+/// An issuer with one key.
+fn issuer_with(terms: Terms<'_>, key: Arc<PrivateKey>) -> Result<Issuer, IssuerFault> {
+    let key = Arc::new(TokenKey::prove(key)?);
+    Issuer::new(terms, TokenKeys::new(key, [], Vec::new())?)
+}
+
 fn issuer_of(clients: &[Client]) -> Result<Issuer, IssuerFault> {
     let key = Arc::clone(&KEY);
-    Issuer::new(terms(clients), key)
+    issuer_with(terms(clients), key)
 }
 
 /// A client certificate with these names in subjectAltName, and this subject, most general first.
@@ -207,10 +214,12 @@ fn issuer_has_three_paths_and_no_other() {
 #[test]
 fn key_of_another_kind_is_refused_with_a_cure() {
     let key = key_of(&KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap());
-    let made = Issuer::new(terms(&[]), key);
-    let fault = made.unwrap_err();
+    let fault = issuer_with(terms(&[]), key).unwrap_err();
     assert_eq!(fault.client, None);
-    assert!(fault.what.contains("not a P-256 key"), "{fault}");
+    assert!(
+        fault.what.contains("neither a P-256 key nor an RSA key"),
+        "{fault}"
+    );
     assert!(fault.cure.contains("prime256v1"), "{fault}");
 }
 
@@ -233,7 +242,7 @@ fn issuer_that_is_not_a_bare_https_url_is_refused() {
             name: name.to_owned(),
             ..terms(&[])
         };
-        let made = Issuer::new(named, key);
+        let made = issuer_with(named, key);
         let fault = made.expect_err(name);
         assert!(fault.what.contains("https URL"), "{fault}");
     }

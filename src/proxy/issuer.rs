@@ -9,7 +9,7 @@ use crate::authz::apis::{Verb, Verbs};
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
-use crate::limits::FORM_BYTES_MAX;
+use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX};
 use crate::metrics::Phase;
 use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme};
 use crate::signers::Signs;
@@ -19,8 +19,6 @@ use super::denial::Denial;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
 
-/// How long the documents may be kept: a new key is to be known before the old one is gone.
-const DOCUMENT_MAX_AGE_S: u32 = 300;
 const FORM: &str = "application/x-www-form-urlencoded";
 const READ: Verbs = Verbs::of(&[Verb::Get]);
 const CALL: Verbs = Verbs::of(&[Verb::Post]);
@@ -208,8 +206,9 @@ async fn mint(
     issuer: &Arc<Issuer>,
     grant: Grant,
 ) -> Result<Minted, Broken> {
-    if !issuer.key_in_token() {
-        let minted = issuer.mint(&grant, connection.local.seconds());
+    let now = connection.local.seconds();
+    if !issuer.waits_for_token(now) {
+        let minted = issuer.mint(&grant, now);
         return minted.map_err(|_| Denial::IssuerFailed.into());
     }
     let local = std::rc::Rc::clone(&connection.local);

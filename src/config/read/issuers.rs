@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use crate::authz::issuers::{Custom, Profile};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, aef_id, algorithm, duration, issuer_url, profile, text, twice};
-use crate::config::{Issuer, IssuerKeys, Located, Oauth};
-use crate::limits::TOKEN_LIFETIME_DEFAULT;
+use crate::config::value::{
+    Wrong, aef_id, algorithm, duration, issuer_url, moment, profile, text, twice,
+};
+use crate::config::{Issuer, IssuerKeys, Located, NextKey, Oauth, OldKey};
+use crate::limits::{TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX};
 
-/// A token that lives shorter than this is fetched more often than it is used; one that lives
-/// longer than a day outlives every change of a grant.
-const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=24 * 3_600_000;
+/// A token that lives shorter than this is fetched more often than it is used.
+const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=TOKEN_LIFETIME_S_MAX * 1_000;
 
 /// `[oauth]`, which the file may lack.
 pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
@@ -24,12 +25,36 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         TOKEN_LIFETIME_DEFAULT,
     );
     let key = super::private_key::key(section.section("key"));
+    let next_keys = section.sections("next_key").into_iter().map(next_key);
+    let next_keys = next_keys.flatten().collect();
+    let old_keys = section.sections("old_key").into_iter().map(old_key);
+    let old_keys = old_keys.flatten().collect();
     let issuer = issuer?;
     Some(Oauth {
         audience: audience.map_or_else(|| issuer.value.clone(), |audience| audience.value),
         issuer,
         token_lifetime,
         key: key?,
+        next_keys,
+        old_keys,
+    })
+}
+
+fn next_key(mut section: Section<'_, '_>) -> Option<NextKey> {
+    let signs_from = section.optional("signs_from", moment);
+    Some(NextKey {
+        key: super::private_key::key(section)?,
+        signs_from: signs_from.map(|from| from.value),
+    })
+}
+
+fn old_key(mut section: Section<'_, '_>) -> Option<OldKey> {
+    let cure = "name the PEM file of its public part: openssl pkey -pubout";
+    let pem = section.required_file("pem", FileKind::PublicKey, cure);
+    let signed_until = section.optional("signed_until", moment);
+    Some(OldKey {
+        pem: pem?,
+        signed_until: signed_until.map(|until| until.value),
     })
 }
 

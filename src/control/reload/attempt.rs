@@ -189,12 +189,15 @@ impl Ground {
         let of_tokens_only = faults.is_empty() && report.is_of_tokens_only();
         config::add(&mut faults, report.faults());
         match snapshot {
-            Some(snapshot) if faults.is_empty() => Ok(Prepared {
-                config,
-                restart,
-                snapshot,
-                lists,
-            }),
+            Some(snapshot) if faults.is_empty() => {
+                report.warn_of_issuer_keys();
+                Ok(Prepared {
+                    config,
+                    restart,
+                    snapshot,
+                    lists,
+                })
+            }
             _ => Err(Refused {
                 faults,
                 of_tokens_only,
@@ -272,7 +275,7 @@ fn with_threads_of(running: &Config, written: &mut Config) -> (Option<&'static s
         stays.certificates = true;
     }
     let own = written.oauth.as_ref();
-    if own.is_some_and(|own| in_token(&own.key.value)) {
+    if own.is_some_and(|own| own.keys().any(|key| in_token(&key.value))) {
         written.oauth = running.oauth.clone();
         stays.issuer_key = true;
         if written.oauth.is_none() && written.issuers.is_empty() {

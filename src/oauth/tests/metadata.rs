@@ -69,12 +69,12 @@ fn key_is_named_by_its_thumbprint() {
         )
         .unwrap();
     let thumbprint = "ze-YZv4v-9JLHNRNZOjj8RtsoihEKfL1bmpPA_9LFu8";
-    assert_eq!(PublicJwk::from_spki(&spki).unwrap().kid, thumbprint);
+    assert_eq!(PublicJwk::from_spki(&spki).unwrap().kid(), thumbprint);
 }
 
 #[test]
 fn another_key_has_another_name() {
-    let other = Issuer::new(terms(&[]), key_of(&KeyPair::generate().unwrap())).unwrap();
+    let other = issuer_with(terms(&[]), key_of(&KeyPair::generate().unwrap())).unwrap();
     let kid = |issuer: &Issuer| read(issuer.jwks())["keys"][0]["kid"].clone();
     assert_ne!(kid(&other), kid(&STAGE.issuer));
 }

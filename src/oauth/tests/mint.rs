@@ -109,7 +109,7 @@ fn gateway_takes_the_tokens_of_its_own_issuer() {
 
 #[test]
 fn token_of_another_key_is_not_taken() {
-    let other = Issuer::new(terms(&[partner()]), key_of(&KeyPair::generate().unwrap())).unwrap();
+    let other = issuer_with(terms(&[partner()]), key_of(&KeyPair::generate().unwrap())).unwrap();
     let issuers = Issuers::new(vec![other.rules().unwrap()]).unwrap();
     let found = token::verify(token_of(&response()).as_bytes(), &issuers, NOW);
     assert_eq!(found, Err(TokenFault::KeyUnknown));
@@ -171,5 +171,5 @@ fn names_with_quotes_stay_inside_their_claims() {
 #[test]
 fn signature_is_timed() {
     assert!(STAGE.issuer.mint(&STAGE.grant(), NOW).unwrap().signed_ns > 0);
-    assert!(!STAGE.issuer.key_in_token());
+    assert!(!STAGE.issuer.waits_for_token(NOW));
 }

@@ -156,7 +156,12 @@ scs_as_ids = ["globex"]"#,
 
     /// The same with a key of its own in the token of the server's key.
     pub fn issue_tokens_from(&mut self, token: &Token) {
-        token.generate_key(Key::P256, "issuer", "07");
+        self.issue_tokens_by(token, Key::P256);
+    }
+
+    /// The same with a key of some kind.
+    pub fn issue_tokens_by(&mut self, token: &Token, key: Key) {
+        token.generate_key(key, "issuer", "07");
         let uri = token.uri.replace("object=server", "object=issuer");
         let module = self.config.value("tls.key.module");
         self.config.set("oauth.key.module", &module);

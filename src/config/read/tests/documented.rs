@@ -81,7 +81,14 @@ fn sections_called_optional_may_be_left_out() {
     assert_eq!(good(&without(&["[clients]"])).clients_folder, None);
     assert!(good(&without(&["[[issuer]]"])).issuers.is_empty());
     assert_eq!(good(&without(&["[[partner]]"])).partners.len(), 1);
-    let text = without(&["[oauth]", "[oauth.key]", "[[oauth.key.also]]"]);
+    let text = without(&[
+        "[oauth]",
+        "[oauth.key]",
+        "[[oauth.key.also]]",
+        "[[oauth.next_key]]",
+        "[[oauth.next_key.also]]",
+        "[[oauth.old_key]]",
+    ]);
     let text: Vec<&str> = text
         .lines()
         .filter(|line| !line.starts_with("tls_client_auth") && !line.starts_with("scopes"))
@@ -99,6 +106,9 @@ fn sections_called_optional_may_be_left_out() {
         "[oauth]",
         "[[tls.key.also]]",
         "[[oauth.key.also]]",
+        "[[oauth.next_key]]",
+        "[[oauth.next_key.also]]",
+        "[[oauth.old_key]]",
         "[[partner]]",
         "[[crl]]",
         "[tls.ocsp]",
@@ -139,10 +149,12 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
                 "tls.ocsp",
                 "tls.tickets",
                 "oauth.key",
+                "oauth.next_key",
+                "oauth.old_key",
             ]
             .contains(&key.as_str())
         })
-        .filter(|key| !key.ends_with(".key.also"))
+        .filter(|key| !key.ends_with("key.also"))
         .collect();
     assert_eq!(written_keys(&text), known);
     let (faults, _) = report.finish();
@@ -156,6 +168,8 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "tls.also[1].key",
         "oauth.key",
         "oauth.key.also[1]",
+        "oauth.next_key[1]",
+        "oauth.next_key.also[1]",
     ];
     let pins = keys_in_tokens.map(|key| [format!("{key}.pin_fd"), format!("{key}.pin_credential")]);
     let twice = [
@@ -164,6 +178,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "tls.tickets.secret_file",
         "tls.tickets.second_secret_file",
         "oauth.key.file",
+        "oauth.next_key[1].file",
         "client[1].tls_client_auth_san_uri",
         "client[1].tls_client_auth_san_ip",
         "client[1].tls_client_auth_san_email",

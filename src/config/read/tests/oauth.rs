@@ -1,6 +1,7 @@
 //! The issuer in this gateway, and who is registered at it.
 
 use super::*;
+use crate::clock::UnixSeconds;
 use crate::config::KeySource;
 use crate::peer::{ClientAuthentication, Registration, TlsClientAuth};
 
@@ -44,6 +45,36 @@ fn embedded_issuer_is_read_with_defaults() {
         scopes: vec!["3gpp-nidd".into()],
     };
     assert_eq!(config.clients[0].registration, Some(wanted));
+}
+
+#[test]
+fn keys_to_come_and_old_keys_are_read() {
+    let more = "[[oauth.next_key]]\nfile = \"next.key\"\nsigns_from = 2027-01-01T01:00:00+01:00\n\
+                [[oauth.next_key]]\nfile = \"spare.key\"\n\
+                [[oauth.old_key]]\npem = \"old.pem\"\nsigned_until = \"2026-01-01T00:00:00Z\"\n";
+    let oauth = good(&format!("{}{more}", small())).oauth.unwrap();
+    let file = |name: &str| KeySource::File(format!("/etc/t8gate/{name}.key").into());
+    let sources: Vec<_> = oauth.keys().map(|key| key.value.clone()).collect();
+    assert_eq!(sources, ["own", "next", "spare"].map(file));
+    let moments: Vec<_> = oauth.next_keys.iter().map(|next| next.signs_from).collect();
+    assert_eq!(moments, [Some(UnixSeconds(1_798_761_600)), None]);
+    let [old] = oauth.old_keys.as_slice() else {
+        panic!("{:?}", oauth.old_keys);
+    };
+    assert_eq!(old.pem.value, Path::new("/etc/t8gate/old.pem"));
+    assert_eq!(old.signed_until, Some(UnixSeconds(1_767_225_600)));
+    for bad in [
+        "2027-01-01",
+        "12:00:00",
+        "\"tomorrow\"",
+        "1798761600",
+        "1969-12-31T23:59:59Z",
+    ] {
+        let text = more.replace("2027-01-01T01:00:00+01:00", bad);
+        let faults = parsed(&format!("{}{text}", small())).unwrap_err();
+        assert_eq!(faults.len(), 1, "{bad}: {faults:#?}");
+        assert_eq!(faults[0].key, "oauth.next_key[1].signs_from");
+    }
 }
 
 #[test]

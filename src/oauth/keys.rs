@@ -1,0 +1,175 @@
+//! The keys of the issuer's tokens: those that sign, each from its moment on, and those that only
+//! verify any more.
+
+use std::sync::Arc;
+
+use hsm::{KeyKind, PrivateKey, Scheme, SignFault, SignJob, jose_signature};
+use serde::Serialize;
+
+use super::metadata::PublicJwk;
+use super::{IssuerFault, mint};
+use crate::clock::UnixSeconds;
+
+/// A key that signs tokens, proved.
+pub struct TokenKey {
+    key: Arc<PrivateKey>,
+    scheme: Scheme,
+    public: PublicJwk,
+    /// The JOSE header of every token, in base64url.
+    header: String,
+}
+
+impl TokenKey {
+    /// Proves the key, which waits for a key in a token.
+    ///
+    /// # Errors
+    /// It is neither of P-256 nor of RSA, or does not sign.
+    //= RFC 9068 section 2.1
+    //# Tokens are signed, by RS256 or another algorithm, and never by none.
+    pub fn prove(key: Arc<PrivateKey>) -> Result<Self, IssuerFault> {
+        let scheme = match key.kind() {
+            KeyKind::P256 => Scheme::EcdsaP256Sha256,
+            // TS 33.310 has no RSA key below 2048 bits; no key is opened that has less.
+            KeyKind::Rsa => Scheme::RsaPkcs1Sha256,
+            KeyKind::P384 => {
+                return Err(IssuerFault {
+                    client: None,
+                    what: "the key that signs tokens is neither a P-256 key nor an RSA key"
+                        .to_owned(),
+                    cure: "make one: pkcs11-tool --keypairgen --key-type EC:prime256v1, or \
+                           openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
+                        .to_owned(),
+                    lasts: true,
+                });
+            }
+        };
+        if !key.schemes().contains(&scheme) {
+            return Err(IssuerFault {
+                client: None,
+                what: "the token does not sign by RSASSA-PKCS1-v1_5, which RS256 needs".to_owned(),
+                cure: "enable CKM_RSA_PKCS in the HSM's policy, or use a P-256 key".to_owned(),
+                lasts: true,
+            });
+        }
+        let public = PublicJwk::from_spki(&key.prove_alone()?)?;
+        Ok(Self {
+            header: mint::header(&public),
+            key,
+            scheme,
+            public,
+        })
+    }
+
+    /// Whether it is in a token, and signing is a wait.
+    pub fn in_token(&self) -> bool {
+        self.key.in_token()
+    }
+
+    /// For who sees to it that it signs.
+    pub fn private(&self) -> &Arc<PrivateKey> {
+        &self.key
+    }
+
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// As JOSE carries it.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFault> {
+        let scheme = self.scheme;
+        let signature = self.key.sign(SignJob { scheme, message })?;
+        match self.key.kind() {
+            //= RFC 7518 section 3.3
+            //# The signature of RS256 is the RSA signature as it is.
+            KeyKind::Rsa => Ok(signature),
+            kind => jose_signature(kind, &signature).ok_or(SignFault::Refused),
+        }
+    }
+}
+
+/// All of an issuer's keys.
+//= RFC 7517 section 5
+//# A key set is an object with an array "keys".
+pub struct TokenKeys {
+    current: Arc<TokenKey>,
+    /// With the moments from which they sign.
+    next: Vec<(UnixSeconds, Arc<TokenKey>)>,
+    retired: Vec<PublicJwk>,
+}
+
+/// From when a key signs of which that is not said: never.
+const NEVER: UnixSeconds = UnixSeconds(u64::MAX);
+
+impl TokenKeys {
+    /// `next` with the moments from which they sign in place of `current`; without one, a key is
+    /// only published. Tokens of `retired` are taken, and none are signed by them.
+    ///
+    /// # Errors
+    /// One key has two parts to play.
+    pub fn new(
+        current: Arc<TokenKey>,
+        next: impl IntoIterator<Item = (Option<UnixSeconds>, Arc<TokenKey>)>,
+        retired: Vec<PublicJwk>,
+    ) -> Result<Self, IssuerFault> {
+        let next = next.into_iter();
+        let next = next.map(|(from, key)| (from.unwrap_or(NEVER), key));
+        let keys = Self {
+            current,
+            next: next.collect(),
+            retired,
+        };
+        let mut kids: Vec<&str> = keys.public().map(PublicJwk::kid).collect();
+        kids.sort_unstable();
+        if kids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(IssuerFault {
+                client: None,
+                what: "one key stands twice among those of [oauth]".to_owned(),
+                cure: "a key signs, is to sign, or has signed: keep it in one of oauth.key, \
+                       [[oauth.next_key]] and [[oauth.old_key]]"
+                    .to_owned(),
+                lasts: true,
+            });
+        }
+        Ok(keys)
+    }
+
+    /// The one that signs now.
+    pub(super) fn signing_at(&self, now: UnixSeconds) -> &Arc<TokenKey> {
+        let begun = self.next.iter().filter(|(from, _)| *from <= now);
+        let last = begun.max_by_key(|(from, _)| *from);
+        last.map_or(&self.current, |(_, key)| key)
+    }
+
+    /// Those that sign, or are to: the current one first, the others as they were given.
+    pub fn signing(&self) -> impl Iterator<Item = &Arc<TokenKey>> {
+        std::iter::once(&self.current).chain(self.next.iter().map(|(_, key)| key))
+    }
+
+    fn public(&self) -> impl Iterator<Item = &PublicJwk> {
+        let signing = self.signing().map(|key| &key.public);
+        signing.chain(&self.retired)
+    }
+
+    /// Whether a key of this name is among them.
+    pub fn has(&self, kid: &str) -> bool {
+        self.public().any(|public| public.kid() == kid)
+    }
+
+    /// The names of those that take the place of another, with their moments.
+    pub fn successors(&self) -> impl Iterator<Item = (&str, UnixSeconds)> {
+        let dated = self.next.iter().filter(|(from, _)| *from < NEVER);
+        dated.map(|(from, key)| (key.public.kid(), *from))
+    }
+
+    /// The JWK Set of all of them.
+    //= RFC 7517 section 5
+    //# Keys that are to sign are in the set before, and those that have signed stay in it.
+    pub(super) fn jwks(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Set<'k> {
+            keys: Vec<&'k PublicJwk>,
+        }
+        let keys = self.public().collect();
+        serde_json::to_vec(&Set { keys }).expect("strings only, which are always JSON")
+    }
+}

@@ -1,0 +1,143 @@
+//! Which of an issuer's keys signs, and which verify.
+
+use rcgen::RsaKeySize;
+
+use super::*;
+use crate::authz::issuers::Issuers;
+use crate::authz::token;
+
+fn rsa() -> Arc<PrivateKey> {
+    key_of(&KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
+}
+
+fn proved(key: Arc<PrivateKey>) -> Arc<TokenKey> {
+    Arc::new(TokenKey::prove(key).unwrap())
+}
+
+fn fresh() -> Arc<TokenKey> {
+    proved(key_of(&KeyPair::generate().unwrap()))
+}
+
+fn public(key: &TokenKey) -> PublicJwk {
+    PublicJwk::from_spki(&key.private().prove_alone().unwrap()).unwrap()
+}
+
+fn kid(key: &TokenKey) -> String {
+    public(key).kid().to_owned()
+}
+
+fn issuer(keys: TokenKeys) -> Issuer {
+    Issuer::new(terms(&[partner()]), keys).unwrap()
+}
+
+/// A token of an issuer, issued at a moment.
+fn token(issuer: &Issuer, at: UnixSeconds) -> String {
+    let minted = issuer.mint(&STAGE.grant(), at).unwrap();
+    read(&minted.json)["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn header(token: &str) -> Value {
+    use base64::Engine;
+    let part = token.split('.').next().unwrap();
+    read(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(part)
+            .unwrap(),
+    )
+}
+
+fn takes(issuer: &Issuer, token: &str, now: UnixSeconds) -> bool {
+    let issuers = Issuers::new(vec![issuer.rules().unwrap()]).unwrap();
+    token::verify(token.as_bytes(), &issuers, now).is_ok()
+}
+
+//= RFC 9068 section 2.1 type=test
+//# An issuer can sign by RS256, and the gateway takes that.
+//= RFC 7518 section 3.3 type=test
+//# The signature of RS256 is as long as the modulus.
+#[test]
+fn rsa_key_signs_by_rs256_and_is_published() {
+    let issuer = issuer(TokenKeys::new(proved(rsa()), [], Vec::new()).unwrap());
+    let token = token(&issuer, NOW);
+    assert_eq!(header(&token)["alg"], "RS256");
+    assert!(takes(&issuer, &token, NOW));
+    let key = &read(issuer.jwks())["keys"][0];
+    assert_eq!((&key["kty"], &key["alg"]), (&"RSA".into(), &"RS256".into()));
+    assert_eq!(key["e"], "AQAB");
+    assert!(key.get("d").is_none() && key["kid"] == header(&token)["kid"]);
+    let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(issuer.jwks()).unwrap();
+    let by = jsonwebtoken::DecodingKey::from_jwk(&jwks.keys[0]).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    (rules.validate_exp, rules.validate_aud) = (false, false);
+    assert!(jsonwebtoken::decode::<Value>(&token, &by, &rules).is_ok());
+}
+
+/// spec.md 5.2 #15.
+//= RFC 7517 section 5 type=test
+//# A key is in the set before it signs, and for as long as what it signed may be valid.
+#[test]
+fn key_to_come_is_published_and_signs_from_its_moment_on() {
+    let (current, next, spare) = (fresh(), fresh(), fresh());
+    let moment = UnixSeconds(NOW.0 + 100);
+    let coming = [
+        (Some(moment), Arc::clone(&next)),
+        (None, Arc::clone(&spare)),
+    ];
+    let keys = TokenKeys::new(Arc::clone(&current), coming, Vec::new()).unwrap();
+    let issuer = issuer(keys);
+    let published = read(issuer.jwks());
+    let published: Vec<_> = published["keys"].as_array().unwrap().iter().collect();
+    let kids: Vec<_> = published.iter().map(|key| key["kid"].clone()).collect();
+    assert_eq!(kids, [&current, &next, &spare].map(|key| kid(key)));
+    let before = token(&issuer, UnixSeconds(moment.0 - 1));
+    let after = token(&issuer, moment);
+    assert_eq!(header(&before)["kid"], kid(&current));
+    assert_eq!(header(&after)["kid"], kid(&next));
+    let far = token(&issuer, UnixSeconds(4_000_000_000));
+    assert_eq!(
+        header(&far)["kid"],
+        kid(&next),
+        "a key without a moment never signs"
+    );
+    for token in [&before, &after] {
+        assert!(takes(&issuer, token, moment));
+    }
+}
+
+/// spec.md 5.2 #15.
+#[test]
+fn tokens_of_an_old_key_are_taken_until_it_is_gone() {
+    let (old, current) = (fresh(), fresh());
+    let before = issuer(TokenKeys::new(Arc::clone(&old), [], Vec::new()).unwrap());
+    let token = token(&before, NOW);
+    let keys = TokenKeys::new(Arc::clone(&current), [], vec![public(&old)]).unwrap();
+    let with_old = issuer(keys);
+    assert!(takes(&with_old, &token, NOW));
+    assert_eq!(header(&self::token(&with_old, NOW))["kid"], kid(&current));
+    let without = issuer(TokenKeys::new(current, [], Vec::new()).unwrap());
+    assert!(!takes(&without, &token, NOW));
+}
+
+#[test]
+fn key_with_two_parts_to_play_is_refused() {
+    let one = fresh();
+    let twice = [(None, Arc::clone(&one))];
+    let made = TokenKeys::new(Arc::clone(&one), twice, Vec::new());
+    assert!(made.err().unwrap().what.contains("twice"));
+    let made = TokenKeys::new(Arc::clone(&one), [], vec![public(&one)]);
+    assert!(made.err().unwrap().what.contains("twice"));
+}
+
+#[test]
+fn old_key_is_read_from_one_public_key_alone() {
+    let pair = KeyPair::generate().unwrap();
+    let good = pair.public_key_pem();
+    let read = PublicJwk::from_pem(good.as_bytes()).unwrap();
+    assert_eq!(read.kid(), kid(&proved(key_of(&pair))));
+    for bad in ["".to_owned(), pair.serialize_pem(), format!("{good}{good}")] {
+        assert!(PublicJwk::from_pem(bad.as_bytes()).is_err());
+    }
+}
