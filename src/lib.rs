@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod peer;
 pub mod proxy;
+pub mod revoked;
 pub mod shard;
 pub mod signers;
 pub mod snapshot;

@@ -111,6 +111,39 @@ pub const GRANT_FAILURES_MAX: u32 = 10;
 pub const GRANT_FAILURES_WINDOW_S: u64 = 60;
 /// Certificates whose failures one shard counts at a time.
 pub const GRANT_FAILURES_KNOWN_MAX: usize = 4_096;
+/// Revocations that are held, some 60 octets of memory and 100 of disk each; over it no more are
+/// taken. One of a client does for all its tokens.
+pub const REVOKED_MAX: usize = 1 << 20;
+/// Parts in which they are held; entering one copies its part.
+pub const REVOKED_BUCKETS: usize = 1 << 12;
+const _: () = assert!(REVOKED_BUCKETS.is_power_of_two() && REVOKED_BUCKETS <= 1 << 16);
+/// How long the revocation of a token is kept whose end is not known, in seconds: a year. A token
+/// that lives longer would be good again.
+pub const REVOKED_UNDATED_S: u64 = 366 * 86_400;
+/// How much longer than its token a revocation is kept, in seconds: a clock that was put back must
+/// not make the token good again.
+pub const REVOKED_KEPT_S: u64 = 600;
+/// How far the clock of whoever issues tokens may be ahead of this one, in seconds: a client's
+/// tokens are revoked up to so much later than now, where no moment is named.
+pub const REVOKED_CLOCKS_APART_S: u64 = 30;
+/// Between two looks for revocations that matter to nobody any more.
+pub const REVOKED_SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Revocations removed by one commit.
+pub const REVOKED_SWEPT_AT_ONCE: usize = 8_192;
+/// Requests for revocations that may wait for the disk; over it they are refused.
+pub const REVOCATIONS_QUEUED_MAX: usize = 1_024;
+/// Revocations written by one commit, and a request's more.
+pub const REVOCATIONS_PER_COMMIT_MAX: usize = 4_096;
+/// Revocations handed in with one request.
+pub const REVOCATIONS_PER_REQUEST_MAX: usize = 1_000;
+/// Such a request: a token is 8 KiB at most.
+pub const REVOCATIONS_BYTES_MAX: usize = 1 << 20;
+/// Entries that are listed at a time.
+pub const REVOCATIONS_LISTED_MAX: usize = 1_000;
+/// The operator's file of revocations.
+pub const REVOKED_FILE_BYTES_MAX: u64 = 16 << 20;
+/// A name in a revocation: a `client_id`, an issuer, a `kid`, a `jti`.
+pub const REVOKED_NAME_BYTES_MAX: usize = 1_024;
 /// Receives called back between two sweeps for the sake of their buffers. For each the kernel walks
 /// over all connections of the shard, some 50 us where there are 10,000.
 pub const CALLED_BACK_MAX: u32 = 16;

@@ -25,6 +25,7 @@ use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::proxy::connection;
 use crate::proxy::local::{InForce, Local};
 use crate::proxy::upstream::Pool;
+use crate::revoked::desk::Desk;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::DheAllowance;
@@ -58,6 +59,7 @@ pub struct Plan {
     pub current: Arc<Current>,
     pub signers: Option<Arc<Signers>>,
     pub signer_state: Arc<SignerState>,
+    pub desk: Arc<Desk>,
     /// Which decisions are recorded.
     pub keeps: Keeps,
     /// Set by the control thread: finish, and end.
@@ -218,6 +220,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         journal,
         signers: plan.signers.clone(),
         signer_state: Arc::clone(&plan.signer_state),
+        desk: Arc::clone(&plan.desk),
         upstream: Pool::default(),
         buffers: Buffers::default(),
         calls_back_left: Cell::new(CALLED_BACK_MAX),

@@ -16,6 +16,7 @@ use crate::config::{HttpUrl, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
+use crate::revoked::{Generation, Revocation as Revoking, Revoked};
 use crate::tls::ocsp::{OcspIssuer, Staple};
 use crate::tls::revocation::Revocation;
 use crate::tls::{ServerCertificate, Terminator, TicketKeys};
@@ -44,6 +45,12 @@ pub struct Snapshot {
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
     pub clients: Vec<Client>,
+    /// Their generations, in their order.
+    pub generations: Box<[Arc<Generation>]>,
+    /// What is not taken any more: the same value in every snapshot of the process.
+    pub revoked: Arc<Revoked>,
+    /// What the operator's file says of it: in force with this snapshot.
+    pub revoked_by_file: Vec<Revoking>,
     /// The lists that clients' certificates are looked up in.
     pub revocation: Arc<Revocation>,
     /// Where the statuses of the server's certificates come from.
@@ -94,6 +101,14 @@ impl Snapshot {
     /// The server's private keys, in the order of the configuration.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<PrivateKey>> {
         self.certificates.iter().map(|certificate| &certificate.key)
+    }
+
+    /// The generation of a client's tokens now: what was remembered of one under another is to be
+    /// verified anew. That of no client never is the one of anything remembered.
+    pub fn generation(&self, client: ClientIndex) -> u64 {
+        let place = usize::try_from(client.0).unwrap_or(usize::MAX);
+        let generation = self.generations.get(place);
+        generation.map_or(u64::MAX, |generation| generation.now())
     }
 
     /// Whether a token that was verified under one of the two gives the same under the other.

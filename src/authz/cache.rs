@@ -26,6 +26,9 @@ pub struct CachedGrant {
     /// The client its `client_id` names.
     pub client: ClientIndex,
     pub grant: Grant,
+    /// The client's generation before it was asked whether the token is revoked: it holds as long
+    /// as that is the same.
+    pub generation: u64,
 }
 
 /// The tokens of one CPU. Its size is fixed: a new token takes the place of an expired one, else

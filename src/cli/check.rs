@@ -36,9 +36,13 @@ pub fn main(file: &Path) -> ExitCode {
             report.note("listen address", free(listen.value, taken));
             report.note("steering", steering(config));
         }
-        if let Some(admin) = &config.admin {
+        if let Some(address) = config
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.address.as_ref())
+        {
             let taken = serve::admin_port_fault(config);
-            report.note("admin address", free(admin.address.value, taken));
+            report.note("admin address", free(address.value, taken));
         }
         if !faults.iter().any(|fault| fault.key == "audit.file") {
             report.note("audit", Ok(((), audit(config))));

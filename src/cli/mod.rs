@@ -60,7 +60,7 @@ enum Command {
     /// Add, show, disable and enable clients in files of their own.
     #[command(subcommand)]
     Client(client::Command),
-    /// Issue and look into access tokens.
+    /// Issue access tokens, look into them, and revoke them and what they hang on.
     #[command(subcommand)]
     Token(token::Command),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.

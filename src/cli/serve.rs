@@ -12,11 +12,15 @@ use std::time::Duration;
 use hsm::{KeyKind, PrivateKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::operator::{AdminThread, admin_socket, open_desk, start_admin};
+pub(super) use self::ports::{admin_port_fault, port_fault};
 use super::{hw, pages};
 use crate::audit::Keeps;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::{self, Config, Fault, Steering, Until, WhenUnwritable};
-use crate::control::admin::{self, Admin, Parts, ShardView};
+use crate::control::admin::revocations::Revoking;
+use crate::control::admin::socket::AdminSocket;
+use crate::control::admin::{Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{AllBrought, CrlCounts, CrlFrom, CrlKeeper};
 use crate::control::load::{self, Report};
@@ -24,11 +28,16 @@ use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{self, Reloader, Reloads, Sources, Stamps};
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
-use crate::control::{reporter, revocation};
+use crate::control::{reporter, revocation, revocation_notes};
 use crate::io::{accept, cpu, steering};
+use crate::revoked::Kind;
+use crate::revoked::desk::Desk;
 use crate::shard::{self, Handle, Plan};
 use crate::signers::{Rank, SignerState, Signers};
 use crate::snapshot::{ClientNames, Current, Snapshot};
+
+mod operator;
+mod ports;
 
 /// How often the main thread looks whether all shards are there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -44,6 +53,8 @@ const EXIT_CONFIGURATION: u8 = 78;
 const CONTROL_WAIT: Duration = Duration::from_secs(5);
 /// What logins to tokens get that are under way at the end.
 const LOGINS_WAIT: Duration = Duration::from_secs(5);
+/// What is handed in to be revoked gets so long to be written down.
+const CLERK_WAIT: Duration = Duration::from_secs(2);
 /// What signers get to put down what they hold, when all else has ended.
 const SIGNERS_WAIT: Duration = Duration::from_secs(1);
 
@@ -231,11 +242,8 @@ pub struct Gateway {
     /// Kept as long as connections are, also when nothing is reloaded any more.
     crl_keeper: Option<Arc<CrlKeeper>>,
     admin: Option<AdminThread>,
-}
-
-/// The thread of the admin listener; it ends when this is dropped.
-struct AdminThread {
-    _until: tokio::sync::oneshot::Sender<()>,
+    /// Who writes down what is revoked; ends with the last who may hand something in.
+    clerk: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -265,12 +273,14 @@ impl Gateway {
         for remark in hw::remarks(config) {
             tracing::info!(hint = remark.hint, "{}", remark.what);
         }
+        let (desk, clerk) = open_desk(config, &snapshot).map_err(|fault| vec![fault])?;
+        let socket = admin_socket(config).map_err(|fault| vec![fault])?;
         let draining = Arc::new(AtomicBool::new(false));
         let looked_up = revocation::in_force(config, &snapshot.revocation, UnixSeconds::now());
         tracing::info!("revocation: {looked_up}");
         let lists = (from, &report.brought);
         before_serving();
-        let started = start_shards((config, read), &snapshot, lists, &draining);
+        let started = start_shards((config, read), &snapshot, lists, (desk, socket), &draining);
         if started.is_err() {
             // All or none: what has been started ends by itself.
             draining.store(true, Ordering::Relaxed);
@@ -279,7 +289,8 @@ impl Gateway {
             let what = format!("cannot start: {error}");
             vec![fault(0, "listen", what, "see the error itself")]
         };
-        let gateway = started.map_err(cannot_start)?;
+        let mut gateway = started.map_err(cannot_start)?;
+        gateway.clerk = clerk;
         tracing::info!(
             address = %config.listen.address.value,
             shards = gateway.shards.len(),
@@ -288,6 +299,7 @@ impl Gateway {
             issuer = snapshot.issuer.is_some(),
             audit = config.audit.is_some(),
             admin = config.admin.is_some(),
+            revocations = Kind::ALL.map(|kind| snapshot.revoked.count(kind)).iter().sum::<usize>(),
             "serving"
         );
         Ok(gateway)
@@ -352,6 +364,19 @@ impl Gateway {
             if shard.thread.join().is_err() {
                 tracing::error!(shard = index, "a shard ended by a panic");
             }
+        }
+        // What was handed in is written down, and the store is closed.
+        let by = Millis::now().after(CLERK_WAIT);
+        while self
+            .clerk
+            .as_ref()
+            .is_some_and(|clerk| !clerk.is_finished())
+        {
+            if by <= Millis::now() {
+                tracing::warn!("the store of revocations does not answer, ending without it");
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
         // Their queue ended with the last shard. One that hangs in its token's library cannot be
         // stopped, and must not stop the end.
@@ -420,47 +445,6 @@ fn fault(line: usize, key: &str, what: impl Into<String>, cure: impl Into<String
     }
 }
 
-/// Whether somebody else has the port, said before a shard would silently share it.
-pub(super) fn port_fault(config: &Config) -> Option<Fault> {
-    let address = config.listen.address.value;
-    let line = config.listen.address.line;
-    let what = match port_taken(address)? {
-        Ok(what) => what,
-        Err(what) => return Some(fault(line, "listen.address", what, ADDRESS_CURE)),
-    };
-    if config.listen.share_port {
-        tracing::warn!("{what}; it gets a share of the connections, as listen.share_port allows");
-        return None;
-    }
-    let cure = "stop it or use another port; set listen.share_port = true to share it, which \
-                gives each process a part of the connections";
-    Some(fault(line, "listen.address", what, cure))
-}
-
-/// The same of the admin listener, which nobody shares.
-pub(super) fn admin_port_fault(config: &Config) -> Option<Fault> {
-    let at = &config.admin.as_ref()?.address;
-    let (what, cure) = match port_taken(at.value)? {
-        Ok(what) => (what, "stop it, or use another port for metrics and health"),
-        Err(what) => (what, ADDRESS_CURE),
-    };
-    Some(fault(at.line, "admin.address", what, cure))
-}
-
-const ADDRESS_CURE: &str = "use an address of this machine, and a port this process may have";
-
-/// None where the port is free; who else has it, or why nobody can have it.
-fn port_taken(address: SocketAddr) -> Option<Result<String, String>> {
-    let error = accept::port_is_free(address).err()?;
-    Some(match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let holders = holders(address);
-            Ok(format!("another process listens on {address}{holders}"))
-        }
-        _ => Err(format!("{address}: {error}")),
-    })
-}
-
 /// Says it when the process may not have the descriptors that the bounds allow for.
 fn check_descriptors(config: &Config) {
     let limit = cpu::descriptors();
@@ -481,12 +465,17 @@ fn start_shards(
     (config, read): (&Config, (Stamps, Sources)),
     snapshot: &Arc<Snapshot>,
     lists: (Vec<CrlFrom>, &AllBrought),
+    (desk, socket): (Arc<Desk>, Option<AdminSocket>),
     draining: &Arc<AtomicBool>,
 ) -> io::Result<Gateway> {
     let (signers, signer_threads) = start_signers(config, snapshot)?.unzip();
     let signer_state = Arc::new(SignerState::default());
-    let admin_listener = match &config.admin {
-        Some(admin) => Some(std::net::TcpListener::bind(admin.address.value)?),
+    let address = config
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.address.as_ref());
+    let admin_listener = match address {
+        Some(address) => Some(std::net::TcpListener::bind(address.value)?),
         None => None,
     };
     let current = Arc::new(Current::new(Arc::clone(snapshot)));
@@ -525,6 +514,7 @@ fn start_shards(
             current: Arc::clone(&current),
             signers: signers.clone(),
             signer_state: Arc::clone(&signer_state),
+            desk: Arc::clone(&desk),
             keeps,
             draining: Arc::clone(draining),
         });
@@ -538,6 +528,9 @@ fn start_shards(
         Millis::now(),
     );
     let audit = writer.state();
+    let notes = writer.notes();
+    let (came, gone) = snapshot.revoked.take_file(&snapshot.revoked_by_file);
+    revocation_notes::tell_of_file(&notes, &came, gone);
     let watched = signers.as_ref().map(|signers| Watched {
         signers: Arc::downgrade(signers),
         keys: keys_in_tokens(snapshot),
@@ -580,14 +573,22 @@ fn start_shards(
         revocation: Arc::clone(&snapshot.revocation),
         crl_counts,
         ocsp_counts,
+        revoked: Arc::clone(&snapshot.revoked),
+        desk: Arc::clone(&desk),
     };
-    let admin = admin_listener.map(|listener| start_admin(listener, parts));
+    let revoking = Revoking {
+        desk,
+        current: Arc::clone(&current),
+        notes: Arc::clone(&notes),
+    };
+    let admin = start_admin(admin_listener, parts, socket, revoking)?;
     let reloader = Reloader::new(
         (config.clone(), read),
         (current, names),
         reloads,
         certificate_not_after,
         (Arc::clone(&crl_keeper), ocsp_keeper),
+        notes,
         Millis::now(),
     );
     let reload = Arc::new(AtomicBool::new(false));
@@ -600,7 +601,8 @@ fn start_shards(
         draining: Arc::clone(draining),
         control: Some(control),
         crl_keeper: Some(crl_keeper),
-        admin: admin.transpose()?,
+        admin,
+        clerk: None,
     })
 }
 
@@ -618,67 +620,4 @@ fn start_signers(config: &Config, snapshot: &Snapshot) -> io::Result<Option<Sign
     count
         .map(|count| Signers::start(count, queued_max, rank))
         .transpose()
-}
-
-/// Starts the thread that answers on the admin listener.
-fn start_admin(listener: std::net::TcpListener, parts: Parts) -> io::Result<AdminThread> {
-    let (until, told) = tokio::sync::oneshot::channel::<()>();
-    listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let admin = Admin::new(parts);
-    std::thread::Builder::new()
-        .name("t8gate-admin".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                let serving = async {
-                    match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => admin::serve(listener, admin).await,
-                        Err(error) => tracing::error!(%error, "no admin listener"),
-                    }
-                };
-                tokio::select! {
-                    () = serving => {}
-                    _ = told => {}
-                }
-            });
-        })?;
-    Ok(AdminThread { _until: until })
-}
-
-/// Which processes hold a listening socket, as far as this one may see: ` (process 12 nginx)`.
-fn holders(address: SocketAddr) -> String {
-    let port = format!(":{:04X}", address.port());
-    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| table.lines().map(str::to_owned).collect::<Vec<_>>())
-        .filter_map(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let listening = columns.get(1)?.ends_with(&port) && *columns.get(3)? == "0A";
-            listening.then(|| format!("socket:[{}]", columns.get(9).unwrap_or(&"")))
-        })
-        .collect();
-    let mut found = Vec::new();
-    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else {
-            continue;
-        };
-        let holds = descriptors.flatten().any(|descriptor| {
-            std::fs::read_link(descriptor.path()).is_ok_and(|link| {
-                inodes
-                    .iter()
-                    .any(|inode| link.as_os_str() == inode.as_str())
-            })
-        });
-        if holds {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            found.push(format!("{} {}", process.file_name().display(), name.trim()));
-        }
-    }
-    match found.as_slice() {
-        [] => String::new(),
-        _ => format!(" (process {})", found.join(", ")),
-    }
 }

@@ -15,6 +15,9 @@ use super::{Fault, Until};
 /// Larger files are refused unread: a CA bundle of the whole web has 0.2 MiB.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// `sun_path` has 108, with a zero octet at its end and a suffix while it is made.
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+
 const NOT_REGULAR: &str = "is not a regular file";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,20 @@ pub(super) enum FileKind {
     Clients,
     /// Written to, and made where it is not there.
     Appended,
+    /// What is revoked, as the gateway writes it down: for nobody else, and made where it is not
+    /// there.
+    Store,
+    /// What is revoked, as the operator writes it down. It may be empty.
+    Revoked,
+    /// A Unix socket that is made at a start.
+    Socket,
+}
+
+impl FileKind {
+    /// Whether the gateway makes it, and changes it.
+    fn is_made_here(self) -> bool {
+        matches!(self, Self::Appended | Self::Store | Self::Socket)
+    }
 }
 
 /// A file, and the key that names it.
@@ -54,7 +71,7 @@ impl NamedFile {
     /// Whether a change of it has the configuration read again: revocation lists and
     /// statuses have keepers of their own, who also write into folders.
     pub fn is_read(&self) -> bool {
-        let is_ours = matches!(self.kind, FileKind::Appended | FileKind::Folder);
+        let is_ours = self.kind.is_made_here() || self.kind == FileKind::Folder;
         !is_ours && !self.is_kept() && self.kind != FileKind::Module
     }
 
@@ -62,7 +79,7 @@ impl NamedFile {
     /// changes what it appends to and folders, which may come yet where they are away.
     pub fn can_be_mended(&self) -> bool {
         match self.kind {
-            FileKind::Appended => false,
+            kind if kind.is_made_here() => false,
             FileKind::Folder => !self.path.exists(),
             _ => true,
         }
@@ -105,6 +122,8 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         FileKind::Appended => return appended(path),
         FileKind::Folder => return folder(path),
         FileKind::Clients => return Ok(()),
+        FileKind::Store => return store(path),
+        FileKind::Socket => return socket(path),
         _ => {}
     }
     // Not even the path where a secret may have been written by mistake.
@@ -124,14 +143,14 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         return Err(Wrong::new(what, "name a regular file"));
     }
     let file = File::open(path).map_err(unreadable)?;
-    if metadata.len() == 0 {
+    if metadata.len() == 0 && kind != FileKind::Revoked {
         return Err(Wrong::new(
             format!("{name} is empty"),
             "fill it, or name another",
         ));
     }
     match kind {
-        FileKind::Module | FileKind::Crl | FileKind::Ocsp => return Ok(()),
+        FileKind::Module | FileKind::Crl | FileKind::Ocsp | FileKind::Revoked => return Ok(()),
         // What is in it is read by the room that needs it, and by nobody else.
         FileKind::Pin => return closed(&metadata, &name, "PIN"),
         FileKind::TicketSecret => return closed(&metadata, &name, "secret"),
@@ -208,23 +227,71 @@ fn appended(path: &Path) -> Result<(), Wrong> {
             };
             opened.map(drop).map_err(unwritable)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| *folder != Path::new(""));
-            let folder = folder.unwrap_or(Path::new("."));
-            // A file without a name: it is gone when it is closed.
-            let made = tempfile::tempfile_in(folder).map(drop);
-            made.map_err(|error| {
-                let what = format!(
-                    "no file can be made in the folder {folder:?}: {}",
-                    error.kind()
-                );
-                Wrong::new(what, cure)
-            })
-        }
-        Err(error) => {
-            let what = format!("the file {path:?} cannot be looked at: {error}");
-            Err(Wrong::new(what, cure))
-        }
+        Err(error) => to_be_made(path, &error, cure),
+    }
+}
+
+/// Whether a file that is not there can be made.
+fn to_be_made(path: &Path, error: &std::io::Error, cure: &str) -> Result<(), Wrong> {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let what = format!("the file {path:?} cannot be looked at: {error}");
+        return Err(Wrong::new(what, cure));
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    // A file without a name: it is gone when it is closed.
+    let made = tempfile::tempfile_in(folder).map(drop);
+    made.map_err(|error| {
+        let what = format!(
+            "no file can be made in the folder {folder:?}: {}",
+            error.kind()
+        );
+        Wrong::new(what, cure)
+    })
+}
+
+/// Whether the store of revocations can be written or made. It is not opened: a gateway that
+/// serves holds it.
+fn store(path: &Path) -> Result<(), Wrong> {
+    let cure = "the user of the gateway must be able to write it, and nobody else to read it; \
+                relative paths start at the folder of the configuration file";
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return to_be_made(path, &error, cure),
+    };
+    if !metadata.is_file() {
+        let what = format!("the file {path:?} {NOT_REGULAR}");
+        return Err(Wrong::new(what, "name a regular file"));
+    }
+    let opened = File::options().read(true).write(true).open(path);
+    opened.map_err(|error| {
+        let what = format!("the file {path:?} cannot be written: {error}");
+        Wrong::new(what, cure)
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let what = format!("the file {path:?} is open to others than its owner (mode {mode:03o})");
+    let cure = "chmod 600 it; if others could write it, see what they took out of it";
+    Err(Wrong::new(what, cure))
+}
+
+/// Whether a socket can be made: what stands there may be one that an earlier start has left.
+fn socket(path: &Path) -> Result<(), Wrong> {
+    let cure = "name a path where nothing stands, in a folder that only the user of the gateway \
+                can write; relative paths start at the folder of the configuration file";
+    if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let what = format!("the path {path:?} is longer than {SOCKET_PATH_BYTES_MAX} octets");
+        return Err(Wrong::new(
+            what,
+            "a socket takes no more: name a shorter one",
+        ));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(()),
+        Ok(_) => Err(Wrong::new(format!("{path:?} is no socket"), cure)),
+        Err(error) => to_be_made(path, &error, cure),
     }
 }
 

@@ -103,7 +103,7 @@ pub struct Config {
     pub limits: Limits,
     pub deadlines: Deadlines,
     pub memory: Memory,
-    /// Where metrics and health are served; nowhere where not said.
+    /// Where metrics and health are served, and things are revoked; nowhere where not said.
     pub admin: Option<Admin>,
     /// Where decisions are recorded; nowhere where not said.
     pub audit: Option<Audit>,
@@ -195,7 +195,10 @@ pub enum HugePages {
 /// `[admin]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    pub address: Located<SocketAddr>,
+    /// Where metrics and health are served.
+    pub address: Option<Located<SocketAddr>>,
+    /// The Unix socket at which things are revoked.
+    pub socket: Option<Located<PathBuf>>,
 }
 
 /// `[audit]`.
@@ -382,6 +385,10 @@ pub struct Revocation {
     pub grace: Located<Duration>,
     /// Folder in which fetched lists are kept over a restart.
     pub state: Option<Located<PathBuf>>,
+    /// Where what the operator revokes is kept; nothing can be revoked where not said, but by file.
+    pub store: Option<Located<PathBuf>>,
+    /// File in which the operator says what is revoked.
+    pub revoked: Option<Located<PathBuf>>,
     pub lists: Vec<CrlSource>,
     /// What becomes of a client's certificate of which no responder speaks.
     pub ocsp: Located<RevocationPolicy>,

@@ -458,9 +458,15 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 /// `[admin]`, which the file may lack.
 fn admin(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Admin> {
-    let cure = "name where metrics and health are served: \"127.0.0.1:9464\"";
-    let address = section.required("address", address, cure)?;
-    if let Some(listen) = listen.map(|listen| &listen.address)
+    let socket = section.optional_file("socket", FileKind::Socket);
+    let address = match section.has("socket") {
+        true => section.optional("address", address),
+        false => {
+            let cure = "name where metrics and health are served: \"127.0.0.1:9464\"";
+            Some(section.required("address", address, cure)?)
+        }
+    };
+    if let (Some(listen), Some(address)) = (listen.map(|listen| &listen.address), &address)
         && listen.value.port() == address.value.port()
         && (listen.value.ip() == address.value.ip()
             || listen.value.ip().is_unspecified()
@@ -470,7 +476,7 @@ fn admin(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Admin>
         let cure = "take another port: metrics are not for SCS/ASs";
         section.fault(address.line, "address", Wrong::new(what, cure));
     }
-    Some(Admin { address })
+    Some(Admin { address, socket })
 }
 
 /// `[audit]`, which the file may lack.

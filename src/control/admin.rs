@@ -15,20 +15,28 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::audit_file::AuditState;
 use super::crl_keeper::CrlCounts;
-use super::exposition::{self, AuditSample, CrlSample, OcspSample, Sample, ShardSample};
+use super::exposition::{
+    self, AuditSample, CrlSample, OcspSample, RevokedSample, Sample, ShardSample,
+};
 use super::ocsp_keeper::OcspCounts;
 use super::process::Process;
 use super::reload::Reloads;
 use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
+use crate::revoked::Revoked;
+use crate::revoked::desk::Desk;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::ClientNames;
 use crate::tls::revocation::Revocation;
+
+pub mod revocations;
+pub mod socket;
 
 /// Connections at a time; for one more, the oldest is closed.
 const CONNECTIONS_MAX: usize = 64;
@@ -74,6 +82,8 @@ pub struct Parts {
     pub revocation: Arc<Revocation>,
     pub crl_counts: Arc<CrlCounts>,
     pub ocsp_counts: Arc<OcspCounts>,
+    pub revoked: Arc<Revoked>,
+    pub desk: Arc<Desk>,
 }
 
 /// The answers to who asks.
@@ -138,6 +148,10 @@ impl Admin {
             reloads: &self.parts.reloads,
             crls: self.crls(),
             ocsp: self.ocsp(),
+            revoked: RevokedSample {
+                revoked: &self.parts.revoked,
+                desk: &self.parts.desk,
+            },
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -306,16 +320,33 @@ async fn readiness(State(admin): State<Arc<Admin>>) -> Page {
 /// Serves until it is dropped. One request for each connection, each within its bounds.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
     let router = admin.router();
-    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
+    let mut open = Open::default();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::debug!(%error, "the admin listener could not accept");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
+        match listener.accept().await {
+            Ok((stream, _)) => open.serve(stream, router.clone()),
+            Err(error) => pause_after(&error).await,
+        }
+    }
+}
+
+/// Accepting failed, for want of descriptors.
+async fn pause_after(error: &std::io::Error) {
+    tracing::debug!(%error, "the admin listener could not accept");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// The connections that are being answered.
+#[derive(Default)]
+struct Open(VecDeque<AbortHandle>);
+
+impl Open {
+    /// Answers one request that comes by it.
+    fn serve(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        router: Router,
+    ) {
+        let Self(open) = self;
         open.retain(|task| !task.is_finished());
         // An answer takes a moment, so the oldest is the one that says nothing. Were the newest
         // turned away, whoever holds all places would keep everybody out.
@@ -324,7 +355,7 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
         {
             oldest.abort();
         }
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router);
         let serving = tokio::spawn(async move {
             let mut server = http1::Builder::new();
             server

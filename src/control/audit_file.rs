@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::audit_line::Lines;
 use super::reporter::Reporter;
+use super::revocation_notes::Notes;
 use crate::audit::{Batches, Outcome, Record};
 use crate::clock::Millis;
 use crate::config::{Audit, WhenUnwritable};
@@ -87,6 +88,8 @@ pub struct AuditWriter {
     lines: Lines,
     file: Option<AuditFile>,
     state: Arc<AuditState>,
+    /// Of revocations, which no shard makes.
+    notes: Arc<Notes>,
 }
 
 impl AuditWriter {
@@ -107,6 +110,27 @@ impl AuditWriter {
             lines: Lines::default(),
             file,
             state,
+            notes: Arc::default(),
+        }
+    }
+
+    /// Where revocations are told of.
+    pub fn notes(&self) -> Arc<Notes> {
+        Arc::clone(&self.notes)
+    }
+
+    /// Takes what there is to say of revocations.
+    fn take_notes(&mut self, now: Millis) {
+        while self.file.as_mut().is_none_or(|file| file.has_room(now)) {
+            let Some(note) = self.notes.take() else {
+                return;
+            };
+            if let Some(file) = self.file.as_mut() {
+                match file.drops() {
+                    true => file.dropped(1),
+                    false => self.lines.append_note(&mut file.gathered, &note),
+                }
+            }
         }
     }
 
@@ -132,6 +156,7 @@ impl AuditWriter {
             file.look(now);
             file.flush(now);
         }
+        self.take_notes(now);
         let mut taken = 0;
         for place in 0..self.shards.len() {
             // No more than there was: a busy shard must not keep the others waiting.

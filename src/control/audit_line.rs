@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 
 use time::OffsetDateTime;
 
-use crate::audit::Record;
+use super::revocation_notes::{By, Note};
+use crate::audit::{Outcome, Record};
 use crate::authz::apis::ApiId;
 use crate::authz::scope::Rights;
 use crate::clock::UnixMillis;
@@ -151,6 +152,37 @@ impl Lines {
         line.micros(",\"whole_us\":", record.whole_ns);
         out.extend_from_slice(b",\"shard\":");
         Members(out).decimal(record.shard.into());
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// Appends the line of a revocation.
+    pub fn append_note(&mut self, out: &mut Vec<u8>, note: &Note) {
+        self.set_time(note.at);
+        out.extend_from_slice(b"{\"time\":");
+        let mut line = Members(out);
+        line.string(&self.time);
+        line.text(",\"kind\":", "revocation");
+        let refused = !note.reason.is_empty();
+        let outcome = if refused {
+            Outcome::Refused
+        } else {
+            Outcome::Answered
+        };
+        line.text(",\"outcome\":", outcome.word());
+        line.text(",\"reason\":", note.reason);
+        line.text(",\"act\":", note.act.word());
+        line.text(",\"revoked\":", note.kind.word());
+        line.text(",\"name\":", &note.name);
+        match note.by {
+            By::File => line.text(",\"by\":", "file"),
+            By::Socket { uid, pid } => {
+                line.text(",\"by\":", "socket");
+                out.extend_from_slice(b",\"uid\":");
+                Members(out).decimal(uid.into());
+                let pid = pid.and_then(|pid| u64::try_from(pid).ok());
+                Members(out).number(",\"pid\":", pid.unwrap_or(0));
+            }
+        }
         out.extend_from_slice(b"}\n");
     }
 

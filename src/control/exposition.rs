@@ -2,6 +2,7 @@
 //! series there can be is there from the start, with 0, so that a rate has a first value.
 
 use std::fmt::{Display, Write as _};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
@@ -11,6 +12,8 @@ use crate::audit::Outcome;
 use crate::metrics::{Counter, Counters, Latencies, Phase};
 use crate::proxy::denial::ROWS;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
+use crate::revoked::desk::Desk;
+use crate::revoked::{Kind, Revoked};
 use crate::tls::RULES;
 
 /// The `Content-Type` of what [`render`] writes.
@@ -45,6 +48,7 @@ pub struct Sample<'a> {
     pub reloads: &'a Reloads,
     pub crls: CrlSample,
     pub ocsp: OcspSample,
+    pub revoked: RevokedSample<'a>,
     pub draining: bool,
     pub version: &'a str,
 }
@@ -78,6 +82,13 @@ pub struct OcspSample {
     /// What became of questions, each with its word.
     pub clients: [(&'static str, u64); 5],
     pub own: [(&'static str, u64); 5],
+}
+
+/// What is revoked by the operator, and what was done for that.
+#[derive(Clone, Copy)]
+pub struct RevokedSample<'a> {
+    pub revoked: &'a Revoked,
+    pub desk: &'a Desk,
 }
 
 /// The audit file, as it was found.
@@ -175,6 +186,65 @@ impl Page {
                 self.series(name, &[("about", about), ("outcome", outcome)], count);
             }
         }
+    }
+
+    fn revoked(&mut self, RevokedSample { revoked, desk }: RevokedSample<'_>) {
+        let counts = desk.counts();
+        let name = "t8gate_revocations";
+        self.family(
+            name,
+            "gauge",
+            "Revocations in the store, by what is revoked.",
+        );
+        for kind in Kind::ALL {
+            self.series(name, &[("kind", kind.word())], revoked.count(kind));
+        }
+        let help = "Revocations in the operator's file.";
+        self.single(
+            "t8gate_revocations_by_file",
+            "gauge",
+            help,
+            revoked.of_file(),
+        );
+        let name = "t8gate_revocations_total";
+        self.family(
+            name,
+            "counter",
+            "Revocations acknowledged, by what is revoked.",
+        );
+        for kind in Kind::ALL {
+            self.series(name, &[("kind", kind.word())], counts.revoked(kind));
+        }
+        let (name, help) = (
+            "t8gate_revocations_taken_back_total",
+            "Revocations taken back.",
+        );
+        self.single(name, "counter", help, counts.taken_back());
+        let (name, help) = (
+            "t8gate_revocation_requests_refused_total",
+            "Requests of which nothing was revoked: no store, no room, or a store at fault.",
+        );
+        self.single(name, "counter", help, counts.refused());
+        if desk.has_store() {
+            let (name, help) = (
+                "t8gate_revocation_store_usable",
+                "Whether the store of revocations took what was written last.",
+            );
+            self.single(name, "gauge", help, u8::from(counts.is_usable()));
+        }
+        let (commits, ns) = counts.commits();
+        let name = "t8gate_revocation_commit_seconds";
+        self.family(
+            name,
+            "summary",
+            "Time for the store to be written and synced.",
+        );
+        self.series(
+            &format!("{name}_sum"),
+            &[],
+            Duration::from_nanos(ns).as_secs_f64(),
+        );
+        self.series(&format!("{name}_count"), &[], commits);
     }
 
     fn crls(&mut self, crls: CrlSample) {
@@ -277,6 +347,7 @@ impl Page {
         );
         self.crls(sample.crls);
         self.ocsp(sample.ocsp);
+        self.revoked(sample.revoked);
         if let Some(queued) = sample.signer_queued {
             let help = "Pieces of work that wait for the token.";
             self.single("t8gate_signer_queue_length", "gauge", help, queued);

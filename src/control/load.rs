@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::crl_keeper::AllBrought;
-use super::{anchors, revocation};
+use super::{anchors, revocation, revoked_file};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
@@ -185,9 +185,12 @@ pub fn load(
     let profile = report.note("TLS profile", profile(config, unnamed.as_deref()));
     let auth = auth.zip(profile).map(|(auth, profile)| auth.under(profile));
     let lists = running.as_ref().map(|running| &running.snapshot.revocation);
+    let revoked = running.map(|running| Arc::clone(&running.snapshot.revoked));
+    let revoked = revoked.unwrap_or_default();
+    let revoked_by_file = revoked_file::read(config, now, &mut report);
     let revocation = match lists {
         Some(lists) => Arc::clone(lists),
-        None => revocation::lists(config, now, &mut report),
+        None => revocation::lists(config, now, &revoked, &mut report),
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let (own_issuer, issuers) = issuers::configured(config, own, &mut report);
@@ -208,7 +211,10 @@ pub fn load(
         issuers,
         issuer: own_issuer,
         clients_by_id: clients_by_id(config),
+        generations: revoked.generations(&config.clients),
         clients: config.clients.clone(),
+        revoked,
+        revoked_by_file,
         revocation: Arc::clone(&revocation),
         upstream: config.upstream.address.value,
         upstream_connections_idle_max: config.upstream.connections_idle_max,

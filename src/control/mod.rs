@@ -15,6 +15,8 @@ pub mod process;
 pub mod reload;
 pub mod reporter;
 pub mod revocation;
+pub mod revocation_notes;
+mod revoked_file;
 pub mod thread;
 pub mod ticket_secrets;
 pub mod vigil;

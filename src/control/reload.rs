@@ -15,10 +15,11 @@ use self::watched::Watched;
 pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
 use super::ocsp_keeper::OcspKeeper;
-use super::revocation;
+use super::revocation_notes::Notes;
+use super::{revocation, revocation_notes};
 use crate::clock::{Millis, UnixSeconds};
 use crate::config::{Config, Fault};
-use crate::snapshot::{ClientNames, Current};
+use crate::snapshot::{ClientNames, Current, Snapshot};
 
 /// Between two attempts at a configuration that tokens alone stood in the way of.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
@@ -95,6 +96,8 @@ pub struct Reloader {
     going: Option<Going>,
     /// To be started once there is something to ask.
     ocsp_keeper: OcspKeeper,
+    /// Told of what is revoked by file.
+    notes: Arc<Notes>,
     watched: Watched,
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
@@ -128,9 +131,11 @@ impl Reloader {
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
         (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
+        notes: Arc<Notes>,
         now: Millis,
     ) -> Self {
         Self {
+            notes,
             certificate_not_after,
             crl_keeper,
             sources: Arc::new(sources),
@@ -399,6 +404,7 @@ impl Reloader {
         }
         self.certificate_not_after
             .store(snapshot.certificate_not_after.0, Ordering::Relaxed);
+        self.revoke_by_file(&snapshot);
         let snapshot = Arc::new(snapshot);
         let before = self.current.load_full();
         self.names.store(Arc::new(snapshot.client_names()));
@@ -412,6 +418,12 @@ impl Reloader {
         }
         self.config = Arc::new(config);
         self.let_go(SHARDS_WAIT);
+    }
+
+    /// Puts into force what the operator's file says, and tells of it.
+    fn revoke_by_file(&self, snapshot: &Snapshot) {
+        let (came, gone) = snapshot.revoked.take_file(&snapshot.revoked_by_file);
+        revocation_notes::tell_of_file(&self.notes, &came, gone);
     }
 
     /// Has lists gone that no shard goes by any more, or that have been waited for so long.

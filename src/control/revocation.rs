@@ -11,6 +11,7 @@ use crate::clock::UnixSeconds;
 use crate::config::{
     Config, CrlPlace, CrlSource, Fault, Located, OcspResponder, Partner, RevocationPolicy,
 };
+use crate::revoked::Revoked;
 use crate::snapshot::Responder;
 use crate::tls::ocsp::OcspIssuer;
 use crate::tls::revocation::{CrlFault, CrlIssuer, Policy, Revocation, Rules};
@@ -83,8 +84,13 @@ fn of_responder(responder: &OcspResponder) -> Result<(Vec<Arc<Responder>>, Strin
 
 /// The lists that are there: those of files, and those that were fetched and kept. A file without
 /// a list that can be used is a fault; one that has been kept is fetched again anyway.
-pub fn lists(config: &Config, now: UnixSeconds, report: &mut Report) -> Arc<Revocation> {
-    let revocation = Arc::new(Revocation::default());
+pub fn lists(
+    config: &Config,
+    now: UnixSeconds,
+    revoked: &Arc<Revoked>,
+    report: &mut Report,
+) -> Arc<Revocation> {
+    let revocation = Arc::new(Revocation::beside(Arc::clone(revoked)));
     revocation.take_lists_of(issuers(config, report));
     let configured = &config.revocation;
     let take_from = |source: &CrlSource| match &source.place.value {

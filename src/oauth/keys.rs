@@ -70,6 +70,10 @@ impl TokenKey {
         &self.key
     }
 
+    pub(super) fn kid(&self) -> &str {
+        self.public.kid()
+    }
+
     pub(super) fn header(&self) -> &str {
         &self.header
     }

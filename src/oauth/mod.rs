@@ -177,6 +177,16 @@ impl Issuer {
         &self.metadata
     }
 
+    /// The `iss` of its tokens.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the key that signs now.
+    pub fn kid_at(&self, now: UnixSeconds) -> &str {
+        self.keys.signing_at(now).kid()
+    }
+
     /// What the gateway must know to take this issuer's tokens like any other issuer's.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::http::chunked::ChunkFault;
 use crate::http::head::HeadFault;
 use crate::metrics::REFUSAL_ROWS_MAX;
 use crate::oauth::GrantFault;
+use crate::revoked::Kind;
 
 /// Why a request was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub enum Denial {
     IssuerDeadline,
     /// The issuer's key did not sign.
     IssuerFailed,
+    /// It holds in itself, and something of it is revoked.
+    TokenRevoked(Kind),
+    /// The issuer's key is revoked, and nothing is signed with it.
+    IssuerKeyRevoked,
 }
 
 /// One row of the table.
@@ -138,6 +143,8 @@ impl Denial {
             Self::IssuerFailed => 37,
             Self::ClientDisabled => 38,
             Self::IssuerKeysUnknown => 39,
+            Self::TokenRevoked(_) => 43,
+            Self::IssuerKeyRevoked => 44,
         }
     }
 
@@ -150,6 +157,7 @@ impl Denial {
             Self::UpstreamInterim => "too_many_interim_responses",
             Self::ScopeInsufficient(api, _) => api.name(),
             Self::Grant(fault) => fault.word(),
+            Self::TokenRevoked(by) => by.word(),
             _ => "",
         }
     }
@@ -229,7 +237,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 43] = [
+pub const ROWS: [Row; 45] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -514,6 +522,22 @@ pub const ROWS: [Row; 43] = [
         cure: "see the refusals of this client before: its client_id, certificate or assertions \
                are not what its [[client]] names",
         ..grant_by_429("grant_failures_exceeded")
+    },
+    //= RFC 6750 section 3.1
+    //# Who brings a token that is revoked is told that it is not valid.
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "TOKEN_REVOKED",
+        detail: "The access token has been revoked.",
+        cure: "the detail says what of it is revoked: itself, its client's tokens or its issuer's \
+               key; where the client is still welcome it must fetch a new token",
+        ..row("token_revoked", 401, "Unauthorized")
+    },
+    Row {
+        detail: "No token can be signed; come again.",
+        cure: "the key of the embedded issuer has been revoked: give oauth.key another one, or \
+               take the revocation back",
+        ..unavailable("issuer_key_revoked")
     },
 ];
 

@@ -12,6 +12,7 @@ use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
 use crate::metrics::{Counters, Latencies, Phase};
 use crate::peer::Peer;
+use crate::revoked::{Form, Presented};
 use crate::snapshot::Snapshot;
 
 use super::denial::Denial;
@@ -166,13 +167,14 @@ fn granted(
         counters,
         latencies,
     } = tokens;
-    if let Some(known) = memo.lookup(token, now) {
+    let still_holds = |known: &CachedGrant| known.generation == snapshot.generation(known.client);
+    if let Some(known) = memo.lookup(token, now).filter(still_holds) {
         // It was held against this connection's certificate when it was remembered.
         counters.tokens_remembered.bump();
         *verdict = TokenVerdict::Remembered;
         return Ok(known);
     }
-    if let Some(known) = cache.lookup(token, now) {
+    if let Some(known) = cache.lookup(token, now).filter(still_holds) {
         counters.tokens_cached.bump();
         *verdict = TokenVerdict::Cached;
         let own = owned(known, peer, snapshot)?;
@@ -191,9 +193,26 @@ fn granted(
     })?;
     let client = snapshot.clients_by_id.get(&verified.client_id).copied();
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
+    // Before it is asked what is revoked: what is revoked meanwhile comes with another.
+    let generation = snapshot.generation(client);
+    let presented = Presented {
+        token: Form::Signed(token),
+        issuer: &verified.issuer,
+        jti: verified.jti.as_deref(),
+        client_id: &verified.client_id,
+        kid: verified.key_id.as_deref().unwrap_or_default(),
+        // Which may have been at any time.
+        issued_at: verified.issued_at.unwrap_or(UnixSeconds(0)),
+    };
+    //= RFC 7009 section 2.2
+    //# A token that is revoked is of no use from then on.
+    if let Some(by) = snapshot.revoked.token(&presented) {
+        return Err(Denial::TokenRevoked(by));
+    }
     let grant = CachedGrant {
         client,
         grant: verified.grant,
+        generation,
     };
     cache.insert(token, grant, now);
     let own = owned(grant, peer, snapshot)?;

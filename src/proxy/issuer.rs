@@ -158,6 +158,11 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     let grant = judged(connection, ask, |caller, now| {
         ask.issuer.decide(&form, caller, now)
     })?;
+    let kid = ask.issuer.kid_at(local.seconds());
+    let snapshot = local.snapshot();
+    if snapshot.revoked.issuer_key(ask.issuer.name(), kid) {
+        return Err(Denial::IssuerKeyRevoked.into());
+    }
     connection.account.promise()?;
     connection.account.record.granted = grant.rights();
     let minted = mint(connection, &ask.issuer, grant).await?;

@@ -11,6 +11,7 @@ use crate::authz::cache::TokenCache;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Turnstile, Watches};
 use crate::metrics::{Counters, Latencies};
+use crate::revoked::desk::Desk;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
 use crate::tls::{DheAllowance, Terminator};
@@ -69,6 +70,8 @@ pub struct Local {
     pub signers: Option<Arc<Signers>>,
     /// Whether the last signature was made.
     pub signer_state: Arc<SignerState>,
+    /// Where revocations are handed in.
+    pub desk: Arc<Desk>,
     /// What clients have left that can do nothing better.
     pub dhe: RefCell<DheAllowance>,
     pub tokens: RefCell<TokenCache>,

@@ -22,7 +22,7 @@ use super::revocation::{IssuerId, Policy, Revocation, Rules, Unknown};
 use super::{Profile, Refusal, profile, turn};
 use crate::clock::UnixSeconds;
 use crate::limits::{CA_NAMES_BYTES_MAX, CLIENT_CAS_MAX};
-use crate::peer::{Client, ClientIndex, Lineage, Peer, San};
+use crate::peer::{Client, ClientIndex, Lineage, Peer, San, Thumbprint};
 
 /// Partners whose certificates come from the same CAs and are judged alike.
 pub struct PartnerGroup {
@@ -190,6 +190,7 @@ impl ClientAuth {
     /// in the handshake that a ticket continues.
     pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
         let client = self.client(leaf.names_at(now)?)?;
+        self.not_withdrawn(leaf.thumbprint())?;
         let lineage = leaf.lineage();
         match self.to_be_asked(client, lineage, now) {
             // Judged by that when there is an answer.
@@ -230,6 +231,7 @@ impl ClientAuth {
             });
         }
         group.judge(RuleSet::of_bits(lineage.broken))?;
+        self.not_withdrawn(peer.thumbprint())?;
         self.unrevoked(client, lineage, now)?;
         Ok(client)
     }
@@ -255,6 +257,14 @@ impl ClientAuth {
         // Whom a responder speaks for is not unchecked because lists are not held against it.
         let off = doubt == Some(Unknown::NotLookedUp) && rules.ocsp != Policy::Off;
         Ok(doubt.filter(|_| !off).or(unasked))
+    }
+
+    /// Whatever its group has looked up.
+    fn not_withdrawn(&self, thumbprint: Thumbprint) -> Result<(), Refusal> {
+        match self.revocation.is_withdrawn(thumbprint) {
+            true => Err(Refusal::CertificateRevoked),
+            false => Ok(()),
+        }
     }
 
     fn unlisted(

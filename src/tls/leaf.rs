@@ -112,6 +112,13 @@ pub(super) fn thumbprint(der: &[u8]) -> Thumbprint {
 }
 
 /// The common name is never looked at.
+/// What a certificate is known by, and the last second of its validity; none where it is no X.509
+/// certificate.
+pub fn thumbprint_and_end(der: &[u8]) -> Option<(Thumbprint, UnixSeconds)> {
+    let end = parsed(der)?.validity().not_after.timestamp();
+    Some((thumbprint(der), UnixSeconds(u64::try_from(end).ok()?)))
+}
+
 fn names(leaf: &X509Certificate<'_>) -> Result<Vec<San>, Refusal> {
     let names = leaf
         .subject_alternative_name()

@@ -38,6 +38,7 @@ pub use certificates::ServerCertificate;
 pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
 pub use dhe_allowance::DheAllowance;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
+pub use leaf::thumbprint_and_end;
 pub use own_chain::{UnfitChain, carries, dns_names, has_ca_between, unfit_to_serve};
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;

@@ -59,4 +59,5 @@ mod tls;
 mod tls_extensions;
 mod tls_profile;
 mod token_cli;
+mod token_revocation;
 mod trust_lost;

@@ -7,5 +7,7 @@ pub mod clock;
 pub mod limits;
 #[path = "../../src/peer.rs"]
 pub mod peer;
+#[path = "../../src/revoked/mod.rs"]
+pub mod revoked;
 #[path = "../../src/tls/mod.rs"]
 pub mod tls;

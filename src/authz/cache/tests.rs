@@ -14,6 +14,7 @@ fn grant(client: u32, valid_from: u64, valid_until: u64) -> CachedGrant {
     CachedGrant {
         client: ClientIndex(client),
         grant,
+        generation: 0,
     }
 }
 

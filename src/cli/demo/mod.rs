@@ -221,7 +221,8 @@ impl Scene {
             KeySource::Pkcs11 { module, .. } => Keys::Token(module),
             KeySource::File(_) => Keys::Files,
         };
-        let admin = config.admin.map(|admin| admin.address.value);
+        let admin = config.admin.and_then(|admin| admin.address);
+        let admin = admin.map(|address| address.value);
         let scef = Scef::start(config.upstream.address.value);
         let scef = scef.map_err(|fault| {
             format!("{fault}\n  hint: the demo brings its own SCEF, at upstream.address")

@@ -2,6 +2,7 @@
 
 mod inspect;
 mod issue;
+mod revoke;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -22,6 +23,10 @@ pub enum Command {
     /// Say what is in a token, and what the gateway would decide: 0 when it would take it, 1 when
     /// not. The token is read from a file or from standard input, never from the command line.
     Inspect(inspect::Options),
+    /// Have a running gateway refuse a token, a client's tokens, a certificate or an issuer's key
+    /// from now on: 0 when that is in force and will be after any restart, 1 when not, 2 when the
+    /// question is wrong.
+    Revoke(revoke::Options),
 }
 
 /// Runs one of them.
@@ -29,6 +34,7 @@ pub fn main(command: &Command) -> ExitCode {
     let done = match command {
         Command::Issue(options) => issue::run(options),
         Command::Inspect(options) => inspect::run(options),
+        Command::Revoke(options) => return revoke::main(options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -17,6 +17,8 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Revocation {
     let said = section.optional("policy", revocation_policy);
     let grace = section.optional("grace", duration(GRACE_MS));
     let state = section.optional_file("state", FileKind::Folder);
+    let store = section.optional_file("store", FileKind::Store);
+    let revoked = section.optional_file("revoked", FileKind::Revoked);
     let sources = root.sections("crl");
     let has_lists = !sources.is_empty();
     if let Some(said) = said
@@ -60,6 +62,8 @@ pub(super) fn revocation(root: &mut Section<'_, '_>) -> Revocation {
         policy: said.unwrap_or_else(|| unsaid(default(has_lists))),
         grace: grace.unwrap_or_else(|| unsaid(std::time::Duration::ZERO)),
         state,
+        store,
+        revoked,
         lists,
         ocsp: asked.unwrap_or_else(|| unsaid(default(has_responders))),
         responders: responders.unwrap_or_default(),

@@ -33,6 +33,8 @@ fn parts() -> Parts {
         revocation: Arc::default(),
         crl_counts: Arc::default(),
         ocsp_counts: Arc::default(),
+        revoked: Arc::default(),
+        desk: Desk::without_store(),
     }
 }
 

@@ -41,6 +41,10 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
             clients: [("good", 5), ("revoked", 6), ("a", 0), ("b", 0), ("c", 0)],
             own: [("good", 7), ("a", 0), ("b", 0), ("c", 0), ("d", 0)],
         },
+        revoked: RevokedSample {
+            revoked: &Revoked::default(),
+            desk: &Desk::without_store(),
+        },
         draining: false,
         version: "1.2.3",
     })

@@ -225,7 +225,15 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>, Stay
     written.listen.steering.line = lines.listen.steering.line;
     written.memory.huge_pages.line = lines.memory.huge_pages.line;
     if let (Some(written), Some(lines)) = (&mut written.admin, &lines.admin) {
-        written.address.line = lines.address.line;
+        if let (Some(written), Some(lines)) = (&mut written.address, &lines.address) {
+            written.line = lines.line;
+        }
+        if let (Some(written), Some(lines)) = (&mut written.socket, &lines.socket) {
+            written.line = lines.line;
+        }
+    }
+    if let (Some(written), Some(lines)) = (&mut written.revocation.store, &lines.revocation.store) {
+        written.line = lines.line;
     }
     if let (Some(written), Some(lines)) = (&mut written.audit, &lines.audit) {
         written.file.line = lines.file.line;
@@ -237,6 +245,7 @@ fn to_apply(running: &Config, mut written: Config) -> (Config, Vec<String>, Stay
         "listen.steering": listen.steering;
         "memory.huge_pages": memory.huge_pages;
         "admin": admin;
+        "revocation.store": revocation.store;
         "audit": audit;
         "limits.cached_tokens_max": limits.cached_tokens_max;
         "limits.signatures_queued_max": limits.signatures_queued_max;

@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 
 use super::{Crl, CrlFault, CrlIssuer, CrlSet, IssuerId, Unknown, Verdict};
 use crate::clock::UnixSeconds;
+use crate::peer::Thumbprint;
+use crate::revoked::Revoked;
 use crate::tls::Refusal;
 use crate::tls::ocsp::{self, Statuses};
 
@@ -44,6 +46,7 @@ pub struct Revocation {
     statuses: Statuses,
     generation: AtomicU64,
     again: AtomicU64,
+    revoked: Arc<Revoked>,
 }
 
 /// Both at once, so that no list is ever in use whose issuer is none any more.
@@ -81,6 +84,19 @@ impl std::fmt::Debug for Revocation {
 }
 
 impl Revocation {
+    /// Nothing but certificates that the operator has revoked: there are no lists yet.
+    pub fn beside(revoked: Arc<Revoked>) -> Self {
+        Self {
+            revoked,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the operator has revoked a certificate, whatever is said of it elsewhere.
+    pub fn is_withdrawn(&self, thumbprint: Thumbprint) -> bool {
+        self.revoked.certificate(thumbprint)
+    }
+
     /// CAs whose lists are taken from now on, and lists that are in use still where they signed
     /// them. Nothing happens where they are the same as before, in the same order.
     pub fn take_lists_of(&self, issuers: Vec<CrlIssuer>) {
@@ -251,6 +267,7 @@ impl Revocation {
     pub fn judgement(&self) -> u64 {
         self.generation()
             .wrapping_add(self.again.load(Ordering::Acquire))
+            .wrapping_add(self.revoked.certificates_changed())
     }
 
     /// Changes whenever there are other lists, by what they say of themselves, or other CAs whose

@@ -128,6 +128,7 @@ impl InTurn {
         let cached = CachedGrant {
             client: ClientIndex(0),
             grant: grant.grant,
+            generation: scene.snapshot.generation(ClientIndex(0)),
         };
         // A few sets of the cache get more than they hold: what they lost takes no turn.
         let tokens: Vec<String> = (0..TOKENS_IN_TURN + TOKENS_IN_TURN / 10)

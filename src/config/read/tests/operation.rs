@@ -23,7 +23,11 @@ fn admin_and_audit_are_read() {
         value: "127.0.0.1:9464".parse().unwrap(),
         line: 18,
     };
-    assert_eq!(config.admin, Some(Admin { address }));
+    let admin = Admin {
+        address: Some(address),
+        socket: None,
+    };
+    assert_eq!(config.admin, Some(admin));
     let audit = config.audit.unwrap();
     assert_eq!(audit.file.value, PathBuf::from("/etc/t8gate/audit.jsonl"));
     assert_eq!(

@@ -1,0 +1,346 @@
+//! `/revocations` on the admin socket: what is handed in there is in the store and in force before
+//! it is answered. All of a request comes into force, or nothing of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::authz::token::{self, TokenFault};
+use crate::clock::{UnixMillis, UnixSeconds};
+use crate::control::revocation_notes::{Act, By, Note, Notes, called};
+use crate::limits::{
+    REVOCATIONS_BYTES_MAX, REVOCATIONS_LISTED_MAX, REVOCATIONS_PER_REQUEST_MAX, REVOKED_UNDATED_S,
+};
+use crate::revoked::desk::{Desk, Done, Refused};
+use crate::revoked::{
+    Entry, FOR_EVER, Form, Kind, Meant, Revocation, Unmeant, Whose, Written, of_token,
+};
+use crate::snapshot::Current;
+
+/// What the disk gets; less than the connection has.
+const DESK_WAIT: Duration = Duration::from_secs(8);
+
+/// The process at the other end, as the kernel knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    pub uid: u32,
+    pub pid: Option<i32>,
+}
+
+/// What requests are answered with.
+pub struct Revoking {
+    pub desk: Arc<Desk>,
+    pub current: Arc<Current>,
+    pub notes: Arc<Notes>,
+}
+
+/// Why nothing was done.
+enum Unrevoked {
+    /// The one at this place, from 1.
+    Unmeant(usize, Unmeant),
+    Token(usize, TokenFault),
+    TooMany,
+    None,
+    NotToBeTakenBack,
+    Unknown,
+    Refused(Refused),
+    /// The disk has not answered: it may come into force yet.
+    Unanswered,
+}
+
+impl From<Refused> for Unrevoked {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl IntoResponse for Unrevoked {
+    fn into_response(self) -> Response {
+        let text = |what: &str, cure: &str| (what.to_owned(), cure.to_owned());
+        let (status, (what, cure)) = match self {
+            Self::Unmeant(place, Unmeant { what, cure }) => (
+                StatusCode::BAD_REQUEST,
+                text(&format!("entry {place}: {what}"), cure),
+            ),
+            Self::Token(place, fault) => {
+                let cure = match fault {
+                    TokenFault::Expired => "nothing is to be done: it is refused anyway",
+                    _ => {
+                        "no token that is taken is refused for this; where it is to be refused \
+                         whatever comes, write its hash as \"token_sha256\""
+                    }
+                };
+                let what = format!(
+                    "entry {place}: the token is not one that is taken: {}",
+                    fault.word()
+                );
+                (StatusCode::BAD_REQUEST, text(&what, cure))
+            }
+            Self::TooMany => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                text(
+                    &format!("there are more than {REVOCATIONS_PER_REQUEST_MAX} entries"),
+                    "hand them in in parts",
+                ),
+            ),
+            Self::None => (
+                StatusCode::BAD_REQUEST,
+                text("there is no entry", "write one, or several in an array"),
+            ),
+            Self::NotToBeTakenBack => (
+                StatusCode::BAD_REQUEST,
+                text(
+                    "a token stays revoked",
+                    "issue another one; clients, certificates and keys can be taken back",
+                ),
+            ),
+            Self::Unknown => (
+                StatusCode::NOT_FOUND,
+                text(
+                    "it is not revoked in the store",
+                    "see GET /revocations; what stands in revocation.revoked is taken out there",
+                ),
+            ),
+            Self::Refused(refused) => {
+                let status = match refused {
+                    Refused::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                    _ => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                (status, refused.explained())
+            }
+            Self::Unanswered => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                text(
+                    "the disk of the store has not answered: it may come into force yet",
+                    "see whether the disk answers, and try again: twice does no harm",
+                ),
+            ),
+        };
+        (status, Json(json!({"fault": what, "cure": cure}))).into_response()
+    }
+}
+
+/// `POST`, `GET` and `DELETE /revocations`.
+pub fn router(revoking: Arc<Revoking>) -> Router {
+    let fallback = || async {
+        let body = json!({"fault": "not found", "cure": "see /revocations"});
+        (StatusCode::NOT_FOUND, Json(body))
+    };
+    Router::new()
+        .route("/revocations", get(list).post(revoke))
+        .route("/revocations/client/{client}", delete(take_back_client))
+        .route(
+            "/revocations/certificate/{certificate}",
+            delete(take_back_certificate),
+        )
+        .route("/revocations/key/{issuer}/{kid}", delete(take_back_key))
+        .fallback(fallback)
+        .layer(DefaultBodyLimit::max(REVOCATIONS_BYTES_MAX))
+        .with_state(revoking)
+}
+
+async fn revoke(
+    State(revoking): State<Arc<Revoking>>,
+    Extension(asker): Extension<Asker>,
+    body: Bytes,
+) -> Result<Json<Value>, Unrevoked> {
+    let now = UnixSeconds::now();
+    let written = Written::read_some(&body).map_err(|unmeant| Unrevoked::Unmeant(1, unmeant))?;
+    if written.is_empty() {
+        return Err(Unrevoked::None);
+    }
+    if written.len() > REVOCATIONS_PER_REQUEST_MAX {
+        return Err(Unrevoked::TooMany);
+    }
+    let mut revocations = Vec::with_capacity(written.len());
+    for (place, written) in (1..).zip(written) {
+        let meant = written.meant(now);
+        let meant = meant.map_err(|unmeant| Unrevoked::Unmeant(place, unmeant))?;
+        revocations.push(match meant {
+            Meant::Revocation(revocation) => revocation,
+            Meant::Token(token) => {
+                let revocation = revoking.of_this_token(token.0.as_bytes(), now);
+                revocation.map_err(|fault| Unrevoked::Token(place, fault))?
+            }
+        });
+    }
+    let entries: Vec<Entry> = revocations.iter().map(|one| one.entry.clone()).collect();
+    let done = answered(revoking.desk.revoke(revocations)).await;
+    revoking.note(Act::Revoke, &entries, done.as_ref().err(), asker);
+    done?;
+    let shown: Vec<Value> = entries.iter().map(|entry| revoking.shown(entry)).collect();
+    Ok(Json(json!({"revoked": shown})))
+}
+
+async fn list(State(revoking): State<Arc<Revoking>>) -> Result<Json<Value>, Unrevoked> {
+    let listed = answered(revoking.desk.list(REVOCATIONS_LISTED_MAX)).await?;
+    let Done::Listed(entries, more) = listed else {
+        return Err(Unrevoked::Unanswered);
+    };
+    let revoked = Arc::clone(&revoking.current.load().revoked);
+    let counts = Kind::ALL.map(|kind| (kind.word().to_owned(), revoked.count(kind).into()));
+    let shown: Vec<Value> = entries.iter().map(|entry| revoking.shown(entry)).collect();
+    Ok(Json(json!({
+        "counts": serde_json::Map::from_iter(counts),
+        "by_file": revoked.of_file(),
+        "to_be_taken_back": shown,
+        "more": more,
+    })))
+}
+
+async fn take_back_client(
+    State(revoking): State<Arc<Revoking>>,
+    Extension(asker): Extension<Asker>,
+    Path(client): Path<String>,
+) -> Result<Json<Value>, Unrevoked> {
+    take_back(&revoking, asker, json!({"client": client})).await
+}
+
+async fn take_back_certificate(
+    State(revoking): State<Arc<Revoking>>,
+    Extension(asker): Extension<Asker>,
+    Path(certificate): Path<String>,
+) -> Result<Json<Value>, Unrevoked> {
+    take_back(&revoking, asker, json!({"certificate": certificate})).await
+}
+
+async fn take_back_key(
+    State(revoking): State<Arc<Revoking>>,
+    Extension(asker): Extension<Asker>,
+    Path((issuer, kid)): Path<(String, String)>,
+) -> Result<Json<Value>, Unrevoked> {
+    take_back(&revoking, asker, json!({"issuer": issuer, "key": kid})).await
+}
+
+async fn take_back(
+    revoking: &Revoking,
+    asker: Asker,
+    written: Value,
+) -> Result<Json<Value>, Unrevoked> {
+    let unmeant = |unmeant| Unrevoked::Unmeant(1, unmeant);
+    let written = Written::read(written.to_string().as_bytes()).map_err(unmeant)?;
+    let meant = written.meant(UnixSeconds::now()).map_err(unmeant)?;
+    let Meant::Revocation(revocation) = meant else {
+        return Err(Unrevoked::NotToBeTakenBack);
+    };
+    if !revocation.entry.id.kind().may_be_taken_back() {
+        return Err(Unrevoked::NotToBeTakenBack);
+    }
+    let entry = revocation.entry.clone();
+    let done = answered(revoking.desk.take_back(vec![revocation])).await;
+    let found = !matches!(done, Ok(Done::TakenBack(0)));
+    if found {
+        let entries = std::slice::from_ref(&entry);
+        revoking.note(Act::TakeBack, entries, done.as_ref().err(), asker);
+    }
+    done?;
+    match found {
+        true => Ok(Json(json!({"taken_back": revoking.shown(&entry)}))),
+        false => Err(Unrevoked::Unknown),
+    }
+}
+
+/// What the desk says, when it has said it.
+async fn answered(
+    handed_in: Result<oneshot::Receiver<Result<Done, Refused>>, Refused>,
+) -> Result<Done, Unrevoked> {
+    match tokio::time::timeout(DESK_WAIT, handed_in?).await {
+        Ok(Ok(done)) => Ok(done?),
+        Ok(Err(_)) => Err(Refused::Ending.into()),
+        Err(_) => Err(Unrevoked::Unanswered),
+    }
+}
+
+/// Whether it can be sent as a token (RFC 6750 section 2.1) and is no cut-off JWS.
+fn may_be_opaque(token: &[u8]) -> bool {
+    let is_of_one = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_~+/=".contains(octet);
+    token.iter().all(is_of_one)
+}
+
+impl Revoking {
+    /// Whose a token is, and when it ends, is what the gateway itself finds: the client whose
+    /// remembered tokens are to be verified anew is no other then.
+    fn of_this_token(&self, token: &[u8], now: UnixSeconds) -> Result<Revocation, TokenFault> {
+        match token::verify(token, &self.current.load().issuers, now) {
+            Ok(verified) => Ok(of_token(
+                Form::Signed(token).id(),
+                verified.grant.valid_until,
+                Whose::Client(verified.client_id),
+                now,
+            )),
+            // No JWS: nobody here can say whose it is.
+            Err(TokenFault::Malformed) if may_be_opaque(token) => {
+                let undated = UnixSeconds(now.0.saturating_add(REVOKED_UNDATED_S));
+                let id = Form::Opaque(token).id();
+                Ok(of_token(id, undated, Whose::All, now))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Without secrets: of a token only the beginning of a hash.
+    fn shown(&self, entry: &Entry) -> Value {
+        let kind = entry.id.kind();
+        let mut shown = json!({"kind": kind.word(), "name": called(entry), "at": entry.at.0});
+        if entry.held.until != FOR_EVER {
+            shown["until"] = entry.held.until.0.into();
+        }
+        if kind == Kind::Client {
+            shown["issued_until"] = entry.held.issued_until.0.into();
+            let revoked = &self.current.load().revoked;
+            shown["known"] = revoked.knows_client(&entry.name).into();
+        }
+        shown
+    }
+
+    /// Tells the audit file and the log.
+    fn note(&self, act: Act, entries: &[Entry], refused: Option<&Unrevoked>, asker: Asker) {
+        let Asker { uid, pid } = asker;
+        let reason = match refused {
+            None => "",
+            Some(Unrevoked::Refused(refused)) => refused.word(),
+            Some(_) => "unanswered",
+        };
+        let at = UnixMillis::now();
+        for entry in entries {
+            self.notes.write(Note {
+                at,
+                act,
+                kind: entry.id.kind(),
+                name: called(entry),
+                reason,
+                by: By::Socket { uid, pid },
+            });
+        }
+        let first = entries.first();
+        let kind = first.map_or("", |entry| entry.id.kind().word());
+        let (act, entries) = (act.word(), entries.len());
+        match refused {
+            None => tracing::info!(
+                act,
+                entries,
+                kind,
+                uid,
+                pid,
+                "revocations: done and in force"
+            ),
+            Some(_) => tracing::warn!(
+                act,
+                entries,
+                kind,
+                uid,
+                pid,
+                reason,
+                "revocations: not done"
+            ),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A store that cannot be used: before it serves the gateway says so; while it serves it goes on.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use super::{again, ask, assert_revoked, house, path_of, revocable, revoke, token};
+use crate::harness::gateway::{t8gate, write};
+use crate::harness::mint::ISSUER;
+use crate::harness::origin::Origin;
+use crate::harness::stage::{PATH, Stage};
+use crate::harness::{Outcome, WAIT, free_address, run};
+
+/// A start on these files that comes to its end by itself.
+fn serve(stage: &Stage) -> Outcome {
+    let mut config = stage.config.clone();
+    config.set_text("listen.address", free_address());
+    config.set_text("admin.address", free_address());
+    let file = write(stage.scratch.path(), &config);
+    let mut serve = t8gate(&["serve", "--config"]);
+    run(
+        serve.arg(&file).envs(stage.environment.iter().cloned()),
+        b"",
+        WAIT,
+    )
+}
+
+#[track_caller]
+fn ends(outcome: &Outcome, status: i32, word: &str) {
+    assert_eq!(outcome.status.code(), Some(status), "{}", outcome.stderr);
+    for word in [word, "revocation.store", "hint: ", "1 fault in "] {
+        assert!(outcome.stderr.contains(word), "{word}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_start_with_a_store_that_is_damaged_open_to_others_or_taken_says_so() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    revocable(&mut stage);
+    let store = path_of(&stage, "revocation.store");
+    std::fs::write(&store, "nonsense".repeat(4_096)).unwrap();
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o600)).unwrap();
+    ends(&serve(&stage), 78, "is damaged");
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o644)).unwrap();
+    ends(&serve(&stage), 78, "open to others");
+    std::fs::remove_file(&store).unwrap();
+    let _gateway = stage.start();
+    let socket = stage.scratch.path().join("other.sock");
+    stage.config.set_text("admin.socket", socket.display());
+    ends(&serve(&stage), 1, "in use by another process");
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_that_another_gateway_answers_at_is_left_to_it() {
+    let house = house();
+    let mut stage = Stage::new(house.origin.address);
+    revocable(&mut stage);
+    let socket = house.stage.config.value("admin.socket");
+    stage.config.set("admin.socket", &socket);
+    let outcome = serve(&stage);
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("another process answers"));
+    assert_eq!(ask(&house.stage, "GET", "/revocations", "").0, 200);
+}
+
+#[test]
+fn while_the_disk_takes_nothing_nothing_is_revoked_and_clients_are_served() {
+    let mut house = house();
+    let first = token(&house.stage, "first");
+    revoke(&house.stage, &json!({"token": first}));
+    // As a full disk: no file may grow, and what is written beyond this is refused.
+    house.gateway.limit("--fsize=4096:unlimited");
+    let second = token(&house.stage, "second");
+    let body = json!({"token": second}).to_string();
+    let mut client = house.client();
+    for _ in 0..3 {
+        let (status, said) = ask(&house.stage, "POST", "/revocations", &body);
+        assert_eq!(status, 503, "{said}");
+        assert!(
+            said["cure"]
+                .as_str()
+                .is_some_and(|cure| cure.contains("room")),
+            "{said}"
+        );
+        // What was revoked is still, what was not is good, and who asks is answered.
+        assert_revoked(&client.get(PATH, &first));
+        assert_eq!(client.get(PATH, &second).status, 200);
+    }
+    let metrics = house.gateway.admin().metrics();
+    assert_eq!(metrics.count("t8gate_revocation_store_usable", &[]), 0);
+    house.gateway.limit("--fsize=unlimited");
+    crate::harness::wait_until("the store again", || {
+        ask(&house.stage, "POST", "/revocations", &body).0 == 200
+    });
+    assert_revoked(&client.get(PATH, &second));
+    house.gateway.terminate();
+    house.gateway.wait(WAIT);
+    house.gateway = again(&house.stage, &house.gateway);
+    let mut client = house.client();
+    assert_revoked(&client.get(PATH, &first));
+    assert_revoked(&client.get(PATH, &second));
+}
+
+#[test]
+fn an_orderly_end_leaves_a_store_that_the_next_start_takes_as_it_is() {
+    let mut house = house();
+    for number in 0..5 {
+        revoke(
+            &house.stage,
+            &json!({"jti": format!("j-{number}"), "issuer": ISSUER}),
+        );
+        house.gateway.terminate();
+        let status = house.gateway.wait(WAIT).expect("its end");
+        assert!(status.success());
+        house.gateway = again(&house.stage, &house.gateway);
+    }
+    let (_, listed) = ask(&house.stage, "GET", "/revocations", "");
+    assert_eq!(listed["counts"]["jti"], 5, "{listed}");
+}
