@@ -62,9 +62,10 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 	tests/setup tls
 	cargo test --test live -- --ignored scanners::
 
-test-scale: ## what a list of a million revoked certificates costs: memory, time, what clients notice
+test-scale: ## what a list of a million revoked certificates costs, and how soon a revocation bites
 	cargo test --release --test scale -- --ignored --nocapture million_revoked
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
+	cargo test --release --test scale -- --ignored --nocapture revocation::
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (half an hour; SHARD=k/n)
 	tests/mutants/run

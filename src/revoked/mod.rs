@@ -144,21 +144,21 @@ impl std::fmt::Debug for Revoked {
 impl Revoked {
     /// Why a token that holds in itself is not taken.
     pub fn token(&self, token: &Presented<'_>) -> Option<Kind> {
-        if self.holds(Kind::IssuerKey, || Id::issuer_key(token.issuer, token.kid)) {
+        let of_file = self.of_file.load();
+        let held = |kind, id: &dyn Fn() -> Id| self.held(&of_file, kind, id);
+        let key = held(Kind::IssuerKey, &|| Id::issuer_key(token.issuer, token.kid));
+        if key.is_some() {
             return Some(Kind::IssuerKey);
         }
-        let client = self.held(Kind::Client, || Id::client(token.client_id));
+        let client = held(Kind::Client, &|| Id::client(token.client_id));
         if client.is_some_and(|held| token.issued_at <= held.issued_until) {
             return Some(Kind::Client);
         }
-        if token
-            .jti
-            .is_some_and(|jti| self.holds(Kind::Jti, || Id::jti(token.issuer, jti)))
-        {
+        let jti = |jti| held(Kind::Jti, &|| Id::jti(token.issuer, jti));
+        if token.jti.and_then(jti).is_some() {
             return Some(Kind::Jti);
         }
-        self.holds(Kind::Token, || token.token.id())
-            .then_some(Kind::Token)
+        held(Kind::Token, &|| token.token.id()).map(|_| Kind::Token)
     }
 
     /// Whether a certificate is revoked.
@@ -244,12 +244,12 @@ impl Revoked {
         }
     }
 
-    fn holds(&self, kind: Kind, id: impl FnOnce() -> Id) -> bool {
-        self.held(kind, id).is_some()
+    fn holds(&self, kind: Kind, id: impl Fn() -> Id) -> bool {
+        self.held(&self.of_file.load(), kind, &id).is_some()
     }
 
-    fn held(&self, kind: Kind, id: impl FnOnce() -> Id) -> Option<Held> {
-        let of_file = self.of_file.load();
+    /// Nothing is hashed to look for what nobody has revoked.
+    fn held(&self, of_file: &HashMap<Id, Held>, kind: Kind, id: &dyn Fn() -> Id) -> Option<Held> {
         if self.set.count(kind) == 0 && of_file.is_empty() {
             return None;
         }

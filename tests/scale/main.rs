@@ -11,6 +11,7 @@
 mod harness;
 
 mod clients;
+mod revocation;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
