@@ -35,6 +35,7 @@ tour: ## the same without staying up: 0 when all is as expected, else 1
 bench: ## runs the gateway and its rivals side by side (QUICK=1: under three minutes)
 	benches/setup
 	cargo build --profile bench -p t8gate -p t8load
+	cargo build --profile bench -p t8gate-micro --bin tokens
 	cargo build --release -p t8bench
 	"$${CARGO_TARGET_DIR:-target}/release/t8bench" --target "$${CARGO_TARGET_DIR:-target}" $(if $(QUICK),--quick) $(BENCH)
 

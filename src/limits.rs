@@ -280,3 +280,11 @@ const _: () = assert!(TICKET_CLOCKS_APART_S_MAX < TICKET_SLOT_S_MIN);
 /// What a token of the embedded issuer lives (`oauth.token_lifetime`), where not said: long enough
 /// that fetching costs nothing, short enough that a withdrawn grant is gone soon.
 pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(600);
+/// A JWK Set that an issuer publishes, or its description.
+pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Between two looks at an issuer's keys (`issuer.refresh`), where neither the operator nor the
+/// issuer says: soon enough for a key that is published some time before it signs.
+pub const KEYS_REFRESH_DEFAULT: Duration = Duration::from_secs(300);
+/// How long keys are believed that cannot be had again (`issuer.keys_max_age`): an issuer may be
+/// away for a night, and a key that was withdrawn meanwhile is not to be good for ever.
+pub const KEYS_MAX_AGE_DEFAULT: Duration = Duration::from_secs(24 * 3_600);

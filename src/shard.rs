@@ -215,6 +215,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         failures: RefCell::default(),
         standings: Rc::default(),
         judged_by: Cell::new(0),
+        verified_at: Cell::new(0),
         counters,
         latencies: RefCell::new(Latencies::default()),
         journal,

@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hsm::PrivateKey;
 
-use crate::authz::issuers::Issuers;
+use crate::authz::issuers::{Issuers, KeySet};
+use crate::authz::keys::Algorithm;
 use crate::clock::UnixSeconds;
-use crate::config::{HttpUrl, StatusPlace};
+use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::Issuer;
 use crate::peer::{Client, ClientIndex};
@@ -42,6 +44,8 @@ pub struct Snapshot {
     /// What session tickets are sealed with.
     pub ticket_keys: Arc<TicketKeys>,
     pub issuers: Issuers,
+    /// Where keys of theirs come from that they publish.
+    pub keys_from: Vec<Arc<KeysFrom>>,
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
     pub clients: Vec<Client>,
@@ -85,6 +89,45 @@ pub struct StapleFrom {
     /// How the server of an https URL is known.
     pub tls: Option<Arc<rustls::ClientConfig>>,
     pub staple: Arc<Staple>,
+}
+
+/// Where an issuer publishes its keys, and how they are kept.
+pub struct KeysFrom {
+    /// What it is called.
+    pub issuer: String,
+    pub place: KeysPlace,
+    /// How the server is known.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// What RSA keys are for that do not say it.
+    pub of_rsa: Option<Algorithm>,
+    /// Between two looks, where the issuer does not say.
+    pub refresh: Duration,
+    /// How long they are believed that cannot be had again.
+    pub max_age: Duration,
+    /// Where they are put.
+    pub keys: Arc<KeySet>,
+    pub fetches: Arc<KeyFetches>,
+}
+
+/// What became of looks at an issuer's keys, and when they were had last.
+#[derive(Debug, Default)]
+pub struct KeyFetches {
+    /// Keys that were taken, or that were what they had been.
+    pub had: AtomicU64,
+    /// Answers that were read and not used.
+    pub refused: AtomicU64,
+    /// No answer.
+    pub failed: AtomicU64,
+    /// Seconds since 1970; 0 where they were not had yet.
+    pub had_at: AtomicU64,
+}
+
+impl KeyFetches {
+    /// Counts that keys were had.
+    pub fn note_had(&self, now: UnixSeconds) {
+        self.had.fetch_add(1, Ordering::Relaxed);
+        self.had_at.store(now.0, Ordering::Relaxed);
+    }
 }
 
 /// Who is asked about the certificates of an issuer.

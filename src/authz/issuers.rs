@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
@@ -91,6 +91,8 @@ pub struct KeySet {
     keys: ArcSwapOption<Keys>,
     /// A token has named a key that is not among them.
     missed: AtomicBool,
+    /// How often one of them has gone.
+    epoch: AtomicU64,
 }
 
 /// What is known of them.
@@ -106,6 +108,7 @@ impl KeySet {
         Arc::new(Self {
             keys: ArcSwapOption::from_pointee(keys),
             missed: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
         })
     }
 
@@ -114,6 +117,7 @@ impl KeySet {
         Arc::new(Self {
             keys: ArcSwapOption::empty(),
             missed: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
         })
     }
 
@@ -122,9 +126,18 @@ impl KeySet {
         self.keys.load_full()
     }
 
-    /// Verifies by these keys from now on; by none where there are none.
-    pub fn replace(&self, keys: Option<Keys>) {
+    /// Verifies by these keys from now on; by none where there are none. Whether one of those
+    /// before has gone: what it has verified is to be verified anew then, as the epoch says.
+    pub fn replace(&self, keys: Option<Keys>) -> bool {
+        let gone = match (&*self.keys.load(), &keys) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(before), Some(keys)) => before.lack_in(keys),
+        };
         self.keys.store(keys.map(Arc::new));
+        // Behind the keys: whoever sees this number verifies by them.
+        self.epoch.fetch_add(u64::from(gone), Ordering::Release);
+        gone
     }
 
     /// Whether a token has named a key that is not among them since the last call.
@@ -250,6 +263,16 @@ impl Issuers {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &IssuerRules> {
         self.0.iter()
+    }
+
+    /// How often a key of theirs has gone: what was verified at another number may be verified no
+    /// more.
+    pub fn epoch(&self) -> u64 {
+        let epochs = self
+            .0
+            .iter()
+            .map(|rules| rules.keys.epoch.load(Ordering::Acquire));
+        epochs.fold(0, u64::wrapping_add)
     }
 
     /// Whether these take the same tokens as others: all issuers, profiles and keys are the same.

@@ -23,6 +23,7 @@ use crate::control::admin::socket::AdminSocket;
 use crate::control::admin::{Parts, ShardView};
 use crate::control::audit_file::AuditWriter;
 use crate::control::crl_keeper::{AllBrought, CrlCounts, CrlFrom, CrlKeeper};
+use crate::control::keys_keeper::KeysKeeper;
 use crate::control::load::{self, Report};
 use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{self, Reloader, Reloads, Sources, Stamps};
@@ -556,6 +557,8 @@ fn start_shards(
     let ocsp_counts = Arc::new(OcspCounts::default());
     let mut ocsp_keeper = OcspKeeper::new(Arc::clone(&current), Arc::clone(&ocsp_counts));
     ocsp_keeper.start_where_needed()?;
+    let mut keys_keeper = KeysKeeper::new(Arc::clone(&current));
+    keys_keeper.start_where_needed()?;
     let revocation = Arc::clone(&snapshot.revocation);
     let crl_keeper = CrlKeeper::start(revocation, lists, Arc::clone(&crl_counts))?;
     let crl_keeper = Arc::new(crl_keeper);
@@ -575,6 +578,7 @@ fn start_shards(
         ocsp_counts,
         revoked: Arc::clone(&snapshot.revoked),
         desk: Arc::clone(&desk),
+        keys: keys_keeper.kept(),
     };
     let revoking = Revoking {
         desk,
@@ -587,7 +591,7 @@ fn start_shards(
         (current, names),
         reloads,
         certificate_not_after,
-        (Arc::clone(&crl_keeper), ocsp_keeper),
+        (Arc::clone(&crl_keeper), ocsp_keeper, keys_keeper),
         notes,
         Millis::now(),
     );

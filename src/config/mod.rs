@@ -18,6 +18,7 @@ mod files;
 mod read;
 pub mod regular_file;
 mod section;
+mod url;
 mod value;
 
 pub use fault::{closest, render};
@@ -507,6 +508,39 @@ pub enum IssuerKeys {
         algorithm: String,
         kid: Option<String>,
     },
+    /// A JWKS that the issuer publishes.
+    Published(PublishedKeys),
+}
+
+/// Where an issuer publishes its keys, and how they are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedKeys {
+    pub place: KeysPlace,
+    /// PEM file: the CAs of the server.
+    pub ca: Located<PathBuf>,
+    /// What RSA keys are for that do not say it themselves; they are passed over where not said.
+    pub algorithm: Option<String>,
+    /// Between two looks, where the issuer does not say how long its keys may be kept.
+    pub refresh: Duration,
+    /// How long keys are believed that cannot be had again.
+    pub max_age: Duration,
+}
+
+/// Where the keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysPlace {
+    /// Here.
+    Jwks(HttpUrl),
+    /// Where the issuer's description says (RFC 8414), which is here.
+    Metadata(HttpUrl),
+}
+
+impl std::fmt::Display for KeysPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Jwks(url) | Self::Metadata(url) => url.fmt(f),
+        }
+    }
 }
 
 /// `[upstream]`: the SCEF.

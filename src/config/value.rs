@@ -1,7 +1,7 @@
 //! Values as written to values as meant: one plain function for each kind.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -214,7 +214,7 @@ pub(super) fn host_name(value: &DeValue<'_>) -> Result<String, Wrong> {
     checked_host_name(text)
 }
 
-fn checked_host_name(text: &str) -> Result<String, Wrong> {
+pub(super) fn checked_host_name(text: &str) -> Result<String, Wrong> {
     let refuse = |why: &str| {
         let cure = "write a full host name without wildcard and final dot: \"t8.example.net\"";
         Err(Wrong::new(
@@ -462,7 +462,7 @@ pub(super) fn issuer_url(value: &DeValue<'_>) -> Result<String, Wrong> {
     if let Some((_, what)) = has.into_iter().find(|(found, _)| *found) {
         return Err(Wrong::new(format!("has {what}"), cure));
     }
-    if !is_authority(authority) {
+    if !super::url::is_authority(authority) {
         return Err(Wrong::new(
             "names no host, or no port behind its colon",
             cure,
@@ -474,46 +474,21 @@ pub(super) fn issuer_url(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// An `http` or `https` URL without user, password and fragment. Never shown: a password may stand
 /// in it.
 pub(super) fn http_url(value: &DeValue<'_>) -> Result<HttpUrl, Wrong> {
-    let cure = "write scheme, host and path: \"http://crl.example.org/partner.crl\"";
     let url = written(value, "\"http://crl.example.org/partner.crl\"")?;
-    let (tls, rest) = match url.split_once("://") {
-        Some(("http", rest)) => (false, rest),
-        Some(("https", rest)) => (true, rest),
-        _ => return Err(Wrong::new("is neither an http nor an https URL", cure)),
-    };
-    let (authority, target) = match rest.find(['/', '?', '#']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    };
-    if !target.starts_with('/') || target.contains('#') {
-        return Err(Wrong::new("has no path, or a fragment", cure));
+    let cure = "write scheme, host and path: \"http://crl.example.org/partner.crl\"";
+    url.parse().map_err(|what: &str| Wrong::new(what, cure))
+}
+
+/// The same, and https: whoever can change what comes from there decides who is let in.
+pub(super) fn https_url(value: &DeValue<'_>) -> Result<HttpUrl, Wrong> {
+    let cure = "write it like \"https://issuer.example.net/jwks\"";
+    let url: HttpUrl = written(value, "\"https://issuer.example.net/jwks\"")?
+        .parse()
+        .map_err(|what: &str| Wrong::new(what, cure))?;
+    match url.tls {
+        true => Ok(url),
+        false => Err(Wrong::new("is no https URL", cure)),
     }
-    if !target.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Wrong::new(
-            "has letters in its path that a URL has not",
-            cure,
-        ));
-    }
-    if authority.contains('@') {
-        return Err(Wrong::new("has a user or password in it", cure));
-    }
-    if !is_authority(authority) {
-        return Err(Wrong::new(
-            "names no host, or no port behind its colon",
-            cure,
-        ));
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-        _ => (authority, Some(if tls { 443 } else { 80 })),
-    };
-    Ok(HttpUrl {
-        tls,
-        host: host.trim_matches(['[', ']']).to_owned(),
-        port: port.ok_or_else(|| Wrong::new("names no port behind its colon", cure))?,
-        authority: authority.to_owned(),
-        target: target.to_owned(),
-    })
 }
 
 /// `"hard-fail"`, `"soft-fail"` or `"off"`.
@@ -527,24 +502,6 @@ pub(super) fn revocation_policy(value: &DeValue<'_>) -> Result<RevocationPolicy,
             "write \"hard-fail\" to refuse certificates of which no list in force speaks, \
              \"soft-fail\" to take and count them, \"off\" to look up nothing",
         )),
-    }
-}
-
-/// A host name or a literal address, and perhaps a port.
-fn is_authority(authority: &str) -> bool {
-    let bracketed = |text: &str| {
-        let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-        inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
-    };
-    let is_host = |text: &str| {
-        bracketed(text) || text.parse::<Ipv4Addr>().is_ok() || checked_host_name(text).is_ok()
-    };
-    let is_port = |text: &str| {
-        text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
-    };
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => is_host(host) && is_port(port),
-        _ => is_host(authority),
     }
 }
 
@@ -615,6 +572,17 @@ pub(super) fn profile(value: &DeValue<'_>) -> Result<&'static str, Wrong> {
             None => "take \"rfc9068\", \"capif\" or \"custom\"".to_owned(),
         };
         Wrong::new(format!("{name:?} is no profile of tokens"), cure)
+    })
+}
+
+/// Where an issuer describes itself: the last part of the well-known path.
+pub(super) fn discovery(value: &DeValue<'_>) -> Result<&'static str, Wrong> {
+    const PLACES: [&str; 2] = ["oauth-authorization-server", "openid-configuration"];
+    let name = written(value, "\"oauth-authorization-server\"")?;
+    let found = PLACES.into_iter().find(|known| *known == name);
+    found.ok_or_else(|| {
+        let cure = "take \"oauth-authorization-server\" (RFC 8414) or \"openid-configuration\"";
+        Wrong::new(format!("{name:?} is no place of a description"), cure)
     })
 }
 

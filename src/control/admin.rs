@@ -22,8 +22,9 @@ use tokio::task::AbortHandle;
 use super::audit_file::AuditState;
 use super::crl_keeper::CrlCounts;
 use super::exposition::{
-    self, AuditSample, CrlSample, OcspSample, RevokedSample, Sample, ShardSample,
+    self, AuditSample, CrlSample, KeysSample, OcspSample, RevokedSample, Sample, ShardSample,
 };
+use super::keys_keeper::KeysKept;
 use super::ocsp_keeper::OcspCounts;
 use super::process::Process;
 use super::reload::Reloads;
@@ -84,6 +85,7 @@ pub struct Parts {
     pub ocsp_counts: Arc<OcspCounts>,
     pub revoked: Arc<Revoked>,
     pub desk: Arc<Desk>,
+    pub keys: Arc<KeysKept>,
 }
 
 /// The answers to who asks.
@@ -152,6 +154,7 @@ impl Admin {
                 revoked: &self.parts.revoked,
                 desk: &self.parts.desk,
             },
+            issuers_keys: &self.issuers_keys(),
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -166,6 +169,20 @@ impl Admin {
             refused: counts.refused(),
             fetches_failed: counts.fetches_failed(),
         }
+    }
+
+    fn issuers_keys(&self) -> Vec<KeysSample> {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let kept = self.parts.keys.load();
+        let all = kept.iter().map(|from| KeysSample {
+            issuer: from.issuer.clone(),
+            keys: from.keys.keys().map_or(0, |keys| keys.len()),
+            had_at: read(&from.fetches.had_at),
+            had: read(&from.fetches.had),
+            refused: read(&from.fetches.refused),
+            failed: read(&from.fetches.failed),
+        });
+        all.collect()
     }
 
     fn ocsp(&self) -> OcspSample {

@@ -1,6 +1,7 @@
 //! One list fetched by http or https, from a URL that the operator has configured and from nowhere
 //! else: into a file, bounded in size and time.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, ETAG, HOST, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use hyper::header::{LAST_MODIFIED, USER_AGENT};
+use hyper::http::request;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -36,6 +38,37 @@ const UNDER_WAY: &str = ".tmp";
 pub struct Validators {
     etag: Option<HeaderValue>,
     last_modified: Option<HeaderValue>,
+}
+
+impl Validators {
+    /// Of an answer.
+    pub(super) fn of(response: &Response<Incoming>) -> Self {
+        Self {
+            etag: response.headers().get(ETAG).cloned(),
+            last_modified: response.headers().get(LAST_MODIFIED).cloned(),
+        }
+    }
+
+    /// Has a request ask for what is newer alone.
+    pub(super) fn asked_by(&self, mut request: request::Builder) -> request::Builder {
+        if let Some(etag) = &self.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(date) = &self.last_modified {
+            request = request.header(IF_MODIFIED_SINCE, date);
+        }
+        request
+    }
+
+    /// Whether a request with these can be answered with 304.
+    //= RFC 9110 section 15.4.5
+    //# 304 answers a conditional request, and is no answer to any other.
+    pub(super) fn not_modified(&self) -> Result<(), FetchFault> {
+        match *self == Self::default() {
+            true => Err(FetchFault::NotModifiedUnasked),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What was found.
@@ -165,7 +198,7 @@ pub fn fetch_all(
 
 /// What comes of this, and no more: a name that is being resolved still is left to itself. Nobody
 /// can end that, and with a name server that is dead it lasts longer than anybody is to wait.
-fn await_all<T>(all: impl Future<Output = T>) -> std::io::Result<T> {
+pub(super) fn await_all<T>(all: impl Future<Output = T>) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -225,47 +258,65 @@ async fn ask(
     known: &Validators,
     folder: &Path,
 ) -> Result<Fetched, FetchFault> {
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    let mut request = Request::get(&url.target)
+    let request = known
+        .asked_by(Request::get(&url.target))
         .header(HOST, &url.authority)
         .header(USER_AGENT, "t8gate")
-        .header(ACCEPT, "application/pkix-crl");
-    if let Some(etag) = &known.etag {
-        request = request.header(IF_NONE_MATCH, etag);
-    }
-    if let Some(date) = &known.last_modified {
-        request = request.header(IF_MODIFIED_SINCE, date);
-    }
-    let request = request
+        .header(ACCEPT, "application/pkix-crl")
         .body(Empty::<Bytes>::new())
         .map_err(std::io::Error::other)?;
+    exchange(stream, request, async |response| match response.status() {
+        StatusCode::OK => received(response, folder).await,
+        StatusCode::NOT_MODIFIED => known.not_modified().map(|()| Fetched::NotModified),
+        status => Err(FetchFault::Status(status)),
+    })
+    .await
+}
+
+/// Sends a request, and reads what is answered. The connection ends with that.
+pub(super) async fn exchange<B, T>(
+    stream: Box<dyn Wire>,
+    request: Request<B>,
+    read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, FetchFault>,
+) -> Result<T, FetchFault>
+where
+    B: Body<Data = Bytes, Error = Infallible> + 'static,
+{
+    let (mut sender, connection) = http1::handshake(stream).await?;
     let exchange = async {
         let response = sender.send_request(request).await?;
-        match response.status() {
-            StatusCode::OK => received(response, folder).await,
-            //= RFC 9110 section 15.4.5
-            //# 304 answers a conditional request, and is no answer to any other.
-            StatusCode::NOT_MODIFIED if *known == Validators::default() => {
-                Err(FetchFault::NotModifiedUnasked)
-            }
-            StatusCode::NOT_MODIFIED => Ok(Fetched::NotModified),
-            status => Err(FetchFault::Status(status)),
-        }
+        read(response).await
     };
     let mut exchange = pin!(exchange);
-    // Ends with the exchange: the connection is not used again. Where it ends first, all that came
-    // by it is there still, and what is wrong with it is told to the exchange.
+    // Where the connection ends first, all that came by it is there still, and what is wrong with
+    // it is told to the exchange.
     tokio::select! {
-        fetched = &mut exchange => fetched,
+        read = &mut exchange => read,
         _ = connection => exchange.await,
     }
 }
 
+/// Reads the body of an answer, if it is no longer than that.
+pub(super) async fn body_within(
+    response: Response<Incoming>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, FetchFault> {
+    let mut read = Vec::new();
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if read.len() + data.len() > bytes_max {
+            return Err(FetchFault::TooLong { bytes_max });
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read)
+}
+
 async fn received(response: Response<Incoming>, folder: &Path) -> Result<Fetched, FetchFault> {
-    let validators = Validators {
-        etag: response.headers().get(ETAG).cloned(),
-        last_modified: response.headers().get(LAST_MODIFIED).cloned(),
-    };
+    let validators = Validators::of(&response);
     let mut file = Builder::new().prefix(UNDER_WAY).tempfile_in(folder)?;
     let mut body = response.into_body();
     let mut received = 0;

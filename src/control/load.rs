@@ -193,13 +193,13 @@ pub fn load(
         None => revocation::lists(config, now, &revoked, &mut report),
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
-    let (own_issuer, issuers) = issuers::configured(config, own, &mut report);
+    let taken = issuers::configured(config, own, running, &mut report);
     let responders = revocation::responders(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
-    let built = terminator.zip(issuers).zip(shown).zip(responders);
+    let built = terminator.zip(taken.issuers).zip(shown).zip(responders);
     let snapshot = built.map(|(((terminator, issuers), shown), responders)| Snapshot {
         terminator: Arc::new(terminator),
         staples: shown.staples,
@@ -209,7 +209,8 @@ pub fn load(
         anchors: anchors.into(),
         ticket_keys: shown.tickets.keys,
         issuers,
-        issuer: own_issuer,
+        keys_from: taken.keys_from,
+        issuer: taken.own,
         clients_by_id: clients_by_id(config),
         generations: revoked.generations(&config.clients),
         clients: config.clients.clone(),
@@ -345,7 +346,7 @@ pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
     let own = config.oauth.as_ref();
     let own =
         own.map(|oauth| own_issuer::load(oauth, config, UnixSeconds::now(), None, &mut report));
-    let (_, issuers) = issuers::configured(config, own, &mut report);
+    let issuers = issuers::configured(config, own, None, &mut report).issuers;
     (issuers, report)
 }
 

@@ -8,6 +8,8 @@ pub mod audit_line;
 pub mod crl_fetch;
 pub mod crl_keeper;
 pub mod exposition;
+pub mod keys_fetch;
+pub mod keys_keeper;
 pub mod load;
 pub mod ocsp_fetch;
 pub mod ocsp_keeper;

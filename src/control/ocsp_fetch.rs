@@ -1,18 +1,16 @@
 //! One OCSP answer, asked for by http or https at a URL that the operator has configured and
 //! nowhere else: bounded in size and time.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, StatusCode};
 use rustls::ClientConfig;
 
-use super::crl_fetch::{FetchFault, connect};
+use super::crl_fetch::{FetchFault, body_within, connect, exchange};
 use crate::config::HttpUrl;
 use crate::limits::OCSP_RESPONSE_BYTES_MAX;
 
@@ -32,7 +30,6 @@ pub async fn ask(
 ) -> Result<Vec<u8>, FetchFault> {
     let asked = tokio::time::timeout(ANSWER_WAIT, async {
         let stream = connect(url, tls).await?;
-        let (mut sender, connection) = http1::handshake(stream).await?;
         let request = Request::post(&url.target)
             .header(HOST, &url.authority)
             .header(USER_AGENT, "t8gate")
@@ -40,37 +37,13 @@ pub async fn ask(
             .header(ACCEPT, "application/ocsp-response")
             .body(Full::<Bytes>::from(question))
             .map_err(std::io::Error::other)?;
-        let exchange = async {
-            let response = sender.send_request(request).await?;
-            match response.status() {
-                StatusCode::OK => received(response).await,
-                status => Err(FetchFault::Status(status)),
-            }
-        };
-        let mut exchange = pin!(exchange);
-        // As with lists: the connection ends with the exchange.
-        tokio::select! {
-            answer = &mut exchange => answer,
-            _ = connection => exchange.await,
-        }
+        exchange(stream, request, async |response| match response.status() {
+            StatusCode::OK => body_within(response, OCSP_RESPONSE_BYTES_MAX).await,
+            status => Err(FetchFault::Status(status)),
+        })
+        .await
     });
     asked
         .await
         .unwrap_or(Err(FetchFault::Deadline(ANSWER_WAIT)))
-}
-
-async fn received(response: Response<Incoming>) -> Result<Vec<u8>, FetchFault> {
-    let mut answer = Vec::new();
-    let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if answer.len() + data.len() > OCSP_RESPONSE_BYTES_MAX {
-            let bytes_max = OCSP_RESPONSE_BYTES_MAX;
-            return Err(FetchFault::TooLong { bytes_max });
-        }
-        answer.extend_from_slice(&data);
-    }
-    Ok(answer)
 }

@@ -14,6 +14,7 @@ pub use self::lists::Sources;
 use self::watched::Watched;
 pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
+use super::keys_keeper::KeysKeeper;
 use super::ocsp_keeper::OcspKeeper;
 use super::revocation_notes::Notes;
 use super::{revocation, revocation_notes};
@@ -98,6 +99,7 @@ pub struct Reloader {
     ocsp_keeper: OcspKeeper,
     /// Told of what is revoked by file.
     notes: Arc<Notes>,
+    keys_keeper: KeysKeeper,
     watched: Watched,
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
@@ -124,13 +126,13 @@ impl Reloader {
     /// For what has been started with `config`, which was `read` from these files, with lists from
     /// these sources.
     /// `certificate_not_after` is told when the server's certificate ends, in seconds since 1970.
-    /// The keeper of statuses ends with this.
+    /// The keepers of statuses and of issuers' keys end with this.
     pub fn new(
         (config, (read, sources)): (Config, (Stamps, Sources)),
         (current, names): (Arc<Current>, Arc<ClientNames>),
         reloads: Arc<Reloads>,
         certificate_not_after: Arc<AtomicU64>,
-        (crl_keeper, ocsp_keeper): (Arc<CrlKeeper>, OcspKeeper),
+        (crl_keeper, ocsp_keeper, keys_keeper): (Arc<CrlKeeper>, OcspKeeper, KeysKeeper),
         notes: Arc<Notes>,
         now: Millis,
     ) -> Self {
@@ -141,6 +143,7 @@ impl Reloader {
             sources: Arc::new(sources),
             going: None,
             ocsp_keeper,
+            keys_keeper,
             watched: Watched::new(read),
             look_at: now,
             retry_at: None,
@@ -415,6 +418,9 @@ impl Reloader {
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");
+        }
+        if let Err(error) = self.keys_keeper.start_where_needed() {
+            tracing::error!(%error, "issuers' keys are not kept: there is no thread for it");
         }
         self.config = Arc::new(config);
         self.let_go(SHARDS_WAIT);

@@ -63,6 +63,8 @@ pub struct Local {
     pub standings: Rc<Standings>,
     /// What connections were last judged by, as `Revocation::judgement` counts it.
     pub judged_by: Cell<u64>,
+    /// What tokens were verified at, as `Issuers::epoch` counts it.
+    pub verified_at: Cell<u64>,
     pub counters: Arc<Counters>,
     pub latencies: RefCell<Latencies>,
     pub journal: Journal,
@@ -116,9 +118,16 @@ impl Local {
         Ok(())
     }
 
-    /// Judges all connections anew where what is known of revocation is not what it was.
+    /// Judges all connections anew where what is known of revocation is not what it was, and has
+    /// tokens verified anew where an issuer's key has gone.
     pub fn look_for_lists(&self) {
-        let judgement = self.snapshot().revocation.judgement();
+        let snapshot = self.snapshot();
+        let keys = snapshot.issuers.epoch();
+        if self.verified_at.replace(keys) != keys {
+            self.tokens.borrow_mut().clear();
+            self.standings.outdate_tokens();
+        }
+        let judgement = snapshot.revocation.judgement();
         if self.judged_by.replace(judgement) != judgement {
             self.judge_all();
         }

@@ -75,6 +75,11 @@ impl Scene {
         Box::leak(Box::new(scene))
     }
 
+    /// What its tokens are verified by: an uncompressed point.
+    pub fn public_key(&self) -> &[u8] {
+        self.pen.public_key().as_ref()
+    }
+
     /// A good token of the SCS/AS, signed; another number, another token.
     pub fn token(&self, number: usize) -> String {
         let signed = self.unsigned(number);

@@ -1,9 +1,11 @@
-//! What the figures were measured on.
+//! What the figures were measured on, and what is measured of it alone.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+
+use crate::fault::{Fault, about};
 
 /// Kernel, processor and memory; and what `t8gate hw` says, where this gateway has it.
 pub fn describe(t8gate: &Path) -> Value {
@@ -21,6 +23,26 @@ pub fn describe(t8gate: &Path) -> Value {
         "memory": field(&read("/proc/meminfo"), "MemTotal"),
         "hw": hardware(t8gate),
     })
+}
+
+/// What remembering and verifying a token costs on CPU 0, which nothing else is on yet.
+///
+/// # Errors
+/// When that cannot be measured.
+pub fn tokens(program: &Path) -> Result<Value, Fault> {
+    let mut command = Command::new("taskset");
+    let output = command.args(["-c", "0"]).arg(program).output();
+    let output = about(program.display(), output)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Fault::new(format!(
+            "{}: {}",
+            program.display(),
+            said.trim()
+        )));
+    }
+    let said = serde_json::from_slice(&output.stdout).map_err(std::io::Error::from);
+    about(program.display(), said)
 }
 
 fn hardware(t8gate: &Path) -> Value {

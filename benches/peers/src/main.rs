@@ -76,15 +76,17 @@ fn bench(arguments: &Arguments) -> Result<bool, Fault> {
     let with_hsm = extent.rows.iter().any(|row| row.needs_hsm());
     let ground = Ground::make(&out.join("ground"), with_hsm)?;
     let machine = machine::describe(&programs.t8gate);
+    let tokens = machine::tokens(&programs.tokens)?;
+    let about = (machine, versions, tokens);
     let rows = extent.rows.clone();
     let mut bench = Bench::open(extent, ground, programs, out)?;
     let start = clock::now();
     let outcome = rows.iter().try_for_each(|row| {
         rows::run(&mut bench, *row)?;
         // After each row, so that a bench that is broken off leaves what it has.
-        report(&bench, &machine, &versions).write(&bench.out)
+        report(&bench, &about).write(&bench.out)
     });
-    let report = report(&bench, &machine, &versions);
+    let report = report(&bench, &about);
     report.write(&bench.out)?;
     outcome?;
     Ok(conclude(
@@ -125,11 +127,10 @@ fn settle_in() -> Result<(), Fault> {
     )
 }
 
-fn report(bench: &Bench, machine: &Value, versions: &Value) -> Report {
+fn report(bench: &Bench, about: &(Value, Value, Value)) -> Report {
     let extent = &bench.extent;
     Report::new(
-        machine.clone(),
-        versions.clone(),
+        about.clone(),
         json!({
             "rounds": extent.rounds,
             "seconds": extent.seconds,

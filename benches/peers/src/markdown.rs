@@ -19,6 +19,7 @@ pub fn render(report: &Report, charts: &[String]) -> String {
     let mut page = String::from("# t8gate and its rivals, side by side\n\n");
     about(&mut page, report);
     marks(&mut page, &report.marks);
+    tokens(&mut page, &report.tokens);
     page.push_str("\n## Rows\n\n");
     page.push_str(
         "Medians over the runs that count; times in us. A run is void when CPU 1, where generator \
@@ -44,6 +45,35 @@ pub fn render(report: &Report, charts: &[String]) -> String {
     }
     configuration(&mut page, report);
     page
+}
+
+/// What a token costs, each beside what it cannot be less than.
+fn tokens(page: &mut String, tokens: &Value) {
+    let ns = |name: &str| {
+        let of = &tokens[name];
+        let [low, high] = [0, 1].map(|at| of["quartiles"][at].as_f64().unwrap_or(f64::NAN));
+        format!("{} ({low}-{high})", of["median"])
+    };
+    let _ = writeln!(
+        page,
+        "\n## Tokens\n\nOne thread on CPU 0, nothing else; ns, medians (quartiles).\n\n\
+         | what | ns | beside |\n| --- | ---: | --- |\n\
+         | a connection's last token | {} | |\n\
+         | one of {} in a CPU's cache | {} | {} x two dependent reads of random lines, {} ns |\n\
+         | one that nobody has seen, ES256 | {} | {} x its bare verification, {} ns |\n\n\
+         A token of {} octets takes {} octets of memory, {} MiB of it in pages of 2 MiB.",
+        ns("memo_ns"),
+        tokens["live_tokens"],
+        ns("cache_hit_ns"),
+        tokens["cache_hit_in_two_line_reads"],
+        ns("two_line_read_ns"),
+        ns("cold_es256_ns"),
+        tokens["cold_in_bare_verifications"],
+        ns("bare_es256_ns"),
+        tokens["token_bytes"],
+        tokens["resident_bytes_per_token"],
+        tokens["huge_page_bytes"].as_u64().unwrap_or_default() >> 20,
+    );
 }
 
 fn about(page: &mut String, report: &Report) {

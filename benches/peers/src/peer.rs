@@ -77,6 +77,8 @@ pub struct Ports {
 pub struct Programs {
     pub t8gate: PathBuf,
     pub t8load: PathBuf,
+    /// Measures what tokens cost, alone.
+    pub tokens: PathBuf,
     pub nginx: PathBuf,
     pub haproxy: PathBuf,
     pub envoy: PathBuf,
@@ -218,6 +220,10 @@ impl Programs {
         Ok(Self {
             t8gate: below("release/t8gate", "cargo build --profile bench -p t8gate")?,
             t8load: below("release/t8load", "cargo build --profile bench -p t8load")?,
+            tokens: below(
+                "release/tokens",
+                "cargo build --profile bench -p t8gate-micro --bin tokens",
+            )?,
             nginx: installed("nginx", "nginx-light")?,
             haproxy: installed("haproxy", "haproxy")?,
             envoy: below("tools/envoy/envoy", "benches/setup")?,

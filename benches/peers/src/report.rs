@@ -18,6 +18,8 @@ pub struct Report {
     /// Kernel, processor, and what `t8gate hw` says where it is there.
     pub machine: Value,
     pub versions: Value,
+    /// What remembering and verifying a token costs, alone.
+    pub tokens: Value,
     /// Rounds and seconds.
     pub extent: Value,
     /// As the programs read them, by peer.
@@ -74,8 +76,7 @@ pub struct Audit {
 impl Report {
     /// From all runs.
     pub fn new(
-        machine: Value,
-        versions: Value,
+        (machine, versions, tokens): (Value, Value, Value),
         extent: Value,
         configuration: BTreeMap<String, String>,
         raw: Vec<Run>,
@@ -84,6 +85,7 @@ impl Report {
         Self {
             machine,
             versions,
+            tokens,
             extent,
             configuration,
             rows: rows(&raw),
@@ -272,8 +274,7 @@ mod tests {
 
     fn report(raw: Vec<Run>) -> Report {
         Report::new(
-            json!({"kernel": "x"}),
-            json!({}),
+            (json!({"kernel": "x"}), json!({}), json!({"live_tokens": 7})),
             json!({}),
             BTreeMap::new(),
             raw,

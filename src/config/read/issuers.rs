@@ -6,13 +6,22 @@ use crate::authz::issuers::{Custom, Profile};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{
-    Wrong, aef_id, algorithm, duration, issuer_url, moment, profile, text, twice,
+    Wrong, aef_id, algorithm, discovery, duration, https_url, issuer_url, moment, profile, text,
+    twice,
 };
-use crate::config::{Issuer, IssuerKeys, Located, NextKey, Oauth, OldKey};
-use crate::limits::{TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX};
+use crate::config::{
+    HttpUrl, Issuer, IssuerKeys, KeysPlace, Located, NextKey, Oauth, OldKey, PublishedKeys,
+};
+use crate::limits::{
+    KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX,
+};
 
 /// A token that lives shorter than this is fetched more often than it is used.
 const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=TOKEN_LIFETIME_S_MAX * 1_000;
+
+/// Oftener would be a load, and seldomer a key that is withdrawn and good for days.
+const KEYS_REFRESH_MS: std::ops::RangeInclusive<u64> = 10_000..=24 * 3_600_000;
+const KEYS_MAX_AGE_MS: std::ops::RangeInclusive<u64> = 60_000..=30 * 24 * 3_600_000;
 
 /// `[oauth]`, which the file may lack.
 pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
@@ -95,7 +104,7 @@ fn issuer(
             section.fault(name.line, "name", Wrong::new(what, cure));
         }
     }
-    let keys = issuer_keys(&mut section);
+    let keys = issuer_keys(&mut section, name.as_ref());
     Some(Issuer {
         name: name?,
         profile: profile?,
@@ -181,51 +190,159 @@ const CLIENT_ID_CLAIM: (&str, &str) = ("client_id_claim", "\"custom\"");
 const SCOPE_CLAIM: (&str, &str) = ("scope_claim", "\"custom\"");
 const JTI_CLAIM: (&str, &str) = ("jti_claim", "\"custom\"");
 
-fn issuer_keys(section: &mut Section<'_, '_>) -> Option<Located<IssuerKeys>> {
-    let jwks_line = section.line_of("jwks");
-    let pem_line = section.line_of("pem");
+/// Ways to say where an issuer's keys are. One of them is said.
+const PLACES: [&str; 4] = ["jwks", "pem", "jwks_url", "discovery"];
+
+fn issuer_keys(
+    section: &mut Section<'_, '_>,
+    name: Option<&Located<String>>,
+) -> Option<Located<IssuerKeys>> {
+    let mut said: Vec<(&str, usize)> = Vec::new();
+    said.extend(
+        PLACES
+            .iter()
+            .filter_map(|&key| Some((key, section.line_of(key)?))),
+    );
+    said.sort_by_key(|(_, line)| *line);
+    for (key, line) in said.iter().skip(1) {
+        let (first, at) = said.first().copied().unwrap_or_default();
+        let what = format!("keys are named here and in {first} (line {at})");
+        section.fault(*line, key, Wrong::new(what, "keep one of them"));
+    }
+    if said.is_empty() && !section.is_said() {
+        let cure = "set jwks, pem and algorithm, jwks_url, or discovery";
+        section.fault(
+            section.line(),
+            "jwks",
+            Wrong::new("no keys are named", cure),
+        );
+    }
     let jwks = section.optional_file("jwks", FileKind::Jwks);
     let pem = section.optional_file("pem", FileKind::PublicKey);
-    let algorithm = match pem_line {
-        Some(_) => section.required("algorithm", algorithm, "name the one algorithm of this key"),
-        None => section.optional("algorithm", algorithm),
+    let place = published(section, name);
+    let is_said = |key| said.iter().any(|(said, _)| *said == key);
+    let (of_pem, fetched) = (is_said("pem"), is_said("jwks_url") || is_said("discovery"));
+    let algorithm = match of_pem {
+        true => section.required("algorithm", algorithm, "name the one algorithm of this key"),
+        false => section.optional("algorithm", algorithm),
     };
     let kid = section.optional("kid", text);
-    match (jwks_line, pem_line) {
-        (Some(jwks_line), Some(pem_line)) => {
-            let what = format!("keys are named here and in jwks (line {jwks_line})");
-            section.fault(pem_line, "pem", Wrong::new(what, "keep jwks or pem"));
+    let ca = match fetched {
+        true => {
+            let cure = "name the PEM file of the CA that the server's certificate comes from";
+            section.required_file("ca", FileKind::Certificates, cure)
         }
-        (None, None) if !section.is_said() => {
-            let cure = "set jwks, or pem and algorithm";
-            section.fault(
-                section.line(),
-                "jwks",
-                Wrong::new("no keys are named", cure),
-            );
+        false => section.optional_file("ca", FileKind::Certificates),
+    };
+    let refresh = section.optional("refresh", duration(KEYS_REFRESH_MS));
+    let max_age = section.optional("keys_max_age", duration(KEYS_MAX_AGE_MS));
+    let foreign = [
+        (
+            "algorithm",
+            !of_pem && !fetched,
+            "every key of a JWK Set says its own; or set pem",
+        ),
+        (
+            "kid",
+            !of_pem,
+            "every key of a JWK Set says its own; or set pem",
+        ),
+        ("ca", !fetched, "a file is read again when it changes"),
+        ("refresh", !fetched, "a file is read again when it changes"),
+        (
+            "keys_max_age",
+            !fetched,
+            "a file is read again when it changes",
+        ),
+    ];
+    for (key, is_foreign, why) in foreign {
+        if let Some(line) = section.line_of(key).filter(|_| is_foreign) {
+            let with = match key {
+                "kid" => "goes with pem only",
+                "algorithm" => "goes with pem, jwks_url and discovery only",
+                _ => "goes with jwks_url and discovery only",
+            };
+            section.fault(line, key, Wrong::new(with, format!("remove it: {why}")));
         }
-        _ => {}
     }
-    if pem_line.is_none() {
-        for key in ["algorithm", "kid"] {
-            if let Some(line) = section.line_of(key) {
-                let cure = "remove it: every key of a JWK Set says its own; or set pem";
-                section.fault(line, key, Wrong::new("goes with pem only", cure));
-            }
-        }
-        return jwks.map(|file| Located {
-            value: IssuerKeys::Jwks(file.value),
-            line: file.line,
-        });
+    if fetched
+        && let Some(rsa) = &algorithm
+        && !["RS256", "PS256"].contains(&rsa.value.as_str())
+    {
+        let what = "is not of RSA, and other keys have one algorithm alone";
+        let cure = "remove it, or name RS256 or PS256: it is for RSA keys that do not say theirs";
+        section.fault(rsa.line, "algorithm", Wrong::new(what, cure));
     }
-    let Located { value: file, line } = pem?;
-    let (algorithm, kid) = (algorithm?.value, kid.map(|kid| kid.value));
-    Some(Located {
-        value: IssuerKeys::Pem {
+    if let Some(Located { value: place, line }) = place {
+        let published = PublishedKeys {
+            place,
+            ca: ca?,
+            algorithm: algorithm.map(|algorithm| algorithm.value),
+            refresh: refresh.map_or(KEYS_REFRESH_DEFAULT, |refresh| refresh.value),
+            max_age: max_age.map_or(KEYS_MAX_AGE_DEFAULT, |max_age| max_age.value),
+        };
+        let value = IssuerKeys::Published(published);
+        return Some(Located { value, line });
+    }
+    if let Some(Located { value: file, line }) = pem {
+        let (algorithm, kid) = (algorithm?.value, kid.map(|kid| kid.value));
+        let value = IssuerKeys::Pem {
             file,
             algorithm,
             kid,
-        },
-        line,
+        };
+        return Some(Located { value, line });
+    }
+    jwks.map(|file| Located {
+        value: IssuerKeys::Jwks(file.value),
+        line: file.line,
     })
+}
+
+/// Where the issuer publishes its keys, if it is to be asked.
+fn published(
+    section: &mut Section<'_, '_>,
+    name: Option<&Located<String>>,
+) -> Option<Located<KeysPlace>> {
+    let url = section.optional("jwks_url", https_url);
+    let discovery = section.optional("discovery", discovery);
+    if let Some(Located { value, line }) = url {
+        let value = KeysPlace::Jwks(value);
+        return Some(Located { value, line });
+    }
+    let discovery = discovery?;
+    match described_at(&name?.value, discovery.value) {
+        Some(url) => Some(Located {
+            value: KeysPlace::Metadata(url),
+            line: discovery.line,
+        }),
+        None => {
+            let what = "says that the issuer describes itself, and its name is no https URL";
+            let cure = "write the name as the issuer's iss has it, or set jwks_url";
+            section.fault(discovery.line, "discovery", Wrong::new(what, cure));
+            None
+        }
+    }
+}
+
+/// Where the description is of the issuer with this name.
+//= RFC 8414 section 3.1
+//# The well-known part stands between the host and the path of the issuer's name.
+//= RFC 8414 section 5
+//# Under OpenID's own name it stands behind the path.
+fn described_at(issuer: &str, well_known: &str) -> Option<HttpUrl> {
+    let rest = issuer.strip_prefix("https://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    if path.contains(['?', '#']) {
+        return None;
+    }
+    let url = match well_known {
+        "openid-configuration" => format!("https://{authority}{path}/.well-known/{well_known}"),
+        _ => format!("https://{authority}/.well-known/{well_known}{path}"),
+    };
+    url.parse().ok()
 }

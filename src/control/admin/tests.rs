@@ -32,6 +32,7 @@ fn parts() -> Parts {
         reloads: Arc::default(),
         revocation: Arc::default(),
         crl_counts: Arc::default(),
+        keys: Arc::default(),
         ocsp_counts: Arc::default(),
         revoked: Arc::default(),
         desk: Desk::without_store(),

@@ -2,26 +2,59 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::{Own, Report, fault};
+use super::{Own, Report, Running, fault};
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet, Profile};
 use crate::authz::keys::{Algorithm, Keys};
-use crate::config::{self, Config, Fault, IssuerKeys, Until};
+use crate::clock::UnixSeconds;
+use crate::config::{self, Config, Fault, IssuerKeys, Located, PublishedKeys, Until};
+use crate::control::keys_fetch::{self, Found};
 use crate::oauth::Issuer;
+use crate::snapshot::{KeyFetches, KeysFrom};
 
-/// The rules of all issuers, or none where one of them is at fault; and the embedded issuer.
+const CURE: &str = "each key needs its kid, its alg, and the public part only";
+
+/// Whose tokens are taken.
+pub(super) struct Taken {
+    /// None where one of them is at fault.
+    pub issuers: Option<Issuers>,
+    /// Where keys come from that are published.
+    pub keys_from: Vec<Arc<KeysFrom>>,
+    /// The embedded issuer.
+    pub own: Option<Arc<Issuer>>,
+}
+
+/// All of them. Keys that are published and not known yet are fetched, which takes no longer than
+/// a fetch may; where that is in vain, their tokens are not taken until it is not.
 pub(super) fn configured(
     config: &Config,
     own: Own,
+    running: Option<Running<'_>>,
     report: &mut Report,
-) -> (Option<Arc<Issuer>>, Option<Issuers>) {
+) -> Taken {
+    let mut keys_from = Vec::new();
+    let all = config
+        .issuers
+        .iter()
+        .map(|issuer| match &issuer.keys.value {
+            IssuerKeys::Published(published) => {
+                let from = keys_source(issuer, published, running)?;
+                let keys = Arc::clone(&from.keys);
+                keys_from.push((issuer, Arc::new(from)));
+                Ok(keys)
+            }
+            of_file => Ok(KeySet::of(read(&issuer.keys, of_file)?)),
+        });
+    let sets: Vec<Result<Arc<KeySet>, Fault>> = all.collect();
+    fetch_first(&keys_from, report);
     let mut rules = Some(Vec::new());
-    for issuer in &config.issuers {
-        let read = issuer_rules(issuer);
-        let read = report.note(format!("issuer {}", issuer.name.value), read);
-        rules = rules.zip(read).map(|(rules, read)| with(rules, read));
+    for (issuer, set) in config.issuers.iter().zip(sets) {
+        let made = set.and_then(|set| made(issuer, set));
+        let made = report.note(format!("issuer {}", issuer.name.value), made);
+        rules = rules.zip(made).map(|(rules, made)| with(rules, made));
     }
-    let own_issuer = match own {
+    let own = match own {
         None => None,
         Some(None) => {
             rules = None;
@@ -44,7 +77,11 @@ pub(super) fn configured(
         let noted = issuers.map(|issuers| (issuers, "each with its own keys".to_owned()));
         report.note("issuers", noted)
     });
-    (own_issuer, issuers)
+    Taken {
+        issuers,
+        keys_from: keys_from.into_iter().map(|(_, from)| from).collect(),
+        own,
+    }
 }
 
 fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
@@ -52,43 +89,128 @@ fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
     list
 }
 
-fn issuer_rules(issuer: &config::Issuer) -> Result<(IssuerRules, String), Fault> {
-    let at = &issuer.keys;
-    let bytes = |file: &Path| {
-        std::fs::read(file).map_err(|error| {
-            let what = format!("{}: {error}", file.display());
-            fault(at, "issuer", what, "the file must be readable")
-        })
+/// The rules of an issuer, and what they are in short.
+fn made(issuer: &config::Issuer, keys: Arc<KeySet>) -> Result<(IssuerRules, String), Fault> {
+    let count = match keys.keys() {
+        Some(keys) => format!("{} keys", keys.len()),
+        None => "keys not had yet".to_owned(),
     };
-    let read = match &at.value {
-        IssuerKeys::Jwks(file) => Keys::from_jwks(&bytes(file)?),
-        IssuerKeys::Pem {
-            file,
-            algorithm,
-            kid,
-        } => {
-            let fitting = Algorithm::from_name(algorithm).ok_or_else(|| {
-                let what = format!("{algorithm:?} is no algorithm for tokens");
-                fault(
-                    at,
-                    "issuer",
-                    what,
-                    "one of ES256, ES384, RS256, PS256, EdDSA",
-                )
-            })?;
-            Keys::from_pem(&bytes(file)?, fitting, kid.clone())
-        }
-    };
-    let cure = "each key needs its kid, its alg, and the public part only";
-    let keys = read.map_err(|what| fault(at, "issuer", what, cure))?;
-    let count = keys.len();
     let (name, profile) = (issuer.name.value.clone(), issuer.profile.clone());
     let meant = match &profile {
         Profile::Rfc9068 { audience } => format!("audience {audience}"),
         Profile::Capif { aef_id } => format!("capif, AEF {aef_id}"),
         Profile::Custom(custom) => format!("custom, audience {}", custom.audience),
     };
-    let rules = IssuerRules::new(name, profile, KeySet::of(keys));
-    let rules = rules.map_err(|what| fault(at, "issuer", what, cure))?;
-    Ok((rules, format!("{count} keys, {meant}")))
+    let rules = IssuerRules::new(name, profile, keys);
+    let rules = rules.map_err(|what| fault(&issuer.keys, "issuer", what, CURE))?;
+    Ok((rules, format!("{count}, {meant}")))
+}
+
+/// The keys in a file.
+fn read(at: &Located<IssuerKeys>, keys: &IssuerKeys) -> Result<Keys, Fault> {
+    let bytes = |file: &Path| {
+        std::fs::read(file).map_err(|error| {
+            let what = format!("{}: {error}", file.display());
+            fault(at, "issuer", what, "the file must be readable")
+        })
+    };
+    let read = match keys {
+        IssuerKeys::Jwks(file) => Keys::from_jwks(&bytes(file)?),
+        IssuerKeys::Pem {
+            file,
+            algorithm,
+            kid,
+        } => Keys::from_pem(&bytes(file)?, known_algorithm(at, algorithm)?, kid.clone()),
+        IssuerKeys::Published(_) => Err("its keys are in no file".to_owned()),
+    };
+    read.map_err(|what| fault(at, "issuer", what, CURE))
+}
+
+fn known_algorithm(at: &Located<IssuerKeys>, name: &str) -> Result<Algorithm, Fault> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let what = format!("{name:?} is no algorithm for tokens");
+        fault(
+            at,
+            "issuer",
+            what,
+            "one of ES256, ES384, RS256, PS256, EdDSA",
+        )
+    })
+}
+
+/// Where an issuer publishes its keys. What is known of them goes on from what is in force, if that
+/// has them from the same place.
+fn keys_source(
+    issuer: &config::Issuer,
+    published: &PublishedKeys,
+    running: Option<Running<'_>>,
+) -> Result<KeysFrom, Fault> {
+    let at = &issuer.keys;
+    let algorithm = published.algorithm.as_deref();
+    let of_rsa = algorithm
+        .map(|name| known_algorithm(at, name))
+        .transpose()?;
+    let tls = super::tls_to_responder(Some(&published.ca), "issuer.ca")?;
+    let tls = tls.ok_or_else(|| fault(&published.ca, "issuer.ca", "is missing", "name it"))?;
+    let before = running.and_then(|running| {
+        let mut known = running.snapshot.keys_from.iter();
+        known.find(|known| {
+            known.issuer == issuer.name.value
+                && known.place == published.place
+                && known.of_rsa == of_rsa
+        })
+    });
+    let (keys, fetches) = match before {
+        Some(before) => (Arc::clone(&before.keys), Arc::clone(&before.fetches)),
+        None => (KeySet::unknown(), Arc::default()),
+    };
+    Ok(KeysFrom {
+        issuer: issuer.name.value.clone(),
+        place: published.place.clone(),
+        tls,
+        of_rsa,
+        refresh: published.refresh,
+        max_age: published.max_age,
+        keys,
+        fetches,
+    })
+}
+
+/// Fetches keys of which nobody has asked yet.
+fn fetch_first(all: &[(&config::Issuer, Arc<KeysFrom>)], report: &mut Report) {
+    let unasked = |fetches: &KeyFetches| {
+        [&fetches.had, &fetches.refused, &fetches.failed]
+            .iter()
+            .all(|count| count.load(Ordering::Relaxed) == 0)
+    };
+    let wanted = all.iter().filter(|(_, from)| unasked(&from.fetches));
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let from: Vec<_> = wanted.iter().map(|(_, from)| Arc::clone(from)).collect();
+    let fetched = match keys_fetch::fetch_all(&from) {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            tracing::error!(%error, "keys of issuers are not fetched now: they will be, soon");
+            return;
+        }
+    };
+    for ((issuer, from), fetched) in wanted.into_iter().zip(fetched) {
+        match fetched {
+            Ok(Found::Keys(keys, _)) => {
+                from.keys.replace(Some(keys));
+                from.fetches.note_had(UnixSeconds::now());
+            }
+            Ok(Found::Same(_)) => {}
+            Err(why) => {
+                let (what, cure) = keys_fetch::not_had(&why);
+                let what = format!("{}: {what}: {why}", from.place);
+                report
+                    .warnings
+                    .push(fault(&issuer.keys, "issuer", what, cure));
+                keys_fetch::note_fault(&from.fetches, &why);
+            }
+        }
+    }
 }

@@ -301,7 +301,10 @@ fn go_on_with_issuers_of(running: &Config, written: &mut Config) {
     written.issuers = running.issuers.clone();
     for issuer in &mut written.issuers {
         (issuer.name.line, issuer.keys.line) = (0, 0);
-        let (IssuerKeys::Jwks(file) | IssuerKeys::Pem { file, .. }) = &issuer.keys.value;
+        let file = match &issuer.keys.value {
+            IssuerKeys::Jwks(file) | IssuerKeys::Pem { file, .. } => file,
+            IssuerKeys::Published(published) => &published.ca.value,
+        };
         written.files.push(file.clone());
     }
 }

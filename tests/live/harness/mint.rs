@@ -108,7 +108,8 @@ impl Mint {
         format!("{signed}.{signature}")
     }
 
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
+    /// A signature over whatever is to be signed.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pen {
             Pen::Ec(key) => key.sign(&random, message).expect("signs").as_ref().to_vec(),
@@ -211,10 +212,15 @@ fn rsa_parts(key: &RsaKeyPair) -> (Vec<u8>, Vec<u8>) {
 
 /// Writes a JWKS of these mints' public keys.
 pub fn write_jwks(directory: &Path, mints: &[&Mint]) -> PathBuf {
-    let keys: Vec<Value> = mints.iter().map(|mint| mint.jwk()).collect();
     let path = directory.join("jwks.json");
-    std::fs::write(&path, json!({"keys": keys}).to_string()).expect("a writable directory");
+    std::fs::write(&path, jwks(mints).to_string()).expect("a writable directory");
     path
+}
+
+/// A JWKS of these mints' public keys.
+pub fn jwks(mints: &[&Mint]) -> Value {
+    let keys: Vec<Value> = mints.iter().map(|mint| mint.jwk()).collect();
+    json!({"keys": keys})
 }
 
 /// The claims of a good token: five minutes from now, for `client_id`, for APIs in `scope`,

@@ -14,6 +14,7 @@ pub mod openssl_ca;
 pub mod origin;
 pub mod peers;
 pub mod pki;
+pub mod publisher;
 pub mod responder;
 pub mod softhsm;
 pub mod softoken;

@@ -31,7 +31,7 @@ fn is_assignment(line: &str) -> bool {
 #[test]
 fn documented_file_is_a_configuration() {
     let config = good(DOCUMENTED);
-    assert_eq!((config.issuers.len(), config.clients.len()), (4, 1));
+    assert_eq!((config.issuers.len(), config.clients.len()), (5, 1));
     let oauth = config.oauth.expect("[oauth]");
     assert_eq!(oauth.audience, oauth.issuer.value);
     assert!(config.clients.iter().all(|c| c.registration.is_some()));
@@ -179,6 +179,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "tls.tickets.second_secret_file",
         "oauth.key.file",
         "oauth.next_key[1].file",
+        "issuer[3].discovery",
         "client[1].tls_client_auth_san_uri",
         "client[1].tls_client_auth_san_ip",
         "client[1].tls_client_auth_san_email",

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::authz::issuers::{Custom, Profile};
+use crate::config::{IssuerKeys, KeysPlace, PublishedKeys};
 
 #[test]
 fn issuers_of_the_same_name_are_refused() {
@@ -146,4 +147,108 @@ fn tokens_are_bound_where_nothing_else_is_said() {
     let ids = "scs_as_ids = [\"one\"]\n";
     let text = with(ids, &format!("{ids}unbound_tokens = true\n"));
     assert!(good(&text).clients[0].unbound_tokens);
+}
+
+const JWKS: &str = "jwks = \"keys.jwks\"\n";
+
+fn published(lines: &str) -> PublishedKeys {
+    let config = good(&with(JWKS, &format!("ca = \"ca.pem\"\n{lines}")));
+    match config.issuers[0].keys.value.clone() {
+        IssuerKeys::Published(published) => published,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn keys_that_are_published_are_read_with_defaults_and_with_what_is_chosen() {
+    let keys = published("jwks_url = \"https://as.example:8443/keys?a=b\"\n");
+    let KeysPlace::Jwks(url) = &keys.place else {
+        panic!("{keys:?}")
+    };
+    assert_eq!(
+        (url.host.as_str(), url.port, url.target.as_str()),
+        ("as.example", 8443, "/keys?a=b")
+    );
+    assert_eq!(keys.ca.value, Path::new("/etc/t8gate/ca.pem"));
+    assert_eq!(keys.algorithm, None);
+    assert_eq!(keys.refresh, Duration::from_secs(300));
+    assert_eq!(keys.max_age, Duration::from_secs(86_400));
+    let chosen = published(
+        "jwks_url = \"https://as.example/keys\"\nalgorithm = \"PS256\"\nrefresh = \"10s\"\n\
+         keys_max_age = \"1m\"\n",
+    );
+    assert_eq!(chosen.algorithm.as_deref(), Some("PS256"));
+    assert_eq!(chosen.refresh, Duration::from_secs(10));
+    assert_eq!(chosen.max_age, Duration::from_secs(60));
+}
+
+//= RFC 8414 section 3.1 type=test
+//# The well-known part stands between host and path.
+//= RFC 8414 section 5 type=test
+//# OpenID's stands behind the path.
+#[test]
+fn description_is_where_the_issuers_name_says() {
+    let at = |name: &str, discovery: &str| {
+        let text = with("https://issuer.example", name);
+        let lines = format!("ca = \"ca.pem\"\ndiscovery = {discovery:?}\n");
+        let text = text.replacen(JWKS, &lines, 1);
+        match good(&text).issuers[0].keys.value.clone() {
+            IssuerKeys::Published(published) => published.place.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (oauth, openid) = ("oauth-authorization-server", "openid-configuration");
+    for (name, of_oauth, of_openid) in [
+        ("https://as.example", "", ""),
+        ("https://as.example/", "", ""),
+        ("https://as.example:8443/a/b", "/a/b", "/a/b"),
+        ("https://as.example/a/", "/a", "/a"),
+    ] {
+        let host = name
+            .trim_start_matches("https://")
+            .split('/')
+            .next()
+            .unwrap();
+        let wanted = format!("https://{host}/.well-known/{oauth}{of_oauth}");
+        assert_eq!(at(name, oauth), wanted);
+        let wanted = format!("https://{host}{of_openid}/.well-known/{openid}");
+        assert_eq!(at(name, openid), wanted);
+    }
+}
+
+#[test]
+fn what_goes_with_published_keys_is_missed_and_refused_elsewhere() {
+    let key = |name: &str| format!("issuer[1].{name}");
+    let url = "jwks_url = \"https://as.example/keys\"\n";
+    refused(&with(JWKS, url), 7, &key("ca"), "missing");
+    for (bad, what) in [
+        ("http://as.example/keys", "https"),
+        ("as.example/keys", "neither"),
+        ("https://user:secret@as.example/keys", "password"),
+        ("https:///keys", "no host"),
+    ] {
+        let text = with(JWKS, &format!("ca = \"c\"\njwks_url = {bad:?}\n"));
+        let fault = refused(&text, 11, &key("jwks_url"), what);
+        assert!(!format!("{fault:?}").contains("secret"));
+    }
+    let both = format!("ca = \"c\"\n{url}discovery = \"openid-configuration\"\n");
+    refused(&with(JWKS, &both), 12, &key("discovery"), "line 11");
+    let unknown = "ca = \"c\"\ndiscovery = \"openid\"\n";
+    refused(&with(JWKS, unknown), 11, &key("discovery"), "no place");
+    let nameless = with("https://issuer.example", "issuer");
+    let described = "ca = \"c\"\ndiscovery = \"openid-configuration\"\n";
+    let text = nameless.replacen(JWKS, described, 1);
+    refused(&text, 11, &key("discovery"), "no https URL");
+    for (name, value) in [
+        ("ca", "\"c\""),
+        ("refresh", "\"1m\""),
+        ("keys_max_age", "\"1h\""),
+    ] {
+        let text = with(JWKS, &format!("{JWKS}{name} = {value}\n"));
+        refused(&text, 11, &key(name), "goes with jwks_url and discovery");
+    }
+    let elliptic = format!("ca = \"c\"\n{url}algorithm = \"ES256\"\n");
+    refused(&with(JWKS, &elliptic), 12, &key("algorithm"), "RSA");
+    let kid = format!("ca = \"c\"\n{url}kid = \"a\"\n");
+    refused(&with(JWKS, &kid), 12, &key("kid"), "pem only");
 }
