@@ -98,6 +98,10 @@ pub const DOCUMENT_MAX_AGE_S: u32 = 300;
 /// A token of the embedded issuer lives no longer than that (`oauth.token_lifetime`), in seconds:
 /// it would outlive every change of a grant.
 pub const TOKEN_LIFETIME_S_MAX: u64 = 24 * 3_600;
+/// What a token may carry of `authorization_details`, as JSON: with it in base64, and all else, a
+/// token stays below [`TOKEN_BYTES_MAX`].
+pub const DETAILS_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(DETAILS_BYTES_MAX * 4 / 3 + 2 * 1024 <= TOKEN_BYTES_MAX);
 /// How far ahead the end of a client's assertion may lie, in seconds (RFC 7523 section 3): it is
 /// made for one request.
 pub const ASSERTION_LIFETIME_S_MAX: u64 = 300;

@@ -77,8 +77,10 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     pub authentication: ClientAuthentication,
-    /// The scope values it may be granted.
+    /// The scope values it may be granted; none where it only introspects.
     pub scopes: Vec<String>,
+    /// It may ask what tokens are worth.
+    pub introspects: bool,
 }
 
 /// The one way in which a client authenticates at the embedded issuer. Whichever it is, the

@@ -19,7 +19,7 @@ mod tests;
 /// The `type` of what is known here.
 pub const TYPE: &str = "t8_access";
 /// Objects in one request or token, and entries in one list of an object.
-const OBJECTS_MAX: usize = 32;
+pub const OBJECTS_MAX: usize = 32;
 const ENTRIES_MAX: usize = 256;
 
 const READ: &str = "read";
@@ -59,7 +59,7 @@ struct Read {
 }
 
 /// Why what is asked for cannot be granted: `invalid_authorization_details`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DetailsFault {
     /// Not a JSON array of 1 to [`OBJECTS_MAX`] objects, a member twice, or an object without
     /// type.

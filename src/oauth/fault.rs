@@ -1,6 +1,7 @@
 //! Why the issuer does not do what it is asked for, as RFC 6749 section 5.2 tells it.
 
 use crate::authz::assertion::AssertionFault;
+use crate::authz::details::DetailsFault;
 
 /// Why no token is granted. None of them holds a byte of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,13 @@ pub enum GrantFault {
     ScopeMalformed,
     /// A value of the scope is not among those the client is registered for.
     ScopeUnregistered,
+    Details(DetailsFault),
+    /// None of what the details ask for is held by the client, or there would be too many of them.
+    DetailsRefused,
+    /// Of the endpoints that are asked about a token.
+    TokenMissing,
+    /// The client is not registered as one that introspects.
+    IntrospectionUnregistered,
 }
 
 /// The scheme of an `Authorization` field.
@@ -91,6 +99,13 @@ impl GrantFault {
             Self::AssertionsExhausted,
             Self::ScopeMalformed,
             Self::ScopeUnregistered,
+            Self::Details(DetailsFault::Malformed),
+            Self::Details(DetailsFault::TypeUnknown),
+            Self::Details(DetailsFault::FieldUnknown),
+            Self::Details(DetailsFault::FieldMalformed),
+            Self::DetailsRefused,
+            Self::TokenMissing,
+            Self::IntrospectionUnregistered,
         ];
         let assertions = AssertionFault::ALL.map(Self::Assertion);
         plain.into_iter().chain(assertions)
@@ -107,6 +122,7 @@ impl GrantFault {
             | Self::SecondAuthentication
             | Self::AssertionIncomplete
             | Self::GrantTypeMissing
+            | Self::TokenMissing
             | Self::ClientIdMissing => "invalid_request",
             Self::GrantTypeUnsupported => "unsupported_grant_type",
             Self::ClientIdForeign
@@ -117,7 +133,12 @@ impl GrantFault {
             | Self::Assertion(_)
             | Self::AssertionReplayed => "invalid_client",
             Self::AssertionsExhausted => "temporarily_unavailable",
-            Self::ClientUnregistered | Self::ClientDisabled => "unauthorized_client",
+            Self::ClientUnregistered | Self::ClientDisabled | Self::IntrospectionUnregistered => {
+                "unauthorized_client"
+            }
+            //= RFC 9396 section 5
+            //# What is asked for in vain by details has an error code of its own.
+            Self::Details(_) | Self::DetailsRefused => "invalid_authorization_details",
             Self::ScopeMalformed | Self::ScopeUnregistered => "invalid_scope",
         }
     }
@@ -162,6 +183,19 @@ impl GrantFault {
             Self::AssertionsExhausted => "too many assertions of late; come again",
             Self::ScopeMalformed => "scope is not a list of values with one space between",
             Self::ScopeUnregistered => "a scope value is not registered for the client",
+            Self::Details(fault) => match fault {
+                DetailsFault::Malformed => "authorization_details is no array of typed objects",
+                DetailsFault::TypeUnknown => "the only type of authorization_details is t8_access",
+                DetailsFault::FieldUnknown => {
+                    "a field or value of authorization_details is unknown"
+                }
+                DetailsFault::FieldMalformed => {
+                    "a field of authorization_details is malformed, or apis is missing"
+                }
+            },
+            Self::DetailsRefused => "the client may have nothing of the authorization_details",
+            Self::TokenMissing => "token is missing",
+            Self::IntrospectionUnregistered => "the client may not introspect tokens",
         }
     }
 
@@ -199,6 +233,15 @@ impl GrantFault {
             Self::AssertionsExhausted => "grant_assertions_exhausted",
             Self::ScopeMalformed => "grant_scope_malformed",
             Self::ScopeUnregistered => "grant_scope_unregistered",
+            Self::Details(fault) => match fault {
+                DetailsFault::Malformed => "grant_details_malformed",
+                DetailsFault::TypeUnknown => "grant_details_type_unknown",
+                DetailsFault::FieldUnknown => "grant_details_field_unknown",
+                DetailsFault::FieldMalformed => "grant_details_field_malformed",
+            },
+            Self::DetailsRefused => "grant_details_refused",
+            Self::TokenMissing => "grant_token_missing",
+            Self::IntrospectionUnregistered => "grant_introspection_unregistered",
         }
     }
 }

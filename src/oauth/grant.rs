@@ -6,8 +6,10 @@ use super::certificate::Subject;
 use super::form::Form;
 use super::registration::{Method, Registered};
 use super::{Caller, Endpoint, GrantFault, Issuer};
+use crate::authz::details::{self, Access};
 use crate::authz::scope::{self, Rights};
 use crate::clock::UnixSeconds;
+use crate::limits::DETAILS_BYTES_MAX;
 use crate::peer::{Client, ClientIndex, San, Thumbprint};
 
 /// What a client is granted: made by [`Issuer::decide`] alone, so that holding one proves that the
@@ -15,7 +17,9 @@ use crate::peer::{Client, ClientIndex, San, Thumbprint};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     client_id: String,
+    /// Of the scope.
     rights: Rights,
+    details: Vec<Access>,
     thumbprint: Thumbprint,
 }
 
@@ -34,9 +38,20 @@ impl Grant {
         &self.client_id
     }
 
-    /// What the token's scope will allow; never nothing.
+    /// What the token will allow; never nothing.
     pub fn rights(&self) -> Rights {
+        let details = self.details.iter().map(Access::rights);
+        details.fold(self.rights, Rights::and)
+    }
+
+    /// What the token's scope will say; nothing where its details say it all.
+    pub(super) fn scope(&self) -> Rights {
         self.rights
+    }
+
+    /// What the token's `authorization_details` will say, where there are any.
+    pub(super) fn details(&self) -> &[Access] {
+        &self.details
     }
 
     /// Of the only certificate that will be able to use the token.
@@ -67,9 +82,19 @@ impl Issuer {
             Some(_) => return Err(GrantFault::GrantTypeUnsupported),
             None => return Err(GrantFault::GrantTypeMissing),
         }
+        if registered.rights.is_empty() {
+            return Err(GrantFault::ClientUnregistered);
+        }
+        let details = form.value("authorization_details");
+        let rights = match (form.value("scope"), details) {
+            // Who says what it wants in details wants nothing else.
+            (None, Some(_)) => Rights::NONE,
+            (scope, _) => granted(scope, registered)?,
+        };
         Ok(Grant {
             client_id: caller.client.client_id.clone(),
-            rights: granted(form.value("scope"), registered)?,
+            rights,
+            details: details.map_or(Ok(Vec::new()), |asked| granted_details(asked, registered))?,
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
@@ -111,6 +136,7 @@ impl Issuer {
         Ok(Grant {
             client_id: client.client_id.clone(),
             rights: granted(scope, registered)?,
+            details: Vec::new(),
             thumbprint: Thumbprint(thumbprint),
         })
     }
@@ -131,4 +157,20 @@ fn granted(asked: Option<&str>, registered: &Registered) -> Result<Rights, Grant
         return Err(GrantFault::ScopeUnregistered);
     }
     Ok(rights)
+}
+
+/// So much of what details ask for as the client is registered for. Limits within an API are
+/// granted as they are asked for: no registration says anything of them.
+//= RFC 9396 section 7
+//# What is granted may be less than what was asked for, and the response says it.
+fn granted_details(asked: &str, registered: &Registered) -> Result<Vec<Access>, GrantFault> {
+    let asked = details::asked(asked).map_err(GrantFault::Details)?;
+    let held = asked.iter().flat_map(|one| one.within(registered.rights));
+    let held: Vec<_> = held.collect();
+    let octets = serde_json::to_vec(&held).map_or(usize::MAX, |json| json.len());
+    let carried = held.len() <= details::OBJECTS_MAX && octets <= DETAILS_BYTES_MAX;
+    match carried && !held.is_empty() {
+        true => Ok(held),
+        false => Err(GrantFault::DetailsRefused),
+    }
 }

@@ -10,8 +10,9 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::{IssuerFault, JWKS_PATH, TOKEN_PATH};
+use super::{INTROSPECTION_PATH, IssuerFault, JWKS_PATH, TOKEN_PATH};
 use crate::authz::apis::ApiId;
+use crate::authz::details;
 use crate::authz::keys::Algorithm;
 use crate::authz::scope;
 
@@ -143,32 +144,35 @@ impl Members {
 //= RFC 8414 section 2
 //# issuer, token_endpoint, jwks_uri and response_types_supported are named; URLs are https.
 pub fn metadata(name: &str) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Metadata<'n> {
-        issuer: &'n str,
-        token_endpoint: String,
-        jwks_uri: String,
-        scopes_supported: Vec<String>,
+    const METHODS: [&str; 2] = ["tls_client_auth", "private_key_jwt"];
+    let algorithms = || Algorithm::ALL.map(Algorithm::name);
+    let at = |path: &str| format!("{name}{path}");
+    let metadata = serde_json::json!({
+        "issuer": name,
+        "token_endpoint": at(TOKEN_PATH),
+        "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms(),
+        "introspection_endpoint": at(INTROSPECTION_PATH),
+        "introspection_endpoint_auth_methods_supported": METHODS,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms(),
+        "jwks_uri": at(JWKS_PATH),
+        "scopes_supported": ApiId::all().flat_map(scope::values_of).collect::<Vec<_>>(),
         // Required even of an issuer without authorization endpoint, and some readers take an
         // empty list for a missing one. "none" is the registered value for: no code, no token.
-        response_types_supported: [&'static str; 1],
-        grant_types_supported: [&'static str; 1],
-        token_endpoint_auth_methods_supported: [&'static str; 2],
-        token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+        "response_types_supported": ["none"],
+        "grant_types_supported": ["client_credentials"],
+        //= RFC 9396 section 10
+        //# The types of details that are taken are named.
+        "authorization_details_types_supported": [details::TYPE],
         //= RFC 8705 section 3.3
         //# An issuer whose tokens are bound to the client's certificate says so.
-        tls_client_certificate_bound_access_tokens: bool,
-    }
-    let metadata = Metadata {
-        issuer: name,
-        token_endpoint: format!("{name}{TOKEN_PATH}"),
-        jwks_uri: format!("{name}{JWKS_PATH}"),
-        scopes_supported: ApiId::all().flat_map(scope::values_of).collect(),
-        response_types_supported: ["none"],
-        grant_types_supported: ["client_credentials"],
-        token_endpoint_auth_methods_supported: ["tls_client_auth", "private_key_jwt"],
-        token_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.map(Algorithm::name),
-        tls_client_certificate_bound_access_tokens: true,
-    };
-    serde_json::to_vec(&metadata).expect("strings and a bool, which are always JSON")
+        "tls_client_certificate_bound_access_tokens": true,
+        //= RFC 8705 section 5
+        //# Endpoints for mutual TLS are named; here they are the same, for there are no others.
+        "mtls_endpoint_aliases": {
+            "token_endpoint": at(TOKEN_PATH),
+            "introspection_endpoint": at(INTROSPECTION_PATH),
+        },
+    });
+    metadata.to_string().into_bytes()
 }

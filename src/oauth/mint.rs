@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::metadata::PublicJwk;
 use super::{Grant, Issuer};
+use crate::authz::details::Access;
 use crate::authz::scope::Rights;
 use crate::clock::{Nanos, UnixSeconds};
 
@@ -59,9 +60,14 @@ struct Claims<'g> {
     aud: &'g str,
     client_id: &'g str,
     iat: u64,
+    nbf: u64,
     exp: u64,
     jti: String,
+    // An empty one would be malformed.
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'g str,
+    #[serde(skip_serializing_if = "<[Access]>::is_empty")]
+    authorization_details: &'g [Access],
     cnf: Confirmation,
 }
 
@@ -92,7 +98,7 @@ impl Issuer {
         now: UnixSeconds,
     ) -> Result<Minted, SignFault> {
         let lifetime_s = lifetime.as_secs();
-        let scope = scope(grant.rights());
+        let scope = scope(grant.scope());
         let mut jti = [0; JTI_BYTES];
         aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
         //= RFC 9068 section 2.2
@@ -103,11 +109,15 @@ impl Issuer {
             aud: &self.audience,
             client_id: grant.client_id(),
             iat: now.0,
+            nbf: now.0,
             exp: now.0.saturating_add(lifetime_s),
             jti: URL_SAFE_NO_PAD.encode(jti),
             //= RFC 9068 section 2.2.3
             //# What was granted is in the scope claim.
             scope: &scope,
+            //= RFC 9396 section 9.1
+            //# Details that were granted are in a claim of the same name.
+            authorization_details: grant.details(),
             //= RFC 8705 section 3.1
             //# The certificate is named by its SHA-256 in the member x5t#S256 of cnf.
             cnf: Confirmation {
@@ -121,7 +131,7 @@ impl Issuer {
         let signed_ns = Nanos::now().since(began);
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
-            json: response(&token, lifetime_s, &scope),
+            json: response(&token, lifetime_s, &scope, grant.details()),
             signed_ns,
         })
     }
@@ -130,19 +140,30 @@ impl Issuer {
 //= RFC 6749 section 5.1
 //# The response has the token, its type and its lifetime, and the scope where it is another than
 //# the one asked for; here always.
-fn response(access_token: &str, expires_in: u64, scope: &str) -> Vec<u8> {
+//= RFC 9396 section 7
+//# And the details that were granted.
+fn response(
+    access_token: &str,
+    expires_in: u64,
+    scope: &str,
+    authorization_details: &[Access],
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Response<'t> {
         access_token: &'t str,
         token_type: &'static str,
         expires_in: u64,
+        #[serde(skip_serializing_if = "str::is_empty")]
         scope: &'t str,
+        #[serde(skip_serializing_if = "<[Access]>::is_empty")]
+        authorization_details: &'t [Access],
     }
     let response = Response {
         access_token,
         token_type: "Bearer",
         expires_in,
         scope,
+        authorization_details,
     };
     serde_json::to_vec(&response).expect("strings and a number, which are always JSON")
 }

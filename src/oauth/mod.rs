@@ -26,6 +26,7 @@ mod distinguished_name;
 mod fault;
 mod form;
 mod grant;
+mod introspection;
 mod keys;
 mod metadata;
 mod mint;
@@ -46,6 +47,8 @@ mod tests;
 
 /// Where tokens are fetched, by POST.
 pub const TOKEN_PATH: &str = "/oauth2/token";
+/// Where resource servers ask what a token is worth, by POST.
+pub const INTROSPECTION_PATH: &str = "/oauth2/introspect";
 /// Where the public key is, for GET.
 pub const JWKS_PATH: &str = "/oauth2/jwks";
 /// Where the issuer describes itself, for GET.
@@ -58,6 +61,8 @@ pub const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 pub enum Endpoint {
     /// [`TOKEN_PATH`]: takes POST alone.
     Token,
+    /// [`INTROSPECTION_PATH`]: takes POST alone.
+    Introspection,
     /// [`JWKS_PATH`]: takes GET.
     Jwks,
     /// [`METADATA_PATH`]: takes GET.
@@ -65,11 +70,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 3] = [Self::Token, Self::Jwks, Self::Metadata];
+    const ALL: [Self; 4] = [Self::Token, Self::Introspection, Self::Jwks, Self::Metadata];
 
     fn path(self) -> &'static str {
         match self {
             Self::Token => TOKEN_PATH,
+            Self::Introspection => INTROSPECTION_PATH,
             Self::Jwks => JWKS_PATH,
             Self::Metadata => METADATA_PATH,
         }

@@ -15,7 +15,9 @@ use crate::peer::{Client, ClientAuthentication, ClientIndex, Registration};
 pub struct Registered {
     client_id: String,
     pub method: Method,
+    /// None where it only introspects.
     pub rights: Rights,
+    pub introspects: bool,
 }
 
 /// The one way in which a client authenticates.
@@ -71,7 +73,7 @@ fn registered(
         })?;
         rights = rights.and(more);
     }
-    if rights.is_empty() {
+    if rights.is_empty() && !registration.introspects {
         return Err((
             "it has no scopes, so that no token could be granted".to_owned(),
             "name the APIs it may call in `scopes`".to_owned(),
@@ -91,6 +93,7 @@ fn registered(
         client_id: client_id.to_owned(),
         method,
         rights,
+        introspects: registration.introspects,
     })
 }
 

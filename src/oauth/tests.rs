@@ -17,9 +17,11 @@ use crate::clock::UnixSeconds;
 use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, TlsClientAuth};
 
 mod authentication;
+mod details;
 mod distinguished_name;
 mod form;
 mod grant;
+mod introspection;
 mod keys;
 mod metadata;
 mod mint;
@@ -62,6 +64,7 @@ fn client_by(
         registration: authentication.map(|authentication| Registration {
             authentication,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            introspects: false,
         }),
         enabled: true,
     }
@@ -191,11 +194,12 @@ fn issuer_is_shared_between_threads_and_a_grant_travels() {
 }
 
 //= RFC 8414 section 3 type=test
-//# The issuer has three paths, its description at the well-known one, and no other.
+//# The issuer has its paths, its description at the well-known one, and no other.
 #[test]
-fn issuer_has_three_paths_and_no_other() {
+fn issuer_has_its_paths_and_no_other() {
     let at = |path| STAGE.issuer.endpoint(path);
     assert_eq!(at("/oauth2/token"), Some(Endpoint::Token));
+    assert_eq!(at("/oauth2/introspect"), Some(Endpoint::Introspection));
     assert_eq!(at("/oauth2/jwks"), Some(Endpoint::Jwks));
     let metadata = "/.well-known/oauth-authorization-server";
     assert_eq!(at(metadata), Some(Endpoint::Metadata));

@@ -131,6 +131,7 @@ impl Denial {
             Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
             Self::GrantFailuresExceeded(_) => 42,
             Self::Grant(fault) => match fault.error() {
+                "invalid_authorization_details" => 45,
                 "temporarily_unavailable" => 41,
                 "invalid_client" => 31,
                 "unauthorized_client" => 32,
@@ -237,7 +238,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 45] = [
+pub const ROWS: [Row; 46] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -538,6 +539,12 @@ pub const ROWS: [Row; 45] = [
         cure: "the key of the embedded issuer has been revoked: give oauth.key another one, or \
                take the revocation back",
         ..unavailable("issuer_key_revoked")
+    },
+    Row {
+        detail: "The authorization_details are malformed, unknown or not granted to this client.",
+        cure: "the type is t8_access, with apis and, where not all, operations; add the APIs to \
+               the client's scopes if it may have them",
+        ..grant("grant_details_refused", "invalid_authorization_details")
     },
 ];
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
-use crate::authz::token::{self, TokenFault};
+use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
@@ -195,18 +195,9 @@ fn granted(
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
     // Before it is asked what is revoked: what is revoked meanwhile comes with another.
     let generation = snapshot.generation(client);
-    let presented = Presented {
-        token: Form::Signed(token),
-        issuer: &verified.issuer,
-        jti: verified.jti.as_deref(),
-        client_id: &verified.client_id,
-        kid: verified.key_id.as_deref().unwrap_or_default(),
-        // Which may have been at any time.
-        issued_at: verified.issued_at.unwrap_or(UnixSeconds(0)),
-    };
     //= RFC 7009 section 2.2
     //# A token that is revoked is of no use from then on.
-    if let Some(by) = snapshot.revoked.token(&presented) {
+    if let Some(by) = snapshot.revoked.token(&presented(token, &verified)) {
         return Err(Denial::TokenRevoked(by));
     }
     let grant = CachedGrant {
@@ -218,6 +209,19 @@ fn granted(
     let own = owned(grant, peer, snapshot)?;
     memo.set(token, own);
     Ok(own)
+}
+
+/// A verified token, as what is revoked is looked up by it.
+pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Presented<'t> {
+    Presented {
+        token: Form::Signed(token),
+        issuer: &verified.issuer,
+        jti: verified.jti.as_deref(),
+        client_id: &verified.client_id,
+        kid: verified.key_id.as_deref().unwrap_or_default(),
+        // Which may have been at any time.
+        issued_at: verified.issued_at.unwrap_or(UnixSeconds(0)),
+    }
 }
 
 /// Holds a grant against the connection it is used on.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::audit::{Kind, Outcome, RequestId};
 use crate::authz::apis::{Verb, Verbs};
+use crate::authz::token::VerifiedToken;
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
@@ -16,6 +17,7 @@ use crate::signers::Signs;
 
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
+use super::gate::presented;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
 
@@ -105,6 +107,7 @@ pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
             Err(Denial::CertificateExpired.into())
         }
         Endpoint::Token => token(connection, &mut ask).await,
+        Endpoint::Introspection => introspection(connection, &mut ask).await,
         Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
     };
     connection.exchange_by = Millis::NEVER;
@@ -147,12 +150,6 @@ async fn document(connection: &mut Connection, ask: &Ask) -> Result<Then, Broken
 
 /// A token, if the client may have one.
 async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
-    if ask.method != Method::Post {
-        return Err(Denial::MethodNotAllowed(CALL).into());
-    }
-    if let Some(fault) = ask.fault {
-        return Err(Denial::Grant(fault).into());
-    }
     let form = form(connection, ask).await?;
     let local = std::rc::Rc::clone(&connection.local);
     let grant = judged(connection, ask, |caller, now| {
@@ -172,6 +169,27 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
         .record(Phase::Sign, minted.signed_ns);
     local.counters.tokens_issued.bump();
     send(connection, ask, &minted.json, 0).await
+}
+
+/// What a token is worth, if the client may know.
+async fn introspection(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
+    let form = form(connection, ask).await?;
+    let snapshot = connection.local.snapshot();
+    // What the gate asks of whoever comes with a token.
+    let in_force = |token: &[u8], verified: &VerifiedToken| {
+        let client = snapshot.clients_by_id.get(&verified.client_id);
+        let client = client.and_then(|client| snapshot.client(*client));
+        let bound = verified.grant.thumbprint;
+        client.is_some_and(|client| client.enabled)
+            && { snapshot.revoked.token(&presented(token, verified)) }.is_none()
+            && bound.is_none_or(|bound| !snapshot.revoked.certificate(bound))
+    };
+    let said = judged(connection, ask, |caller, now| {
+        let issuers = &snapshot.issuers;
+        ask.issuer.introspect(&form, caller, issuers, in_force, now)
+    })?;
+    connection.account.promise()?;
+    send(connection, ask, &said, 0).await
 }
 
 /// What the issuer says to a form of this connection's client, who fails to authenticate only so
@@ -239,8 +257,14 @@ async fn mint(
     }
 }
 
-/// Reads the form to its end.
+/// Reads what is posted, a form, to its end.
 async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Broken> {
+    if ask.method != Method::Post {
+        return Err(Denial::MethodNotAllowed(CALL).into());
+    }
+    if let Some(fault) = ask.fault {
+        return Err(Denial::Grant(fault).into());
+    }
     if matches!(ask.body, Source::Length(length) if length > FORM_BYTES_MAX as u64) {
         return Err(Denial::Grant(GrantFault::FormTooLong).into());
     }

@@ -167,6 +167,8 @@ def check_metadata(options, metadata):
         ("token_endpoint_auth_methods_supported", "tls_client_auth"),
         ("token_endpoint_auth_methods_supported", "private_key_jwt"),
         ("token_endpoint_auth_signing_alg_values_supported", "ES256"),
+        ("introspection_endpoint_auth_methods_supported", "private_key_jwt"),
+        ("authorization_details_types_supported", "t8_access"),
     ):
         require(value in metadata.get(member, []), f"{member} lacks {value}")
     require(

@@ -31,6 +31,7 @@ mod http_responses;
 mod hw;
 mod issuer;
 mod issuer_clients;
+mod issuer_endpoints;
 mod issuer_keys;
 mod issuer_profiles;
 mod keys;

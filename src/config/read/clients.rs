@@ -271,6 +271,12 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
             let what = "goes with one of tls_client_auth_* or private_key_jwt only";
             section.fault(scopes.line, "scopes", Wrong::new(what, cure));
         }
+        let introspects = section.optional("introspects", boolean);
+        if let Some(introspects) = introspects.filter(|introspects| introspects.value) {
+            let cure = "set one of tls_client_auth_* or private_key_jwt as well";
+            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
+            section.fault(introspects.line, "introspects", Wrong::new(what, cure));
+        }
         return None;
     };
     for (key, later) in said.iter().skip(1) {
@@ -283,12 +289,18 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
         let what = "is for an issuer in this gateway, and there is none";
         section.fault(line, first, Wrong::new(what, cure));
     }
-    let cure = "list the APIs it may be granted: [\"3gpp-monitoring-event\"]";
-    let scopes = section.required_list("scopes", scope, cure);
+    let introspects = section.or("introspects", boolean, false);
+    let scopes = if introspects && !section.has("scopes") {
+        None
+    } else {
+        let cure = "list the APIs it may be granted: [\"3gpp-monitoring-event\"]";
+        section.required_list("scopes", scope, cure)
+    };
     let scopes = scopes.map_or(Vec::new(), |list| list.value);
     refuse_repeats(section, "scopes", &scopes);
     Some(Registration {
         authentication: authentication?,
         scopes: scopes.into_iter().map(|scope| scope.value).collect(),
+        introspects,
     })
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::authz::assertion::AssertionFault;
+use crate::authz::details::DetailsFault;
 use crate::limits::FORM_BYTES_MAX;
 
 /// Why this request of [`STAGE`] is refused.
@@ -391,6 +392,7 @@ fn what_is_no_certificate_fits_nobody() {
 #[test]
 fn every_fault_has_its_error_code_and_a_word_and_a_description() {
     use GrantFault::*;
+    const DETAILS: &str = "invalid_authorization_details";
     let codes: Vec<_> = GrantFault::all()
         .map(|fault| (fault, fault.error()))
         .collect();
@@ -415,6 +417,13 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (AssertionsExhausted, "temporarily_unavailable"),
         (ScopeMalformed, "invalid_scope"),
         (ScopeUnregistered, "invalid_scope"),
+        (Details(DetailsFault::Malformed), DETAILS),
+        (Details(DetailsFault::TypeUnknown), DETAILS),
+        (Details(DetailsFault::FieldUnknown), DETAILS),
+        (Details(DetailsFault::FieldMalformed), DETAILS),
+        (DetailsRefused, DETAILS),
+        (TokenMissing, "invalid_request"),
+        (IntrospectionUnregistered, "unauthorized_client"),
     ];
     let (plain, assertions) = codes.split_at(expected.len());
     assert_eq!(plain, expected);

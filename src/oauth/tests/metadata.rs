@@ -8,6 +8,10 @@ use super::*;
 
 //= RFC 8414 section 2 type=test
 //# The required members are there, and every URL begins with the issuer.
+//= RFC 8705 section 5 type=test
+//# Its endpoints are those for mutual TLS.
+//= RFC 9396 section 10 type=test
+//# The type of details is named.
 //= RFC 8705 section 3.3 type=test
 //# The metadata says that tokens are bound to certificates.
 #[test]
@@ -26,6 +30,15 @@ fn metadata_describes_the_issuer() {
         "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported":
             ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
+        "introspection_endpoint": format!("{NAME}/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported":
+            ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
+        "authorization_details_types_supported": ["t8_access"],
+        "mtls_endpoint_aliases": {
+            "token_endpoint": format!("{NAME}/oauth2/token"),
+            "introspection_endpoint": format!("{NAME}/oauth2/introspect"),
+        },
         "tls_client_certificate_bound_access_tokens": true,
     });
     assert_eq!(metadata, expected);

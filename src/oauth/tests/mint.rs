@@ -74,7 +74,7 @@ fn claims_are_those_of_an_access_token_bound_to_the_certificate() {
     let sha256 = digest(&SHA256, STAGE.peer.certificate());
     let thumbprint = URL_SAFE_NO_PAD.encode(sha256.as_ref());
     assert_eq!(claims["cnf"], serde_json::json!({"x5t#S256": thumbprint}));
-    assert_eq!(claims.as_object().unwrap().len(), 9);
+    assert_eq!(claims.as_object().unwrap().len(), 10);
 }
 
 #[test]

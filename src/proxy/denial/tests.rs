@@ -124,6 +124,10 @@ fn every_denial_finds_its_own_row() {
             "grant_assertions_exhausted",
         ),
         (Denial::GrantFailuresExceeded(1), "grant_failures_exceeded"),
+        (
+            Denial::Grant(GrantFault::DetailsRefused),
+            "grant_details_refused",
+        ),
         (Denial::IssuerBusy, "issuer_busy"),
         (Denial::IssuerDeadline, "issuer_deadline"),
         (Denial::IssuerFailed, "issuer_failed"),

@@ -43,6 +43,7 @@ fn embedded_issuer_is_read_with_defaults() {
     let wanted = Registration {
         authentication: by(TlsClientAuth::SanDns("scs.example.org".into())),
         scopes: vec!["3gpp-nidd".into()],
+        introspects: false,
     };
     assert_eq!(config.clients[0].registration, Some(wanted));
 }
@@ -228,6 +229,25 @@ fn second_and_third_name_of_a_certificate_are_refused() {
 fn scopes_without_a_name_of_the_certificate_are_refused() {
     let text = small_with(SAN_DNS, "") + SECOND_CLIENT + SAN_DNS + "\n" + SCOPES;
     refused(&text, 19, "client[1].scopes", "tls_client_auth_*");
+}
+
+#[test]
+fn client_that_introspects_needs_no_scopes_and_authenticates_all_the_same() {
+    let alone = good(&small_with(SCOPES, "introspects = true\n"));
+    let registration = alone.clients[0].registration.clone().unwrap();
+    assert!(registration.introspects && registration.scopes.is_empty());
+    let both = good(&small_with(
+        SCOPES,
+        &format!("{SCOPES}introspects = true\n"),
+    ));
+    assert_eq!(
+        both.clients[0].registration.clone().unwrap().scopes.len(),
+        1
+    );
+    let nobody = small() + SECOND_CLIENT + "introspects = true\n";
+    let faults = parsed(&nobody).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert_eq!(faults[0].key, "client[2].introspects");
 }
 
 #[test]

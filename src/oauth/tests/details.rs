@@ -1,0 +1,119 @@
+//! What is granted of `authorization_details`.
+
+use serde_json::json;
+
+use super::*;
+use crate::authz::details::DetailsFault;
+use crate::authz::issuers::Issuers;
+use crate::authz::token;
+use crate::limits::DETAILS_BYTES_MAX;
+
+/// A request for these details.
+fn form(details: &Value) -> String {
+    let text = details.to_string();
+    let octets = text.bytes().map(|octet| format!("%{octet:02X}"));
+    let encoded: String = octets.collect();
+    format!("{GOOD}&authorization_details={encoded}")
+}
+
+fn refusal(details: &Value) -> GrantFault {
+    STAGE
+        .decide(form(details))
+        .expect_err("the request was granted")
+}
+
+/// The response to it, and what the gateway reads in the token.
+fn granted(form: &str) -> (Value, token::Grant) {
+    let grant = STAGE.decide(form).unwrap();
+    let response = read(&STAGE.issuer.mint(&grant, NOW).unwrap().json);
+    let issuers = Issuers::new(vec![STAGE.issuer.rules().unwrap()]).unwrap();
+    let token = response["access_token"].as_str().unwrap().as_bytes();
+    let verified = token::verify(token, &issuers, NOW).unwrap();
+    (response, verified.grant)
+}
+
+/// spec.md 5.2 #14.
+//= RFC 9396 section 7 type=test
+//# What is granted is what was asked for and is held, and the response says it.
+//= RFC 9396 section 9.1 type=test
+//# The token carries it, and the gateway reads it there.
+#[test]
+fn details_are_granted_as_far_as_the_client_is_registered() {
+    let asked = json!([{
+        "type": "t8_access", "apis": ["3gpp-nidd", "3gpp-bdt"], "operations": ["read"],
+    }]);
+    let (response, grant) = granted(&form(&asked));
+    let held = json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read"]}]);
+    assert_eq!(response["authorization_details"], held);
+    assert_eq!(
+        response.get("scope"),
+        None,
+        "details alone ask for nothing else"
+    );
+    assert_eq!(values(grant.rights), ["3gpp-nidd:read"]);
+}
+
+#[test]
+fn details_and_scope_may_be_asked_for_together() {
+    let asked = json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["write"]}]);
+    let (response, grant) = granted(&format!("{}&scope=3gpp-monitoring-event", form(&asked)));
+    assert_eq!(response["scope"], "3gpp-monitoring-event");
+    assert_eq!(response["authorization_details"], asked);
+    assert_eq!(
+        values(grant.rights),
+        ["3gpp-monitoring-event", "3gpp-nidd:write"]
+    );
+}
+
+/// Limits that nobody here can hold a request to are granted as asked, and give nothing here.
+#[test]
+fn limits_are_carried_in_the_token_as_they_were_asked_for() {
+    let asked = json!([{
+        "type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read", "write"],
+        "ports": [4_000],
+    }]);
+    let (response, grant) = granted(&form(&asked));
+    assert_eq!(response["authorization_details"], asked);
+    assert!(grant.rights.is_empty());
+}
+
+/// spec.md 5.2 #14.
+//= RFC 9396 section 5 type=test
+//# What is not understood, malformed or not held is refused by an error code of its own.
+#[test]
+fn details_that_are_not_understood_or_not_held_are_refused() {
+    for (asked, fault) in [
+        (json!({}), GrantFault::Details(DetailsFault::Malformed)),
+        (json!([]), GrantFault::Details(DetailsFault::Malformed)),
+        (
+            json!([{"type": "payment"}]),
+            GrantFault::Details(DetailsFault::TypeUnknown),
+        ),
+        (
+            json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "more": 1}]),
+            GrantFault::Details(DetailsFault::FieldUnknown),
+        ),
+        (
+            json!([{"type": "t8_access"}]),
+            GrantFault::Details(DetailsFault::FieldMalformed),
+        ),
+        (
+            json!([{"type": "t8_access", "apis": ["3gpp-bdt"]}]),
+            GrantFault::DetailsRefused,
+        ),
+    ] {
+        assert_eq!(refusal(&asked), fault, "{asked}");
+    }
+}
+
+/// What is granted fits into a token that the gateway takes.
+#[test]
+fn details_that_no_token_could_carry_are_refused() {
+    let group = |octets: usize| {
+        let group = "g".repeat(octets);
+        json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "extGroupIds": [group]}])
+    };
+    granted(&form(&group(2_000)).replace("%67", "g"));
+    let long = form(&group(DETAILS_BYTES_MAX)).replace("%67", "g");
+    assert_eq!(STAGE.decide(long), Err(GrantFault::DetailsRefused));
+}

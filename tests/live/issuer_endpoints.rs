@@ -1,0 +1,142 @@
+//! What the embedded issuer says of a token to those who may ask, and what it grants of
+//! authorization_details; by curl and over connections of our own.
+
+use serde_json::{Value, json};
+
+use crate::authorization::assert_problem;
+use crate::harness::client::{HOST, get};
+use crate::harness::peers::{curl, url};
+use crate::harness::pki::Identity;
+use crate::harness::run_well;
+use crate::harness::stage::{House, PATH};
+use crate::issuer::{FORM, TOKEN, asked, assert_grant_refused, json, posted, token_of};
+
+const INTROSPECT: &str = "/oauth2/introspect";
+
+/// A house where `globex` introspects the tokens of `acme`.
+fn house() -> House {
+    House::open_staged(|stage| {
+        stage.issue_tokens();
+        let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
+        stage.config.extend_table("client", 1, globex);
+    })
+}
+
+/// What `curl` is told of a token, in the name of a client.
+fn told(house: &House, identity: &Identity, form: &str) -> Value {
+    let address = house.gateway.address;
+    let mut curl = curl(
+        address,
+        &house.stage.operator_ca.certificate,
+        Some(identity),
+    );
+    curl.args(["--data", form]).arg(url(address, INTROSPECT));
+    serde_json::from_str(&run_well(&mut curl)).expect("JSON")
+}
+
+/// spec.md 5.2 #12.
+//= RFC 7662 section 2.2 type=test
+//# A token is told as active with its claims until it opens nothing any more.
+#[test]
+fn spec_5_2_row_12_resource_server_is_told_what_a_token_is_worth() {
+    let mut house = house();
+    let token = token_of(&asked(&mut house.client(), FORM));
+    let form = format!("client_id=globex-app&token={token}");
+    let active = told(&house, &house.stage.globex, &form);
+    assert_eq!(active["active"], true);
+    assert_eq!(active["client_id"], "acme-app");
+    assert_eq!(active["cnf"]["x5t#S256"], house.stage.acme.thumbprint());
+    let forged = format!("{form}x");
+    let inactive = json!({"active": false});
+    assert_eq!(told(&house, &house.stage.globex, &forged), inactive);
+    // Another issuer's token is nothing that this one speaks of.
+    let foreign = format!("client_id=globex-app&token={}", house.token());
+    assert_eq!(told(&house, &house.stage.globex, &foreign), inactive);
+    // Whoever is disabled has no token that opens anything.
+    house.rewrite(|config| {
+        config.extend_table("client", 0, "enabled = false");
+    });
+    house.gateway.hang_up();
+    house.gateway.await_log("is in force");
+    assert_eq!(told(&house, &house.stage.globex, &form), inactive);
+}
+
+/// spec.md 5.2 #12.
+//= RFC 7662 section 2.1 type=test
+//# Who is not one to be told anything is refused; the question is posted.
+#[test]
+fn spec_5_2_row_12_who_may_not_introspect_is_told_nothing() {
+    let house = house();
+    let mut client = house.client();
+    let token = token_of(&asked(&mut client, FORM));
+    let form = format!("client_id=acme-app&token={token}");
+    let refused = client.ask(posted(INTROSPECT, &form, ""));
+    assert_grant_refused(&refused, "unauthorized_client");
+    let foreign = format!("client_id=globex-app&token={token}");
+    let refused = client.ask(posted(INTROSPECT, &foreign, ""));
+    assert_grant_refused(&refused, "invalid_client");
+    assert_problem(&client.ask(get(INTROSPECT, "")), 405);
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    let refused = globex.ask(posted(INTROSPECT, "client_id=globex-app", ""));
+    assert_grant_refused(&refused, "invalid_request");
+    let said = globex.ask(posted(INTROSPECT, &foreign, ""));
+    assert_eq!(said.status, 200);
+    assert_eq!(json(&said)["active"], true);
+    assert_eq!(said.field("cache-control"), Some("no-store"));
+    // It introspects, and gets no token itself.
+    let form = "grant_type=client_credentials&client_id=globex-app";
+    assert_grant_refused(&asked(&mut globex, form), "unauthorized_client");
+}
+
+/// spec.md 5.2 #14.
+//= RFC 9396 section 7 type=test
+//# The response says what was granted, and the token opens that and nothing else.
+//= RFC 9396 section 5 type=test
+//# What is not understood is refused.
+#[test]
+fn spec_5_2_row_14_details_are_granted_and_enforced() {
+    let house = house();
+    let (address, ca) = (house.gateway.address, &house.stage.operator_ca.certificate);
+    let details = |text: &str| format!("authorization_details={text}");
+    let fetch = |text: &str| -> Value {
+        let mut curl = curl(address, ca, Some(&house.stage.acme));
+        curl.args(["--data", FORM, "--data-urlencode", &details(text)]);
+        curl.arg(url(address, TOKEN));
+        serde_json::from_str(&run_well(&mut curl)).expect("JSON")
+    };
+    let asked = r#"[{"type":"t8_access","apis":["3gpp-nidd","3gpp-bdt"],"operations":["read"]}]"#;
+    let said = fetch(asked);
+    let held = json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read"]}]);
+    assert_eq!(said["authorization_details"], held);
+    let token = said["access_token"].as_str().expect("a token");
+    let mut client = house.client();
+    assert_eq!(
+        client
+            .get("/3gpp-nidd/v1/acme/configurations", token)
+            .status,
+        200
+    );
+    assert_problem(&client.get(PATH, token), 403);
+    for refused in [
+        r#"[{"type":"payment_initiation"}]"#,
+        r#"[{"type":"t8_access","apis":["3gpp-nidd"],"colour":"blue"}]"#,
+        r#"[{"type":"t8_access","apis":"3gpp-nidd"}]"#,
+        r#"[{"type":"t8_access","apis":["3gpp-bdt"]}]"#,
+        "nothing",
+    ] {
+        assert_eq!(
+            fetch(refused)["error"],
+            "invalid_authorization_details",
+            "{refused}"
+        );
+    }
+    let metadata = client.ask(get("/.well-known/oauth-authorization-server", ""));
+    let metadata = json(&metadata);
+    assert_eq!(
+        metadata["authorization_details_types_supported"],
+        json!(["t8_access"])
+    );
+    let introspection = format!("https://{HOST}{INTROSPECT}");
+    assert_eq!(metadata["introspection_endpoint"], introspection);
+}
