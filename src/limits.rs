@@ -87,6 +87,27 @@ pub const OCSP_ASKED_AT_ONCE_MAX: usize = 16;
 pub const OCSP_UNDATED_S: u64 = 300;
 /// Between two questions about a client's certificate (`ocsp.refresh`), where not said.
 pub const OCSP_REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
+/// How long what an issuer says of an opaque token is remembered (`introspection.cache`), where not
+/// said; never beyond its `exp`.
+pub const INTROSPECTION_CACHE_DEFAULT: Duration = Duration::from_secs(30);
+/// What an issuer may take to answer about a token: requests wait for it.
+pub const INTROSPECTION_WAIT: Duration = Duration::from_secs(3);
+/// What a request waits beyond that to be told that nobody has answered.
+pub const INTROSPECTION_SLACK: Duration = Duration::from_millis(500);
+/// An answer about a token, some hundred octets.
+pub const INTROSPECTION_ANSWER_BYTES_MAX: usize = 32 * 1024;
+/// Questions about tokens on their way to who asks.
+pub const INTROSPECTIONS_QUEUED_MAX: usize = 1_024;
+/// Tokens that are asked about at a time, and requests that wait for one of them.
+pub const INTROSPECTIONS_WAITING_MAX: usize = 256;
+/// Questions in vain, in a row, after which nobody asks for a while.
+pub const INTROSPECTION_FAILURES_MAX: u32 = 5;
+/// That while.
+pub const INTROSPECTION_PAUSE: Duration = Duration::from_secs(5);
+/// How long a token is known to be inactive: it does not become active again.
+pub const INTROSPECTION_INACTIVE_FOR: Duration = Duration::from_secs(10);
+/// Inactive tokens that are remembered, some 50 octets each.
+pub const INTROSPECTION_INACTIVE_MAX: usize = 16_384;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
 /// A request to the token endpoint of the embedded issuer: those of its grant take some hundred

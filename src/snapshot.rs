@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hsm::PrivateKey;
+use zeroize::Zeroizing;
 
-use crate::authz::issuers::{Issuers, KeySet};
+use crate::authz::introspection::Desk;
+use crate::authz::issuers::{IssuerRules, Issuers, KeySet};
 use crate::authz::keys::Algorithm;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub issuers: Issuers,
     /// Where keys of theirs come from that they publish.
     pub keys_from: Vec<Arc<KeysFrom>>,
+    /// How opaque tokens are asked about, where they are.
+    pub introspection: Option<Arc<Introspection>>,
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
     pub clients: Vec<Client>,
@@ -130,6 +134,29 @@ impl KeyFetches {
     }
 }
 
+/// Who is asked about opaque tokens, and how.
+pub struct Introspection {
+    /// How the answers are read.
+    pub issuer: IssuerRules,
+    pub url: HttpUrl,
+    /// How the endpoint is known, and the certificate it is shown where that says who asks.
+    pub tls: Arc<rustls::ClientConfig>,
+    pub client_id: String,
+    /// What says who asks, where that is no certificate.
+    pub secret: Option<Zeroizing<String>>,
+    /// How long an answer is remembered at most.
+    pub cache: Duration,
+    /// Where shards ask.
+    pub desk: Arc<Desk>,
+}
+
+impl Introspection {
+    fn asks_same_as(&self, other: &Self) -> bool {
+        let said = |of: &Self| (of.url.clone(), of.issuer.profile().clone(), of.cache);
+        self.issuer.name() == other.issuer.name() && said(self) == said(other)
+    }
+}
+
 /// Who is asked about the certificates of an issuer.
 pub struct Responder {
     pub issuer: OcspIssuer,
@@ -160,7 +187,13 @@ impl Snapshot {
             let clients = snapshot.clients.iter();
             clients.map(|client| client.unbound_tokens).collect()
         };
-        self.issuers.same_as(&other.issuers)
+        let asked_alike = match (&self.introspection, &other.introspection) {
+            (Some(own), Some(others)) => own.asks_same_as(others),
+            (None, None) => true,
+            _ => false,
+        };
+        asked_alike
+            && self.issuers.same_as(&other.issuers)
             && self.clients_by_id == other.clients_by_id
             && exempt(self) == exempt(other)
     }

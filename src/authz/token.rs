@@ -129,6 +129,8 @@ pub enum TokenFault {
     NotYetValid,
     /// No certificate is named: it is bound to something else, or to nothing.
     NotBound,
+    /// Its issuer, asked about it, says that it is not active.
+    Inactive,
 }
 
 impl TokenFault {
@@ -154,6 +156,7 @@ impl TokenFault {
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
             Self::NotBound => "token_not_bound",
+            Self::Inactive => "token_inactive",
         }
     }
 }
@@ -219,7 +222,7 @@ pub fn verify(
     //= RFC 8725 section 3.3
     //# Unless the signature stands, nothing of the token is used.
     let (rules, key_id) = issuers.verify(iss, &header, parts.signed, &parts.signature)?;
-    let read = read(&claims, rules, key_id)?;
+    let read = read(&claims, rules, key_id, Spoken::Token)?;
     if now < read.grant.valid_from {
         return Err(TokenFault::NotYetValid);
     }
@@ -229,20 +232,53 @@ pub fn verify(
     Ok(read)
 }
 
+/// What an issuer has answered of an active token of its own, by the rules that its tokens have.
+///
+/// # Errors
+/// As of [`verify`], of the claims.
+pub(super) fn introspected(
+    answer: &Object,
+    issuer: &IssuerRules,
+) -> Result<VerifiedToken, TokenFault> {
+    // Whose answer it is is known from whom was asked. Where CAPIF's iss names the invoker, it is
+    // read as such.
+    let capif = matches!(issuer.profile(), Profile::Capif { .. });
+    let iss = optional_text(answer, "iss", Claim::Iss)?;
+    if iss.is_some_and(|iss| !capif && iss != issuer.name()) {
+        return Err(TokenFault::IssuerUnknown);
+    }
+    read(answer, issuer, None, Spoken::Answer)
+}
+
+/// Who says what is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    /// The token itself.
+    Token,
+    /// Its issuer, asked about it: RFC 7662 leaves out what tells tokens and subjects apart.
+    Answer,
+}
+
 /// What the claims of an issuer's token say, by the profile of that issuer.
 fn read(
     claims: &Object,
     issuer: &IssuerRules,
     key_id: Option<String>,
+    spoken: Spoken,
 ) -> Result<VerifiedToken, TokenFault> {
     let jti = match issuer.profile() {
         Profile::Rfc9068 { audience } => {
             require_audience(claims, audience)?;
-            //= RFC 9068 section 2.2
-            //# iss, exp, aud, sub, client_id, iat and jti are required.
-            text(claims, "sub", Claim::Sub)?;
-            required(claims, "iat", Claim::Iat)?;
-            Some(text(claims, "jti", Claim::Jti)?)
+            match spoken {
+                //= RFC 9068 section 2.2
+                //# iss, exp, aud, sub, client_id, iat and jti are required.
+                Spoken::Token => {
+                    text(claims, "sub", Claim::Sub)?;
+                    required(claims, "iat", Claim::Iat)?;
+                    Some(text(claims, "jti", Claim::Jti)?)
+                }
+                Spoken::Answer => optional_text(claims, "jti", Claim::Jti)?,
+            }
         }
         Profile::Capif { .. } => optional_text(claims, "jti", Claim::Jti)?,
         Profile::Custom(custom) => {

@@ -29,7 +29,7 @@ use crate::control::ocsp_keeper::{OcspCounts, OcspKeeper};
 use crate::control::reload::{self, Reloader, Reloads, Sources, Stamps};
 use crate::control::thread::Control;
 use crate::control::vigil::{Vigil, Watched, keys_in_tokens};
-use crate::control::{reporter, revocation, revocation_notes};
+use crate::control::{introspection, reporter, revocation, revocation_notes};
 use crate::io::{accept, cpu, steering};
 use crate::revoked::Kind;
 use crate::revoked::desk::Desk;
@@ -555,6 +555,7 @@ fn start_shards(
     let reloads = Arc::new(Reloads::default());
     let crl_counts = Arc::new(CrlCounts::default());
     let ocsp_counts = Arc::new(OcspCounts::default());
+    introspection::start_where_needed(&current)?;
     let mut ocsp_keeper = OcspKeeper::new(Arc::clone(&current), Arc::clone(&ocsp_counts));
     ocsp_keeper.start_where_needed()?;
     let mut keys_keeper = KeysKeeper::new(Arc::clone(&current));

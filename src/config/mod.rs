@@ -494,6 +494,30 @@ pub struct Issuer {
     pub name: Located<String>,
     pub profile: Profile,
     pub keys: Located<IssuerKeys>,
+    /// How it is asked about opaque tokens; one issuer at most is.
+    pub introspection: Option<Introspection>,
+}
+
+/// `[issuer.introspection]`: how an issuer is asked about opaque tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introspection {
+    pub url: Located<HttpUrl>,
+    /// PEM file: the CAs of the endpoint's server.
+    pub ca: Located<PathBuf>,
+    /// What the gateway is called there.
+    pub client_id: String,
+    pub proof: Located<IntrospectionProof>,
+    /// How long an answer is remembered at most.
+    pub cache: Duration,
+}
+
+/// How the gateway authenticates to whom it asks about tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntrospectionProof {
+    /// `client_secret_basic`: the file of the secret.
+    Secret(PathBuf),
+    /// `tls_client_auth`: PEM files.
+    Certificate { certificate: PathBuf, key: PathBuf },
 }
 
 /// Where an issuer's public keys are.

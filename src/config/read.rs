@@ -25,6 +25,7 @@ use crate::limits::{
 
 mod client_files;
 mod clients;
+mod introspection;
 mod issuers;
 mod ocsp;
 mod partners;

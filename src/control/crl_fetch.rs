@@ -17,7 +17,7 @@ use hyper::header::{LAST_MODIFIED, USER_AGENT};
 use hyper::http::request;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::{Builder, NamedTempFile};
 use tokio::net::TcpStream;
@@ -136,6 +136,20 @@ impl From<hyper::Error> for FetchFault {
 /// # Errors
 /// None of them is the certificate of a CA.
 pub fn trusting(anchors: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    trusting_as(anchors, None)
+}
+
+/// A certificate with its chain, and its key.
+pub type ShownCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The same, showing a certificate where that is asked for.
+///
+/// # Errors
+/// As of [`trusting`]; the key is not the certificate's.
+pub fn trusting_as(
+    anchors: Vec<CertificateDer<'static>>,
+    shown: Option<ShownCertificate>,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     for anchor in anchors {
         roots.add(anchor)?;
@@ -143,8 +157,11 @@ pub fn trusting(anchors: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfi
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match shown {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key)?,
+        None => config.with_no_client_auth(),
+    };
     Ok(Arc::new(config))
 }
 

@@ -23,6 +23,7 @@ use crate::tls::{
     Terminator,
 };
 
+mod introspection;
 mod issuers;
 mod own;
 mod own_issuer;
@@ -194,12 +195,14 @@ pub fn load(
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let taken = issuers::configured(config, own, running, &mut report);
+    let introspection = introspection::configured(config, running, &mut report);
     let responders = revocation::responders(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
-    let built = terminator.zip(taken.issuers).zip(shown).zip(responders);
+    let issuers = taken.issuers.zip(introspection);
+    let built = terminator.zip(issuers).zip(shown).zip(responders);
     let snapshot = built.map(|(((terminator, issuers), shown), responders)| Snapshot {
         terminator: Arc::new(terminator),
         staples: shown.staples,
@@ -208,7 +211,8 @@ pub fn load(
         certificate_not_after: shown.not_after,
         anchors: anchors.into(),
         ticket_keys: shown.tickets.keys,
-        issuers,
+        issuers: issuers.0,
+        introspection: issuers.1,
         keys_from: taken.keys_from,
         issuer: taken.own,
         clients_by_id: clients_by_id(config),

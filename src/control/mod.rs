@@ -8,6 +8,7 @@ pub mod audit_line;
 pub mod crl_fetch;
 pub mod crl_keeper;
 pub mod exposition;
+pub mod introspection;
 pub mod keys_fetch;
 pub mod keys_keeper;
 pub mod load;

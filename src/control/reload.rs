@@ -14,6 +14,7 @@ pub use self::lists::Sources;
 use self::watched::Watched;
 pub use self::watched::{Stamps, examine};
 use super::crl_keeper::CrlKeeper;
+use super::introspection;
 use super::keys_keeper::KeysKeeper;
 use super::ocsp_keeper::OcspKeeper;
 use super::revocation_notes::Notes;
@@ -415,6 +416,9 @@ impl Reloader {
         if let Some((sources, going)) = put {
             self.sources = Arc::new(sources);
             self.going = Some(going);
+        }
+        if let Err(error) = introspection::start_where_needed(&self.current) {
+            tracing::error!(%error, "opaque tokens are not asked about: there is no thread for it");
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {
             tracing::error!(%error, "OCSP responders are not asked: there is no thread for it");

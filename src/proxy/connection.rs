@@ -20,6 +20,7 @@ use super::exchange;
 use super::forward::Identity;
 use super::gate::{self, Tokens};
 use super::greeting::{greet, linger};
+use super::introspection;
 use super::issuer;
 use super::local::Local;
 use super::refusal::Refused;
@@ -90,7 +91,7 @@ pub(super) struct Request {
 }
 
 /// Whom a request is for.
-enum Asked {
+pub(super) enum Asked {
     Scef(Request),
     Issuer(issuer::Ask),
 }
@@ -104,7 +105,7 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
     };
     let then = loop {
         let then = match connection.next_head().await {
-            Ok(end) => match connection.open_request(end) {
+            Ok(end) => match opened(&mut connection, end).await {
                 Ok(Asked::Scef(request)) => exchange::run(&mut connection, request).await,
                 Ok(Asked::Issuer(ask)) => Box::pin(issuer::answer(&mut connection, ask)).await,
                 Err(refused) => Box::pin(connection.refuse(refused)).await,
@@ -121,6 +122,17 @@ pub async fn serve(stream: Stream, local: Rc<Local>) {
         }
     };
     Box::pin(connection.close(then)).await;
+}
+
+/// The request whose head is the first `end` bytes. One whose token its issuer has to be asked
+/// about first waits for that.
+async fn opened(connection: &mut Connection, end: usize) -> Result<Asked, Refused> {
+    match connection.open_request(end, None) {
+        Err(refused) if refused.denial == Denial::TokenUnasked => {
+            Box::pin(introspection::open_again(connection, end, refused)).await
+        }
+        opened => opened,
+    }
 }
 
 /// Why there is no next request.
@@ -373,12 +385,20 @@ impl Connection {
         );
     }
 
-    /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`.
-    fn open_request(&mut self, end: usize) -> Result<Asked, Refused> {
+    /// Reads, judges and rewrites the head that is the first `end` bytes of `plain`; `again`, as
+    /// what it is called, after its token's issuer was asked. One that waits for that stays in
+    /// `plain`.
+    pub(super) fn open_request(
+        &mut self,
+        end: usize,
+        again: Option<RequestId>,
+    ) -> Result<Asked, Refused> {
         let local = Rc::clone(&self.local);
-        let id = local.request_id();
-        self.account.open(id);
-        self.requests += 1;
+        let id = again.unwrap_or_else(|| local.request_id());
+        if again.is_none() {
+            self.account.open(id);
+            self.requests += 1;
+        }
         let snapshot = local.snapshot();
         let limits = &snapshot.limits;
         let bounds = HeadLimits {
@@ -458,8 +478,24 @@ impl Connection {
                 })
             }
         };
-        self.used(end);
+        let waits = { outcome.as_ref().err() }
+            .is_some_and(|refused| refused.denial == Denial::TokenUnasked && again.is_none());
+        if !waits {
+            self.used(end);
+        }
         outcome
+    }
+
+    /// The token of the request whose head is the first `end` bytes of `plain`.
+    pub(super) fn token_of(&self, end: usize) -> Result<Vec<u8>, Denial> {
+        let in_force = self.local.snapshot();
+        let bounds = HeadLimits {
+            head_bytes_max: in_force.limits.head_bytes_max,
+            target_bytes_max: in_force.limits.target_bytes_max,
+        };
+        let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let head = head::request(&self.plain[..end], &mut slots, &bounds).map_err(Denial::Head)?;
+        gate::bearer(&head).map(<[u8]>::to_vec)
     }
 
     /// Forgets the first bytes of `plain`.

@@ -30,6 +30,10 @@ pub enum Denial {
     TokenInvalid(TokenFault),
     /// No key of the token's issuer has been had yet.
     IssuerKeysUnknown,
+    /// Its issuer has said nothing of an opaque token.
+    TokenUnasked,
+    /// Nor has it in time.
+    IntrospectionDeadline,
     TokenOfOtherCertificate,
     TokenOfOtherClient,
     ClientDisabled,
@@ -146,6 +150,8 @@ impl Denial {
             Self::IssuerKeysUnknown => 39,
             Self::TokenRevoked(_) => 43,
             Self::IssuerKeyRevoked => 44,
+            Self::TokenUnasked => 46,
+            Self::IntrospectionDeadline => 47,
         }
     }
 
@@ -180,6 +186,9 @@ impl Row {
             "token_not_bound" => {
                 "the issuer must bind its tokens to the client's certificate (RFC 8705 section 3); \
                  where it cannot, set unbound_tokens = true in the [[client]]"
+            }
+            "token_inactive" => {
+                "the issuer says that the token is not active: expired, revoked, or none of its own"
             }
             _ => self.cure,
         }
@@ -238,7 +247,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 46] = [
+pub const ROWS: [Row; 48] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -545,6 +554,19 @@ pub const ROWS: [Row; 46] = [
         cure: "the type is t8_access, with apis and, where not all, operations; add the APIs to \
                the client's scopes if it may have them",
         ..grant("grant_details_refused", "invalid_authorization_details")
+    },
+    Row {
+        cause: "INTROSPECTION_UNAVAILABLE",
+        detail: "The token's issuer cannot be asked about it; come again.",
+        cure: "see the log for why the issuer does not answer at introspection.url; opaque tokens \
+               that are remembered are served meanwhile",
+        ..row("introspection_unavailable", 503, "Service Unavailable")
+    },
+    Row {
+        cause: "INTROSPECTION_DEADLINE",
+        detail: "The token's issuer did not say in time what it is good for; come again.",
+        cure: "see whether the issuer, or this machine, is overloaded",
+        ..row("introspection_deadline", 503, "Service Unavailable")
     },
 ];
 

@@ -6,10 +6,12 @@ use std::cell::RefCell;
 use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
+use crate::authz::introspection;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
+use crate::limits::TOKEN_BYTES_MAX;
 use crate::metrics::{Counters, Latencies, Phase};
 use crate::peer::Peer;
 use crate::revoked::{Form, Presented};
@@ -113,7 +115,7 @@ fn own_scs_as_id<'p>(operation: Operation<'p>, own: &'p [String]) -> Result<Cow<
 const BEARER: &[u8] = b"bearer ";
 
 /// The token, from the one place it may stand in.
-fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
+pub(super) fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
     //= RFC 6750 section 2
     //# A request carries its token once and in one way; we take the field and nothing else.
     if head.query.is_some_and(names_a_token) {
@@ -181,6 +183,9 @@ fn granted(
         memo.set(token, own);
         return Ok(own);
     }
+    if let Some(asked) = not_asked_about(token, snapshot) {
+        return Err(asked);
+    }
     counters.tokens_verified.bump();
     *verdict = TokenVerdict::Verified;
     let begun = Nanos::now();
@@ -191,13 +196,41 @@ fn granted(
         TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
         fault => Denial::TokenInvalid(fault),
     })?;
+    let grant = remember(token, &verified, snapshot, cache, now)?;
+    let own = owned(grant, peer, snapshot)?;
+    memo.set(token, own);
+    Ok(own)
+}
+
+/// Whether nothing can be said of a token before its issuer has been asked about it.
+fn not_asked_about(token: &[u8], snapshot: &Snapshot) -> Option<Denial> {
+    if snapshot.introspection.is_none() || !introspection::is_opaque(token) {
+        return None;
+    }
+    Some(match token.len() > TOKEN_BYTES_MAX {
+        true => Denial::TokenInvalid(TokenFault::TooLong),
+        false => Denial::TokenUnasked,
+    })
+}
+
+/// Has this CPU know from now on what a token gives, if it is a client's.
+///
+/// # Errors
+/// There is no such client.
+pub(super) fn remember(
+    token: &[u8],
+    verified: &VerifiedToken,
+    snapshot: &Snapshot,
+    cache: &mut TokenCache,
+    now: UnixSeconds,
+) -> Result<CachedGrant, Denial> {
     let client = snapshot.clients_by_id.get(&verified.client_id).copied();
     let client = client.ok_or(Denial::TokenOfOtherClient)?;
     // Before it is asked what is revoked: what is revoked meanwhile comes with another.
     let generation = snapshot.generation(client);
     //= RFC 7009 section 2.2
     //# A token that is revoked is of no use from then on.
-    if let Some(by) = snapshot.revoked.token(&presented(token, &verified)) {
+    if let Some(by) = snapshot.revoked.token(&presented(token, verified)) {
         return Err(Denial::TokenRevoked(by));
     }
     let grant = CachedGrant {
@@ -206,15 +239,16 @@ fn granted(
         generation,
     };
     cache.insert(token, grant, now);
-    let own = owned(grant, peer, snapshot)?;
-    memo.set(token, own);
-    Ok(own)
+    Ok(grant)
 }
 
 /// A verified token, as what is revoked is looked up by it.
 pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Presented<'t> {
     Presented {
-        token: Form::Signed(token),
+        token: match introspection::is_opaque(token) {
+            true => Form::Opaque(token),
+            false => Form::Signed(token),
+        },
         issuer: &verified.issuer,
         jti: verified.jti.as_deref(),
         client_id: &verified.client_id,

@@ -29,6 +29,7 @@ mod hsm_lost;
 mod http_requests;
 mod http_responses;
 mod hw;
+mod introspection;
 mod issuer;
 mod issuer_clients;
 mod issuer_endpoints;

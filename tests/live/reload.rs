@@ -240,8 +240,14 @@ fn new_client_is_served_and_what_takes_a_restart_is_said() {
     reload(&house);
     let log = house.gateway.log();
     assert!(log.contains("limits.audit_records_max"), "{log}");
-    let mut client = newcomer.connect(&house).expect("a handshake");
-    assert_eq!(client.get(NEWCOMERS, &newcomer.token).status, 200);
+    // A shard looks for what is in force every 25 ms.
+    let mut client = None;
+    wait_until("the newcomer to be let in", || {
+        client = newcomer.connect(&house).ok();
+        client.is_some()
+    });
+    let answer = client.expect("let in").get(NEWCOMERS, &newcomer.token);
+    assert_eq!(answer.status, 200);
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
 }
 

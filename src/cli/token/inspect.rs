@@ -175,7 +175,8 @@ fn step_of(fault: TokenFault) -> usize {
         TokenFault::ClaimMissing(_)
         | TokenFault::ClaimMalformed(_)
         | TokenFault::Audience
-        | TokenFault::NotBound => 5,
+        | TokenFault::NotBound
+        | TokenFault::Inactive => 5,
     }
 }
 

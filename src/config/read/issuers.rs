@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::introspection::introspection;
 use crate::authz::issuers::{Custom, Profile};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
@@ -76,10 +77,29 @@ pub(super) fn issuers(root: &mut Section<'_, '_>, own: Option<&Located<String>>)
         root.fault(0, "issuer", Wrong::new("is missing", cure));
     }
     let mut names: HashMap<String, usize> = HashMap::new();
-    sections
+    let issuers: Vec<Issuer> = sections
         .into_iter()
         .filter_map(|section| issuer(section, own, &mut names))
-        .collect()
+        .collect();
+    // Nothing in an opaque token says whose it is.
+    let mut asked = issuers
+        .iter()
+        .filter_map(|issuer| issuer.introspection.as_ref());
+    if let Some(first) = asked.next() {
+        for other in asked {
+            let what = format!(
+                "is asked about opaque tokens, as another is (line {})",
+                first.url.line
+            );
+            let cure = "keep one [issuer.introspection]: nothing in such a token says whose it is";
+            root.report().fault(
+                other.url.line,
+                "issuer.introspection".to_owned(),
+                Wrong::new(what, cure),
+            );
+        }
+    }
+    issuers
 }
 
 fn issuer(
@@ -105,10 +125,12 @@ fn issuer(
         }
     }
     let keys = issuer_keys(&mut section, name.as_ref());
+    let introspection = introspection(section.optional_section("introspection"));
     Some(Issuer {
         name: name?,
         profile: profile?,
         keys: keys?,
+        introspection,
     })
 }
 

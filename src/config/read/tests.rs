@@ -661,6 +661,7 @@ proptest! {
 
 mod documented;
 mod files;
+mod introspection;
 mod issuers;
 mod machine;
 mod oauth;

@@ -77,6 +77,8 @@ fn every_denial_finds_its_own_row() {
         ),
         (Denial::TokenOfOtherClient, "token_of_other_client"),
         (Denial::ClientDisabled, "client_disabled"),
+        (Denial::TokenUnasked, "introspection_unavailable"),
+        (Denial::IntrospectionDeadline, "introspection_deadline"),
         (Denial::CertificateExpired, "certificate_expired"),
         (
             Denial::ScopeInsufficient(api, Verb::Get),

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod client;
 pub mod gateway;
 pub mod hello;
+pub mod introspection;
 pub mod mint;
 pub mod odd_certificates;
 pub mod openssl_ca;

@@ -79,7 +79,11 @@ fn sections_called_optional_may_be_left_out() {
     let config = good(&without(&["[admin]", "[audit]"]));
     assert!(config.admin.is_none() && config.audit.is_none());
     assert_eq!(good(&without(&["[clients]"])).clients_folder, None);
-    assert!(good(&without(&["[[issuer]]"])).issuers.is_empty());
+    assert!(
+        good(&without(&["[[issuer]]", "[issuer.introspection]"]))
+            .issuers
+            .is_empty()
+    );
     assert_eq!(good(&without(&["[[partner]]"])).partners.len(), 1);
     let text = without(&[
         "[oauth]",
@@ -117,6 +121,7 @@ fn sections_called_optional_may_be_left_out() {
         "[admin]",
         "[audit]",
         "[clients]",
+        "[issuer.introspection]",
     ] {
         let before = DOCUMENTED.split(&format!("\n{head}\n")).next().unwrap();
         let paragraph = before.rsplit("\n\n").next().unwrap();
@@ -142,6 +147,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .map(|(section, key)| format!("{section}.{key}"))
         .filter(|key| {
             ![
+                "issuer.introspection",
                 "tls.also",
                 "tls.also.key",
                 "tls.also.ocsp",
@@ -185,6 +191,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "client[1].tls_client_auth_san_email",
         "client[1].tls_client_auth_subject_dn",
         "client[1].private_key_jwt",
+        "issuer[5].introspection.certificate",
         "tls.ocsp.url",
         "tls.also[1].ocsp.url",
         // With https only.

@@ -1,0 +1,99 @@
+//! Opaque tokens: what their issuer says of them (RFC 7662), read as strictly as claims are, and
+//! the desk at which is asked. Who carries the questions to the issuer stands elsewhere.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::issuers::IssuerRules;
+use super::json::{self, Json};
+use super::token::{self, LEEWAY_S, TokenFault, VerifiedToken};
+use crate::clock::UnixSeconds;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Its issuer has said something of it, and that is not good enough.
+    Refused(TokenFault),
+    /// Nobody has said anything of it that could be understood.
+    Unanswered,
+}
+
+/// What became of a question.
+pub type Verdict = Result<VerifiedToken, NotTaken>;
+
+/// Whether a token can be asked about: a JWS has three parts, and says itself what it is.
+pub fn is_opaque(token: &[u8]) -> bool {
+    memchr::memchr_iter(b'.', token).count() != 2
+}
+
+/// Reads an answer about a token of this issuer.
+///
+/// # Errors
+/// It is no answer, or it does not give what is asked for.
+//= RFC 7662 section 2.2
+//# The answer is a JSON object whose member active says whether the token is good at all; what else
+//# it says is held to what a token of the issuer has to say.
+pub fn read(answer: &[u8], issuer: &IssuerRules, now: UnixSeconds) -> Verdict {
+    let answer = json::object(answer).map_err(|_| NotTaken::Unanswered)?;
+    match answer.get("active") {
+        Some(Json::Bool(true)) => {}
+        Some(Json::Bool(false)) => return Err(NotTaken::Refused(TokenFault::Inactive)),
+        _ => return Err(NotTaken::Unanswered),
+    }
+    let mut read = token::introspected(&answer, issuer).map_err(NotTaken::Refused)?;
+    //= RFC 7662 section 4
+    //# What was answered is not used beyond exp: the leeway that a token has is not for it.
+    let until = read.grant.valid_until.0.saturating_sub(LEEWAY_S);
+    read.grant.valid_until = UnixSeconds(until);
+    if now < read.grant.valid_from {
+        return Err(NotTaken::Refused(TokenFault::NotYetValid));
+    }
+    if now > read.grant.valid_until {
+        return Err(NotTaken::Refused(TokenFault::Expired));
+    }
+    Ok(read)
+}
+
+/// A question about a token.
+pub struct Question {
+    pub token: Box<[u8]>,
+    pub answer: oneshot::Sender<Verdict>,
+}
+
+/// Never the token.
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Question")
+    }
+}
+
+/// Where shards ask. It stays the same for as long as somebody is asked.
+#[derive(Debug, Default)]
+pub struct Desk {
+    letters: OnceLock<mpsc::Sender<Question>>,
+}
+
+impl Desk {
+    /// Has questions go to whoever holds the other end. Whether it is the first.
+    pub fn answered_by(&self, letters: mpsc::Sender<Question>) -> bool {
+        self.letters.set(letters).is_ok()
+    }
+
+    /// Whether somebody answers.
+    pub fn is_answered(&self) -> bool {
+        self.letters.get().is_some()
+    }
+
+    /// Asks about a token; none where too many ask already, or nobody answers.
+    pub fn ask(&self, token: &[u8]) -> Option<oneshot::Receiver<Verdict>> {
+        let (answer, answered) = oneshot::channel();
+        let token = token.into();
+        let sent = self.letters.get()?.try_send(Question { token, answer });
+        sent.is_ok().then_some(answered)
+    }
+}

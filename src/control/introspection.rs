@@ -1,0 +1,274 @@
+//! Whoever asks the issuer about opaque tokens, on a thread of its own: once for all that wait for
+//! the same token, at an issuer that answers, and no longer than anybody waits.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_local;
+
+use super::crl_fetch::{FetchFault, body_within, connect, exchange};
+use crate::authz::introspection::{self, NotTaken, Question, Verdict};
+use crate::authz::token::TokenFault;
+use crate::clock::{Millis, UnixSeconds};
+use crate::io::cpu;
+use crate::limits::{
+    INTROSPECTION_ANSWER_BYTES_MAX, INTROSPECTION_FAILURES_MAX, INTROSPECTION_INACTIVE_FOR,
+    INTROSPECTION_INACTIVE_MAX, INTROSPECTION_PAUSE, INTROSPECTION_WAIT, INTROSPECTIONS_QUEUED_MAX,
+    INTROSPECTIONS_WAITING_MAX,
+};
+use crate::snapshot::{Current, Introspection};
+
+#[cfg(test)]
+mod tests;
+
+/// Has the questions of what is in force answered, if they are not yet. The thread ends with the
+/// desk that they are asked at.
+///
+/// # Errors
+/// The kernel's, where the thread cannot be had.
+pub fn start_where_needed(current: &Arc<Current>) -> io::Result<()> {
+    let snapshot = current.load();
+    let Some(asked) = &snapshot.introspection else {
+        return Ok(());
+    };
+    if asked.desk.is_answered() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (letters, mut questions) = mpsc::channel::<Question>(INTROSPECTIONS_QUEUED_MAX);
+    let current = Arc::clone(current);
+    let thread = std::thread::Builder::new().name("t8gate-tokens".to_owned());
+    thread.spawn(move || {
+        if let Err(error) = cpu::step_back() {
+            tracing::warn!(%error, "who asks about opaque tokens competes with shards");
+        }
+        let tasks = tokio::task::LocalSet::new();
+        let asker = Rc::new(Asker::default());
+        tasks.block_on(&runtime, async {
+            while let Some(question) = questions.recv().await {
+                let asked = current.load().introspection.clone();
+                asker.take(question, asked);
+            }
+        });
+    })?;
+    asked.desk.answered_by(letters);
+    Ok(())
+}
+
+/// What a token is known by here: itself is nothing to be kept.
+type Known = [u8; 32];
+
+#[derive(Default)]
+struct Asker {
+    /// Who waits for what is said of a token; it is being asked about.
+    waiting: RefCell<HashMap<Known, Vec<oneshot::Sender<Verdict>>>>,
+    /// Until when tokens are known to be inactive.
+    inactive: RefCell<HashMap<Known, Millis>>,
+    breaker: Breaker,
+}
+
+impl Asker {
+    fn take(self: &Rc<Self>, question: Question, asked: Option<Arc<Introspection>>) {
+        let Question { token, answer } = question;
+        let now = Millis::now();
+        let mut known = Known::default();
+        known.copy_from_slice(digest::digest(&digest::SHA256, &token).as_ref());
+        // A shard may have given up waiting, which is nothing to us.
+        let Some(asked) = asked else {
+            let _ = answer.send(Err(NotTaken::Unanswered));
+            return;
+        };
+        let inactive = self.inactive.borrow().get(&known).copied();
+        if inactive.is_some_and(|until| now < until) {
+            let _ = answer.send(Err(NotTaken::Refused(TokenFault::Inactive)));
+            return;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(others) = waiting.get_mut(&known) {
+            others.retain(|other| !other.is_closed());
+            if others.len() < INTROSPECTIONS_WAITING_MAX {
+                others.push(answer);
+            }
+            return;
+        }
+        if waiting.len() >= INTROSPECTIONS_WAITING_MAX || !self.breaker.lets_through(now) {
+            let _ = answer.send(Err(NotTaken::Unanswered));
+            return;
+        }
+        waiting.insert(known, vec![answer]);
+        drop(waiting);
+        let asker = Rc::clone(self);
+        spawn_local(async move {
+            let verdict = asker.ask(&asked, &token).await;
+            if verdict == Err(NotTaken::Refused(TokenFault::Inactive)) {
+                asker.note_inactive(known, Millis::now());
+            }
+            let told = asker.waiting.borrow_mut().remove(&known);
+            for waiting in told.into_iter().flatten() {
+                let _ = waiting.send(verdict.clone());
+            }
+        });
+    }
+
+    async fn ask(&self, asked: &Introspection, token: &[u8]) -> Verdict {
+        let answered = tokio::time::timeout(INTROSPECTION_WAIT, fetch(asked, token)).await;
+        let answered = answered.unwrap_or(Err(FetchFault::Deadline(INTROSPECTION_WAIT)));
+        let now = UnixSeconds::now();
+        let verdict = match &answered {
+            Ok(answer) => introspection::read(answer, &asked.issuer, now),
+            Err(_) => Err(NotTaken::Unanswered),
+        };
+        let what = match (&answered, &verdict) {
+            (Err(fault), _) => Some(fault.to_string()),
+            (_, Err(NotTaken::Unanswered)) => Some("what it says is no answer".to_owned()),
+            _ => None,
+        };
+        if self.breaker.note(what.is_none(), Millis::now())
+            && let Some(what) = what
+        {
+            tracing::warn!(
+                issuer = asked.issuer.name(),
+                hint = "see whether the issuer is up, and knows this gateway; opaque tokens that \
+                        are not remembered are answered 503 meanwhile",
+                "the issuer cannot be asked about tokens: {what}"
+            );
+        }
+        let cap = UnixSeconds(now.0.saturating_add(asked.cache.as_secs()));
+        verdict.map(|mut verified| {
+            verified.grant.valid_until = verified.grant.valid_until.min(cap);
+            verified
+        })
+    }
+
+    fn note_inactive(&self, known: Known, now: Millis) {
+        let mut inactive = self.inactive.borrow_mut();
+        if inactive.len() >= INTROSPECTION_INACTIVE_MAX {
+            inactive.retain(|_, until| now < *until);
+        }
+        if inactive.len() < INTROSPECTION_INACTIVE_MAX {
+            inactive.insert(known, now.after(INTROSPECTION_INACTIVE_FOR));
+        }
+    }
+}
+
+/// Keeps questions from an issuer that does not answer: after so many in vain nobody asks for a
+/// while, then one does.
+#[derive(Default)]
+struct Breaker {
+    /// In a row.
+    failures: Cell<u32>,
+    /// No question before that; none: they may all be asked.
+    open_until: Cell<Option<Millis>>,
+}
+
+impl Breaker {
+    /// Whether a question may be asked now. Where that is the one that tries, none is behind it
+    /// until it is answered or another while has passed.
+    fn lets_through(&self, now: Millis) -> bool {
+        match self.open_until.get() {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                self.open_until.set(Some(now.after(INTROSPECTION_PAUSE)));
+                true
+            }
+        }
+    }
+
+    /// Notes whether one was answered. Whether that is to be said: the first in vain, and the one
+    /// for which nobody asks any more.
+    fn note(&self, answered: bool, now: Millis) -> bool {
+        if answered {
+            self.failures.set(0);
+            self.open_until.set(None);
+            return false;
+        }
+        let failures = self.failures.get().saturating_add(1);
+        self.failures.set(failures);
+        if failures >= INTROSPECTION_FAILURES_MAX {
+            self.open_until.set(Some(now.after(INTROSPECTION_PAUSE)));
+        }
+        failures == 1 || failures == INTROSPECTION_FAILURES_MAX
+    }
+}
+
+/// Asks, and gives what is answered in JSON.
+//= RFC 7662 section 2.1
+//# The token goes in a form, by POST, never in a URL.
+async fn fetch(asked: &Introspection, token: &[u8]) -> Result<Vec<u8>, FetchFault> {
+    let stream = connect(&asked.url, Some(&asked.tls)).await?;
+    let mut form = format!("token={}&token_type_hint=access_token", encoded(token));
+    let mut request = Request::post(&asked.url.target)
+        .header(HOST, &asked.url.authority)
+        .header(USER_AGENT, "t8gate")
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    match &asked.secret {
+        Some(secret) => request = request.header(AUTHORIZATION, basic(&asked.client_id, secret)),
+        //= RFC 8705 section 2
+        //# A client that its certificate authenticates says its client_id.
+        None => form += &format!("&client_id={}", encoded(asked.client_id.as_bytes())),
+    }
+    let request = request
+        .body(Full::<Bytes>::from(form))
+        .map_err(io::Error::other)?;
+    exchange(stream, request, async |response| match response.status() {
+        StatusCode::OK if is_json(&response) => {
+            body_within(response, INTROSPECTION_ANSWER_BYTES_MAX).await
+        }
+        StatusCode::OK => Err(FetchFault::Connection(io::Error::other(
+            "the answer is not application/json",
+        ))),
+        status => Err(FetchFault::Status(status)),
+    })
+    .await
+}
+
+fn is_json<B>(response: &Response<B>) -> bool {
+    let mut said = response.headers().get_all(CONTENT_TYPE).iter();
+    let (Some(said), None) = (said.next(), said.next()) else {
+        return false;
+    };
+    let kind = said.as_bytes().split(|octet| *octet == b';').next();
+    let kind = kind.unwrap_or_default().trim_ascii();
+    kind.eq_ignore_ascii_case(b"application/json")
+}
+
+//= RFC 6749 section 2.3.1
+//# Both are encoded like the values of a form before they are joined.
+fn basic(client_id: &str, secret: &str) -> String {
+    let both = format!(
+        "{}:{}",
+        encoded(client_id.as_bytes()),
+        encoded(secret.as_bytes())
+    );
+    format!("Basic {}", STANDARD.encode(both))
+}
+
+/// As the value of a form.
+fn encoded(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text {
+        match octet {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'*' => {
+                out.push(char::from(*octet));
+            }
+            b' ' => out.push('+'),
+            other => out += &format!("%{other:02X}"),
+        }
+    }
+    out
+}

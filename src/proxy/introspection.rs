@@ -1,0 +1,63 @@
+//! Requests with opaque tokens that this shard does not remember: they wait for what the issuer
+//! says, and are judged again then.
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::authz::introspection::NotTaken;
+use crate::limits::{INTROSPECTION_SLACK, INTROSPECTION_WAIT};
+
+use super::connection::{Asked, Connection};
+use super::denial::Denial;
+use super::gate;
+use super::refusal::Refused;
+
+/// Asks about the token of the request whose head is the first `end` bytes, which was `unasked`
+/// when it was judged, and judges it again.
+pub(super) async fn open_again(
+    connection: &mut Connection,
+    end: usize,
+    unasked: Refused,
+) -> Result<Asked, Refused> {
+    let answered = ask(connection, end).await;
+    // That was waited for, and is no part of the checks.
+    connection.account.judging();
+    match answered {
+        Ok(()) => connection.open_request(end, Some(unasked.id)),
+        Err(denial) => {
+            connection.used(end);
+            Err(Refused { denial, ..unasked })
+        }
+    }
+}
+
+/// Has the shard remember the token, if its issuer says that it is good.
+async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
+    let local = Rc::clone(&connection.local);
+    let in_force = local.snapshot();
+    let asked = in_force.introspection.as_ref();
+    let asked = asked.ok_or(Denial::TokenUnasked)?;
+    let token = connection.token_of(end)?;
+    let answered = asked.desk.ask(&token);
+    let mut answered = answered.ok_or(Denial::TokenUnasked)?;
+    // Who asks keeps its own deadline, and says then that nobody has answered.
+    let by = INTROSPECTION_WAIT + INTROSPECTION_SLACK;
+    connection.watch.set(connection.watch.now().after(by));
+    let waited = connection.watch.wait(|cx| Pin::new(&mut answered).poll(cx));
+    let verdict = match waited.await {
+        Ok(Ok(verdict)) => verdict,
+        // It is asked no more.
+        Ok(Err(_)) => return Err(Denial::TokenUnasked),
+        Err(_) => return Err(Denial::IntrospectionDeadline),
+    };
+    let verified = verdict.map_err(|why| match why {
+        NotTaken::Refused(fault) => Denial::TokenInvalid(fault),
+        NotTaken::Unanswered => Denial::TokenUnasked,
+    })?;
+    // What was said by other rules than are in force now is not to be remembered.
+    if !Rc::ptr_eq(&in_force, &local.snapshot()) {
+        return Err(Denial::TokenUnasked);
+    }
+    let cache = &mut local.tokens.borrow_mut();
+    gate::remember(&token, &verified, &in_force, cache, local.seconds()).map(drop)
+}
