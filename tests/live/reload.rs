@@ -243,7 +243,7 @@ fn new_client_is_served_and_what_takes_a_restart_is_said() {
     // A shard looks for what is in force every 25 ms.
     let mut client = None;
     wait_until("the newcomer to be let in", || {
-        client = newcomer.connect(&house).ok();
+        client = newcomer.connect(&house);
         client.is_some()
     });
     let answer = client.expect("let in").get(NEWCOMERS, &newcomer.token);
