@@ -313,3 +313,11 @@ pub const KEYS_REFRESH_DEFAULT: Duration = Duration::from_secs(300);
 /// How long keys are believed that cannot be had again (`issuer.keys_max_age`): an issuer may be
 /// away for a night, and a key that was withdrawn meanwhile is not to be good for ever.
 pub const KEYS_MAX_AGE_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
+/// Tokens of one client that one shard verifies in vain in a second, 50 us each: half a percent of
+/// its time. Over it the client's further tokens are refused unseen (429), but for those that are
+/// remembered.
+pub const TOKEN_FAILURES_PER_S_MAX: u32 = 100;
+/// Tokens that one shard knows to be bad.
+pub const REFUSED_TOKENS_MAX: usize = 1_024;
+/// For so many seconds: what is amiss at an issuer may be mended.
+pub const REFUSED_TOKENS_KEPT_S: u64 = 10;

@@ -68,6 +68,11 @@ pub struct Counters {
     pub tokens_cached: Counter,
     /// Tokens whose signature was verified.
     pub tokens_verified: Counter,
+    /// Requests for which the token was known to be bad.
+    pub tokens_refused_again: Counter,
+    /// Tokens in the shard's cache now, and how many were forgotten while they were valid.
+    pub tokens_held: Counter,
+    pub tokens_evicted: Counter,
     /// Tokens issued.
     pub tokens_issued: Counter,
     /// Body bytes that came from clients.
@@ -172,6 +177,9 @@ impl Counters {
             tokens_remembered: Counter::default(),
             tokens_cached: Counter::default(),
             tokens_verified: Counter::default(),
+            tokens_refused_again: Counter::default(),
+            tokens_held: Counter::default(),
+            tokens_evicted: Counter::default(),
             tokens_issued: Counter::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),

@@ -213,6 +213,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
         dhe: RefCell::new(DheAllowance::new(plan.shards)),
         failures: RefCell::default(),
+        refused_tokens: RefCell::default(),
         standings: Rc::default(),
         judged_by: Cell::new(0),
         verified_at: Cell::new(0),
@@ -350,6 +351,9 @@ fn tick(local: &Local, scrapes: &Scrapes) {
     local.wall.set(UnixMillis::now());
     local.counters.swept_at_ms.set(now.0);
     local.journal.publish();
+    let tokens = local.tokens.borrow();
+    local.counters.tokens_held.set(tokens.len() as u64);
+    local.counters.tokens_evicted.set(tokens.evicted());
     scrapes.answer(&local.latencies.borrow());
     local.watches.sweep(now);
     local.upstream.expire(now);

@@ -38,6 +38,8 @@ pub struct TokenCache {
     /// From random bytes: which tokens share a place cannot be foretold from outside.
     key: [u64; 2],
     inserted: u64,
+    held: usize,
+    evicted: u64,
 }
 
 struct Entry {
@@ -66,6 +68,8 @@ impl TokenCache {
             // Odd, so that a multiplication by it loses no bits.
             key: [random as u64, (random >> 64) as u64 | 1],
             inserted: 0,
+            held: 0,
+            evicted: 0,
         })
     }
 
@@ -104,6 +108,13 @@ impl TokenCache {
             .iter_mut()
             .min_by_key(|slot| Entry::worth(slot.as_ref(), now));
         if let Some(slot) = victim {
+            match slot {
+                None => self.held += 1,
+                Some(other) => {
+                    let valid = now <= other.cached.grant.valid_until;
+                    self.evicted += u64::from(valid);
+                }
+            }
             let (token, used) = (token.into(), Cell::new(false));
             *slot = Some(Entry {
                 hash,
@@ -119,12 +130,18 @@ impl TokenCache {
 
     /// How many tokens are remembered, expired ones included.
     pub fn len(&self) -> usize {
-        self.sets.iter().flatten().flatten().count()
+        self.held
+    }
+
+    /// How many were forgotten for others while they were valid still.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// Forgets all tokens: what they gave may no longer hold.
     pub fn clear(&mut self) {
         self.sets.fill_with(|| [const { None }; WAYS]);
+        self.held = 0;
     }
 
     /// Whether none is remembered.

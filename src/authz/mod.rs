@@ -13,6 +13,7 @@ pub mod introspection;
 pub mod issuers;
 mod json;
 pub mod keys;
+pub mod refused;
 pub mod scope;
 pub mod token;
 

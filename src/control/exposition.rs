@@ -16,6 +16,8 @@ use crate::revoked::desk::Desk;
 use crate::revoked::{Kind, Revoked};
 use crate::tls::RULES;
 
+pub use self::issuers::KeysSample;
+
 /// The `Content-Type` of what [`render`] writes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -52,19 +54,6 @@ pub struct Sample<'a> {
     pub issuers_keys: &'a [KeysSample],
     pub draining: bool,
     pub version: &'a str,
-}
-
-/// The keys that an issuer publishes.
-#[derive(Clone, Debug)]
-pub struct KeysSample {
-    pub issuer: String,
-    /// Those that tokens are verified by.
-    pub keys: usize,
-    /// When they were had last, seconds since 1970; 0 for never.
-    pub had_at: u64,
-    pub had: u64,
-    pub refused: u64,
-    pub failed: u64,
 }
 
 /// The revocation lists.
@@ -259,44 +248,6 @@ impl Page {
             Duration::from_nanos(ns).as_secs_f64(),
         );
         self.series(&format!("{name}_count"), &[], commits);
-    }
-
-    fn issuers_keys(&mut self, all: &[KeysSample]) {
-        if all.is_empty() {
-            return;
-        }
-        let name = "t8gate_issuer_keys";
-        self.family(
-            name,
-            "gauge",
-            "Keys that an issuer publishes and that are known.",
-        );
-        for one in all {
-            self.series(name, &[("issuer", one.issuer.as_str())], one.keys);
-        }
-        let name = "t8gate_issuer_keys_had_timestamp_seconds";
-        let help = "When an issuer's keys were had last, in seconds since 1970; 0 for never.";
-        self.family(name, "gauge", help);
-        for one in all {
-            self.series(name, &[("issuer", one.issuer.as_str())], one.had_at);
-        }
-        let name = "t8gate_issuer_keys_looked_at_total";
-        self.family(
-            name,
-            "counter",
-            "Looks at an issuer's keys, by what came of it.",
-        );
-        for one in all {
-            let outcomes = [
-                ("had", one.had),
-                ("refused", one.refused),
-                ("failed", one.failed),
-            ];
-            for (outcome, count) in outcomes {
-                let labels = [("issuer", one.issuer.as_str()), ("outcome", outcome)];
-                self.series(name, &labels, count);
-            }
-        }
     }
 
     fn crls(&mut self, crls: CrlSample) {
@@ -553,7 +504,17 @@ impl Page {
                 ("remembered", &c.tokens_remembered),
                 ("cached", &c.tokens_cached),
                 ("verified", &c.tokens_verified),
+                ("refused_again", &c.tokens_refused_again),
             ]
+        });
+        let (name, help) = ("t8gate_token_cache_tokens", "Tokens in the cache.");
+        self.per_shard(name, "gauge", help, shards, |shard| {
+            shard.counters.tokens_held.read()
+        });
+        let name = "t8gate_token_cache_evictions_total";
+        let help = "Tokens that the cache forgot for others while they were valid.";
+        self.per_shard(name, "counter", help, shards, |shard| {
+            shard.counters.tokens_evicted.read()
         });
     }
 
@@ -689,5 +650,6 @@ fn escaped(text: &str) -> String {
     out
 }
 
+mod issuers;
 #[cfg(test)]
 mod tests;

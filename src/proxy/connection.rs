@@ -432,6 +432,7 @@ impl Connection {
         let tokens = Tokens {
             memo: &mut self.memo,
             cache: &mut local.tokens.borrow_mut(),
+            refused: &mut local.refused_tokens.borrow_mut(),
             counters: &local.counters,
             latencies: &local.latencies,
         };

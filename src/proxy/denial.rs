@@ -56,6 +56,8 @@ pub enum Denial {
     Grant(GrantFault),
     /// Too many failed authentications at the embedded issuer: to come again in so many seconds.
     GrantFailuresExceeded(u32),
+    /// The client has had too many tokens verified in vain within this second.
+    TokenFailuresExceeded,
     /// The queue of the signers is full.
     IssuerBusy,
     /// The issuer's key did not sign in time.
@@ -152,6 +154,7 @@ impl Denial {
             Self::IssuerKeyRevoked => 44,
             Self::TokenUnasked => 46,
             Self::IntrospectionDeadline => 47,
+            Self::TokenFailuresExceeded => 48,
         }
     }
 
@@ -247,7 +250,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 48] = [
+pub const ROWS: [Row; 49] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -567,6 +570,13 @@ pub const ROWS: [Row; 48] = [
         detail: "The token's issuer did not say in time what it is good for; come again.",
         cure: "see whether the issuer, or this machine, is overloaded",
         ..row("introspection_deadline", 503, "Service Unavailable")
+    },
+    Row {
+        cause: "TOKEN_FAILURES_EXCEEDED",
+        detail: "This client has sent too many tokens that are not valid; come again.",
+        cure: "the client sends one bad token after another: see token_invalid for why they are \
+               bad; tokens of its that are remembered are served meanwhile, and other clients too",
+        ..row("token_failures_exceeded", 429, "Too Many Requests")
     },
 ];
 

@@ -7,6 +7,7 @@ use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::introspection;
+use crate::authz::refused::{RefusedTokens, TokenDigest};
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
@@ -39,6 +40,8 @@ pub struct Tokens<'a> {
     pub memo: &'a mut Memo,
     /// This CPU's cache.
     pub cache: &'a mut TokenCache,
+    /// What this CPU knows to be bad.
+    pub refused: &'a mut RefusedTokens,
     pub counters: &'a Counters,
     pub latencies: &'a RefCell<Latencies>,
 }
@@ -166,6 +169,7 @@ fn granted(
     let Tokens {
         memo,
         cache,
+        refused,
         counters,
         latencies,
     } = tokens;
@@ -186,6 +190,14 @@ fn granted(
     if let Some(asked) = not_asked_about(token, snapshot) {
         return Err(asked);
     }
+    let digest = TokenDigest::of(token);
+    if let Some(fault) = refused.lookup(&digest, now) {
+        counters.tokens_refused_again.bump();
+        return Err(Denial::TokenInvalid(fault));
+    }
+    if !refused.has_budget(peer.client(), now) {
+        return Err(Denial::TokenFailuresExceeded);
+    }
     counters.tokens_verified.bump();
     *verdict = TokenVerdict::Verified;
     let begun = Nanos::now();
@@ -194,9 +206,16 @@ fn granted(
     latencies.borrow_mut().record(Phase::Verify, took);
     let verified = verified.map_err(|fault| match fault {
         TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
-        fault => Denial::TokenInvalid(fault),
+        fault => {
+            refused.note(&digest, fault, peer.client(), now);
+            Denial::TokenInvalid(fault)
+        }
     })?;
-    let grant = remember(token, &verified, snapshot, cache, now)?;
+    let grant = remember(token, &verified, snapshot, cache, now);
+    if grant == Err(Denial::TokenOfOtherClient) {
+        refused.charge(peer.client(), now);
+    }
+    let grant = grant?;
     let own = owned(grant, peer, snapshot)?;
     memo.set(token, own);
     Ok(own)

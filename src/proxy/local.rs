@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::audit::{Journal, Record, RequestId};
 use crate::authz::cache::TokenCache;
+use crate::authz::refused::RefusedTokens;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Turnstile, Watches};
 use crate::metrics::{Counters, Latencies};
@@ -77,6 +78,7 @@ pub struct Local {
     /// What clients have left that can do nothing better.
     pub dhe: RefCell<DheAllowance>,
     pub tokens: RefCell<TokenCache>,
+    pub refused_tokens: RefCell<RefusedTokens>,
     /// Of clients that authenticate at the embedded issuer.
     pub failures: RefCell<Failures>,
     pub upstream: Pool,
@@ -111,11 +113,17 @@ impl Local {
         self.counters.make_room_for_clients(in_force.clients.len());
         let before = self.in_force.replace(Rc::clone(&in_force));
         if !before.takes_same_tokens_as(&in_force) {
-            self.tokens.borrow_mut().clear();
-            self.standings.outdate_tokens();
+            self.forget_tokens();
         }
         self.judge_all();
         Ok(())
+    }
+
+    /// What tokens gave, or did not, may be otherwise now.
+    fn forget_tokens(&self) {
+        self.tokens.borrow_mut().clear();
+        self.refused_tokens.borrow_mut().clear();
+        self.standings.outdate_tokens();
     }
 
     /// Judges all connections anew where what is known of revocation is not what it was, and has
@@ -124,8 +132,7 @@ impl Local {
         let snapshot = self.snapshot();
         let keys = snapshot.issuers.epoch();
         if self.verified_at.replace(keys) != keys {
-            self.tokens.borrow_mut().clear();
-            self.standings.outdate_tokens();
+            self.forget_tokens();
         }
         let judgement = snapshot.revocation.judgement();
         if self.judged_by.replace(judgement) != judgement {

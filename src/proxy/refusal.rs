@@ -58,6 +58,7 @@ impl Connection {
         };
         let retry_after_s = match denial {
             Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
+            Denial::TokenFailuresExceeded => Some(RETRY_AFTER_S),
             _ => (row.status == 503).then_some(RETRY_AFTER_S),
         };
         let mut answer = self.local.buffers.lend();

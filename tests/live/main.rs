@@ -63,5 +63,6 @@ mod tls;
 mod tls_extensions;
 mod tls_profile;
 mod token_cli;
+mod token_floods;
 mod token_revocation;
 mod trust_lost;

@@ -136,6 +136,21 @@ fn without_use_the_oldest_token_makes_room() {
 }
 
 #[test]
+fn tokens_that_are_held_and_those_forgotten_in_time_are_counted() {
+    let mut cache = cache(4);
+    (0..4).for_each(|number| cache.insert(&twin(number), lasting(number), NOW));
+    cache.insert(&twin(0), lasting(0), NOW);
+    assert_eq!((cache.len(), cache.evicted()), (4, 0));
+    cache.insert(&twin(4), lasting(4), NOW);
+    assert_eq!((cache.len(), cache.evicted()), (4, 1));
+    // All of them have expired: none of them is missed.
+    (5..9).for_each(|number| cache.insert(&twin(number), lasting(number), UnixSeconds(2_001)));
+    assert_eq!((cache.len(), cache.evicted()), (4, 1));
+    cache.clear();
+    assert_eq!((cache.len(), cache.evicted()), (0, 1));
+}
+
+#[test]
 fn tokens_longer_than_a_token_may_be_are_not_remembered() {
     let long = vec![b'a'; TOKEN_BYTES_MAX + 1];
     let (mut cache, mut memo) = (cache(4), Memo::default());

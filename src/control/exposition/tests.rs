@@ -76,6 +76,9 @@ fn counts_stand_with_their_shard_reason_and_client() {
     one.refused(13).add(2);
     one.refused_connections(4).bump();
     one.tokens_verified.add(9);
+    one.tokens_refused_again.add(6);
+    one.tokens_held.set(11);
+    zero.tokens_evicted.add(12);
     one.handshakes_resumed.add(8);
     zero.client(0).unwrap().outcome(Outcome::Cut).add(4);
     one.client(0).unwrap().outcome(Outcome::Cut).add(5);
@@ -95,6 +98,9 @@ fn counts_stand_with_their_shard_reason_and_client() {
         "t8gate_requests_refused_total{shard=\"1\",reason=\"token_missing\"} 2",
         "t8gate_connections_refused_total{shard=\"1\",reason=\"unknown_ca\"} 1",
         "t8gate_token_verdicts_total{shard=\"1\",verdict=\"verified\"} 9",
+        "t8gate_token_verdicts_total{shard=\"1\",verdict=\"refused_again\"} 6",
+        "t8gate_token_cache_tokens{shard=\"1\"} 11",
+        "t8gate_token_cache_evictions_total{shard=\"0\"} 12",
         "t8gate_handshakes_total{shard=\"1\",kind=\"resumed\"} 8",
         "t8gate_issuer_keys{issuer=\"https://as.example\"} 2",
         "t8gate_issuer_keys_had_timestamp_seconds{issuer=\"https://as.example\"} 1800000000",

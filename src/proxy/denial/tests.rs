@@ -134,6 +134,7 @@ fn every_denial_finds_its_own_row() {
         (Denial::IssuerDeadline, "issuer_deadline"),
         (Denial::IssuerFailed, "issuer_failed"),
         (Denial::IssuerKeysUnknown, "issuer_keys_unknown"),
+        (Denial::TokenFailuresExceeded, "token_failures_exceeded"),
         (Denial::TokenRevoked(Kind::Client), "token_revoked"),
         (Denial::IssuerKeyRevoked, "issuer_key_revoked"),
     ];

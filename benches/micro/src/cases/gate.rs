@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use t8gate::audit::{Record, TokenVerdict};
 use t8gate::authz::cache::{CachedGrant, Memo, TokenCache};
+use t8gate::authz::refused::RefusedTokens;
 use t8gate::authz::token;
 use t8gate::clock::UnixMillis;
 use t8gate::http::head::{Authorization, RequestHead};
@@ -24,6 +25,7 @@ pub struct Gate {
     peer: Peer,
     memo: Memo,
     cache: TokenCache,
+    refused: RefusedTokens,
     counters: Counters,
     latencies: RefCell<Latencies>,
     record: Record,
@@ -36,6 +38,7 @@ impl Gate {
         Self {
             memo: Memo::default(),
             cache: cache.expect("random bytes"),
+            refused: RefusedTokens::default(),
             counters: Counters::new(snapshot.clients.len()),
             latencies: RefCell::default(),
             record: Record::blank(UnixMillis(NOW.0 * 1_000), 0, Some(peer.client()), address()),
@@ -48,6 +51,7 @@ impl Gate {
         let tokens = Tokens {
             memo: &mut self.memo,
             cache: &mut self.cache,
+            refused: &mut self.refused,
             counters: &self.counters,
             latencies: &self.latencies,
         };

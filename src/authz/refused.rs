@@ -1,0 +1,140 @@
+//! Tokens that were refused of late, on one CPU. Whoever sends a bad one again and again has it
+//! verified once; whoever sends ever new ones has no more of them verified in a second than their
+//! budget, and takes no time from others.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::token::TokenFault;
+use crate::clock::UnixSeconds;
+use crate::limits::{REFUSED_TOKENS_KEPT_S, REFUSED_TOKENS_MAX, TOKEN_FAILURES_PER_S_MAX};
+use crate::peer::ClientIndex;
+
+#[cfg(test)]
+mod tests;
+
+/// What a token is known by: SHA-256 over all of it. Nobody finds another token with the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Of a token as it was sent.
+    pub fn of(token: &[u8]) -> Self {
+        let digest = digest(&SHA256, token);
+        Self(digest.as_ref().try_into().expect("SHA-256 has 32 octets"))
+    }
+}
+
+/// One CPU's.
+pub struct RefusedTokens {
+    /// Each has one place: the newest of those that share it is known.
+    known: Vec<Option<Known>>,
+    /// What `spent` is of.
+    second: UnixSeconds,
+    /// Verifications in vain within this second.
+    spent: HashMap<ClientIndex, u32>,
+}
+
+struct Known {
+    digest: TokenDigest,
+    fault: TokenFault,
+    /// The last second in which that is believed.
+    until: UnixSeconds,
+}
+
+impl Default for RefusedTokens {
+    fn default() -> Self {
+        Self {
+            known: std::iter::repeat_with(|| None)
+                .take(REFUSED_TOKENS_MAX)
+                .collect(),
+            second: UnixSeconds(0),
+            spent: HashMap::new(),
+        }
+    }
+}
+
+impl RefusedTokens {
+    /// Why this token was refused, if it was of late.
+    pub fn lookup(&self, token: &TokenDigest, now: UnixSeconds) -> Option<TokenFault> {
+        let known = self.known.get(place(token))?.as_ref()?;
+        (known.digest == *token && now <= known.until).then_some(known.fault)
+    }
+
+    /// Whether a client may have one more token verified within this second.
+    pub fn has_budget(&self, client: ClientIndex, now: UnixSeconds) -> bool {
+        let spent = self.spent.get(&client).copied().unwrap_or_default();
+        self.second != now || spent < TOKEN_FAILURES_PER_S_MAX
+    }
+
+    /// Notes that a client's token was refused. Only what takes a verification to find is charged
+    /// and remembered, and only what stays so for as long as it is remembered.
+    pub fn note(
+        &mut self,
+        token: &TokenDigest,
+        fault: TokenFault,
+        client: ClientIndex,
+        now: UnixSeconds,
+    ) {
+        if !takes_verification(fault) {
+            return;
+        }
+        self.charge(client, now);
+        if let Some(slot) = self.known.get_mut(place(token)) {
+            *slot = Some(Known {
+                digest: *token,
+                fault,
+                until: UnixSeconds(now.0.saturating_add(REFUSED_TOKENS_KEPT_S)),
+            });
+        }
+    }
+
+    /// Charges a client for a token of its that was verified and is good for nothing all the same.
+    pub fn charge(&mut self, client: ClientIndex, now: UnixSeconds) {
+        if self.second != now {
+            self.second = now;
+            self.spent.clear();
+        }
+        *self.spent.entry(client).or_default() += 1;
+    }
+
+    /// Forgets them: keys and issuers may be others now. What was spent is spent.
+    pub fn clear(&mut self) {
+        self.known.fill_with(|| None);
+    }
+}
+
+fn place(token: &TokenDigest) -> usize {
+    let [a, b, c, d, ..] = token.0;
+    u32::from_le_bytes([a, b, c, d]) as usize % REFUSED_TOKENS_MAX
+}
+
+/// Whether a fault is found behind the signature only, or is that of the signature itself. What is
+/// found before costs little; a key that is not known may be in a moment, and what is not valid yet
+/// will be.
+fn takes_verification(fault: TokenFault) -> bool {
+    match fault {
+        TokenFault::SignatureBad
+        | TokenFault::ClaimMissing(_)
+        | TokenFault::ClaimMalformed(_)
+        | TokenFault::Audience
+        | TokenFault::Expired
+        | TokenFault::NotBound => true,
+        TokenFault::TooLong
+        | TokenFault::Malformed
+        | TokenFault::MalformedJson
+        | TokenFault::DuplicateMember
+        | TokenFault::HeaderMalformed
+        | TokenFault::Type
+        | TokenFault::CritUnknown
+        | TokenFault::Compressed
+        | TokenFault::AlgorithmRefused
+        | TokenFault::IssuerUnknown
+        | TokenFault::KeysUnknown
+        | TokenFault::KeyUnknown
+        | TokenFault::NotYetValid
+        // Who introspects remembers these.
+        | TokenFault::Inactive => false,
+    }
+}

@@ -1,0 +1,99 @@
+use super::*;
+use crate::authz::token::Claim;
+
+const NOW: UnixSeconds = UnixSeconds(1_000);
+const BAD: TokenFault = TokenFault::SignatureBad;
+const CLIENT: ClientIndex = ClientIndex(0);
+
+fn token(number: u32) -> TokenDigest {
+    TokenDigest::of(&number.to_be_bytes())
+}
+
+fn later(seconds: u64) -> UnixSeconds {
+    UnixSeconds(NOW.0 + seconds)
+}
+
+#[test]
+fn token_that_was_refused_is_known_for_a_while_and_by_its_fault() {
+    let mut refused = RefusedTokens::default();
+    assert_eq!(refused.lookup(&token(1), NOW), None);
+    refused.note(&token(1), BAD, CLIENT, NOW);
+    refused.note(&token(2), TokenFault::Audience, CLIENT, NOW);
+    assert_eq!(refused.lookup(&token(1), NOW), Some(BAD));
+    assert_eq!(refused.lookup(&token(2), NOW), Some(TokenFault::Audience));
+    assert_eq!(refused.lookup(&token(3), NOW), None);
+    let last = later(REFUSED_TOKENS_KEPT_S);
+    assert_eq!(refused.lookup(&token(1), last), Some(BAD));
+    assert_eq!(
+        refused.lookup(&token(1), later(REFUSED_TOKENS_KEPT_S + 1)),
+        None
+    );
+    refused.clear();
+    assert_eq!(refused.lookup(&token(2), NOW), None);
+}
+
+/// The one that stands in its place is not taken for it.
+#[test]
+fn token_that_shares_a_place_is_not_taken_for_another() {
+    let mut refused = RefusedTokens::default();
+    let first = token(0);
+    let same_place = |number: &u32| place(&token(*number)) == place(&first);
+    let second = token((1..).find(same_place).unwrap());
+    refused.note(&first, BAD, CLIENT, NOW);
+    assert_eq!(refused.lookup(&second, NOW), None);
+    refused.note(&second, TokenFault::Expired, CLIENT, NOW);
+    assert_eq!(refused.lookup(&second, NOW), Some(TokenFault::Expired));
+    assert_eq!(refused.lookup(&first, NOW), None);
+}
+
+/// A key that nobody has yet may be published in a moment, and what is not valid yet will be.
+#[test]
+fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() {
+    let mut refused = RefusedTokens::default();
+    for fault in [
+        TokenFault::KeyUnknown,
+        TokenFault::KeysUnknown,
+        TokenFault::NotYetValid,
+        TokenFault::IssuerUnknown,
+        TokenFault::Malformed,
+        TokenFault::TooLong,
+    ] {
+        for number in 0..2 * TOKEN_FAILURES_PER_S_MAX {
+            refused.note(&token(number), fault, CLIENT, NOW);
+        }
+        assert_eq!(refused.lookup(&token(0), NOW), None, "{fault:?}");
+        assert!(refused.has_budget(CLIENT, NOW), "{fault:?}");
+    }
+    for fault in [
+        BAD,
+        TokenFault::Expired,
+        TokenFault::Audience,
+        TokenFault::NotBound,
+        TokenFault::ClaimMissing(Claim::Exp),
+        TokenFault::ClaimMalformed(Claim::Exp),
+    ] {
+        let mut refused = RefusedTokens::default();
+        refused.note(&token(0), fault, CLIENT, NOW);
+        assert_eq!(refused.lookup(&token(0), NOW), Some(fault));
+    }
+}
+
+#[test]
+fn client_has_its_budget_anew_each_second_and_takes_nobody_elses() {
+    let mut refused = RefusedTokens::default();
+    for number in 0..TOKEN_FAILURES_PER_S_MAX {
+        assert!(refused.has_budget(CLIENT, NOW), "{number}");
+        refused.note(&token(number), BAD, CLIENT, NOW);
+    }
+    assert!(!refused.has_budget(CLIENT, NOW));
+    assert!(refused.has_budget(ClientIndex(1), NOW));
+    refused.clear();
+    assert!(!refused.has_budget(CLIENT, NOW), "what was spent is spent");
+    for _ in 0..TOKEN_FAILURES_PER_S_MAX {
+        refused.charge(ClientIndex(2), NOW);
+    }
+    assert!(!refused.has_budget(ClientIndex(2), NOW));
+    assert!(refused.has_budget(CLIENT, later(1)));
+    refused.note(&token(9), BAD, CLIENT, later(1));
+    assert!(refused.has_budget(CLIENT, later(1)));
+}

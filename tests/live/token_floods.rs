@@ -1,0 +1,100 @@
+//! Bad tokens by the thousand: each is verified once, a client has a budget of them, and no other
+//! client notices.
+
+use serde_json::json;
+
+use crate::harness::mint::{Algorithm, Mint, with};
+use crate::harness::stage::{House, PATH};
+
+/// Tokens that are signed by somebody else under the name of a good key.
+fn forged(house: &House, number: usize) -> String {
+    let claims = with(house.stage.claims(), "jti", format!("forged-{number}"));
+    FORGER.with(|forger| {
+        let header = with(forger.header(), "kid", house.stage.mint.kid.as_str());
+        forger.token(&header, &claims)
+    })
+}
+
+thread_local! {
+    static FORGER: Mint = Mint::new(Algorithm::Es256, "forger");
+}
+
+fn verdicts(house: &House, verdict: &str) -> f64 {
+    let metrics = house.gateway.admin().metrics();
+    metrics.sum("t8gate_token_verdicts_total", &[("verdict", verdict)])
+}
+
+fn house() -> House {
+    House::open_staged(|stage| {
+        stage.watch();
+    })
+}
+
+#[test]
+fn bad_token_that_comes_again_is_not_verified_again() {
+    let house = house();
+    let mut client = house.client();
+    let expired = with(
+        house.stage.claims(),
+        "exp",
+        crate::harness::mint::now_s() - 60,
+    );
+    let expired = house.stage.mint.good(&expired);
+    for token in [forged(&house, 0), expired] {
+        let before = (
+            verdicts(&house, "verified"),
+            verdicts(&house, "refused_again"),
+        );
+        for _ in 0..10 {
+            assert_eq!(client.get(PATH, &token).status, 401);
+        }
+        let after = (
+            verdicts(&house, "verified"),
+            verdicts(&house, "refused_again"),
+        );
+        assert_eq!((after.0 - before.0, after.1 - before.1), (1.0, 9.0));
+    }
+    assert_eq!(client.get(PATH, &house.token()).status, 200);
+    assert_eq!(house.origin.requests(), 1);
+}
+
+/// A good token of the flooding client that is remembered goes on; another client sees nothing.
+#[test]
+fn flood_of_bad_tokens_is_the_flooding_clients_own_trouble() {
+    let house = house();
+    let (mut flood, mut quiet) = (house.client(), house.client());
+    let good = house.token();
+    assert_eq!(quiet.get(PATH, &good).status, 200);
+    let globex = house.stage.dialer(&house.stage.globex);
+    let mut globex = globex.connect(house.gateway.address).unwrap();
+    let of_globex = |number: usize| {
+        let claims = with(house.stage.claims(), "client_id", "globex-app");
+        let cnf = json!({"x5t#S256": house.stage.globex.thumbprint()});
+        let claims = with(with(claims, "cnf", cnf), "jti", format!("globex-{number}"));
+        house.stage.mint.good(&claims)
+    };
+    let forgeries: Vec<String> = (0..3_000).map(|number| forged(&house, number)).collect();
+    let path = PATH.replace("acme", "globex");
+    let (mut refused, mut put_off) = (0, 0);
+    for (number, forgery) in forgeries.iter().enumerate() {
+        let response = flood.get(PATH, forgery);
+        match response.status {
+            401 => refused += 1,
+            429 => {
+                put_off += 1;
+                assert_eq!(response.field("retry-after"), Some("1"));
+                assert_eq!(response.field("www-authenticate"), None);
+                if put_off % 100 == 1 {
+                    assert_eq!(quiet.get(PATH, &good).status, 200);
+                    // One that nobody has seen.
+                    assert_eq!(globex.get(&path, &of_globex(number)).status, 200);
+                }
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!(put_off > 0 && refused > 0, "{put_off} {refused}");
+    let verified = verdicts(&house, "verified");
+    let seen = refused as f64 + house.origin.requests() as f64;
+    assert!(verified <= seen, "{verified} {seen}");
+}
