@@ -22,6 +22,7 @@ mod config_cli;
 mod conformance;
 mod demo;
 mod dhe;
+mod external_issuer;
 mod fips;
 mod forwarding;
 mod hsm;

@@ -11,6 +11,7 @@ pub mod hello;
 pub mod introspection;
 pub mod mint;
 pub mod odd_certificates;
+pub mod oidc_provider;
 pub mod openssl_ca;
 pub mod origin;
 pub mod peers;
