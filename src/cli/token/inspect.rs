@@ -193,6 +193,9 @@ fn print_decision(decided: &Result<String, Refusal>) {
             _ => println!("  ok      {step}"),
         }
     }
+    // The store of revocations belongs to the gateway that runs.
+    let unasked = "not asked: a running gateway refuses what is revoked";
+    println!("  -       {:<12} {unasked}", "revocation");
     match decided {
         Ok(said) => println!("{said}"),
         Err(Refusal { what, cure, .. }) => {
