@@ -255,12 +255,20 @@ impl Keys {
         Ok(Self { keys, fingerprint })
     }
 
+    /// Those of an issuer whose tokens are all opaque: they verify nothing.
+    pub fn none() -> Self {
+        Self {
+            keys: Vec::new(),
+            fingerprint: hashed([]),
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Never: a set without keys is refused.
+    /// Whether they verify nothing. What is read of a file, or fetched, always does.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

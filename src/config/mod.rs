@@ -534,6 +534,8 @@ pub enum IssuerKeys {
     },
     /// A JWKS that the issuer publishes.
     Published(PublishedKeys),
+    /// Nowhere: it is asked about each of its tokens.
+    Unneeded,
 }
 
 /// Where an issuer publishes its keys, and how they are kept.

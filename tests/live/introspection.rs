@@ -315,6 +315,38 @@ fn slow_issuer_is_not_waited_for_beyond_the_deadline_and_holds_up_nobody_else() 
 }
 
 #[test]
+fn issuer_without_keys_is_asked_and_its_jwts_are_refused() {
+    let mut scene = Scene::open("");
+    scene.house.rewrite(|config| {
+        let body = config.table_body("issuer", 0);
+        let without = { body.lines() }
+            .filter(|line| !line.starts_with("jwks = "))
+            .collect::<Vec<_>>()
+            .join("\n");
+        config.without_tables("issuer").table("issuer", &without);
+    });
+    let jwt = scene.house.token();
+    let mut client = scene.client();
+    assert_eq!(client.get(PATH, &jwt).status, 200);
+    reload(&scene.house);
+    wait_until("it to be no token", || client.get(PATH, &jwt).status == 401);
+    scene.refused(&jwt, 401, "token_invalid");
+    assert_eq!(client.get(PATH, TOKEN).status, 200);
+    // And from the start.
+    let file = scene.house.stage.scratch.path().join("audit-again.jsonl");
+    scene
+        .house
+        .stage
+        .config
+        .set_text("audit.file", file.display());
+    let again = scene.house.stage.start();
+    let dialer = scene.house.stage.dialer(&scene.house.stage.acme);
+    let mut client = dialer.connect(again.address).expect("a client");
+    assert_eq!(client.get(PATH, TOKEN).status, 200);
+    assert_eq!(client.get(PATH, &jwt).status, 401);
+}
+
+#[test]
 fn issuer_is_asked_by_a_reload_and_no_more_after_another() {
     let scene = Scene::open("");
     let mut house = scene.house;

@@ -231,8 +231,10 @@ fn issuer_keys(
         let what = format!("keys are named here and in {first} (line {at})");
         section.fault(*line, key, Wrong::new(what, "keep one of them"));
     }
-    if said.is_empty() && !section.is_said() {
-        let cure = "set jwks, pem and algorithm, jwks_url, or discovery";
+    // Where it is asked about opaque tokens, those may be all that it has.
+    let unneeded = said.is_empty() && section.has("introspection");
+    if said.is_empty() && !unneeded && !section.is_said() {
+        let cure = "set jwks, pem and algorithm, jwks_url, or discovery; or [issuer.introspection]";
         section.fault(
             section.line(),
             "jwks",
@@ -314,6 +316,12 @@ fn issuer_keys(
             kid,
         };
         return Some(Located { value, line });
+    }
+    if unneeded {
+        return Some(Located {
+            value: IssuerKeys::Unneeded,
+            line: section.line(),
+        });
     }
     jwks.map(|file| Located {
         value: IssuerKeys::Jwks(file.value),

@@ -44,6 +44,7 @@ pub(super) fn configured(
                 keys_from.push((issuer, Arc::new(from)));
                 Ok(keys)
             }
+            IssuerKeys::Unneeded => Ok(KeySet::of(Keys::none())),
             of_file => Ok(KeySet::of(read(&issuer.keys, of_file)?)),
         });
     let sets: Vec<Result<Arc<KeySet>, Fault>> = all.collect();
@@ -92,6 +93,7 @@ fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
 /// The rules of an issuer, and what they are in short.
 fn made(issuer: &config::Issuer, keys: Arc<KeySet>) -> Result<(IssuerRules, String), Fault> {
     let count = match keys.keys() {
+        Some(keys) if keys.is_empty() => "no keys, asked about opaque tokens".to_owned(),
         Some(keys) => format!("{} keys", keys.len()),
         None => "keys not had yet".to_owned(),
     };
@@ -121,7 +123,9 @@ fn read(at: &Located<IssuerKeys>, keys: &IssuerKeys) -> Result<Keys, Fault> {
             algorithm,
             kid,
         } => Keys::from_pem(&bytes(file)?, known_algorithm(at, algorithm)?, kid.clone()),
-        IssuerKeys::Published(_) => Err("its keys are in no file".to_owned()),
+        IssuerKeys::Published(_) | IssuerKeys::Unneeded => {
+            Err("its keys are in no file".to_owned())
+        }
     };
     read.map_err(|what| fault(at, "issuer", what, CURE))
 }

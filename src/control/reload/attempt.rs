@@ -304,6 +304,7 @@ fn go_on_with_issuers_of(running: &Config, written: &mut Config) {
         let file = match &issuer.keys.value {
             IssuerKeys::Jwks(file) | IssuerKeys::Pem { file, .. } => file,
             IssuerKeys::Published(published) => &published.ca.value,
+            IssuerKeys::Unneeded => continue,
         };
         written.files.push(file.clone());
     }

@@ -1,7 +1,7 @@
 //! How an issuer is asked about opaque tokens.
 
 use super::*;
-use crate::config::IntrospectionProof;
+use crate::config::{IntrospectionProof, IssuerKeys};
 
 const ASKED: &str = "[issuer.introspection]\nurl = \"https://issuer.example/i\"\nca = \"ca.pem\"\n\
                      client_id = \"t8\"\nsecret_file = \"secret\"\n";
@@ -36,6 +36,19 @@ fn issuer_is_asked_where_that_is_said() {
         IntrospectionProof::Certificate { .. }
     ));
     assert_eq!(asked_by.cache.as_secs(), 3_600);
+}
+
+#[test]
+fn issuer_that_is_asked_needs_no_keys() {
+    let alone = with("jwks = \"keys.jwks\"\n", ASKED);
+    assert_eq!(good(&alone).issuers[0].keys.value, IssuerKeys::Unneeded);
+    let both = good(&asked(ASKED)).issuers[0].keys.value.clone();
+    assert!(matches!(both, IssuerKeys::Jwks(_)));
+    // What goes with keys goes with none of them.
+    let kid = with("jwks = \"keys.jwks\"\n", &format!("kid = \"a\"\n{ASKED}"));
+    refused(&kid, 10, "issuer[1].kid", "pem only");
+    let none = with("jwks = \"keys.jwks\"\n", "");
+    refused(&none, 7, "issuer[1].jwks", "no keys");
 }
 
 //= RFC 7662 section 2 type=test
