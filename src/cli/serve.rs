@@ -555,7 +555,8 @@ fn start_shards(
     let reloads = Arc::new(Reloads::default());
     let crl_counts = Arc::new(CrlCounts::default());
     let ocsp_counts = Arc::new(OcspCounts::default());
-    introspection::start_where_needed(&current)?;
+    let asked = Arc::default();
+    introspection::start_where_needed(&current, &asked)?;
     let mut ocsp_keeper = OcspKeeper::new(Arc::clone(&current), Arc::clone(&ocsp_counts));
     ocsp_keeper.start_where_needed()?;
     let mut keys_keeper = KeysKeeper::new(Arc::clone(&current));
@@ -580,6 +581,7 @@ fn start_shards(
         revoked: Arc::clone(&snapshot.revoked),
         desk: Arc::clone(&desk),
         keys: keys_keeper.kept(),
+        introspection: Arc::clone(&asked),
     };
     let revoking = Revoking {
         desk,
@@ -590,7 +592,7 @@ fn start_shards(
     let reloader = Reloader::new(
         (config.clone(), read),
         (current, names),
-        reloads,
+        (reloads, asked),
         certificate_not_after,
         (Arc::clone(&crl_keeper), ocsp_keeper, keys_keeper),
         notes,

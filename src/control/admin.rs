@@ -22,8 +22,10 @@ use tokio::task::AbortHandle;
 use super::audit_file::AuditState;
 use super::crl_keeper::CrlCounts;
 use super::exposition::{
-    self, AuditSample, CrlSample, KeysSample, OcspSample, RevokedSample, Sample, ShardSample,
+    self, AuditSample, CrlSample, IntrospectionSample, KeysSample, OcspSample, RevokedSample,
+    Sample, ShardSample,
 };
+use super::introspection;
 use super::keys_keeper::KeysKept;
 use super::ocsp_keeper::OcspCounts;
 use super::process::Process;
@@ -86,6 +88,7 @@ pub struct Parts {
     pub revoked: Arc<Revoked>,
     pub desk: Arc<Desk>,
     pub keys: Arc<KeysKept>,
+    pub introspection: Arc<introspection::Counts>,
 }
 
 /// The answers to who asks.
@@ -155,6 +158,7 @@ impl Admin {
                 desk: &self.parts.desk,
             },
             issuers_keys: &self.issuers_keys(),
+            introspection: self.introspection(),
             draining: self.parts.draining.load(Ordering::Relaxed),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -183,6 +187,16 @@ impl Admin {
             failed: read(&from.fetches.failed),
         });
         all.collect()
+    }
+
+    fn introspection(&self) -> IntrospectionSample {
+        let counts = &self.parts.introspection;
+        IntrospectionSample {
+            questions: counts.questions(),
+            breaker_open: counts.breaker_is_open(),
+            waiting: counts.waiting(),
+            inactive: counts.inactive(),
+        }
     }
 
     fn ocsp(&self) -> OcspSample {

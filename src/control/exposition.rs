@@ -16,7 +16,7 @@ use crate::revoked::desk::Desk;
 use crate::revoked::{Kind, Revoked};
 use crate::tls::RULES;
 
-pub use self::issuers::KeysSample;
+pub use self::issuers::{IntrospectionSample, KeysSample};
 
 /// The `Content-Type` of what [`render`] writes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,6 +52,7 @@ pub struct Sample<'a> {
     pub ocsp: OcspSample,
     pub revoked: RevokedSample<'a>,
     pub issuers_keys: &'a [KeysSample],
+    pub introspection: IntrospectionSample,
     pub draining: bool,
     pub version: &'a str,
 }
@@ -352,6 +353,7 @@ impl Page {
         self.ocsp(sample.ocsp);
         self.revoked(sample.revoked);
         self.issuers_keys(sample.issuers_keys);
+        self.introspection(sample.introspection);
         if let Some(queued) = sample.signer_queued {
             let help = "Pieces of work that wait for the token.";
             self.single("t8gate_signer_queue_length", "gauge", help, queued);

@@ -29,15 +29,19 @@ use crate::limits::{
 };
 use crate::snapshot::{Current, Introspection};
 
+mod counts;
 #[cfg(test)]
 mod tests;
 
-/// Has the questions of what is in force answered, if they are not yet. The thread ends with the
-/// desk that they are asked at.
+pub use counts::Counts;
+use counts::Outcome;
+
+/// Has the questions of what is in force answered and counted, if they are not yet. The thread ends
+/// with the desk that they are asked at.
 ///
 /// # Errors
 /// The kernel's, where the thread cannot be had.
-pub fn start_where_needed(current: &Arc<Current>) -> io::Result<()> {
+pub fn start_where_needed(current: &Arc<Current>, counts: &Arc<Counts>) -> io::Result<()> {
     let snapshot = current.load();
     let Some(asked) = &snapshot.introspection else {
         return Ok(());
@@ -49,20 +53,23 @@ pub fn start_where_needed(current: &Arc<Current>) -> io::Result<()> {
         .enable_all()
         .build()?;
     let (letters, mut questions) = mpsc::channel::<Question>(INTROSPECTIONS_QUEUED_MAX);
-    let current = Arc::clone(current);
+    let (current, counts) = (Arc::clone(current), Arc::clone(counts));
     let thread = std::thread::Builder::new().name("t8gate-tokens".to_owned());
     thread.spawn(move || {
         if let Err(error) = cpu::step_back() {
             tracing::warn!(%error, "who asks about opaque tokens competes with shards");
         }
         let tasks = tokio::task::LocalSet::new();
-        let asker = Rc::new(Asker::default());
+        let asker = Rc::new(Asker::new(counts));
         tasks.block_on(&runtime, async {
             while let Some(question) = questions.recv().await {
                 let asked = current.load().introspection.clone();
                 asker.take(question, asked);
+                asker.tell();
             }
         });
+        // What was known to this thread is known to nobody.
+        asker.counts.is_now(false, 0, 0);
     })?;
     asked.desk.answered_by(letters);
     Ok(())
@@ -71,28 +78,47 @@ pub fn start_where_needed(current: &Arc<Current>) -> io::Result<()> {
 /// What a token is known by here: itself is nothing to be kept.
 type Known = [u8; 32];
 
-#[derive(Default)]
 struct Asker {
     /// Who waits for what is said of a token; it is being asked about.
     waiting: RefCell<HashMap<Known, Vec<oneshot::Sender<Verdict>>>>,
     /// Until when tokens are known to be inactive.
     inactive: RefCell<HashMap<Known, Millis>>,
     breaker: Breaker,
+    counts: Arc<Counts>,
 }
 
 impl Asker {
+    fn new(counts: Arc<Counts>) -> Self {
+        Self {
+            waiting: RefCell::default(),
+            inactive: RefCell::default(),
+            breaker: Breaker::default(),
+            counts,
+        }
+    }
+
+    /// Has the counts say how things stand.
+    fn tell(&self) {
+        let (waiting, inactive) = (self.waiting.borrow().len(), self.inactive.borrow().len());
+        self.counts
+            .is_now(self.breaker.is_open(), waiting, inactive);
+    }
+
     fn take(self: &Rc<Self>, question: Question, asked: Option<Arc<Introspection>>) {
         let Question { token, answer } = question;
+        let count = |outcome| self.counts.note(outcome);
         let now = Millis::now();
         let mut known = Known::default();
         known.copy_from_slice(digest::digest(&digest::SHA256, &token).as_ref());
         // A shard may have given up waiting, which is nothing to us.
         let Some(asked) = asked else {
+            count(Outcome::TurnedAway);
             let _ = answer.send(Err(NotTaken::Unanswered));
             return;
         };
         let inactive = self.inactive.borrow().get(&known).copied();
         if inactive.is_some_and(|until| now < until) {
+            count(Outcome::Remembered);
             let _ = answer.send(Err(NotTaken::Refused(TokenFault::Inactive)));
             return;
         }
@@ -101,10 +127,14 @@ impl Asker {
             others.retain(|other| !other.is_closed());
             if others.len() < INTROSPECTIONS_WAITING_MAX {
                 others.push(answer);
+                count(Outcome::Shared);
+            } else {
+                count(Outcome::TurnedAway);
             }
             return;
         }
         if waiting.len() >= INTROSPECTIONS_WAITING_MAX || !self.breaker.lets_through(now) {
+            count(Outcome::TurnedAway);
             let _ = answer.send(Err(NotTaken::Unanswered));
             return;
         }
@@ -116,7 +146,14 @@ impl Asker {
             if verdict == Err(NotTaken::Refused(TokenFault::Inactive)) {
                 asker.note_inactive(known, Millis::now());
             }
+            asker.counts.note(match &verdict {
+                Ok(_) => Outcome::Taken,
+                Err(NotTaken::Refused(TokenFault::Inactive)) => Outcome::Inactive,
+                Err(NotTaken::Refused(_)) => Outcome::Refused,
+                Err(NotTaken::Unanswered) => Outcome::Failed,
+            });
             let told = asker.waiting.borrow_mut().remove(&known);
+            asker.tell();
             for waiting in told.into_iter().flatten() {
                 let _ = waiting.send(verdict.clone());
             }
@@ -175,6 +212,11 @@ struct Breaker {
 }
 
 impl Breaker {
+    /// Whether questions are kept back, but for the ones that try.
+    fn is_open(&self) -> bool {
+        self.open_until.get().is_some()
+    }
+
     /// Whether a question may be asked now. Where that is the one that tries, none is behind it
     /// until it is answered or another while has passed.
     fn lets_through(&self, now: Millis) -> bool {

@@ -101,6 +101,8 @@ pub struct Reloader {
     /// Told of what is revoked by file.
     notes: Arc<Notes>,
     keys_keeper: KeysKeeper,
+    /// Of questions about opaque tokens.
+    asked: Arc<introspection::Counts>,
     watched: Watched,
     look_at: Millis,
     /// When a reload is tried again that was refused for faults of tokens only.
@@ -131,7 +133,7 @@ impl Reloader {
     pub fn new(
         (config, (read, sources)): (Config, (Stamps, Sources)),
         (current, names): (Arc<Current>, Arc<ClientNames>),
-        reloads: Arc<Reloads>,
+        (reloads, asked): (Arc<Reloads>, Arc<introspection::Counts>),
         certificate_not_after: Arc<AtomicU64>,
         (crl_keeper, ocsp_keeper, keys_keeper): (Arc<CrlKeeper>, OcspKeeper, KeysKeeper),
         notes: Arc<Notes>,
@@ -145,6 +147,7 @@ impl Reloader {
             going: None,
             ocsp_keeper,
             keys_keeper,
+            asked,
             watched: Watched::new(read),
             look_at: now,
             retry_at: None,
@@ -417,7 +420,7 @@ impl Reloader {
             self.sources = Arc::new(sources);
             self.going = Some(going);
         }
-        if let Err(error) = introspection::start_where_needed(&self.current) {
+        if let Err(error) = introspection::start_where_needed(&self.current, &self.asked) {
             tracing::error!(%error, "opaque tokens are not asked about: there is no thread for it");
         }
         if let Err(error) = self.ocsp_keeper.start_where_needed() {

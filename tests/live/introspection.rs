@@ -172,6 +172,15 @@ fn inactive_token_is_an_invalid_one_and_is_not_asked_about_again_and_again() {
         assert!(challenge.contains("invalid_token"), "{challenge}");
     }
     assert_eq!(scene.asked(), 1);
+    let page = scene.house.gateway.admin().metrics().0;
+    for line in [
+        "t8gate_introspection_questions_total{outcome=\"inactive\"} 1",
+        "t8gate_introspection_questions_total{outcome=\"remembered\"} 2",
+        "t8gate_introspection_inactive_remembered 1",
+        "t8gate_introspection_waiting 0",
+    ] {
+        assert!(page.lines().any(|said| said == line), "{line}: {page}");
+    }
 }
 
 //= RFC 8705 section 3.2 type=test
@@ -234,6 +243,12 @@ fn many_requests_with_one_token_ask_once() {
         }
     });
     assert_eq!(scene.asked(), 1);
+    let metrics = scene.house.gateway.admin().metrics();
+    let count = |outcome| {
+        let name = "t8gate_introspection_questions_total";
+        metrics.count(name, &[("outcome", outcome)])
+    };
+    assert!(count("taken") == 1 && count("shared") > 0);
 }
 
 /// Nothing of that says that a token is bad.
@@ -290,10 +305,20 @@ fn issuer_that_does_not_answer_is_left_alone_for_a_while_and_tried_again() {
     }
     assert_eq!(scene.asked(), 5, "then nobody asks any more");
     scene.issuer.act(Act::Answer);
+    let counted = |outcome, breaker_open| {
+        let page = scene.house.gateway.admin().metrics().0;
+        let line = format!("t8gate_introspection_questions_total{{outcome={outcome}\n");
+        page.contains(&line)
+            && page.contains(&format!(
+                "t8gate_introspection_breaker_open {breaker_open}\n"
+            ))
+    };
+    assert!(counted("\"failed\"} 5", 1) && counted("\"turned_away\"} 7", 1));
     wait_until("it to be asked again", || {
         scene.client().get(PATH, TOKEN).status == 200
     });
     assert_eq!(scene.asked(), 6);
+    assert!(counted("\"taken\"} 1", 0));
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn parts() -> Parts {
         revocation: Arc::default(),
         crl_counts: Arc::default(),
         keys: Arc::default(),
+        introspection: Arc::default(),
         ocsp_counts: Arc::default(),
         revoked: Arc::default(),
         desk: Desk::without_store(),

@@ -1,4 +1,5 @@
-//! The keys that issuers publish, as metrics.
+//! What is shown of issuers that are not embedded: their keys, and what became of questions about
+//! opaque tokens.
 
 use super::Page;
 
@@ -13,6 +14,19 @@ pub struct KeysSample {
     pub had: u64,
     pub refused: u64,
     pub failed: u64,
+}
+
+/// What was asked about opaque tokens, and what is known of the issuer that is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct IntrospectionSample {
+    /// What became of questions of the shards, each with its word.
+    pub questions: [(&'static str, u64); 7],
+    /// So many were in vain that nobody asks for a while.
+    pub breaker_open: bool,
+    /// Tokens that the issuer has been asked about and has said nothing of yet.
+    pub waiting: u64,
+    /// Tokens that are remembered as inactive.
+    pub inactive: u64,
 }
 
 impl Page {
@@ -52,5 +66,29 @@ impl Page {
                 self.series(name, &labels, count);
             }
         }
+    }
+
+    pub(super) fn introspection(&mut self, sample: IntrospectionSample) {
+        let name = "t8gate_introspection_questions_total";
+        let help = "Questions about opaque tokens, by what came of them.";
+        self.family(name, "counter", help);
+        for (outcome, count) in sample.questions {
+            self.series(name, &[("outcome", outcome)], count);
+        }
+        let (name, help) = (
+            "t8gate_introspection_breaker_open",
+            "Whether the issuer is left alone for a while, since it has not answered.",
+        );
+        self.single(name, "gauge", help, u8::from(sample.breaker_open));
+        let (name, help) = (
+            "t8gate_introspection_waiting",
+            "Opaque tokens that the issuer is being asked about.",
+        );
+        self.single(name, "gauge", help, sample.waiting);
+        let (name, help) = (
+            "t8gate_introspection_inactive_remembered",
+            "Opaque tokens that are remembered as inactive, and not asked about again.",
+        );
+        self.single(name, "gauge", help, sample.inactive);
     }
 }

@@ -12,7 +12,7 @@ fn breaker_opens_after_so_many_in_vain_and_lets_one_try() {
         breaker.lets_through(now) && breaker.note(false, now),
         "and the last"
     );
-    assert!(!breaker.lets_through(now));
+    assert!(breaker.is_open() && !breaker.lets_through(now));
     let later = now.after(INTROSPECTION_PAUSE);
     assert!(breaker.lets_through(later), "one tries");
     assert!(!breaker.lets_through(later), "and none behind it");
@@ -20,6 +20,7 @@ fn breaker_opens_after_so_many_in_vain_and_lets_one_try() {
     assert!(!breaker.lets_through(later));
     let again = later.after(INTROSPECTION_PAUSE);
     assert!(breaker.lets_through(again) && !breaker.note(true, again));
+    assert!(!breaker.is_open());
     assert!(breaker.lets_through(again) && breaker.lets_through(again));
     assert!(breaker.note(false, again), "the first of others");
 }
@@ -41,7 +42,7 @@ fn client_and_secret_are_encoded_before_they_are_joined() {
 
 #[test]
 fn inactive_tokens_are_remembered_up_to_a_bound_and_for_a_while() {
-    let asker = Asker::default();
+    let asker = Asker::new(Arc::default());
     let known = |n: usize| {
         let mut known = Known::default();
         known[..8].copy_from_slice(&n.to_ne_bytes());
