@@ -139,6 +139,11 @@ pub const GRANT_FAILURES_KNOWN_MAX: usize = 4_096;
 /// Revocations that are held, some 60 octets of memory and 100 of disk each; over it no more are
 /// taken. One of a client does for all its tokens.
 pub const REVOKED_MAX: usize = 1 << 20;
+/// Of that room clients that revoke their own tokens fill one part in so many: the rest is the
+/// operator's, who would else find none when such a client is to be revoked.
+pub const REVOKED_ROOM_OVER_CLIENTS: usize = 2;
+/// What the disk gets to take what a client revokes; then the client is told to come again.
+pub const REVOCATION_WAIT: Duration = Duration::from_secs(5);
 /// Parts in which they are held; entering one copies its part.
 pub const REVOKED_BUCKETS: usize = 1 << 12;
 const _: () = assert!(REVOKED_BUCKETS.is_power_of_two() && REVOKED_BUCKETS <= 1 << 16);

@@ -42,10 +42,14 @@ pub enum GrantFault {
     Details(DetailsFault),
     /// None of what the details ask for is held by the client, or there would be too many of them.
     DetailsRefused,
-    /// Of the endpoints that are asked about a token.
+    /// Of the endpoints that a token is sent to.
     TokenMissing,
     /// The client is not registered as one that introspects.
     IntrospectionUnregistered,
+    /// The token to be revoked is another client's.
+    TokenForeign,
+    /// The token to be revoked is of a clock that is ahead of this one.
+    TokenNotYetValid,
 }
 
 /// The scheme of an `Authorization` field.
@@ -106,6 +110,8 @@ impl GrantFault {
             Self::DetailsRefused,
             Self::TokenMissing,
             Self::IntrospectionUnregistered,
+            Self::TokenForeign,
+            Self::TokenNotYetValid,
         ];
         let assertions = AssertionFault::ALL.map(Self::Assertion);
         plain.into_iter().chain(assertions)
@@ -132,7 +138,10 @@ impl GrantFault {
             | Self::AssertionUnregistered
             | Self::Assertion(_)
             | Self::AssertionReplayed => "invalid_client",
-            Self::AssertionsExhausted => "temporarily_unavailable",
+            Self::AssertionsExhausted | Self::TokenNotYetValid => "temporarily_unavailable",
+            //= RFC 6749 section 5.2
+            //# What was issued to another client has the code of a grant that is not valid.
+            Self::TokenForeign => "invalid_grant",
             Self::ClientUnregistered | Self::ClientDisabled | Self::IntrospectionUnregistered => {
                 "unauthorized_client"
             }
@@ -196,6 +205,8 @@ impl GrantFault {
             Self::DetailsRefused => "the client may have nothing of the authorization_details",
             Self::TokenMissing => "token is missing",
             Self::IntrospectionUnregistered => "the client may not introspect tokens",
+            Self::TokenForeign => "the token was issued to another client",
+            Self::TokenNotYetValid => "the token is not valid yet; come again",
         }
     }
 
@@ -242,6 +253,8 @@ impl GrantFault {
             Self::DetailsRefused => "grant_details_refused",
             Self::TokenMissing => "grant_token_missing",
             Self::IntrospectionUnregistered => "grant_introspection_unregistered",
+            Self::TokenForeign => "grant_token_foreign",
+            Self::TokenNotYetValid => "grant_token_not_yet_valid",
         }
     }
 }

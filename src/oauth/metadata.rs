@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::{INTROSPECTION_PATH, IssuerFault, JWKS_PATH, TOKEN_PATH};
+use super::{INTROSPECTION_PATH, IssuerFault, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH};
 use crate::authz::apis::ApiId;
 use crate::authz::details;
 use crate::authz::keys::Algorithm;
@@ -155,6 +155,11 @@ pub fn metadata(name: &str) -> Vec<u8> {
         "introspection_endpoint": at(INTROSPECTION_PATH),
         "introspection_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms(),
+        //= RFC 8414 section 2
+        //# Where tokens are ended, and how clients authenticate there, is named.
+        "revocation_endpoint": at(REVOCATION_PATH),
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms(),
         "jwks_uri": at(JWKS_PATH),
         "scopes_supported": ApiId::all().flat_map(scope::values_of).collect::<Vec<_>>(),
         // Required even of an issuer without authorization endpoint, and some readers take an
@@ -172,6 +177,7 @@ pub fn metadata(name: &str) -> Vec<u8> {
         "mtls_endpoint_aliases": {
             "token_endpoint": at(TOKEN_PATH),
             "introspection_endpoint": at(INTROSPECTION_PATH),
+            "revocation_endpoint": at(REVOCATION_PATH),
         },
     });
     metadata.to_string().into_bytes()

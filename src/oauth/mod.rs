@@ -31,6 +31,7 @@ mod keys;
 mod metadata;
 mod mint;
 mod registration;
+mod revocation;
 mod used;
 
 pub use authentication::Caller;
@@ -49,6 +50,8 @@ mod tests;
 pub const TOKEN_PATH: &str = "/oauth2/token";
 /// Where resource servers ask what a token is worth, by POST.
 pub const INTROSPECTION_PATH: &str = "/oauth2/introspect";
+/// Where clients have their tokens ended, by POST.
+pub const REVOCATION_PATH: &str = "/oauth2/revoke";
 /// Where the public key is, for GET.
 pub const JWKS_PATH: &str = "/oauth2/jwks";
 /// Where the issuer describes itself, for GET.
@@ -63,6 +66,8 @@ pub enum Endpoint {
     Token,
     /// [`INTROSPECTION_PATH`]: takes POST alone.
     Introspection,
+    /// [`REVOCATION_PATH`]: takes POST alone.
+    Revocation,
     /// [`JWKS_PATH`]: takes GET.
     Jwks,
     /// [`METADATA_PATH`]: takes GET.
@@ -70,12 +75,20 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 4] = [Self::Token, Self::Introspection, Self::Jwks, Self::Metadata];
+    const ALL: [Self; 5] = [
+        Self::Token,
+        Self::Introspection,
+        Self::Revocation,
+        Self::Jwks,
+        Self::Metadata,
+    ];
 
-    fn path(self) -> &'static str {
+    /// Where it is.
+    pub fn path(self) -> &'static str {
         match self {
             Self::Token => TOKEN_PATH,
             Self::Introspection => INTROSPECTION_PATH,
+            Self::Revocation => REVOCATION_PATH,
             Self::Jwks => JWKS_PATH,
             Self::Metadata => METADATA_PATH,
         }

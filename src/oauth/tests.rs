@@ -25,6 +25,7 @@ mod introspection;
 mod keys;
 mod metadata;
 mod mint;
+mod revocation;
 
 const NAME: &str = "https://t8.operator.example:8443";
 const AUDIENCE: &str = "https://t8.operator.example";
@@ -200,6 +201,7 @@ fn issuer_has_its_paths_and_no_other() {
     let at = |path| STAGE.issuer.endpoint(path);
     assert_eq!(at("/oauth2/token"), Some(Endpoint::Token));
     assert_eq!(at("/oauth2/introspect"), Some(Endpoint::Introspection));
+    assert_eq!(at("/oauth2/revoke"), Some(Endpoint::Revocation));
     assert_eq!(at("/oauth2/jwks"), Some(Endpoint::Jwks));
     let metadata = "/.well-known/oauth-authorization-server";
     assert_eq!(at(metadata), Some(Endpoint::Metadata));

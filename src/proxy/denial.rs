@@ -68,6 +68,8 @@ pub enum Denial {
     TokenRevoked(Kind),
     /// The issuer's key is revoked, and nothing is signed with it.
     IssuerKeyRevoked,
+    /// A client's token was not revoked, by this word of the desk for revocations.
+    RevocationUndone(&'static str),
 }
 
 /// One row of the table.
@@ -136,7 +138,9 @@ impl Denial {
             Self::AuditUnwritable => 29,
             Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
             Self::GrantFailuresExceeded(_) => 42,
+            Self::Grant(GrantFault::TokenNotYetValid) | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
+                "invalid_grant" => 49,
                 "invalid_authorization_details" => 45,
                 "temporarily_unavailable" => 41,
                 "invalid_client" => 31,
@@ -168,6 +172,7 @@ impl Denial {
             Self::ScopeInsufficient(api, _) => api.name(),
             Self::Grant(fault) => fault.word(),
             Self::TokenRevoked(by) => by.word(),
+            Self::RevocationUndone(why) => why,
             _ => "",
         }
     }
@@ -193,6 +198,7 @@ impl Row {
             "token_inactive" => {
                 "the issuer says that the token is not active: expired, revoked, or none of its own"
             }
+            "no_store" => "set revocation.store: without it no client can revoke its token",
             _ => self.cure,
         }
     }
@@ -250,7 +256,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 49] = [
+pub const ROWS: [Row; 51] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -577,6 +583,22 @@ pub const ROWS: [Row; 49] = [
         cure: "the client sends one bad token after another: see token_invalid for why they are \
                bad; tokens of its that are remembered are served meanwhile, and other clients too",
         ..row("token_failures_exceeded", 429, "Too Many Requests")
+    },
+    //= RFC 7009 section 2.1
+    //# Who wants to revoke another client's token is refused.
+    Row {
+        detail: "The token was issued to another client.",
+        cure: "a client revokes its own tokens only: see how it came by another's; yours is \
+               `t8gate token revoke`",
+        ..grant("grant_token_foreign", "invalid_grant")
+    },
+    //= RFC 7009 section 2.2.1
+    //# By 503 the client knows that its token is still there, and when to try again.
+    Row {
+        detail: "The token could not be revoked; come again.",
+        cure: "the detail says why: see the log for what is wrong with revocation.store, whether \
+               its disk answers, and whether the clocks of the issuer's nodes agree",
+        ..unavailable("revocation_unavailable")
     },
 ];
 

@@ -1,5 +1,6 @@
 //! Requests to the embedded issuer: its documents, and tokens. A token is decided about here and
-//! signed on a thread that may wait for the token its key is in.
+//! signed on a thread that may wait for the token its key is in; one that is revoked is so where
+//! all revocations are handed in.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use crate::authz::token::VerifiedToken;
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
-use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX};
+use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX, REVOCATION_WAIT};
 use crate::metrics::Phase;
 use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme};
+use crate::revoked::desk::Refused as Unrevoked;
+use crate::revoked::{Revocation, Whose, of_token};
 use crate::signers::Signs;
 
 use super::connection::{Connection, Received, Then};
@@ -99,6 +102,7 @@ impl Ask {
 /// Answers a request to the issuer.
 pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
     connection.account.record.kind = Kind::Grant;
+    connection.account.record.resource = ask.endpoint.path();
     let exchange = connection.local.snapshot().deadlines.exchange;
     connection.exchange_by = connection.watch.now().after(exchange);
     let answered = match ask.endpoint {
@@ -108,6 +112,7 @@ pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
         }
         Endpoint::Token => token(connection, &mut ask).await,
         Endpoint::Introspection => introspection(connection, &mut ask).await,
+        Endpoint::Revocation => revocation(connection, &mut ask).await,
         Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
     };
     connection.exchange_by = Millis::NEVER;
@@ -190,6 +195,45 @@ async fn introspection(connection: &mut Connection, ask: &mut Ask) -> Result<The
     })?;
     connection.account.promise()?;
     send(connection, ask, &said, 0).await
+}
+
+/// The end of a token of the client's own.
+async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
+    let form = form(connection, ask).await?;
+    let snapshot = connection.local.snapshot();
+    let revocation = judged(connection, ask, |caller, now| {
+        let of = |token: &[u8], verified: VerifiedToken| {
+            let id = presented(token, &verified).token.id();
+            let whose = Whose::Client(verified.client_id);
+            of_token(id, verified.grant.valid_until, whose, now)
+        };
+        let issuers = &snapshot.issuers;
+        ask.issuer.revocable(&form, caller, issuers, now, of)
+    })?;
+    connection.account.promise()?;
+    if let Some(revocation) = revocation {
+        revoke(connection, revocation).await?;
+        connection.account.record.detail = "token_revoked";
+    }
+    send(connection, ask, b"{}", 0).await
+}
+
+/// Has it in the store and in force.
+//= RFC 7009 section 2.2
+//# The answer says that the token is gone, and so does not go out before that is certain.
+async fn revoke(connection: &mut Connection, revocation: Revocation) -> Result<(), Denial> {
+    let undone = |why: Unrevoked| Denial::RevocationUndone(why.word());
+    let handed_in = connection.local.desk.revoke_own(revocation);
+    let mut back = handed_in.map_err(undone)?;
+    let by = connection.watch.now().after(REVOCATION_WAIT);
+    connection.watch.set(by.min(connection.exchange_by));
+    let waited = connection.watch.wait(|cx| Pin::new(&mut back).poll(cx));
+    match waited.await {
+        Ok(Ok(done)) => done.map(drop).map_err(undone),
+        Ok(Err(_)) => Err(undone(Unrevoked::Ending)),
+        // It may come into force yet: to revoke it twice does no harm.
+        Err(_) => Err(Denial::RevocationUndone("unanswered")),
+    }
 }
 
 /// What the issuer says to a form of this connection's client, who fails to authenticate only so

@@ -75,8 +75,12 @@ impl Refused {
 /// What is wanted of the desk.
 enum Wanted {
     Revoke(Vec<Revocation>),
+    /// By the client whose token it is.
+    RevokeOwn(Revocation),
     TakeBack(Vec<Revocation>),
-    List { at_most: usize },
+    List {
+        at_most: usize,
+    },
 }
 
 /// What came of it.
@@ -214,6 +218,15 @@ impl Desk {
         self.hand_in(Wanted::Revoke(revocations))
     }
 
+    /// Hands in what a client revokes of its own. As [`Self::revoke`], but a part of the room is
+    /// not for clients.
+    ///
+    /// # Errors
+    /// It takes nothing now.
+    pub fn revoke_own(&self, revocation: Revocation) -> Result<oneshot::Receiver<Answer>, Refused> {
+        self.hand_in(Wanted::RevokeOwn(revocation))
+    }
+
     /// Has revocations of clients, certificates or keys taken back.
     ///
     /// # Errors
@@ -257,7 +270,7 @@ impl Letter {
     fn entries(&self) -> usize {
         match &self.wanted {
             Wanted::Revoke(all) | Wanted::TakeBack(all) => all.len(),
-            Wanted::List { .. } => 1,
+            Wanted::RevokeOwn(_) | Wanted::List { .. } => 1,
         }
     }
 }

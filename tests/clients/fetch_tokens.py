@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Fetches tokens from the embedded issuer as partners' programs do, and checks what comes back.
+"""Fetches tokens from the embedded issuer as partners' programs do, checks what comes back, and
+revokes them.
 
-    fetch_tokens.py [--resolve HOST=ADDRESS] TOKEN_URL CA_FILE CERTIFICATE KEY CLIENT_ID SCOPE
+    fetch_tokens.py [--resolve HOST=ADDRESS] [--assertion-key FILE]
+        TOKEN_URL CA_FILE CERTIFICATE KEY CLIENT_ID SCOPE PROBE_URL
 
 TOKEN_URL is the token endpoint, https://HOST:PORT/oauth2/token, whose scheme and authority must be
-the issuer's name. SCOPE is a list with spaces; an empty one is left out of the requests.
+the issuer's name. SCOPE is a list with spaces; an empty one is left out of the requests. Once a
+token is revoked, a request to PROBE_URL with it must be refused.
 --resolve connects to ADDRESS where HOST is meant, as curl does. With --assertion-key the client
 authenticates by private_key_jwt: assertions signed by that key (PEM) with ES256.
 
@@ -89,20 +92,48 @@ def fetch_by_authlib(options):
         )
 
 
+def revoke_by_authlib(options, url, token):
+    method, key = "none", None
+    if options.assertion_key:
+        method, key = "private_key_jwt", ec_key(options)
+    with AuthlibSession(
+        client_id=options.client_id,
+        client_secret=key,
+        revocation_endpoint_auth_method=method,
+    ) as session:
+        session.trust_env = False
+        claims = {"exp": int(time.time()) + 60}
+        session.register_client_auth_method(PrivateKeyJWT(claims=claims, alg="ES256"))
+        return session.revoke_token(
+            url,
+            token=token,
+            token_type_hint="access_token",
+            verify=options.ca,
+            cert=(options.certificate, options.key),
+            timeout=DEADLINE_S,
+        )
+
+
+def revoke_by_oauthlib(options, url, token):
+    client = BackendApplicationClient(client_id=options.client_id)
+    fields = dict(client_id=options.client_id, **asserted(options))
+    url, headers, body = client.prepare_token_revocation_request(url, token, **fields)
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.post(
+            url,
+            headers=headers,
+            data=body,
+            verify=options.ca,
+            cert=(options.certificate, options.key),
+            timeout=DEADLINE_S,
+            allow_redirects=False,
+        )
+
+
 def fetch_by_requests_oauthlib(options):
     scope = options.scope.split() or None
     client = BackendApplicationClient(client_id=options.client_id, scope=scope)
-    asserted = {}
-    if options.assertion_key:
-        asserted["client_assertion_type"] = ASSERTION_TYPE
-        asserted["client_assertion"] = sign_jwt_bearer_assertion(
-            ec_key(options),
-            options.client_id,
-            options.issuer,
-            subject=options.client_id,
-            expires_in=60,
-            alg="ES256",
-        )
     with OAuth2Session(client=client, scope=scope) as session:
         session.trust_env = False
         return session.fetch_token(
@@ -111,8 +142,23 @@ def fetch_by_requests_oauthlib(options):
             verify=options.ca,
             cert=(options.certificate, options.key),
             timeout=DEADLINE_S,
-            **asserted,
+            **asserted(options),
         )
+
+
+def asserted(options):
+    """The parameters of an assertion, where the client authenticates by one."""
+    if not options.assertion_key:
+        return {}
+    assertion = sign_jwt_bearer_assertion(
+        ec_key(options),
+        options.client_id,
+        options.issuer,
+        subject=options.client_id,
+        expires_in=60,
+        alg="ES256",
+    )
+    return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
 
 def ec_key(options):
@@ -168,6 +214,8 @@ def check_metadata(options, metadata):
         ("token_endpoint_auth_methods_supported", "private_key_jwt"),
         ("token_endpoint_auth_signing_alg_values_supported", "ES256"),
         ("introspection_endpoint_auth_methods_supported", "private_key_jwt"),
+        ("revocation_endpoint_auth_methods_supported", "tls_client_auth"),
+        ("revocation_endpoint_auth_methods_supported", "private_key_jwt"),
         ("authorization_details_types_supported", "t8_access"),
     ):
         require(value in metadata.get(member, []), f"{member} lacks {value}")
@@ -213,13 +261,31 @@ def check_token(options, response, key_set):
     return "ES256 signature and claims hold, bound to the certificate"
 
 
+def check_revoked(options, answer, token):
+    require(answer.status_code == 200, f"the revocation is answered {answer.status_code}")
+    with requests.Session() as session:
+        session.trust_env = False
+        refused = session.get(
+            options.probe_url,
+            headers={"Authorization": f"Bearer {token}"},
+            verify=options.ca,
+            cert=(options.certificate, options.key),
+            timeout=DEADLINE_S,
+            allow_redirects=False,
+        )
+    require(refused.status_code == 401, f"it is answered {refused.status_code} afterwards")
+    challenge = refused.headers.get("www-authenticate", "")
+    require('error="invalid_token"' in challenge, f"it is challenged by {challenge!r}")
+    return "200, and refused from then on"
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--resolve", metavar="HOST=ADDRESS", action="append", default=[])
     parser.add_argument("--assertion-key", metavar="FILE")
-    for name in ("token_url", "ca", "certificate", "key", "client_id", "scope"):
+    for name in ("token_url", "ca", "certificate", "key", "client_id", "scope", "probe_url"):
         parser.add_argument(name)
     options = parser.parse_args()
     url = urlsplit(options.token_url)
@@ -254,6 +320,12 @@ def main():
         for library, response in responses:
             step = f"verify the token of {library} with joserfc"
             print(f"ok   {step}: {check_token(options, response, key_set)}", flush=True)
+        endpoint = metadata["revocation_endpoint"]
+        for (library, response), revoke in zip(responses, (revoke_by_authlib, revoke_by_oauthlib)):
+            step = f"revoke the token of {library}"
+            token = response["access_token"]
+            answer = revoke(options, endpoint, token)
+            print(f"ok   {step}: {check_revoked(options, answer, token)}", flush=True)
     # Libraries fail in their own ways; each of them is a step that failed.
     except Exception as fault:
         print(f"FAIL {step}: {type(fault).__name__}: {fault}", file=sys.stderr)

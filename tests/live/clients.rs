@@ -1,5 +1,5 @@
-//! Programs of partners: OAuth libraries that we did not write fetch tokens and read what the
-//! embedded issuer says of itself.
+//! Programs of partners: OAuth libraries that we did not write fetch tokens, read what the embedded
+//! issuer says of itself, and revoke what they have fetched.
 
 use std::process::Command;
 
@@ -22,6 +22,8 @@ fn house() -> (String, House) {
         stage.issue_tokens();
         stage.config.set_text("listen.address", address);
         stage.config.set_text("oauth.issuer", &issuer);
+        let store = stage.scratch.path().join("revoked.redb");
+        stage.config.set_text("revocation.store", store.display());
     });
     (issuer, house)
 }
@@ -42,7 +44,8 @@ fn fetching(
         .arg(&house.stage.operator_ca.certificate)
         .arg(&identity.certificate)
         .arg(&identity.key)
-        .args([client_id, scope]);
+        .args([client_id, scope])
+        .arg(format!("{issuer}/3gpp-nidd/v1/acme/configurations"));
     python
 }
 
@@ -64,6 +67,8 @@ fn authlib_and_requests_oauthlib_fetch_tokens_by_assertions() {
         stage.issue_tokens_to(&format!("private_key_jwt = {jwks:?}"));
         stage.config.set_text("listen.address", address);
         stage.config.set_text("oauth.issuer", &issuer);
+        let store = stage.scratch.path().join("revoked.redb");
+        stage.config.set_text("revocation.store", store.display());
         key = Some(stage.scratch.write("acme-1.key", pen.serialize_pem()));
     });
     let at = (issuer, house);
@@ -72,7 +77,7 @@ fn authlib_and_requests_oauthlib_fetch_tokens_by_assertions() {
     python.arg("--assertion-key").arg(key);
     let said = run_well(&mut python);
     let steps = said.lines().filter(|line| line.starts_with("ok ")).count();
-    assert_eq!(steps, 6, "{said}");
+    assert_eq!(steps, 8, "{said}");
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn authlib_and_requests_oauthlib_fetch_tokens_and_accept_what_the_issuer_says() 
     for scope in ["3gpp-nidd", "3gpp-monitoring-event 3gpp-nidd", ""] {
         let said = run_well(&mut fetching(&at, &at.1.stage.acme, "acme-app", scope));
         let steps = said.lines().filter(|line| line.starts_with("ok ")).count();
-        assert_eq!(steps, 6, "{said}");
+        assert_eq!(steps, 8, "{said}");
         assert!(!said.contains("eyJ"), "a token is shown");
     }
     assert_eq!(at.1.origin.requests(), 0, "the SCEF sees none of it");

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod crashes;
+mod endpoint;
 mod file;
 mod store;
 

@@ -73,6 +73,28 @@ fn grant_is_said_with_its_scope() {
 }
 
 #[test]
+fn end_of_a_token_is_said_as_such() {
+    for (detail, decided) in [
+        ("token_revoked", "decided   revoked with status 200\n"),
+        (
+            "",
+            "decided   nothing to revoke, answered with status 200\n",
+        ),
+    ] {
+        let text = told(&format!(
+            r#"{{"time":"t","kind":"grant","request_id":"00000000000000000000000000000003",
+            "outcome":"answered","status":200,"client":"scs-1","address":"192.0.2.7:1",
+            "detail":"{detail}","resource":"/oauth2/revoke","whole_us":2000000,"shard":0}}"#,
+        ));
+        assert!(
+            text.contains("asked     the end of an access token"),
+            "{text}"
+        );
+        assert!(text.contains(decided), "{text}");
+    }
+}
+
+#[test]
 fn refused_connection_is_said_with_its_alert() {
     let text = told(
         r#"{"time":"t","kind":"connection","outcome":"refused","reason":"unknown_ca",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::oauth::GrantFault;
+use crate::oauth::{GrantFault, REVOCATION_PATH};
 use crate::proxy::denial::connections::CONNECTION_ROWS;
 use crate::proxy::denial::{ROWS, Row};
 use crate::tls::RULES;
@@ -111,6 +111,9 @@ fn asked(told: &Told) -> String {
         ("connection", _) => {
             "a connection over TLS; it was no request yet, or none any more".into()
         }
+        ("grant", _) if told.resource == REVOCATION_PATH => {
+            "the end of an access token of the issuer in this gateway".into()
+        }
         ("grant", _) => "an access token of the issuer in this gateway".into(),
         (_, "") if told.method.is_empty() && told.resource.is_empty() => String::new(),
         (_, "") => format!("{method} on {resource}"),
@@ -124,6 +127,10 @@ fn decided(told: &Told) -> String {
         status => format!(" with status {status}"),
     };
     match (told.outcome.as_str(), told.kind.as_str()) {
+        ("answered", "grant") if told.resource == REVOCATION_PATH => match told.detail.as_str() {
+            "" => format!("nothing to revoke, answered{status}"),
+            _ => format!("revoked{status}"),
+        },
         ("answered", "grant") => match told.scope.as_slice() {
             [] => format!("granted{status}"),
             scope => format!("granted{status}, for {}", scope.join(" ")),

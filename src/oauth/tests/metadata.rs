@@ -34,10 +34,15 @@ fn metadata_describes_the_issuer() {
         "introspection_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
         "introspection_endpoint_auth_signing_alg_values_supported":
             ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
+        "revocation_endpoint": format!("{NAME}/oauth2/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported":
+            ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
         "authorization_details_types_supported": ["t8_access"],
         "mtls_endpoint_aliases": {
             "token_endpoint": format!("{NAME}/oauth2/token"),
             "introspection_endpoint": format!("{NAME}/oauth2/introspect"),
+            "revocation_endpoint": format!("{NAME}/oauth2/revoke"),
         },
         "tls_client_certificate_bound_access_tokens": true,
     });

@@ -137,6 +137,11 @@ fn every_denial_finds_its_own_row() {
         (Denial::TokenFailuresExceeded, "token_failures_exceeded"),
         (Denial::TokenRevoked(Kind::Client), "token_revoked"),
         (Denial::IssuerKeyRevoked, "issuer_key_revoked"),
+        (
+            Denial::Grant(GrantFault::TokenForeign),
+            "grant_token_foreign",
+        ),
+        (Denial::RevocationUndone("busy"), "revocation_unavailable"),
     ];
     assert_eq!(
         rows.len() + grants.len(),
@@ -176,7 +181,7 @@ fn faults_of_a_grant_are_answered_by_their_error_code() {
         let row = Denial::Grant(fault).row();
         let status = match fault {
             GrantFault::AuthorizationRefused(_) => 401,
-            GrantFault::AssertionsExhausted => 503,
+            GrantFault::AssertionsExhausted | GrantFault::TokenNotYetValid => 503,
             _ => 400,
         };
         assert_eq!((row.status, row.oauth_error), (status, Some(fault.error())));

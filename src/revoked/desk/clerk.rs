@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::{Answer, Counts, Done, Letter, Refused, Wanted};
 use crate::clock::{Millis, Nanos, UnixSeconds};
 use crate::limits::{
-    REVOCATIONS_PER_COMMIT_MAX, REVOKED_KEPT_S, REVOKED_SWEEP_EVERY, REVOKED_SWEPT_AT_ONCE,
+    REVOCATIONS_PER_COMMIT_MAX, REVOKED_KEPT_S, REVOKED_ROOM_OVER_CLIENTS, REVOKED_SWEEP_EVERY,
+    REVOKED_SWEPT_AT_ONCE,
 };
 use crate::revoked::store::{Store, StoreFault};
 use crate::revoked::{Entry, Held, Id, Kind, Revocation, Revoked, Whose};
@@ -103,6 +104,10 @@ impl Clerk {
             let done = match wanted {
                 Wanted::Revoke(revocations) => {
                     group.revoke(revocations, &self.revoked, self.entries_max)
+                }
+                Wanted::RevokeOwn(revocation) => {
+                    let for_clients = self.entries_max / REVOKED_ROOM_OVER_CLIENTS;
+                    group.revoke(vec![revocation], &self.revoked, for_clients)
                 }
                 Wanted::TakeBack(revocations) => Ok(group.take_back(revocations, &self.revoked)),
                 Wanted::List { at_most } => {
@@ -243,8 +248,9 @@ impl Group {
     ) -> Answer {
         let ids: BTreeSet<Id> = revocations.iter().map(|one| one.entry.id).collect();
         let new = ids.iter().filter(|id| self.held(**id, revoked).is_none());
-        let held = self.held + new.count();
-        if held > entries_max {
+        let new = new.count();
+        let held = self.held + new;
+        if new > 0 && held > entries_max {
             return Err(Refused::Full {
                 at_most: entries_max,
             });

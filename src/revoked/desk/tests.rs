@@ -153,6 +153,35 @@ fn over_the_bound_nothing_of_a_request_is_taken_and_nothing_is_dropped_for_it() 
 }
 
 #[test]
+fn clients_fill_half_of_the_room_and_operators_all_of_it() {
+    let (_folder, path) = place();
+    let (mut clerk, revoked, _) = clerk(&path, 4);
+    let full = Err(Refused::Full { at_most: 2 });
+    for (name, expected) in [
+        ("a", Ok(Done::Revoked)),
+        ("b", Ok(Done::Revoked)),
+        ("c", full),
+    ] {
+        assert_eq!(
+            clerk.does(Wanted::RevokeOwn(jti(name)), 0),
+            expected,
+            "{name}"
+        );
+    }
+    // Once more is no more.
+    assert_eq!(
+        clerk.does(Wanted::RevokeOwn(jti("a")), 0),
+        Ok(Done::Revoked)
+    );
+    assert_eq!(clerk.revokes(vec![jti("c"), jti("d")]), Ok(Done::Revoked));
+    assert_eq!(revoked.count(Kind::Jti), 4);
+    assert_eq!(
+        clerk.does(Wanted::RevokeOwn(jti("d")), 0),
+        Ok(Done::Revoked)
+    );
+}
+
+#[test]
 fn a_revocation_leaves_memory_and_store_a_while_after_its_token_has_ended() {
     let (_folder, path) = place();
     let (mut clerk, revoked, _) = clerk(&path, 9);

@@ -1,0 +1,51 @@
+//! Tokens that clients have no use for any more, or fear for (RFC 7009).
+
+use super::form::Form;
+use super::{Caller, Endpoint, GrantFault, Issuer};
+use crate::authz::issuers::Issuers;
+use crate::authz::token::{self, TokenFault, VerifiedToken};
+use crate::clock::UnixSeconds;
+
+impl Issuer {
+    /// Which token a client wants to end by its `form` (the body, as sent): what `named` makes of
+    /// it; none where there is nothing to end. `issuers` verify the token as they do a request's.
+    /// Signs nothing: cheap enough for a shard.
+    ///
+    /// # Errors
+    /// The client does not authenticate, or names no token, or another client's, or one that no
+    /// clock here takes yet.
+    //= RFC 7009 section 2.1
+    //# The client authenticates as it does for a token, before anything is said of the one it
+    //# names.
+    pub fn revocable<T>(
+        &self,
+        form: &[u8],
+        caller: &Caller<'_>,
+        issuers: &Issuers,
+        now: UnixSeconds,
+        named: impl FnOnce(&[u8], VerifiedToken) -> T,
+    ) -> Result<Option<T>, GrantFault> {
+        let form = Form::read(form)?;
+        self.authenticated(&form, caller, Endpoint::Revocation, now)?;
+        //= RFC 7009 section 2.2
+        //# A hint of the token's type is passed over: all that is issued here are access tokens,
+        //# and of no other type is one ever refused as not supported (section 2.2.1).
+        let token = form.value("token").ok_or(GrantFault::TokenMissing)?;
+        let token = token.as_bytes();
+        let verified = match token::verify(token, issuers, now) {
+            Ok(verified) if verified.issuer == self.name => verified,
+            // It will be good by this clock: said to be gone, it would come back.
+            Err(TokenFault::NotYetValid) => return Err(GrantFault::TokenNotYetValid),
+            //= RFC 7009 section 2.2
+            //# There is nothing to do about a token that is no good, and nothing wrong with
+            //# asking.
+            Ok(_) | Err(_) => return Ok(None),
+        };
+        //= RFC 7009 section 2.1
+        //# A token that was issued to another client is not touched, and the client told so.
+        if verified.client_id != caller.client.client_id {
+            return Err(GrantFault::TokenForeign);
+        }
+        Ok(Some(named(token, verified)))
+    }
+}
