@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hsm::PrivateKey;
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::authz::introspection::Desk;
@@ -102,6 +103,8 @@ pub struct KeysFrom {
     pub place: KeysPlace,
     /// How the server is known.
     pub tls: Arc<rustls::ClientConfig>,
+    /// The CAs of its certificate.
+    pub ca: Vec<CertificateDer<'static>>,
     /// What RSA keys are for that do not say it.
     pub of_rsa: Option<Algorithm>,
     /// Between two looks, where the issuer does not say.

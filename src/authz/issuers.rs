@@ -304,7 +304,10 @@ impl Issuers {
             None => self.capif_with_key_of(header)?,
         };
         let keys = rules.keys.keys.load();
-        let keys = keys.as_ref().ok_or(TokenFault::KeysUnknown)?;
+        let Some(keys) = keys.as_ref() else {
+            rules.keys.miss();
+            return Err(TokenFault::KeysUnknown);
+        };
         let picked = keys.pick(header.kid.as_deref(), header.algorithm);
         if let (Err(TokenFault::KeyUnknown), Some(_)) = (&picked, &header.kid) {
             rules.keys.miss();
@@ -325,6 +328,7 @@ impl Issuers {
         let (mut found, mut unknown, mut refused) = (None, false, TokenFault::IssuerUnknown);
         for rules in self.0.iter().filter(fits) {
             let Some(keys) = rules.keys.keys() else {
+                rules.keys.miss();
                 unknown = true;
                 continue;
             };

@@ -78,9 +78,13 @@ pub fn start_where_needed(current: &Arc<Current>, counts: &Arc<Counts>) -> io::R
 /// What a token is known by here: itself is nothing to be kept.
 type Known = [u8; 32];
 
+/// By which rules a token is asked about, and which.
+type Asking = (*const Introspection, Known);
+
 struct Asker {
-    /// Who waits for what is said of a token; it is being asked about.
-    waiting: RefCell<HashMap<Known, Vec<oneshot::Sender<Verdict>>>>,
+    /// Who waits for what is said of a token; it is being asked about, by these rules: what is in
+    /// force may be otherwise when it is answered. Whoever asks holds the rules as long.
+    waiting: RefCell<HashMap<Asking, Vec<oneshot::Sender<Verdict>>>>,
     /// Until when tokens are known to be inactive.
     inactive: RefCell<HashMap<Known, Millis>>,
     breaker: Breaker,
@@ -122,8 +126,9 @@ impl Asker {
             let _ = answer.send(Err(NotTaken::Refused(TokenFault::Inactive)));
             return;
         }
+        let place = (Arc::as_ptr(&asked), known);
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(others) = waiting.get_mut(&known) {
+        if let Some(others) = waiting.get_mut(&place) {
             others.retain(|other| !other.is_closed());
             if others.len() < INTROSPECTIONS_WAITING_MAX {
                 others.push(answer);
@@ -138,7 +143,7 @@ impl Asker {
             let _ = answer.send(Err(NotTaken::Unanswered));
             return;
         }
-        waiting.insert(known, vec![answer]);
+        waiting.insert(place, vec![answer]);
         drop(waiting);
         let asker = Rc::clone(self);
         spawn_local(async move {
@@ -152,7 +157,7 @@ impl Asker {
                 Err(NotTaken::Refused(_)) => Outcome::Refused,
                 Err(NotTaken::Unanswered) => Outcome::Failed,
             });
-            let told = asker.waiting.borrow_mut().remove(&known);
+            let told = asker.waiting.borrow_mut().remove(&place);
             asker.tell();
             for waiting in told.into_iter().flatten() {
                 let _ = waiting.send(verdict.clone());
@@ -173,7 +178,13 @@ impl Asker {
             (_, Err(NotTaken::Unanswered)) => Some("what it says is no answer".to_owned()),
             _ => None,
         };
-        if self.breaker.note(what.is_none(), Millis::now())
+        // What it says of one token is no sign that it is not well.
+        let of_token = |fault: &FetchFault| {
+            matches!(fault, FetchFault::Status(status)
+                if matches!(status.as_u16(), 400 | 413 | 414 | 415 | 422))
+        };
+        let is_well = what.is_none() || answered.as_ref().err().is_some_and(of_token);
+        if self.breaker.note(is_well, Millis::now())
             && let Some(what) = what
         {
             tracing::warn!(

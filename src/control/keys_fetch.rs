@@ -31,8 +31,10 @@ pub enum Found {
 }
 
 /// What the server says of what it gave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Fresh {
+    /// Where that is.
+    pub url: HttpUrl,
     pub validators: Validators,
     /// How long it may be kept, where that is said.
     pub keep: Option<Duration>,
@@ -86,13 +88,19 @@ pub fn note_fault(fetches: &KeyFetches, why: &KeysFault) {
 ///
 /// # Errors
 /// Why there are none.
-pub async fn fetch(from: &KeysFrom, known: &Validators) -> Result<Found, KeysFault> {
+pub async fn fetch(
+    from: &KeysFrom,
+    known: Option<&(HttpUrl, Validators)>,
+) -> Result<Found, KeysFault> {
     let fetched = tokio::time::timeout(FETCH_WAIT, async {
         let url = match &from.place {
             KeysPlace::Jwks(url) => url.clone(),
             KeysPlace::Metadata(url) => described(&from.issuer, url, &from.tls).await?,
         };
-        keys(from, &url, known).await
+        // What was said at another URL is said of other keys.
+        let known = known.filter(|(at, _)| *at == url);
+        let known = known.map(|(_, validators)| validators.clone());
+        keys(from, url, known.unwrap_or_default()).await
     });
     let late = FetchFault::Deadline(FETCH_WAIT);
     fetched.await.unwrap_or(Err(KeysFault::Fetch(late)))
@@ -106,7 +114,7 @@ pub fn fetch_all(all: &[Arc<KeysFrom>]) -> std::io::Result<Vec<Result<Found, Key
     await_all(async {
         let begun = all.iter().map(|from| {
             let from = Arc::clone(from);
-            spawn_local(async move { fetch(&from, &Validators::default()).await })
+            spawn_local(async move { fetch(&from, None).await })
         });
         let begun: Vec<_> = begun.collect();
         let mut found = Vec::with_capacity(begun.len());
@@ -122,14 +130,22 @@ pub fn fetch_all(all: &[Arc<KeysFrom>]) -> std::io::Result<Vec<Result<Found, Key
     })
 }
 
-async fn keys(from: &KeysFrom, url: &HttpUrl, known: &Validators) -> Result<Found, KeysFault> {
-    let Some((body, fresh)) = get(url, &from.tls, known, "application/jwk-set+json").await? else {
+async fn keys(from: &KeysFrom, url: HttpUrl, known: Validators) -> Result<Found, KeysFault> {
+    let got = get(&url, &from.tls, &known, "application/jwk-set+json").await?;
+    let Some((body, validators, keep)) = got else {
+        let (validators, keep) = (known, None);
         return Ok(Found::Same(Fresh {
-            validators: known.clone(),
-            keep: None,
+            url,
+            validators,
+            keep,
         }));
     };
     let keys = Keys::published(&body, from.of_rsa).map_err(KeysFault::Refused)?;
+    let fresh = Fresh {
+        url,
+        validators,
+        keep,
+    };
     Ok(Found::Keys(keys, fresh))
 }
 
@@ -146,7 +162,7 @@ async fn described(
     }
     let unasked = Validators::default();
     let got = get(url, tls, &unasked, "application/json").await?;
-    let (body, _) = got.ok_or(FetchFault::NotModifiedUnasked)?;
+    let (body, ..) = got.ok_or(FetchFault::NotModifiedUnasked)?;
     let refuse = |what: &str| KeysFault::Refused(what.to_owned());
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| {
         refuse("the issuer's description is no JSON object with issuer and jwks_uri")
@@ -174,7 +190,7 @@ async fn get(
     tls: &Arc<ClientConfig>,
     known: &Validators,
     kind: &str,
-) -> Result<Option<(Vec<u8>, Fresh)>, FetchFault> {
+) -> Result<Option<(Vec<u8>, Validators, Option<Duration>)>, FetchFault> {
     let stream = connect(url, Some(tls)).await?;
     let request = known
         .asked_by(Request::get(&url.target))
@@ -185,12 +201,9 @@ async fn get(
         .map_err(std::io::Error::other)?;
     exchange(stream, request, async |response| match response.status() {
         StatusCode::OK => {
-            let fresh = Fresh {
-                validators: Validators::of(&response),
-                keep: keep(response.headers()),
-            };
+            let (validators, keep) = (Validators::of(&response), keep(response.headers()));
             let body = body_within(response, ISSUER_DOCUMENT_BYTES_MAX).await?;
-            Ok(Some((body, fresh)))
+            Ok(Some((body, validators, keep)))
         }
         StatusCode::NOT_MODIFIED => known.not_modified().map(|()| None),
         status => Err(FetchFault::Status(status)),

@@ -18,6 +18,7 @@ use super::crl_fetch::Validators;
 use super::keys_fetch::{self, Found, Fresh, KeysFault, fetch};
 use crate::authz::keys::Keys;
 use crate::clock::{Millis, UnixSeconds};
+use crate::config::HttpUrl;
 use crate::io::cpu;
 use crate::snapshot::{Current, KeysFrom};
 
@@ -57,7 +58,8 @@ struct Kept {
 
 /// What has become of looks at them.
 struct State {
-    validators: Validators,
+    /// What was said of the keys that are known, and at which URL.
+    known: Option<(HttpUrl, Validators)>,
     /// When they are looked at again.
     look_at: Millis,
     looked_at: Millis,
@@ -160,8 +162,8 @@ async fn keep_one(from: &KeysFrom, state: &RefCell<State>, current: &Current) {
         let now = Millis::now();
         let due = state.borrow_mut().is_due(from.keys.take_missed(), now);
         if due {
-            let known = state.borrow().validators.clone();
-            let found = fetch(from, &known).await;
+            let known = state.borrow().known.clone();
+            let found = fetch(from, known.as_ref()).await;
             let found = found.and_then(|found| take(from, found, current));
             note(from, &mut state.borrow_mut(), found);
         }
@@ -237,6 +239,8 @@ fn note(from: &KeysFrom, state: &mut State, found: Result<Fresh, KeysFault>) {
                     "an issuer's keys are too old to be believed: its tokens are not taken"
                 );
                 from.keys.replace(None);
+                // Nothing is known that could be what it was.
+                state.known = None;
             }
         }
     }
@@ -250,7 +254,7 @@ impl State {
             None => RETRY_AFTER,
         };
         Self {
-            validators: Validators::default(),
+            known: None,
             look_at: now.after(wait),
             looked_at: now,
             in_vain: u32::from(from.keys.keys().is_none()),
@@ -274,7 +278,7 @@ impl State {
     fn had(&mut self, fresh: Fresh, refresh: Duration, now: Millis) {
         let keep = fresh.keep.unwrap_or(refresh).clamp(KEEP_MIN, KEEP_MAX);
         self.look_at = now.after(with_jitter(keep));
-        self.validators = fresh.validators;
+        self.known = Some((fresh.url, fresh.validators));
         (self.in_vain, self.said_at, self.given_up) = (0, None, false);
     }
 

@@ -521,8 +521,8 @@ pub const ROWS: [Row; 51] = [
     Row {
         cause: "ISSUER_KEYS_UNKNOWN",
         detail: "The keys of the token's issuer are not known yet; come again.",
-        cure: "the issuer's keys have not been had since the start: see the log for why, and \
-               whether the [[issuer]]'s jwks_url answers",
+        cure: "the issuer's keys were never had, or not for issuer.keys_max_age: see the log for \
+               why, and whether the place that the [[issuer]] names answers",
         ..row("issuer_keys_unknown", 503, "Service Unavailable")
     },
     Row {

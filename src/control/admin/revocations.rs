@@ -173,9 +173,14 @@ async fn revoke(
         });
     }
     let entries: Vec<Entry> = revocations.iter().map(|one| one.entry.clone()).collect();
-    let done = answered(revoking.desk.revoke(revocations)).await;
-    revoking.note(Act::Revoke, &entries, done.as_ref().err(), asker);
-    done?;
+    let (of_task, noted) = (Arc::clone(&revoking), entries.clone());
+    // A task of its own: whoever hangs up before the answer leaves a record all the same.
+    let revoked = tokio::spawn(async move {
+        let done = answered(of_task.desk.revoke(revocations)).await;
+        of_task.note(Act::Revoke, &noted, done.as_ref().err(), asker);
+        done
+    });
+    revoked.await.map_err(|_| Unrevoked::Unanswered)??;
     let shown: Vec<Value> = entries.iter().map(|entry| revoking.shown(entry)).collect();
     Ok(Json(json!({"revoked": shown})))
 }
@@ -221,7 +226,7 @@ async fn take_back_key(
 }
 
 async fn take_back(
-    revoking: &Revoking,
+    revoking: &Arc<Revoking>,
     asker: Asker,
     written: Value,
 ) -> Result<Json<Value>, Unrevoked> {
@@ -235,13 +240,17 @@ async fn take_back(
         return Err(Unrevoked::NotToBeTakenBack);
     }
     let entry = revocation.entry.clone();
-    let done = answered(revoking.desk.take_back(vec![revocation])).await;
-    let found = !matches!(done, Ok(Done::TakenBack(0)));
-    if found {
-        let entries = std::slice::from_ref(&entry);
-        revoking.note(Act::TakeBack, entries, done.as_ref().err(), asker);
-    }
-    done?;
+    let (of_task, noted) = (Arc::clone(revoking), entry.clone());
+    let taken_back = tokio::spawn(async move {
+        let done = answered(of_task.desk.take_back(vec![revocation])).await;
+        let found = !matches!(done, Ok(Done::TakenBack(0)));
+        if found {
+            let entries = std::slice::from_ref(&noted);
+            of_task.note(Act::TakeBack, entries, done.as_ref().err(), asker);
+        }
+        done.map(|_| found)
+    });
+    let found = taken_back.await.map_err(|_| Unrevoked::Unanswered)??;
     match found {
         true => Ok(Json(json!({"taken_back": revoking.shown(&entry)}))),
         false => Err(Unrevoked::Unknown),

@@ -32,6 +32,7 @@ fn source(keys: Option<Keys>) -> KeysFrom {
         place: KeysPlace::Jwks("https://localhost/keys".parse().unwrap()),
         tls,
         of_rsa: None,
+        ca: Vec::new(),
         refresh: SECOND * 100,
         max_age: SECOND * 1_000,
         keys: set,
@@ -81,6 +82,7 @@ fn keys_are_kept_as_long_as_the_issuer_says_within_bounds() {
     ] {
         let mut state = state();
         let fresh = Fresh {
+            url: "https://localhost/keys".parse().unwrap(),
             validators: Validators::default(),
             keep: said.map(Duration::from_secs),
         };
@@ -107,7 +109,12 @@ fn looks_in_vain_come_ever_seldomer_and_are_said_once_an_hour() {
     }
     assert!(!state.not_had(NOW.after(SECOND * 3_599)));
     assert!(state.not_had(NOW.after(SECOND * 3_600)));
-    state.had(Fresh::default(), SECOND, NOW);
+    let fresh = Fresh {
+        url: "https://localhost/keys".parse().unwrap(),
+        validators: Validators::default(),
+        keep: None,
+    };
+    state.had(fresh, SECOND, NOW);
     assert!(state.not_had(NOW), "it is news again");
 }
 
@@ -141,8 +148,14 @@ fn keys_that_are_not_had_for_too_long_are_believed_no_longer() {
     for (age_s, believed) in [(990, true), (1_010, false)] {
         let (from, mut state) = (source(Some(some("k"))), state());
         from.fetches.had_at.store(now - age_s, Ordering::Relaxed);
+        state.known = Some((
+            "https://localhost/keys".parse().unwrap(),
+            Validators::default(),
+        ));
         note(&from, &mut state, fail());
         assert_eq!(from.keys.keys().is_some(), believed, "{age_s}");
+        // That they have not changed is no answer to who has none.
+        assert_eq!(state.known.is_some(), believed, "{age_s}");
         assert_eq!(from.fetches.refused.load(Ordering::Relaxed), 1);
     }
 }

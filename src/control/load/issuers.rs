@@ -154,6 +154,7 @@ fn keys_source(
     let of_rsa = algorithm
         .map(|name| known_algorithm(at, name))
         .transpose()?;
+    let ca = super::certificates(&published.ca, "issuer.ca")?;
     let tls = super::tls_to_responder(Some(&published.ca), "issuer.ca")?;
     let tls = tls.ok_or_else(|| fault(&published.ca, "issuer.ca", "is missing", "name it"))?;
     let before = running.and_then(|running| {
@@ -162,6 +163,8 @@ fn keys_source(
             known.issuer == issuer.name.value
                 && known.place == published.place
                 && known.of_rsa == of_rsa
+                // Whom another CA vouched for has no say any more.
+                && known.ca == ca
         })
     });
     let (keys, fetches) = match before {
@@ -172,6 +175,7 @@ fn keys_source(
         issuer: issuer.name.value.clone(),
         place: published.place.clone(),
         tls,
+        ca,
         of_rsa,
         refresh: published.refresh,
         max_age: published.max_age,
