@@ -79,7 +79,7 @@ struct Confirmation {
 
 impl Issuer {
     /// Signs the token of a grant, issued at `now`. Waits for a key in a token
-    /// ([`Issuer::key_in_token`]): never call it on a shard then.
+    /// ([`PrivateKey::in_token`](hsm::PrivateKey::in_token)): never call it on a shard then.
     ///
     /// # Errors
     /// The key's. `Refused` also where the system has no random numbers.

@@ -18,9 +18,9 @@ use crate::oauth;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Write a file for a new client into the folder of [clients].
+    /// Write a file for a new client into the folder of clients.
     Add(Box<add::Options>),
-    /// Show all clients, those of [[client]] and those of files.
+    /// Show all clients, those of the main file and those of their own files.
     List(list::Options),
     /// Show one client.
     Show(list::OneOptions),
