@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub upstream_connections_idle_max: usize,
     pub limits: Limits,
     pub deadlines: Deadlines,
+    /// How many shards have adopted it, of those that started with another.
+    pub adopted: AtomicUsize,
 }
 
 /// A trust anchor: what an operator has to know of it in time.

@@ -591,7 +591,7 @@ fn start_shards(
     let admin = start_admin(admin_listener, parts, socket, revoking)?;
     let reloader = Reloader::new(
         (config.clone(), read),
-        (current, names),
+        (current, names, shards.len()),
         (reloads, asked),
         certificate_not_after,
         (Arc::clone(&crl_keeper), ocsp_keeper, keys_keeper),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use hsm::{KeyKind, OpenFault, Pkcs11Source, PrivateKey};
 use rustls_pki_types::CertificateDer;
@@ -225,6 +226,7 @@ pub fn load(
         upstream_connections_idle_max: config.upstream.connections_idle_max,
         limits: config.limits,
         deadlines: config.deadlines,
+        adopted: AtomicUsize::new(0),
     });
     (snapshot, report)
 }

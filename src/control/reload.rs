@@ -88,6 +88,8 @@ pub struct Reloader {
     config: Arc<Config>,
     current: Arc<Current>,
     names: Arc<ClientNames>,
+    /// How many adopt what is put into force.
+    shards: usize,
     reloads: Arc<Reloads>,
     certificate_not_after: Arc<AtomicU64>,
     /// Told when other lists are to be kept, or files are to be looked at.
@@ -117,12 +119,22 @@ pub struct Reloader {
     unsaid: Option<Unsaid>,
 }
 
-/// A reload that is in force, and of which that is said when the lists are that it had looked at.
+/// A reload that is in force, and of which that is said when every shard goes by it and the lists
+/// are that it had looked at.
 struct Unsaid {
     why: &'static str,
+    /// Until when shards are waited for.
+    adopted_by: Millis,
     /// Hangs up then; none where nothing is looked at.
     looked: Option<Receiver<()>>,
     by: Millis,
+}
+
+impl Unsaid {
+    fn is_read(&self) -> bool {
+        let is_read = |looked: &Receiver<()>| looked.try_recv() != Err(TryRecvError::Empty);
+        self.looked.as_ref().is_none_or(is_read)
+    }
 }
 
 impl Reloader {
@@ -132,7 +144,7 @@ impl Reloader {
     /// The keepers of statuses and of issuers' keys end with this.
     pub fn new(
         (config, (read, sources)): (Config, (Stamps, Sources)),
-        (current, names): (Arc<Current>, Arc<ClientNames>),
+        (current, names, shards): (Arc<Current>, Arc<ClientNames>, usize),
         (reloads, asked): (Arc<Reloads>, Arc<introspection::Counts>),
         certificate_not_after: Arc<AtomicU64>,
         (crl_keeper, ocsp_keeper, keys_keeper): (Arc<CrlKeeper>, OcspKeeper, KeysKeeper),
@@ -159,6 +171,7 @@ impl Reloader {
             config: Arc::new(config),
             current,
             names,
+            shards,
             reloads,
         }
     }
@@ -322,25 +335,34 @@ impl Reloader {
         self.crl_keeper.look_now()
     }
 
-    /// Says of the last reload that it is in force, once lists are looked at and those that go are
-    /// gone; `at_last`, or when that takes too long, that they are being read.
+    /// Says of the last reload that it is in force, once every shard has adopted it, lists are
+    /// looked at and those that go are gone; `at_last`, or when that takes too long, what is not at
+    /// its end.
     fn say_in_force(&mut self, at_last: bool) {
         if self.going.is_some() {
             return;
         }
-        let Some(Unsaid { why, looked, by }) = self.unsaid.take() else {
+        let now = Millis::now();
+        let adopted = self.current.load().adopted.load(Ordering::Acquire);
+        let Some(unsaid) = self.unsaid.take_if(|unsaid| {
+            let is_adopted = adopted >= self.shards || unsaid.adopted_by <= now;
+            at_last || is_adopted && (unsaid.is_read() || unsaid.by <= now)
+        }) else {
             return;
         };
-        let is_read = |looked: &Receiver<()>| looked.try_recv() != Err(TryRecvError::Empty);
-        if !looked.as_ref().is_none_or(is_read) {
-            if !at_last && Millis::now() < by {
-                self.unsaid = Some(Unsaid { why, looked, by });
-                return;
-            }
+        if adopted < self.shards {
+            tracing::warn!(
+                adopted,
+                shards = self.shards,
+                "some shards go by what was in force before still"
+            );
+        }
+        if !unsaid.is_read() {
             tracing::warn!(
                 "revocation lists are being read still: the log will say what became of them"
             );
         }
+        let why = unsaid.why;
         tracing::info!(why, "the configuration was read again and is in force");
     }
 
@@ -367,8 +389,13 @@ impl Reloader {
         self.reloads.note(applied.is_ok());
         match applied {
             Ok(()) => {
-                let by = Millis::now().after(LISTS_WAIT);
-                self.unsaid = Some(Unsaid { why, looked, by });
+                let now = Millis::now();
+                self.unsaid = Some(Unsaid {
+                    why,
+                    adopted_by: now.after(SHARDS_WAIT),
+                    looked,
+                    by: now.after(LISTS_WAIT),
+                });
                 self.say_in_force(false);
             }
             Err(Refused { faults, .. }) => {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::audit::{Journal, Record, RequestId};
 use crate::authz::cache::TokenCache;
@@ -116,6 +117,7 @@ impl Local {
             self.forget_tokens();
         }
         self.judge_all();
+        in_force.adopted.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
