@@ -74,7 +74,7 @@ impl TokenCache {
     }
 
     /// What `token` gave, if it is remembered and valid at `now`. Allocates nothing.
-    pub fn lookup(&self, token: &[u8], now: UnixSeconds) -> Option<CachedGrant> {
+    pub fn lookup(&self, token: &[u8], now: UnixSeconds) -> Option<&CachedGrant> {
         let hash = self.hash(token);
         let set = self.sets.get(self.place(hash))?;
         let entry = set.iter().flatten().find(|entry| entry.is(hash, token))?;
@@ -84,7 +84,7 @@ impl TokenCache {
         if !entry.used.get() {
             entry.used.set(true);
         }
-        Some(entry.cached)
+        Some(&entry.cached)
     }
 
     /// Remembers a verified token; what was remembered of the same token is replaced. Allocates
@@ -205,8 +205,9 @@ pub struct Memo {
 
 impl Memo {
     /// What `token` gave, if it is the last one and valid at `now`.
-    pub fn lookup(&self, token: &[u8], now: UnixSeconds) -> Option<CachedGrant> {
+    pub fn lookup(&self, token: &[u8], now: UnixSeconds) -> Option<&CachedGrant> {
         self.cached
+            .as_ref()
             .filter(|cached| cached.grant.valid_at(now) && self.token == token)
     }
 

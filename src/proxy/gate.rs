@@ -8,6 +8,7 @@ use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::introspection;
 use crate::authz::refused::{RefusedTokens, TokenDigest};
+use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::http::head::{Authorization, Method, RequestHead};
@@ -81,12 +82,12 @@ pub fn admit<'p>(
     }
     let api = operation.api;
     let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
-    let token = bearer(head)?;
-    let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
+    let token = presented_token(head)?;
+    let rights = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     //= RFC 9068 section 4
     //# The scope must cover what is asked for.
     match verb {
-        Some(verb) if grant.grant.rights.allow(api, verb) => Ok(Permit { scs_as_id }),
+        Some(verb) if rights.allow(api, verb) => Ok(Permit { scs_as_id }),
         // There is no operation without a verb.
         verb => Err(Denial::ScopeInsufficient(api, verb.unwrap_or(Verb::Get))),
     }
@@ -117,8 +118,24 @@ fn own_scs_as_id<'p>(operation: Operation<'p>, own: &'p [String]) -> Result<Cow<
 
 const BEARER: &[u8] = b"bearer ";
 
-/// The token, from the one place it may stand in.
+/// The token, from the one place it may stand in, and of the form that tokens have.
 pub(super) fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
+    let token = presented_token(head)?;
+    well_formed(token)?;
+    Ok(token)
+}
+
+/// What else would be no token its verification finds.
+fn well_formed(token: &[u8]) -> Result<(), Denial> {
+    match memchr::memchr3(b' ', b',', b'\t', token) {
+        None => Ok(()),
+        Some(_) => Err(Denial::AuthorizationMalformed),
+    }
+}
+
+/// The same, of whatever form: one that is remembered is well-formed, and that is not looked for in
+/// every request.
+fn presented_token<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial> {
     //= RFC 6750 section 2
     //# A request carries its token once and in one way; we take the field and nothing else.
     if head.query.is_some_and(names_a_token) {
@@ -130,12 +147,7 @@ pub(super) fn bearer<'p>(head: &RequestHead<'_, 'p>) -> Result<&'p [u8], Denial>
         Authorization::One(value) => value,
     };
     match value.split_at_checked(BEARER.len()) {
-        // What else would be no token its verification finds; a remembered one is well-formed.
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case(BEARER)
-                && !token.is_empty()
-                && memchr::memchr3(b' ', b',', b'\t', token).is_none() =>
-        {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) && !token.is_empty() => {
             Ok(token)
         }
         //= RFC 6750 section 3.1
@@ -165,7 +177,7 @@ fn granted(
     tokens: Tokens<'_>,
     verdict: &mut TokenVerdict,
     now: UnixSeconds,
-) -> Result<CachedGrant, Denial> {
+) -> Result<Rights, Denial> {
     let Tokens {
         memo,
         cache,
@@ -173,20 +185,21 @@ fn granted(
         counters,
         latencies,
     } = tokens;
-    let still_holds = |known: &CachedGrant| known.generation == snapshot.generation(known.client);
+    let still_holds = |known: &&CachedGrant| known.generation == snapshot.generation(known.client);
     if let Some(known) = memo.lookup(token, now).filter(still_holds) {
         // It was held against this connection's certificate when it was remembered.
         counters.tokens_remembered.bump();
         *verdict = TokenVerdict::Remembered;
-        return Ok(known);
+        return Ok(known.grant.rights);
     }
     if let Some(known) = cache.lookup(token, now).filter(still_holds) {
         counters.tokens_cached.bump();
         *verdict = TokenVerdict::Cached;
-        let own = owned(known, peer, snapshot)?;
-        memo.set(token, own);
-        return Ok(own);
+        owned(known, peer, snapshot)?;
+        memo.set(token, *known);
+        return Ok(known.grant.rights);
     }
+    well_formed(token)?;
     if let Some(asked) = not_asked_about(token, snapshot) {
         return Err(asked);
     }
@@ -216,9 +229,9 @@ fn granted(
         refused.charge(peer.client(), now);
     }
     let grant = grant?;
-    let own = owned(grant, peer, snapshot)?;
-    memo.set(token, own);
-    Ok(own)
+    owned(&grant, peer, snapshot)?;
+    memo.set(token, grant);
+    Ok(grant.grant.rights)
 }
 
 /// Whether nothing can be said of a token before its issuer has been asked about it.
@@ -278,7 +291,7 @@ pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Pre
 }
 
 /// Holds a grant against the connection it is used on.
-fn owned(grant: CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<CachedGrant, Denial> {
+fn owned(grant: &CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<(), Denial> {
     //= RFC 8705 section 3
     //# The certificate of this TLS connection is the one the token is bound to.
     match grant.grant.thumbprint {
@@ -292,5 +305,5 @@ fn owned(grant: CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<CachedG
     if grant.client != peer.client() {
         return Err(Denial::TokenOfOtherClient);
     }
-    Ok(grant)
+    Ok(())
 }

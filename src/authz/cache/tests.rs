@@ -36,7 +36,7 @@ fn a_remembered_token_is_found() {
     let mut cache = cache(64);
     assert!(cache.is_empty());
     cache.insert(b"token", lasting(1), NOW);
-    assert_eq!(cache.lookup(b"token", NOW), Some(lasting(1)));
+    assert_eq!(cache.lookup(b"token", NOW), Some(&lasting(1)));
     assert_eq!(cache.lookup(b"tokem", NOW), None);
     assert_eq!(cache.lookup(b"", NOW), None);
 }
@@ -48,8 +48,8 @@ fn tokens_of_one_hash_never_get_the_grant_of_another() {
     cache.insert(&twin(1), lasting(1), NOW);
     assert_eq!(cache.lookup(&twin(2), NOW), None);
     cache.insert(&twin(2), lasting(2), NOW);
-    assert_eq!(cache.lookup(&twin(1), NOW), Some(lasting(1)));
-    assert_eq!(cache.lookup(&twin(2), NOW), Some(lasting(2)));
+    assert_eq!(cache.lookup(&twin(1), NOW), Some(&lasting(1)));
+    assert_eq!(cache.lookup(&twin(2), NOW), Some(&lasting(2)));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn inserting_a_token_again_replaces_what_it_gave() {
     let mut cache = cache(64);
     cache.insert(b"token", lasting(1), NOW);
     cache.insert(b"token", lasting(2), NOW);
-    assert_eq!(cache.lookup(b"token", NOW), Some(lasting(2)));
+    assert_eq!(cache.lookup(b"token", NOW), Some(&lasting(2)));
     assert_eq!(cache.len(), 1);
 }
 
@@ -112,7 +112,7 @@ fn an_expired_token_makes_room_first() {
     let later = UnixSeconds(1_002);
     cache.insert(&twin(4), lasting(4), later);
     for number in [0, 1, 2, 4] {
-        assert_eq!(cache.lookup(&twin(number), later), Some(lasting(number)));
+        assert_eq!(cache.lookup(&twin(number), later), Some(&lasting(number)));
     }
 }
 
@@ -171,7 +171,7 @@ fn a_memo_knows_the_last_token_only() {
     memo.set(b"first", lasting(1));
     memo.set(b"next", lasting(2));
     assert_eq!(memo.lookup(b"first", NOW), None);
-    assert_eq!(memo.lookup(b"next", NOW), Some(lasting(2)));
+    assert_eq!(memo.lookup(b"next", NOW), Some(&lasting(2)));
     assert_eq!(memo.lookup(b"nex", NOW), None);
     memo.clear();
     assert_eq!(memo.lookup(b"next", NOW), None);
