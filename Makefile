@@ -68,7 +68,7 @@ test-scale: ## what a list of a million revoked certificates costs, and how soon
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
 	cargo test --release --test scale -- --ignored --nocapture revocation::
 
-mutants: ## changes the rules of trust one place at a time: a test must notice (half an hour; SHARD=k/n)
+mutants: ## changes the rules of trust one place at a time: a test must notice (two hours; SHARD=k/n)
 	tests/mutants/run
 
 fuzz: ## throws octets at each parser of TLS and certificates (FUZZ_SECONDS=600 for each)
