@@ -15,6 +15,7 @@ pub mod oauth;
 pub mod peer;
 pub mod proxy;
 pub mod revoked;
+pub mod secret;
 pub mod shard;
 pub mod signers;
 pub mod snapshot;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("limits", &[]),
+    // What is derived of secrets that nodes share: for tickets of sessions, and for tokens.
+    ("secret", &[]),
     ("metrics", &["audit", "clock", "limits"]),
     ("audit", &["authz", "clock", "limits", "peer"]),
     ("peer", &["clock", "limits"]),
@@ -16,13 +18,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["authz", "clock", "limits", "machine", "peer"]),
     ("privacy", &["clock", "limits", "peer"]),
     ("http", &["clock", "limits", "peer"]),
-    ("authz", &["clock", "limits", "peer"]),
+    ("authz", &["clock", "limits", "peer", "secret"]),
     ("io", &["clock", "limits"]),
     ("signers", &["clock", "io", "limits"]),
     // What is not taken any more, and the one thread that writes it down: whoever verifies
     // something asks it, so it knows none of them.
     ("revoked", &["clock", "limits", "peer"]),
-    ("tls", &["clock", "limits", "peer", "revoked"]),
+    ("tls", &["clock", "limits", "peer", "revoked", "secret"]),
     ("oauth", &["authz", "clock", "limits", "peer"]),
     (
         "notify",

@@ -19,12 +19,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixSeconds;
 use crate::limits::{SESSION_SLOTS_MAX, TICKET_CLOCKS_APART_S_MAX, TICKET_SLOT_DEFAULT};
+use crate::secret::{Derived, sealing_key, token_label};
 
 mod ring;
 mod secret;
@@ -39,7 +39,7 @@ const HEAD_BYTES: usize = NAME_BYTES + 8 + SALT_BYTES;
 const SEALED_AT: usize = HEAD_BYTES + NONCE_LEN;
 const KEY_LABEL: &[u8] = b"ticket";
 
-type SlotSecret = Zeroizing<[u8; 32]>;
+type SlotSecret = Derived;
 
 /// What a ticket is sealed and opened by. `binding` is authenticated, and not in the ticket.
 pub(super) trait SealsTickets: Send + Sync {
@@ -94,7 +94,7 @@ pub enum SharedSecret {
 impl SharedSecret {
     /// What the name of a key in a token is HMAC-SHA256 of, cut to its first octets.
     pub fn name_label(slot: Duration) -> Vec<u8> {
-        secret::token_label(b"name", &[slot.as_secs().max(1)])
+        token_label(b"name", &[slot.as_secs().max(1)])
     }
 }
 
@@ -173,7 +173,7 @@ impl TicketKeys {
             missing.map(move |slot| Wanted {
                 place,
                 slot,
-                label: secret::token_label(b"slot", &[self.slot_s, slot]),
+                label: token_label(b"slot", &[self.slot_s, slot]),
             })
         });
         wanted.collect()
@@ -283,12 +283,7 @@ impl Keyring {
 }
 
 fn key(secret: &SlotSecret, salt: &[u8; SALT_BYTES]) -> Option<RandomizedNonceKey> {
-    let secret = Prk::new_less_safe(HKDF_SHA256, secret.as_slice());
-    let info = [KEY_LABEL, salt];
-    let mut key = Zeroizing::new([0; 32]);
-    let material = secret.expand(&info, &AES_256_GCM).ok()?;
-    material.fill(key.as_mut_slice()).ok()?;
-    RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).ok()
+    sealing_key(secret, KEY_LABEL, salt)
 }
 
 #[cfg(test)]

@@ -1,117 +1,33 @@
-//! The secret that the nodes of a fleet share, and what is derived from it: nodes that hold the
-//! same one seal and open each other's tickets without a word between them.
+//! The secret of session tickets, and what is derived of it for them.
 
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{NAME_BYTES, SlotSecret};
+use crate::secret::{Secret, label};
 
-/// So many octets of randomness at least: a ticket key has as many.
-const RANDOM_BYTES_MIN: usize = 32;
-/// Of 32 random octets some 30 differ; so few come of a text or of a device that gave nothing.
-const DIFFERENT_MIN: usize = 16;
-const FILE_BYTES_MAX: usize = 4096;
 /// Ties what is derived to its purpose: the same file used elsewhere gives nothing away here.
-const SALT: &[u8] = b"t8gate session tickets 1";
+const PURPOSE: &[u8] = b"t8gate session tickets 1";
 
-/// A secret as tickets need it; what was written in the file is not kept.
-pub struct TicketSecret(Prk);
+/// A secret as tickets need it.
+pub struct TicketSecret(Secret);
 
 impl TicketSecret {
-    /// From the octets of a file: base64 of random octets, or random octets as they are. Both
-    /// ways to write one secret give the same keys.
+    /// From the octets of a file.
     ///
     /// # Errors
-    /// What is wrong, in words: too short, too long, or plainly not random.
+    /// As of [`Secret::from_octets`].
     pub fn from_octets(written: &[u8]) -> Result<Self, String> {
-        if written.len() > FILE_BYTES_MAX {
-            return Err(format!(
-                "has {} octets, more than the {FILE_BYTES_MAX} that are read",
-                written.len()
-            ));
-        }
-        let octets = decoded(written)?;
-        if octets.len() < RANDOM_BYTES_MIN {
-            return Err(format!(
-                "has {} random octets where {RANDOM_BYTES_MIN} are needed",
-                octets.len()
-            ));
-        }
-        let mut seen = [false; 256];
-        for octet in octets.iter() {
-            seen[usize::from(*octet)] = true;
-        }
-        if seen.iter().filter(|seen| **seen).count() < DIFFERENT_MIN {
-            return Err("is not random: hardly any two of its octets differ".to_owned());
-        }
-        Ok(Self(Salt::new(HKDF_SHA256, SALT).extract(&octets)))
+        Secret::from_octets(written, PURPOSE).map(Self)
     }
 
     /// By which its tickets are known. Says nothing about the secret.
     pub(super) fn name(&self, slot_s: u64) -> [u8; NAME_BYTES] {
-        self.derive(&label(b"name", &[slot_s]))
+        self.0.derive(&label(b"name", &[slot_s]))
     }
 
     /// What the keys of one slot's tickets are made of.
     pub(super) fn slot_secret(&self, slot_s: u64, slot: u64) -> SlotSecret {
-        Zeroizing::new(self.derive(&label(b"slot", &[slot_s, slot])))
-    }
-
-    /// HKDF-Expand by the label.
-    fn derive<const N: usize>(&self, label: &[u8]) -> [u8; N] {
-        let mut derived = [0; N];
-        self.0
-            .expand(&[label], Octets(N))
-            .and_then(|material| material.fill(&mut derived))
-            .expect("HKDF gives 255 hashes, and this is one at most");
-        derived
-    }
-}
-
-fn label(of: &[u8], numbers: &[u64]) -> Vec<u8> {
-    let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
-    of.iter().copied().chain(numbers).collect()
-}
-
-/// What a token is asked for, whose key stands in the place of the extracted secret: the first
-/// block of HKDF-Expand is HMAC of the label and the block's number.
-//= RFC 5869 section 2.3
-//# T(1) is HMAC-Hash of PRK over info and the octet 1.
-pub(super) fn token_label(of: &[u8], numbers: &[u64]) -> Vec<u8> {
-    let mut label = label(of, numbers);
-    label.push(1);
-    label
-}
-
-/// The octets that were meant: those of a text are not random themselves.
-fn decoded(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
-    if !written
-        .iter()
-        .all(|o| o.is_ascii_graphic() || o.is_ascii_whitespace())
-    {
-        return Ok(Zeroizing::new(written.to_vec()));
-    }
-    let text = written.iter().copied();
-    let text: Vec<u8> = text.filter(|octet| !octet.is_ascii_whitespace()).collect();
-    let text = Zeroizing::new(text);
-    // Its digits are those of base64 as well, but carry four bits each and not six.
-    if text.iter().all(u8::is_ascii_hexdigit) {
-        let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0) as u8;
-        let pairs = text.as_chunks::<2>().0.iter();
-        let octets = pairs.map(|[high, low]| value(*high) << 4 | value(*low));
-        return Ok(Zeroizing::new(octets.collect()));
-    }
-    let read = STANDARD.decode(&*text).map(Zeroizing::new);
-    read.map_err(|_| "holds a text that is not base64".to_owned())
-}
-
-struct Octets(usize);
-
-impl KeyType for Octets {
-    fn len(&self) -> usize {
-        self.0
+        Zeroizing::new(self.0.derive(&label(b"slot", &[slot_s, slot])))
     }
 }
 
@@ -119,33 +35,10 @@ impl KeyType for Octets {
 mod tests {
     use super::*;
 
-    /// Random enough for the check, and the same each time.
-    fn octets() -> Vec<u8> {
-        (0..48_u8).map(|place| place.wrapping_mul(37)).collect()
-    }
-
-    fn keys_of(written: &[u8]) -> Result<[u8; 32], String> {
-        TicketSecret::from_octets(written).map(|secret| *secret.slot_secret(600, 7))
-    }
-
-    #[test]
-    fn one_secret_gives_the_same_keys_however_it_is_written() {
-        let plain = keys_of(&octets()).unwrap();
-        let base64 = STANDARD.encode(octets());
-        assert_eq!(keys_of(base64.as_bytes()).unwrap(), plain);
-        let broken = format!("  {}\n{}\n", &base64[..40], &base64[40..]);
-        assert_eq!(keys_of(broken.as_bytes()).unwrap(), plain);
-        let hex: String = octets()
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
-        assert_eq!(keys_of(hex.as_bytes()).unwrap(), plain);
-        assert_ne!(keys_of(&octets()[1..]).unwrap(), plain);
-    }
-
     #[test]
     fn each_slot_length_and_name_has_octets_of_its_own() {
-        let secret = TicketSecret::from_octets(&octets()).unwrap();
+        let octets: Vec<u8> = (0..48_u8).map(|place| place.wrapping_mul(37)).collect();
+        let secret = TicketSecret::from_octets(&octets).unwrap();
         let mut found = std::collections::BTreeSet::new();
         for length in [600, 601] {
             assert!(found.insert(secret.name(length).to_vec()));
@@ -153,39 +46,5 @@ mod tests {
                 assert!(found.insert(secret.slot_secret(length, slot).to_vec()));
             }
         }
-    }
-
-    //= RFC 5869 section 2.3 type=test
-    //# T(1) is HMAC-Hash of PRK over info and the octet 1.
-    #[test]
-    fn token_with_the_extracted_secret_as_its_key_would_derive_the_same() {
-        use aws_lc_rs::hmac;
-        let secret = TicketSecret::from_octets(&octets()).unwrap();
-        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SALT), &octets());
-        let key = hmac::Key::new(hmac::HMAC_SHA256, extracted.as_ref());
-        let said = hmac::sign(&key, &token_label(b"slot", &[600, 7]));
-        assert_eq!(said.as_ref(), secret.slot_secret(600, 7).as_slice());
-        let said = hmac::sign(&key, &token_label(b"name", &[600]));
-        assert_eq!(said.as_ref()[..NAME_BYTES], secret.name(600));
-    }
-
-    #[test]
-    fn secret_that_is_short_long_or_not_random_is_refused() {
-        let refused = |written: &[u8]| keys_of(written).unwrap_err();
-        assert!(refused(STANDARD.encode(&octets()[..31]).as_bytes()).contains("31 random"));
-        let hex: String = octets()[..31]
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
-        assert!(
-            refused(hex.as_bytes()).contains("31 random octets"),
-            "48 as base64"
-        );
-        assert!(refused(&octets()[..31]).contains("31 random octets"));
-        assert!(refused(b"correct horse battery staple, and then some").contains("not base64"));
-        assert!(refused(&[0; 64]).contains("not random"));
-        assert!(refused(b"").contains("0 random octets"));
-        assert!(refused(&octets().repeat(100)).contains("4800 octets"));
-        assert!(keys_of(&octets()[..32]).is_ok());
     }
 }

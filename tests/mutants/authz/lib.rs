@@ -18,3 +18,5 @@ pub mod oauth;
 pub mod peer;
 #[path = "../../../src/revoked/mod.rs"]
 pub mod revoked;
+#[path = "../../../src/secret.rs"]
+pub mod secret;

@@ -9,5 +9,7 @@ pub mod limits;
 pub mod peer;
 #[path = "../../../src/revoked/mod.rs"]
 pub mod revoked;
+#[path = "../../../src/secret.rs"]
+pub mod secret;
 #[path = "../../../src/tls/mod.rs"]
 pub mod tls;
