@@ -81,6 +81,18 @@ pub struct Registration {
     pub scopes: Vec<String>,
     /// It may ask what tokens are worth.
     pub introspects: bool,
+    /// What its tokens are; as the issuer's are where not said.
+    pub token_format: Option<TokenFormat>,
+}
+
+/// What an access token of the embedded issuer is to whoever holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TokenFormat {
+    /// Signed, and read by everybody (RFC 9068).
+    #[default]
+    Jwt,
+    /// Sealed, and read by the gateway alone.
+    Opaque,
 }
 
 /// The one way in which a client authenticates at the embedded issuer. Whichever it is, the

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 
 use super::keys::Keys;
+use super::sealed::Sealing;
 use super::token::{Header, TokenFault};
 
 #[cfg(test)]
@@ -168,6 +169,8 @@ pub struct IssuerRules {
     name: String,
     profile: Profile,
     keys: Arc<KeySet>,
+    /// What opens those of its tokens that are sealed, where it seals any.
+    sealing: Option<Arc<Sealing>>,
 }
 
 impl IssuerRules {
@@ -189,7 +192,13 @@ impl IssuerRules {
             name,
             profile,
             keys,
+            sealing: None,
         })
+    }
+
+    /// The same issuer, of which some tokens are sealed.
+    pub fn sealing(self, sealing: Option<Arc<Sealing>>) -> Self {
+        Self { sealing, ..self }
     }
 
     /// The `iss` value of its tokens; of CAPIF, what the operator calls it.
@@ -212,7 +221,15 @@ impl IssuerRules {
     }
 
     fn same_as(&self, other: &Self) -> bool {
-        self.name == other.name && self.profile == other.profile && self.keys.same_as(&other.keys)
+        let sealed_alike = match (&self.sealing, &other.sealing) {
+            (Some(own), Some(others)) => own.same_as(others),
+            (None, None) => true,
+            _ => false,
+        };
+        sealed_alike
+            && self.name == other.name
+            && self.profile == other.profile
+            && self.keys.same_as(&other.keys)
     }
 }
 
@@ -279,6 +296,24 @@ impl Issuers {
     pub fn same_as(&self, others: &Self) -> bool {
         let pairs = || self.0.iter().zip(&others.0);
         self.0.len() == others.0.len() && pairs().all(|(own, other)| own.same_as(other))
+    }
+
+    /// Whether a token says that one of these issuers has sealed it.
+    pub fn have_sealed(&self, token: &[u8]) -> bool {
+        self.sealer_of(token).is_some()
+    }
+
+    /// What the secret is called that opens a sealed token; none where none of theirs does.
+    pub fn sealed_by(&self, token: &[u8]) -> Option<&str> {
+        let (_, sealing) = self.sealer_of(token)?;
+        sealing.open(token).ok().map(|(_, kid)| kid)
+    }
+
+    /// The issuer that a token says it is sealed by, and what opens it.
+    pub(super) fn sealer_of(&self, token: &[u8]) -> Option<(&IssuerRules, &Sealing)> {
+        let sealers = self.0.iter();
+        let mut sealers = sealers.filter_map(|rules| Some((rules, rules.sealing.as_deref()?)));
+        sealers.find(|(_, sealing)| sealing.is_of(token))
     }
 
     /// Verifies a token's signature by a key of the issuer it is of, and by no other: gives that

@@ -15,6 +15,7 @@ mod json;
 pub mod keys;
 pub mod refused;
 pub mod scope;
+pub mod sealed;
 pub mod token;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! JWT access tokens (RFC 9068), signed (RFC 7515) and bound to a certificate (RFC 8705).
+//! JWT access tokens (RFC 9068), signed (RFC 7515) and bound to a certificate (RFC 8705); and the
+//! same claims where an issuer has sealed them ([`super::sealed`]).
 //!
 //! [`verify`] reads a token strictly, in this order: size, form, header, issuer, key, signature,
 //! then the claims. Until the signature stands, only `iss` is looked at, and only to find the
@@ -12,6 +13,7 @@ use super::issuers::{Custom, IssuerRules, Issuers, Profile};
 use super::json::{self, Json, JsonFault, Object};
 use super::keys::Algorithm;
 use super::scope::{self, Rights};
+use super::sealed::Sealing;
 use crate::clock::UnixSeconds;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::peer::Thumbprint;
@@ -97,7 +99,8 @@ pub enum Claim {
 pub enum TokenFault {
     /// Longer than [`TOKEN_BYTES_MAX`].
     TooLong,
-    /// Not three non-empty parts in base64url, without padding and in its one spelling.
+    /// Not three non-empty parts in base64url, without padding and in its one spelling; or sealed,
+    /// and not one such part that is long enough.
     Malformed,
     /// Header or claims are not a JSON object within the bounds.
     MalformedJson,
@@ -119,6 +122,7 @@ pub enum TokenFault {
     KeysUnknown,
     /// The issuer has no key named so, or none is named and more than one would fit.
     KeyUnknown,
+    /// The signature is not by the key, or what is sealed not under the secret.
     SignatureBad,
     ClaimMissing(Claim),
     ClaimMalformed(Claim),
@@ -215,14 +219,12 @@ pub fn verify(
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenFault::TooLong);
     }
-    let parts = Parts::of(token)?;
-    let header = Header::read(&parts.header)?;
-    let claims = json::object(&parts.claims)?;
-    let iss = text(&claims, "iss", Claim::Iss)?;
-    //= RFC 8725 section 3.3
-    //# Unless the signature stands, nothing of the token is used.
-    let (rules, key_id) = issuers.verify(iss, &header, parts.signed, &parts.signature)?;
-    let read = read(&claims, rules, key_id, Spoken::Token)?;
+    //= RFC 8725 section 3.12
+    //# What is sealed is never read as signed, nor the other way round: their forms differ.
+    let read = match issuers.sealer_of(token) {
+        Some((rules, sealing)) => sealed(token, rules, sealing)?,
+        None => signed(token, issuers)?,
+    };
     if now < read.grant.valid_from {
         return Err(TokenFault::NotYetValid);
     }
@@ -230,6 +232,39 @@ pub fn verify(
         return Err(TokenFault::Expired);
     }
     Ok(read)
+}
+
+fn signed(token: &[u8], issuers: &Issuers) -> Result<VerifiedToken, TokenFault> {
+    let parts = Parts::of(token)?;
+    let header = Header::read(&parts.header)?;
+    let claims = json::object(&parts.claims)?;
+    let iss = text(&claims, "iss", Claim::Iss)?;
+    //= RFC 8725 section 3.3
+    //# Unless the signature stands, nothing of the token is used.
+    let (rules, key_id) = issuers.verify(iss, &header, parts.signed, &parts.signature)?;
+    read(&claims, rules, key_id, Spoken::Token)
+}
+
+fn sealed(
+    token: &[u8],
+    rules: &IssuerRules,
+    sealing: &Sealing,
+) -> Result<VerifiedToken, TokenFault> {
+    let (claims, kid) = sealing.open(token)?;
+    let claims = json::object(&claims)?;
+    if text(&claims, "iss", Claim::Iss)? != rules.name() {
+        return Err(TokenFault::IssuerUnknown);
+    }
+    read(&claims, rules, Some(kid.to_owned()), Spoken::Token)
+}
+
+/// The claims of a token, a JSON object, as they stand in it: to be shown, and nothing to go by
+/// where it was not verified. None where they cannot be had.
+pub fn claims(token: &[u8], issuers: &Issuers) -> Option<Vec<u8>> {
+    match issuers.sealer_of(token) {
+        Some((_, sealing)) => sealing.open(token).ok().map(|(claims, _)| claims),
+        None => Parts::of(token).ok().map(|parts| parts.claims),
+    }
 }
 
 /// What an issuer has answered of an active token of its own, by the rules that its tokens have.

@@ -28,7 +28,7 @@ pub(super) enum FileKind {
     Jwks,
     Module,
     Pin,
-    TicketSecret,
+    Secret,
     /// A revocation list; what is in it is judged by whoever verifies it.
     Crl,
     /// A certificate's status, likewise.
@@ -129,7 +129,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
     // Not even the path where a secret may have been written by mistake.
     let name = match kind {
         FileKind::Pin => "the PIN file".to_owned(),
-        FileKind::TicketSecret => "the file of the secret".to_owned(),
+        FileKind::Secret => "the file of the secret".to_owned(),
         _ => format!("the file {path:?}"),
     };
     let unreadable = |error: std::io::Error| {
@@ -153,7 +153,7 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         FileKind::Module | FileKind::Crl | FileKind::Ocsp | FileKind::Revoked => return Ok(()),
         // What is in it is read by the room that needs it, and by nobody else.
         FileKind::Pin => return closed(&metadata, &name, "PIN"),
-        FileKind::TicketSecret => return closed(&metadata, &name, "secret"),
+        FileKind::Secret => return closed(&metadata, &name, "secret"),
         _ => {}
     }
     if metadata.len() > BYTES_MAX {

@@ -10,7 +10,7 @@ use crate::authz::issuers::Profile;
 use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 pub use crate::peer::Client;
-use crate::peer::Identity;
+use crate::peer::{Identity, TokenFormat};
 
 mod cpus;
 mod fault;
@@ -150,6 +150,19 @@ pub struct Oauth {
     pub key: Located<KeySource>,
     pub next_keys: Vec<NextKey>,
     pub old_keys: Vec<OldKey>,
+    /// What its tokens are, where a client's registration does not say.
+    pub token_format: TokenFormat,
+    /// What opaque tokens are sealed with, where there are any.
+    pub sealing: Option<Sealing>,
+}
+
+/// `[oauth.sealing]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealing {
+    /// What tokens are sealed with.
+    pub secret: Located<SecretSource>,
+    /// What opens tokens as well, while one secret is replaced by another.
+    pub second: Option<Located<SecretSource>>,
 }
 
 impl Oauth {
@@ -310,9 +323,9 @@ pub enum StatusPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tickets {
     /// What tickets are sealed with.
-    pub secret: Located<TicketSecret>,
+    pub secret: Located<SecretSource>,
     /// What opens tickets as well, while one secret is replaced by another.
-    pub second: Option<Located<TicketSecret>>,
+    pub second: Option<Located<SecretSource>>,
     /// How long one key is made of it.
     pub slot: Duration,
     /// What this listener is called, for its tickets.
@@ -342,9 +355,9 @@ pub struct Partner {
 /// The group of partners that `tls.client_ca` stands for, and that of clients which name none.
 pub const PARTNER_DEFAULT: &str = "default";
 
-/// Where a secret for session tickets is.
+/// Where a secret is that nodes share, by which session tickets or tokens are sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TicketSecret {
+pub enum SecretSource {
     /// File of random octets, as they are or in base64.
     File(PathBuf),
     /// A secret key in a token, for HMAC-SHA256.

@@ -31,7 +31,7 @@ mod ocsp;
 mod partners;
 mod private_key;
 mod revocation;
-mod tickets;
+mod secrets;
 
 use self::client_files::ReadFolder;
 pub use self::client_files::{ClientFile, is_client_file};
@@ -385,7 +385,7 @@ fn tls(
     let waive = waive.map_or(Vec::new(), |list| list.value);
     refuse_repeats(&section, "waive", &waive);
     let key = private_key::key(section.section("key"));
-    let tickets = tickets::tickets(section.optional_section("tickets"), listen);
+    let tickets = secrets::tickets(section.optional_section("tickets"), listen);
     let ocsp = ocsp::stapling(section.optional_section("ocsp"));
     let also = section.sections("also").into_iter().map(also);
     let also = also.flatten().collect();

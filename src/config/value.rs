@@ -15,7 +15,7 @@ use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritabl
 use crate::authz::apis::ApiId;
 use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
-use crate::peer::{Identity, San};
+use crate::peer::{Identity, San, TokenFormat};
 
 /// What is wrong with a value, and the cure.
 #[derive(Debug, PartialEq, Eq)]
@@ -573,6 +573,21 @@ pub(super) fn profile(value: &DeValue<'_>) -> Result<&'static str, Wrong> {
         };
         Wrong::new(format!("{name:?} is no profile of tokens"), cure)
     })
+}
+
+/// What tokens of the issuer here are.
+pub(super) fn token_format(value: &DeValue<'_>) -> Result<TokenFormat, Wrong> {
+    match written(value, "\"jwt\"")? {
+        "jwt" => Ok(TokenFormat::Jwt),
+        "opaque" => Ok(TokenFormat::Opaque),
+        other => {
+            let cure = "take \"jwt\" or \"opaque\"";
+            Err(Wrong::new(
+                format!("{other:?} is no format of tokens"),
+                cure,
+            ))
+        }
+    }
 }
 
 /// Where an issuer describes itself: the last part of the well-known path.

@@ -28,6 +28,7 @@ mod introspection;
 mod issuers;
 mod own;
 mod own_issuer;
+mod sealing;
 mod staples;
 mod tickets;
 

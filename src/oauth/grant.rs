@@ -10,7 +10,7 @@ use crate::authz::details::{self, Access};
 use crate::authz::scope::{self, Rights};
 use crate::clock::UnixSeconds;
 use crate::limits::DETAILS_BYTES_MAX;
-use crate::peer::{Client, ClientIndex, San, Thumbprint};
+use crate::peer::{Client, ClientIndex, San, Thumbprint, TokenFormat};
 
 /// What a client is granted: made by [`Issuer::decide`] alone, so that holding one proves that the
 /// client authenticated and that its registration names these APIs.
@@ -21,6 +21,7 @@ pub struct Grant {
     rights: Rights,
     details: Vec<Access>,
     thumbprint: Thumbprint,
+    format: TokenFormat,
 }
 
 /// What is granted, not to whom: the rest would tell partners apart in a log.
@@ -52,6 +53,11 @@ impl Grant {
     /// What the token's `authorization_details` will say, where there are any.
     pub(super) fn details(&self) -> &[Access] {
         &self.details
+    }
+
+    /// What the token is to be.
+    pub(super) fn format(&self) -> TokenFormat {
+        self.format
     }
 
     /// Of the only certificate that will be able to use the token.
@@ -98,6 +104,7 @@ impl Issuer {
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
+            format: self.format_for(registered),
         })
     }
 }
@@ -138,6 +145,7 @@ impl Issuer {
             rights: granted(scope, registered)?,
             details: Vec::new(),
             thumbprint: Thumbprint(thumbprint),
+            format: self.format_for(registered),
         })
     }
 }

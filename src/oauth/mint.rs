@@ -1,4 +1,4 @@
-//! The token of a grant, signed, and the response that carries it.
+//! The token of a grant, signed or sealed, and the response that carries it.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Minted {
     /// The whole body of the response, `application/json`; it must not be stored on its way
     /// (`Cache-Control: no-store`).
     pub json: Vec<u8>,
-    /// How long the signature took, in nanoseconds.
+    /// How long the signature took, or the sealing, in nanoseconds.
     pub signed_ns: u64,
 }
 
@@ -45,11 +45,11 @@ pub fn header(key: &PublicJwk) -> String {
         alg: &'static str,
         kid: &'k str,
     }
-    encoded(&Header {
+    URL_SAFE_NO_PAD.encode(json(&Header {
         typ: "at+jwt",
         alg: key.alg(),
         kid: key.kid(),
-    })
+    }))
 }
 
 #[derive(Serialize)]
@@ -78,8 +78,8 @@ struct Confirmation {
 }
 
 impl Issuer {
-    /// Signs the token of a grant, issued at `now`. Waits for a key in a token
-    /// ([`PrivateKey::in_token`](hsm::PrivateKey::in_token)): never call it on a shard then.
+    /// Signs or seals the token of a grant, issued at `now`. Waits for a key in a token
+    /// ([`Issuer::waits_for_token`]): never call it on a shard then.
     ///
     /// # Errors
     /// The key's. `Refused` also where the system has no random numbers.
@@ -103,7 +103,7 @@ impl Issuer {
         aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
         //= RFC 9068 section 2.2
         //# iss, exp, aud, sub, client_id, iat and jti are in every token.
-        let claims = encoded(&Claims {
+        let claims = json(&Claims {
             iss: &self.name,
             sub: grant.client_id(),
             aud: &self.audience,
@@ -124,12 +124,17 @@ impl Issuer {
                 thumbprint: URL_SAFE_NO_PAD.encode(grant.thumbprint().0),
             },
         });
-        let key = self.keys.signing_at(now);
-        let signed = format!("{}.{claims}", key.header());
         let began = Nanos::now();
-        let signature = key.sign(signed.as_bytes())?;
+        let token = match self.seals(grant) {
+            Some(sealing) => sealing.seal(&claims).ok_or(SignFault::Refused)?,
+            None => {
+                let key = self.keys.signing_at(now);
+                let signed = format!("{}.{}", key.header(), URL_SAFE_NO_PAD.encode(claims));
+                let signature = key.sign(signed.as_bytes())?;
+                format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+            }
+        };
         let signed_ns = Nanos::now().since(began);
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
             json: response(&token, lifetime_s, &scope, grant.details()),
             signed_ns,
@@ -174,7 +179,6 @@ fn scope(rights: Rights) -> String {
     values.join(" ")
 }
 
-fn encoded(part: &impl Serialize) -> String {
-    let json = serde_json::to_vec(part).expect("strings and numbers, which are always JSON");
-    URL_SAFE_NO_PAD.encode(json)
+fn json(part: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(part).expect("strings and numbers, which are always JSON")
 }

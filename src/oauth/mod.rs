@@ -4,20 +4,23 @@
 //! certificate they were fetched with can use.
 //!
 //! No HTTP here: what was posted goes in, what to answer comes out. [`Issuer::decide`] is cheap and
-//! may be called on a shard; [`Issuer::mint`] signs, and a key in a token makes that a wait.
+//! may be called on a shard; [`Issuer::mint`] signs, and a key in a token makes that a wait. Where
+//! a client is to have opaque tokens, the same claims are sealed ([`crate::authz::sealed`]).
 //!
 //! ES256 where nothing speaks against it: a token's RSA signatures are ten times as slow. RS256
 //! where another reader of these tokens knows nothing else.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hsm::OpenFault;
 
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
+use crate::authz::sealed::Sealing;
 use crate::clock::UnixSeconds;
-use crate::peer::{Client, ClientIndex};
+use crate::peer::{Client, ClientIndex, TokenFormat};
 use registration::Registered;
 
 mod authentication;
@@ -133,6 +136,9 @@ pub struct Issuer {
     audience: String,
     lifetime_s: u64,
     keys: TokenKeys,
+    format: TokenFormat,
+    /// What seals tokens, where any are.
+    sealing: Option<Arc<Sealing>>,
     /// What each client may have, in the order of the snapshot's table; none: no token.
     registered: Vec<Option<Registered>>,
     jwks: Vec<u8>,
@@ -156,6 +162,10 @@ pub struct Terms<'c> {
     pub audience: String,
     /// Of its tokens, in whole seconds.
     pub lifetime: Duration,
+    /// What its tokens are, where a client's registration does not say.
+    pub format: TokenFormat,
+    /// The secrets of its tokens that are sealed, where there are any.
+    pub sealing: Option<Arc<Sealing>>,
     /// In the order of the snapshot's table: the place of one is its [`ClientIndex`].
     pub clients: &'c [Client],
     /// The one in whose place it comes, where there is one: assertions used there stay used.
@@ -164,13 +174,19 @@ pub struct Terms<'c> {
 
 impl Issuer {
     /// # Errors
-    /// The first thing that is wrong: the name is no such URL, or a client's registration can never
-    /// be met.
+    /// The first thing that is wrong: the name is no such URL, a client's registration can never be
+    /// met, or tokens are to be sealed and there is no secret for that.
     pub fn new(terms: Terms<'_>, keys: TokenKeys) -> Result<Self, IssuerFault> {
         check_name(&terms.name)?;
         let before = terms.before.map_or(&[][..], |before| &before.registered);
+        let registered = registration::registrations(terms.clients, before)?;
+        if terms.sealing.is_none() {
+            check_nothing_is_sealed(terms.format, &registered)?;
+        }
         Ok(Self {
-            registered: registration::registrations(terms.clients, before)?,
+            registered,
+            format: terms.format,
+            sealing: terms.sealing,
             jwks: keys.jwks(),
             metadata: metadata::metadata(&terms.name),
             lifetime_s: terms.lifetime.as_secs(),
@@ -201,9 +217,12 @@ impl Issuer {
         &self.name
     }
 
-    /// The name of the key that signs now.
-    pub fn kid_at(&self, now: UnixSeconds) -> &str {
-        self.keys.signing_at(now).kid()
+    /// The name of the key, or of the secret, that makes the token of this grant now.
+    pub fn kid_of(&self, grant: &Grant, now: UnixSeconds) -> &str {
+        match self.seals(grant) {
+            Some(sealing) => sealing.kid(),
+            None => self.keys.signing_at(now).kid(),
+        }
     }
 
     /// What the gateway must know to take this issuer's tokens like any other issuer's.
@@ -213,12 +232,30 @@ impl Issuer {
     pub fn rules(&self) -> Result<IssuerRules, String> {
         let audience = self.audience.clone();
         let keys = KeySet::of(Keys::from_jwks(&self.jwks)?);
-        IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)
+        let rules = IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)?;
+        Ok(rules.sealing(self.sealing.clone()))
     }
 
     /// Whether [`Issuer::mint`] waits for a token now, and so must not be called on a shard.
-    pub fn waits_for_token(&self, now: UnixSeconds) -> bool {
-        self.keys.signing_at(now).in_token()
+    pub fn waits_for_token(&self, grant: &Grant, now: UnixSeconds) -> bool {
+        self.seals(grant).is_none() && self.keys.signing_at(now).in_token()
+    }
+
+    /// What its tokens are sealed with, where any are.
+    pub fn sealing(&self) -> Option<&Arc<Sealing>> {
+        self.sealing.as_ref()
+    }
+
+    /// What seals the token of this grant; none where that is signed.
+    fn seals(&self, grant: &Grant) -> Option<&Sealing> {
+        match grant.format() {
+            TokenFormat::Jwt => None,
+            TokenFormat::Opaque => self.sealing.as_deref(),
+        }
+    }
+
+    fn format_for(&self, registered: &Registered) -> TokenFormat {
+        registered.token_format.unwrap_or(self.format)
     }
 
     /// Its keys, for who sees to it that they sign.
@@ -244,6 +281,28 @@ fn check_name(name: &str) -> Result<(), IssuerFault> {
         client: None,
         what: format!("the issuer {name:?} is not an https URL of scheme and authority only"),
         cure: "write it like https://t8.example.net:8443, without a slash at the end".to_owned(),
+        lasts: true,
+    })
+}
+
+fn check_nothing_is_sealed(
+    format: TokenFormat,
+    registered: &[Option<Registered>],
+) -> Result<(), IssuerFault> {
+    let is_opaque = |one: &Option<Registered>| {
+        let format = one.as_ref().and_then(|one| one.token_format);
+        format == Some(TokenFormat::Opaque)
+    };
+    let client = registered.iter().position(is_opaque);
+    if format == TokenFormat::Jwt && client.is_none() {
+        return Ok(());
+    }
+    Err(IssuerFault {
+        client: client
+            .and_then(|place| u32::try_from(place).ok())
+            .map(ClientIndex),
+        what: "tokens are to be opaque, and there is no secret to seal them with".to_owned(),
+        cure: "add [oauth.sealing] with secret_file or uri, the same on all nodes".to_owned(),
         lasts: true,
     })
 }

@@ -9,7 +9,7 @@ use super::used::Used;
 use crate::authz::apis::ApiId;
 use crate::authz::keys::Keys;
 use crate::authz::scope::Rights;
-use crate::peer::{Client, ClientAuthentication, ClientIndex, Registration};
+use crate::peer::{Client, ClientAuthentication, ClientIndex, Registration, TokenFormat};
 
 /// A client's registration.
 pub struct Registered {
@@ -18,6 +18,8 @@ pub struct Registered {
     /// None where it only introspects.
     pub rights: Rights,
     pub introspects: bool,
+    /// What its tokens are; as the issuer's are where not said.
+    pub token_format: Option<TokenFormat>,
 }
 
 /// The one way in which a client authenticates.
@@ -94,6 +96,7 @@ fn registered(
         method,
         rights,
         introspects: registration.introspects,
+        token_format: registration.token_format,
     })
 }
 

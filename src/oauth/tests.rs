@@ -26,6 +26,7 @@ mod keys;
 mod metadata;
 mod mint;
 mod revocation;
+mod sealed;
 
 const NAME: &str = "https://t8.operator.example:8443";
 const AUDIENCE: &str = "https://t8.operator.example";
@@ -66,6 +67,7 @@ fn client_by(
             authentication,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             introspects: false,
+            token_format: None,
         }),
         enabled: true,
     }
@@ -86,6 +88,8 @@ fn terms(clients: &[Client]) -> Terms<'_> {
         name: NAME.to_owned(),
         audience: AUDIENCE.to_owned(),
         lifetime: LIFETIME,
+        format: TokenFormat::Jwt,
+        sealing: None,
         clients,
         before: None,
     }

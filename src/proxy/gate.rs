@@ -239,6 +239,10 @@ fn not_asked_about(token: &[u8], snapshot: &Snapshot) -> Option<Denial> {
     if snapshot.introspection.is_none() || !introspection::is_opaque(token) {
         return None;
     }
+    // It is opened here, and nobody else is shown it, whatever becomes of it.
+    if snapshot.issuers.have_sealed(token) {
+        return None;
+    }
     Some(match token.len() > TOKEN_BYTES_MAX {
         true => Denial::TokenInvalid(TokenFault::TooLong),
         false => Denial::TokenUnasked,

@@ -160,7 +160,7 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     let grant = judged(connection, ask, |caller, now| {
         ask.issuer.decide(&form, caller, now)
     })?;
-    let kid = ask.issuer.kid_at(local.seconds());
+    let kid = ask.issuer.kid_of(&grant, local.seconds());
     let snapshot = local.snapshot();
     if snapshot.revoked.issuer_key(ask.issuer.name(), kid) {
         return Err(Denial::IssuerKeyRevoked.into());
@@ -274,7 +274,7 @@ async fn mint(
     grant: Grant,
 ) -> Result<Minted, Broken> {
     let now = connection.local.seconds();
-    if !issuer.waits_for_token(now) {
+    if !issuer.waits_for_token(&grant, now) {
         let minted = issuer.mint(&grant, now);
         return minted.map_err(|_| Denial::IssuerFailed.into());
     }

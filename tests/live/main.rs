@@ -38,6 +38,7 @@ mod issuer_keys;
 mod issuer_profiles;
 mod keys;
 mod ocsp_clients;
+mod opaque_tokens;
 mod operation;
 mod own_certificates;
 mod privacy;

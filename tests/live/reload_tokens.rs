@@ -13,6 +13,8 @@ use crate::harness::softhsm::Token;
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, signal, wait_until, within};
 use crate::hsm_lost::Store;
+use crate::issuer::{FORM, asked, token_of};
+use crate::opaque_tokens::fetched;
 use crate::reload::{APPLIED, ON_SIGNAL, REFUSED, reload, reload_in_vain, rewrite, said};
 use crate::resumption::secret;
 
@@ -123,6 +125,28 @@ fn sessions_go_on_by_a_secret_in_a_token_that_is_away_when_the_one_beside_it_is_
     });
     reload(&house);
     assert_eq!(come(&house), Some(HandshakeKind::Resumed));
+}
+
+#[test]
+fn opaque_tokens_go_on_by_a_secret_in_a_token_that_is_away_while_something_else_changes() {
+    let (mut house, _token) = house(|stage, token| {
+        stage.issue_tokens();
+        let uri = token.generate_secret("sealing", "0b");
+        stage.config.set_text("oauth.token_format", "opaque");
+        stage.config.set_text("oauth.sealing.uri", uri);
+        for key in ["module", "pin_file"] {
+            let value = stage.config.value(&format!("tls.key.{key}"));
+            stage.config.set(&format!("oauth.sealing.{key}"), &value);
+        }
+    });
+    let store = Store::of(&house.stage);
+    let (mut client, token) = (house.client(), fetched(&house));
+    lose(&house, &store);
+    take_globex_out(&mut house);
+    reload(&house);
+    assert_eq!(client.get(PATH, &token).status, 200);
+    let new = token_of(&asked(&mut client, FORM));
+    assert_eq!(client.get(PATH, &new).status, 200);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod command_line;
 mod crashes;
 mod endpoint;
 mod file;
+mod opaque;
 mod store;
 
 use std::io::{Read as _, Write as _};

@@ -77,7 +77,11 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
     serve::end_logins();
     let issuers = issuers.ok_or_else(|| faulty(&options.config, &report.faults()))?;
     let now = UnixSeconds::now();
-    print_parts(token, now);
+    print_parts(token, &issuers, now);
+    // Of what is signed the header says it.
+    if let Some(kid) = issuers.sealed_by(token) {
+        println!("  {:<12} {kid}", "sealed by");
+    }
     let shown = thumbprint.as_ref().map(AsRef::as_ref);
     let decided = decide(token, &config, &issuers, shown, now);
     print_decision(&decided);
@@ -206,13 +210,16 @@ fn print_decision(decided: &Result<String, Refusal>) {
 }
 
 /// Header and claims, as far as they can be read. Not the signature.
-fn print_parts(token: &[u8], now: UnixSeconds) {
+fn print_parts(token: &[u8], issuers: &Issuers, now: UnixSeconds) {
     let mut parts = token.split(|octet| *octet == b'.');
-    for name in ["header", "claims"] {
+    let mut part = || URL_SAFE_NO_PAD.decode(parts.next()?).ok();
+    let parts = match issuers.have_sealed(token) {
+        // It has no header, and what it says is sealed by a secret of this configuration.
+        true => vec![("claims, sealed", token::claims(token, issuers))],
+        false => vec![("header", part()), ("claims", part())],
+    };
+    for (name, decoded) in parts {
         println!("{name}");
-        let decoded = parts
-            .next()
-            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         let read =
             decoded.and_then(|part| serde_json::from_slice::<Map<String, Value>>(&part).ok());
         let Some(read) = read else {

@@ -13,7 +13,7 @@ use crate::config::files::{FileKind, NamedFile};
 use crate::config::section::{Report, Section};
 use crate::config::value::{
     Wrong, absolute_uri, boolean, client_id, client_name, host_name, ip_address, mailbox, san,
-    scope, scs_as_id, subject_dn, twice_at,
+    scope, scs_as_id, subject_dn, token_format, twice_at,
 };
 use crate::config::{Fault, Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
@@ -263,6 +263,7 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
         .map(|jwks| ClientAuthentication::PrivateKeyJwt(jwks.value))
         .or(authentication);
     said.sort_by_key(|(_, line)| *line);
+    let format = section.optional("token_format", token_format);
     let Some(&(first, line)) = said.first() else {
         let scopes = section.list("scopes", scope);
         if let Some(scopes) = scopes {
@@ -276,6 +277,11 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
             let cure = "set one of tls_client_auth_* or private_key_jwt as well";
             let what = "goes with one of tls_client_auth_* or private_key_jwt only";
             section.fault(introspects.line, "introspects", Wrong::new(what, cure));
+        }
+        if let Some(format) = format {
+            let cure = "set one of tls_client_auth_* or private_key_jwt as well, or remove it";
+            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
+            section.fault(format.line, "token_format", Wrong::new(what, cure));
         }
         return None;
     };
@@ -302,5 +308,6 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
         authentication: authentication?,
         scopes: scopes.into_iter().map(|scope| scope.value).collect(),
         introspects,
+        token_format: format.map(|format| format.value),
     })
 }

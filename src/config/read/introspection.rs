@@ -40,7 +40,7 @@ pub(super) fn introspection(mut section: Section<'_, '_>) -> Option<Introspectio
 fn proof(section: &mut Section<'_, '_>) -> Option<Located<IntrospectionProof>> {
     let secret_line = section.line_of("secret_file");
     let certificate_line = section.line_of("certificate");
-    let secret = section.optional_file("secret_file", FileKind::TicketSecret);
+    let secret = section.optional_file("secret_file", FileKind::Secret);
     let certificate = section.optional_file("certificate", FileKind::Certificates);
     let key = match certificate_line {
         Some(_) => {

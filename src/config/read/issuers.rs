@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use super::introspection::introspection;
+use super::secrets;
 use crate::authz::issuers::{Custom, Profile};
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{
     Wrong, aef_id, algorithm, discovery, duration, https_url, issuer_url, moment, profile, text,
-    twice,
+    token_format, twice,
 };
 use crate::config::{
     HttpUrl, Issuer, IssuerKeys, KeysPlace, Located, NextKey, Oauth, OldKey, PublishedKeys,
@@ -16,6 +17,7 @@ use crate::config::{
 use crate::limits::{
     KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX,
 };
+use crate::peer::TokenFormat;
 
 /// A token that lives shorter than this is fetched more often than it is used.
 const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=TOKEN_LIFETIME_S_MAX * 1_000;
@@ -39,6 +41,17 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
     let next_keys = next_keys.flatten().collect();
     let old_keys = section.sections("old_key").into_iter().map(old_key);
     let old_keys = old_keys.flatten().collect();
+    let format = section.optional("token_format", token_format);
+    let sealing = secrets::sealing(section.optional_section("sealing"));
+    if let Some(format) = &format
+        && format.value == TokenFormat::Opaque
+        && !section.has("sealing")
+    {
+        let what = "has tokens sealed, and there is no secret for that";
+        let cure = "add [oauth.sealing] with secret_file or uri, the same on all nodes, so that \
+                    every one of them opens the tokens, and a restart as well";
+        section.fault(format.line, "token_format", Wrong::new(what, cure));
+    }
     let issuer = issuer?;
     Some(Oauth {
         audience: audience.map_or_else(|| issuer.value.clone(), |audience| audience.value),
@@ -47,6 +60,8 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         key: key?,
         next_keys,
         old_keys,
+        token_format: format.map(|format| format.value).unwrap_or_default(),
+        sealing,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Report, Running, fault, private_key, until};
+use super::{Report, Running, fault, private_key, sealing, until};
 use crate::authz::issuers::IssuerRules;
 use crate::authz::token::LEEWAY_S;
 use crate::clock::UnixSeconds;
@@ -23,12 +23,15 @@ pub(super) fn load(
     report: &mut Report,
 ) -> Option<(Arc<Issuer>, IssuerRules)> {
     let before = running.and_then(|running| running.snapshot.issuer.as_deref());
-    let keys = keys(oauth, now, running, report)?;
+    let keys = keys(oauth, now, running, report);
+    let (keys, sealing) = keys.zip(sealing::load(oauth, running, report))?;
     warn_of_late_keys(oauth, &keys, before, now, report);
     let terms = Terms {
         name: oauth.issuer.value.clone(),
         audience: oauth.audience.clone(),
         lifetime: oauth.token_lifetime,
+        format: oauth.token_format,
+        sealing,
         clients: &config.clients,
         before,
     };
@@ -67,7 +70,9 @@ pub(super) fn load(
         );
         Ok(((Arc::new(issuer), rules), detail))
     });
-    report.note("embedded issuer", made)
+    let made = report.note("embedded issuer", made)?;
+    sealing::warn_of_gone_secret(oauth, &made.0, before, report);
+    Some(made)
 }
 
 /// All of its keys, or none where one of them cannot be had.

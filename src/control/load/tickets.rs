@@ -93,10 +93,10 @@ fn shared(
     Ok((Tickets { keys, listener }, detail))
 }
 
-fn place(secret: &Located<config::TicketSecret>) -> String {
+pub(super) fn place(secret: &Located<config::SecretSource>) -> String {
     match &secret.value {
-        config::TicketSecret::File(file) => format!("in {}", file.display()),
-        config::TicketSecret::Pkcs11 { .. } => "in a token".to_owned(),
+        config::SecretSource::File(file) => format!("in {}", file.display()),
+        config::SecretSource::Pkcs11 { .. } => "in a token".to_owned(),
     }
 }
 
@@ -104,7 +104,7 @@ fn place(secret: &Located<config::TicketSecret>) -> String {
 /// is not to stand in the way of another change, whatever becomes of a secret beside it.
 fn before(
     shared: &config::Tickets,
-    secret: &config::TicketSecret,
+    secret: &config::SecretSource,
     running: Running<'_>,
 ) -> Option<Arc<Keyring>> {
     let before = running.config.tls.tickets.as_ref()?;
@@ -144,24 +144,24 @@ struct Secret {
 
 /// `which` stands before the names of its keys; `before` is held of one in a token.
 fn secret(
-    at: &Located<config::TicketSecret>,
+    at: &Located<config::SecretSource>,
     which: &str,
     slot: Duration,
     before: Option<Arc<Keyring>>,
 ) -> Result<Secret, Fault> {
     match &at.value {
-        config::TicketSecret::File(file) => {
+        config::SecretSource::File(file) => {
             let line = at.line;
             let value = file.clone();
             let key = format!("tls.tickets.{which}secret_file");
-            let here = from_file(&Located { value, line }, &key)?;
+            let here = from_file(&Located { value, line }, &key, TicketSecret::from_octets)?;
             Ok(Secret {
                 shared: SharedSecret::Here(here),
                 token: None,
                 is_new: true,
             })
         }
-        config::TicketSecret::Pkcs11 {
+        config::SecretSource::Pkcs11 {
             module,
             uri,
             pin_file,
@@ -190,7 +190,12 @@ fn secret(
     }
 }
 
-fn from_file(at: &Located<PathBuf>, key: &str) -> Result<TicketSecret, Fault> {
+/// The secret that a file holds, by what makes one of its octets.
+pub(super) fn from_file<T>(
+    at: &Located<PathBuf>,
+    key: &str,
+    of_octets: fn(&[u8]) -> Result<T, String>,
+) -> Result<T, Fault> {
     // Not even the path: a secret may have been written there by mistake.
     let cure = "(umask 077; openssl rand -base64 32 > FILE) makes one; all nodes need the same";
     let octets = std::fs::read(&at.value).map(Zeroizing::new);
@@ -198,6 +203,6 @@ fn from_file(at: &Located<PathBuf>, key: &str) -> Result<TicketSecret, Fault> {
         let what = format!("the file of the secret cannot be read: {}", error.kind());
         fault(at, key, what, cure)
     })?;
-    TicketSecret::from_octets(&octets)
+    of_octets(&octets)
         .map_err(|what| fault(at, key, format!("the file of the secret {what}"), cure))
 }

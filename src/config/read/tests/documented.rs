@@ -92,6 +92,7 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key]]",
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
+        "[oauth.sealing]",
     ]);
     let text: Vec<&str> = text
         .lines()
@@ -113,6 +114,7 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key]]",
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
+        "[oauth.sealing]",
         "[[partner]]",
         "[[crl]]",
         "[tls.ocsp]",
@@ -157,6 +159,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
                 "oauth.key",
                 "oauth.next_key",
                 "oauth.old_key",
+                "oauth.sealing",
             ]
             .contains(&key.as_str())
         })
@@ -176,6 +179,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "oauth.key.also[1]",
         "oauth.next_key[1]",
         "oauth.next_key.also[1]",
+        "oauth.sealing",
     ];
     let pins = keys_in_tokens.map(|key| [format!("{key}.pin_fd"), format!("{key}.pin_credential")]);
     let twice = [
@@ -185,6 +189,8 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "tls.tickets.second_secret_file",
         "oauth.key.file",
         "oauth.next_key[1].file",
+        "oauth.sealing.secret_file",
+        "oauth.sealing.second_secret_file",
         "issuer[3].discovery",
         "client[1].tls_client_auth_san_uri",
         "client[1].tls_client_auth_san_ip",
@@ -231,6 +237,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[tls.tickets]",
         "[oauth]",
         "[oauth.key]",
+        "[oauth.sealing]",
         "[[issuer]]",
         "[[partner]]",
         "[[client]]",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::UnixSeconds;
 use crate::config::KeySource;
-use crate::peer::{ClientAuthentication, Registration, TlsClientAuth};
+use crate::peer::{ClientAuthentication, Registration, TlsClientAuth, TokenFormat};
 
 /// The small configuration with an issuer, lines 1 to 3, and a client registered at it.
 fn small() -> String {
@@ -44,6 +44,7 @@ fn embedded_issuer_is_read_with_defaults() {
         authentication: by(TlsClientAuth::SanDns("scs.example.org".into())),
         scopes: vec!["3gpp-nidd".into()],
         introspects: false,
+        token_format: None,
     };
     assert_eq!(config.clients[0].registration, Some(wanted));
 }
@@ -137,6 +138,50 @@ fn token_lifetime_out_of_range_is_refused() {
         let cure = refused(&text, 3, "oauth.token_lifetime", "out of range").cure;
         assert!(cure.contains("from 1m to 24h"), "{cure}");
     }
+}
+
+#[test]
+fn opaque_tokens_are_read_with_what_seals_them() {
+    let sealing = "[oauth.sealing]\nsecret_file = \"a\"\n";
+    let format = "token_format = \"opaque\"\nkey.file";
+    let text = format!("{}{sealing}", small_with("key.file", format));
+    let oauth = good(&text).oauth.unwrap();
+    assert_eq!(oauth.token_format, TokenFormat::Opaque);
+    assert!(
+        oauth
+            .sealing
+            .is_some_and(|sealing| sealing.second.is_none())
+    );
+    let silent = good(&small()).oauth.unwrap();
+    assert_eq!(silent.token_format, TokenFormat::Jwt);
+    assert_eq!(silent.sealing, None);
+    // What seals may be there for tokens of before.
+    good(&format!("{}{sealing}", small()));
+    let of_client = small_with(SCOPES, &format!("{SCOPES}token_format = \"opaque\"\n"));
+    let config = good(&format!("{of_client}{sealing}"));
+    let registration = config.clients[0].registration.clone().unwrap();
+    assert_eq!(registration.token_format, Some(TokenFormat::Opaque));
+}
+
+#[test]
+fn opaque_tokens_without_what_seals_them_are_refused() {
+    let opaque = small_with("key.file", "token_format = \"opaque\"\nkey.file");
+    let cure = refused(&opaque, 3, "oauth.token_format", "no secret").cure;
+    assert!(cure.contains("[oauth.sealing]"), "{cure}");
+    // Where it is there and wrong, that is said and nothing else.
+    let empty = format!("{opaque}[oauth.sealing]\n");
+    let line = empty.lines().count();
+    let key = "oauth.sealing.secret_file";
+    refused(&empty, line, key, "is missing");
+    let both = format!("{empty}secret_file = \"a\"\nsecond_secret_file = \"a\"\n");
+    let key = "oauth.sealing.second_secret_file";
+    refused(&both, line + 2, key, "is what seals already");
+    let other = small_with("key.file", "token_format = \"JWT\"\nkey.file");
+    refused(&other, 3, "oauth.token_format", "no format");
+    let nobody = small() + SECOND_CLIENT + "token_format = \"opaque\"\n";
+    let faults = parsed(&nobody).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert_eq!(faults[0].key, "client[2].token_format");
 }
 
 #[test]

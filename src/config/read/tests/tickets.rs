@@ -1,7 +1,7 @@
 //! `[tls.tickets]`.
 
 use super::*;
-use crate::config::TicketSecret;
+use crate::config::SecretSource;
 
 fn small(lines: &str) -> String {
     SMALL.replace("[upstream]", &format!("[tls.tickets]\n{lines}\n[upstream]"))
@@ -63,7 +63,7 @@ fn what_is_wrong_with_tickets_is_said() {
         (
             "secret_file = \"a\"\nsecond_secret_file = \"a\"",
             "tls.tickets.second_secret_file",
-            "is what seals tickets already",
+            "is what seals already",
         ),
     ] {
         let found = fault(&small(lines));
@@ -89,7 +89,7 @@ fn secret_may_be_in_a_token_and_come_there_from_a_file() {
             .chain(&tickets.second)
             .collect();
         let in_token =
-            |secret: &&&Located<TicketSecret>| matches!(secret.value, TicketSecret::Pkcs11 { .. });
+            |secret: &&&Located<SecretSource>| matches!(secret.value, SecretSource::Pkcs11 { .. });
         assert_eq!(secrets.len(), lines.lines().count());
         assert_eq!(
             secrets.iter().filter(in_token).count(),

@@ -1,4 +1,5 @@
-//! `[tls.tickets]`: what sessions are continued by on other nodes and after a restart.
+//! Secrets that nodes share, each in a file or in a token: those of `[tls.tickets]`, by which
+//! sessions are continued on other nodes and after a restart, and those of `[oauth.sealing]`.
 
 use std::path::PathBuf;
 
@@ -6,13 +7,36 @@ use super::private_key;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, duration, pkcs11_uri, text};
-use crate::config::{Listen, Located, TicketSecret, Tickets};
+use crate::config::{Listen, Located, Sealing, SecretSource, Tickets};
 use crate::limits::{TICKET_SLOT_DEFAULT, TICKET_SLOT_S_MAX, TICKET_SLOT_S_MIN};
 
 /// `[tls.tickets]`, which the file may lack.
 pub(super) fn tickets(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Tickets> {
-    let file = section.optional_file("secret_file", FileKind::TicketSecret);
-    let second_file = section.optional_file("second_secret_file", FileKind::TicketSecret);
+    let secrets = secrets(&mut section);
+    let slot_ms = 1_000 * TICKET_SLOT_S_MIN..=1_000 * TICKET_SLOT_S_MAX;
+    let slot = section.or("slot", duration(slot_ms), TICKET_SLOT_DEFAULT);
+    let name = section.optional("name", text).map(|name| name.value);
+    let (secret, second) = secrets?;
+    Some(Tickets {
+        secret,
+        second,
+        slot,
+        name: name.or(listen.map(Listen::name))?,
+    })
+}
+
+/// `[oauth.sealing]`, which the file may lack.
+pub(super) fn sealing(mut section: Section<'_, '_>) -> Option<Sealing> {
+    let (secret, second) = secrets(&mut section)?;
+    Some(Sealing { secret, second })
+}
+
+/// The secret that seals, and the one that only opens, where there is one.
+fn secrets(
+    section: &mut Section<'_, '_>,
+) -> Option<(Located<SecretSource>, Option<Located<SecretSource>>)> {
+    let file = section.optional_file("secret_file", FileKind::Secret);
+    let second_file = section.optional_file("second_secret_file", FileKind::Secret);
     let uri = section.optional("uri", pkcs11_uri);
     let second_uri = section.optional("second_uri", pkcs11_uri);
     if !section.has("secret_file") && !section.has("uri") && !section.is_said() {
@@ -25,14 +49,10 @@ pub(super) fn tickets(mut section: Section<'_, '_>, listen: Option<&Listen>) -> 
             Wrong::new("is missing", cure),
         );
     }
-    let token = token(&mut section);
-    let slot_ms = 1_000 * TICKET_SLOT_S_MIN..=1_000 * TICKET_SLOT_S_MAX;
-    let slot = section.or("slot", duration(slot_ms), TICKET_SLOT_DEFAULT);
-    let name = section.optional("name", text).map(|name| name.value);
-
-    let secret = one_of(&section, "secret_file", file, uri, token.as_ref());
+    let token = token(section);
+    let secret = one_of(section, "secret_file", file, uri, token.as_ref());
     let second = one_of(
-        &section,
+        section,
         "second_secret_file",
         second_file,
         second_uri,
@@ -42,19 +62,14 @@ pub(super) fn tickets(mut section: Section<'_, '_>, listen: Option<&Listen>) -> 
         && one.value == other.value
     {
         let key = match other.value {
-            TicketSecret::File(_) => "second_secret_file",
-            TicketSecret::Pkcs11 { .. } => "second_uri",
+            SecretSource::File(_) => "second_secret_file",
+            SecretSource::Pkcs11 { .. } => "second_uri",
         };
-        let what = format!("is what seals tickets already (line {})", one.line);
+        let what = format!("is what seals already (line {})", one.line);
         let cure = "name the other secret, or leave it out";
         section.fault(other.line, key, Wrong::new(what, cure));
     }
-    Some(Tickets {
-        secret: secret?,
-        second,
-        slot,
-        name: name.or(listen.map(Listen::name))?,
-    })
+    Some((secret?, second))
 }
 
 /// Module and PIN file, which both secrets share where they are keys in a token.
@@ -83,18 +98,18 @@ fn one_of(
     file: Option<Located<PathBuf>>,
     uri: Option<Located<String>>,
     token: Option<&(PathBuf, PathBuf)>,
-) -> Option<Located<TicketSecret>> {
+) -> Option<Located<SecretSource>> {
     if let (Some(file), Some(uri)) = (&file, &uri) {
         let what = format!("a file is named, and a key in a token (line {})", uri.line);
         let cure = "keep one of the two";
         section.fault(file.line, key, Wrong::new(what, cure));
     }
     if let Some(Located { value, line }) = file {
-        let value = TicketSecret::File(value);
+        let value = SecretSource::File(value);
         return Some(Located { value, line });
     }
     let ((module, pin_file), uri) = (token?.clone(), uri?);
-    let value = TicketSecret::Pkcs11 {
+    let value = SecretSource::Pkcs11 {
         module,
         uri: uri.value,
         pin_file,
