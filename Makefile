@@ -66,6 +66,7 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 test-scale: ## what a list of a million revoked certificates costs, and how soon a revocation bites
 	cargo test --release --test scale -- --ignored --nocapture million_revoked
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
+	cargo build --release --package t8load
 	cargo test --release --test scale -- --ignored --nocapture revocation::
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (two hours; SHARD=k/n)

@@ -20,7 +20,22 @@ pub struct Load {
 impl Load {
     /// Requests on connections that stay.
     pub fn of_requests(house: &House, per_s: u32, duration: Duration) -> Self {
-        Self::start(command(program()), house, "keep-alive", per_s, duration)
+        let token = house.stage.token();
+        Self::start(
+            command(program()),
+            house,
+            ("keep-alive", &token),
+            per_s,
+            duration,
+        )
+    }
+
+    /// The same with these tokens in turn.
+    pub fn of_tokens(house: &House, tokens: &[String], per_s: u32, duration: Duration) -> Self {
+        let mut rotating = command(program());
+        rotating.args(["--token-use", "rotate"]);
+        let tokens = tokens.join("\n");
+        Self::start(rotating, house, ("keep-alive", &tokens), per_s, duration)
     }
 
     /// The same by a generator that goes before all others on its CPU: what else runs there says
@@ -28,18 +43,26 @@ impl Load {
     pub fn of_requests_first_of_all(house: &House, per_s: u32, duration: Duration) -> Self {
         let mut first = command("chrt");
         first.args(["--fifo", "1"]).arg(program());
-        Self::start(first, house, "keep-alive", per_s, duration)
+        let token = house.stage.token();
+        Self::start(first, house, ("keep-alive", &token), per_s, duration)
     }
 
     /// Connections that continue a session, with a request each.
     pub fn of_resumptions(house: &House, per_s: u32, duration: Duration) -> Self {
-        Self::start(command(program()), house, "resume", per_s, duration)
+        let token = house.stage.token();
+        Self::start(
+            command(program()),
+            house,
+            ("resume", &token),
+            per_s,
+            duration,
+        )
     }
 
     fn start(
         mut t8load: Command,
         house: &House,
-        mode: &str,
+        (mode, tokens): (&str, &str),
         per_s: u32,
         duration: Duration,
     ) -> Self {
@@ -59,7 +82,7 @@ impl Load {
         t8load.args(["--warmup", "200ms", "--duration", &ms(duration)]);
         t8load.args(["--fail-if", "errors>0", "--fail-if", "non_2xx>0"]);
         t8load.arg("--json").arg(&report);
-        t8load.args(target(gateway)).args(identity(stage));
+        t8load.args(target(gateway)).args(identity(stage, tokens));
         t8load.stdout(Stdio::null()).stderr(Stdio::piped());
         let child = t8load.spawn().expect("t8load");
         Self {
@@ -85,7 +108,7 @@ impl Load {
     }
 }
 
-/// Beside the gateway's binary: `make test-fault` builds both.
+/// Beside the gateway's binary: whoever runs these tests builds both.
 fn program() -> PathBuf {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_t8gate")).with_file_name("t8load");
     assert!(
@@ -102,8 +125,8 @@ fn target(gateway: &Gateway) -> [String; 4] {
     ["--target".to_owned(), target, "--sni".to_owned(), name]
 }
 
-fn identity(stage: &Stage) -> [String; 8] {
-    let tokens = stage.scratch.write("load.tokens", stage.token());
+fn identity(stage: &Stage, tokens: &str) -> [String; 8] {
+    let tokens = stage.scratch.write("load.tokens", tokens);
     let path = |path: &std::path::Path| path.display().to_string();
     let of = |name: &str, value: String| [format!("--{name}"), value];
     let parts = [

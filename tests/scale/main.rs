@@ -11,6 +11,10 @@
 mod harness;
 
 mod clients;
+// Of the tests of faults, which have other loads as well.
+#[allow(dead_code)]
+#[path = "../fault/load.rs"]
+mod load;
 mod revocation;
 
 use std::fs::{self, File};

@@ -1,25 +1,26 @@
 //! From a request to revoke something to its being refused: on connections that stand, on every
-//! shard, while others keep the gateway busy.
+//! shard, while `t8load` keeps the gateway busy.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::client::Client;
 use crate::harness::gateway::cpus;
-use crate::harness::mint::{ISSUER, with};
-use crate::harness::stage::{House, PATH};
+use crate::harness::mint::{ISSUER, claims, with};
+use crate::harness::stage::{API, House, PATH};
+use crate::load::Load;
 
 /// Of what a revocation is of: a token by its jti, and a certificate.
 const TRIALS: usize = 200;
 /// On which a revocation is looked for.
 const CONNECTIONS: usize = 8;
-/// That ask for as much as they get meanwhile.
-const BUSY: usize = 4;
+/// Of another client meanwhile.
+const REQUESTS_PER_S: u32 = 2_000;
+/// All trials of a kind take less.
+const LOAD: Duration = Duration::from_secs(45);
 /// Of the 99th of a hundred.
 const REFUSED_WITHIN: Duration = Duration::from_millis(100);
 
@@ -44,9 +45,23 @@ fn ask(house: &House, method: &str, target: &str, body: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+fn connect(house: &House) -> Client {
+    let dialer = house.stage.dialer(&house.stage.globex);
+    dialer.connect(house.gateway.address).expect("a good one")
+}
+
+fn path() -> String {
+    PATH.replace("/acme/", "/globex/")
+}
+
+fn token(house: &House, jti: &str) -> String {
+    let claims = claims("globex-app", API, &house.stage.globex.thumbprint());
+    house.stage.mint.good(&with(claims, "jti", jti))
+}
+
 /// What is not a refusal is a later look.
 fn until_refused(client: &mut Client, token: &str, asked: Instant) -> Duration {
-    while client.get(PATH, token).status != 401 {}
+    while client.get(&path(), token).status != 401 {}
     asked.elapsed()
 }
 
@@ -66,45 +81,32 @@ fn told(what: &str, mut times: Vec<Duration>) -> Duration {
 #[ignore = "keeps the machine busy for a minute: make test-scale"]
 fn what_is_revoked_is_refused_on_connections_that_stand_within_a_tenth_of_a_second() {
     let house = house();
-    let (over, served) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let dialer = house.stage.dialer(&house.stage.globex);
-        let claims = |stage: &crate::harness::stage::Stage| -> Value {
-            let thumbprint = stage.globex.thumbprint();
-            crate::harness::mint::claims("globex-app", crate::harness::stage::API, &thumbprint)
-        };
-        let token = house.stage.mint.good(&claims(&house.stage));
-        let path = PATH.replace("/acme/", "/globex/");
-        for _ in 0..BUSY {
-            let mut client = dialer.connect(house.gateway.address).expect("good");
-            let (over, served, token, path) = (&over, &served, token.clone(), path.clone());
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    assert_eq!(client.get(&path, &token).status, 200);
-                    served.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        let times = tokens(&house);
-        let p99_of_tokens = told("a token by its jti", times);
-        let p99_of_certificates = told("a certificate", certificates(&house));
-        over.store(true, Ordering::Relaxed);
-        println!("{} requests beside it", served.load(Ordering::Relaxed));
-        assert!(p99_of_tokens <= REFUSED_WITHIN && p99_of_certificates <= REFUSED_WITHIN);
+    let kinds = [
+        ("a token by its jti", tokens as fn(&House) -> Vec<Duration>),
+        ("a certificate", certificates),
+    ];
+    let p99 = kinds.map(|(what, trials)| {
+        let load = Load::of_requests(&house, REQUESTS_PER_S, LOAD);
+        let begun = Instant::now();
+        let times = trials(&house);
+        assert!(
+            begun.elapsed() < LOAD,
+            "the load was over before the trials"
+        );
+        load.faultless();
+        told(what, times)
     });
+    assert!(p99.iter().all(|p99| *p99 <= REFUSED_WITHIN), "{p99:?}");
 }
 
 fn tokens(house: &House) -> Vec<Duration> {
     let mut times = Vec::with_capacity(TRIALS * CONNECTIONS);
-    let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| house.client()).collect();
+    let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| connect(house)).collect();
     for trial in 0..TRIALS {
         let jti = format!("j-{trial}");
-        let token = house
-            .stage
-            .mint
-            .good(&with(house.stage.claims(), "jti", jti.clone()));
+        let token = token(house, &jti);
         for client in &mut clients {
-            assert_eq!(client.get(PATH, &token).status, 200);
+            assert_eq!(client.get(&path(), &token).status, 200);
         }
         let asked = Instant::now();
         let body = json!({"jti": jti, "issuer": ISSUER}).to_string();
@@ -116,16 +118,16 @@ fn tokens(house: &House) -> Vec<Duration> {
 }
 
 fn certificates(house: &House) -> Vec<Duration> {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &house.stage.acme.der);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &house.stage.globex.der);
     let digits = digest.as_ref().iter();
     let digits: String = digits.map(|octet| format!("{octet:02x}")).collect();
     let body = json!({"certificate": digits}).to_string();
-    let token = house.token();
+    let token = token(house, "j");
     let mut times = Vec::with_capacity(TRIALS * CONNECTIONS);
     for _ in 0..TRIALS {
-        let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| house.client()).collect();
+        let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| connect(house)).collect();
         for client in &mut clients {
-            assert_eq!(client.get(PATH, &token).status, 200);
+            assert_eq!(client.get(&path(), &token).status, 200);
         }
         let asked = Instant::now();
         ask(house, "POST", "/revocations", &body);

@@ -95,6 +95,10 @@ impl OidcProvider {
         run_well(&mut curl);
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn curl(&self, who: &Identity, path: &str) -> Command {
         let mut curl = command("curl");
         curl.args(["-q", "--silent", "--show-error", "--max-time", "10"])
