@@ -1,5 +1,5 @@
-//! What becomes of requests while the issuers of tokens are away, slow, talk nonsense or change their
-//! keys: none whose token is remembered may fail, and the others hear exactly what is so.
+//! What becomes of requests while the issuers of tokens are away, slow, talk nonsense or change
+//! their keys: none whose token is remembered may fail, and the others hear exactly what is so.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
