@@ -100,6 +100,8 @@ pub const INTROSPECTION_ANSWER_BYTES_MAX: usize = 32 * 1024;
 pub const INTROSPECTIONS_QUEUED_MAX: usize = 1_024;
 /// Tokens that are asked about at a time, and requests that wait for one of them.
 pub const INTROSPECTIONS_WAITING_MAX: usize = 256;
+/// Threads on which introspections wait for tokens, and names are resolved.
+pub const INTROSPECTION_THREADS_MAX: usize = 16;
 /// Questions in vain, in a row, after which nobody asks for a while.
 pub const INTROSPECTION_FAILURES_MAX: u32 = 5;
 /// That while.
@@ -126,6 +128,8 @@ const _: () = assert!(DETAILS_BYTES_MAX * 4 / 3 + 2 * 1024 <= TOKEN_BYTES_MAX);
 /// How far ahead the end of a client's assertion may lie, in seconds (RFC 7523 section 3): it is
 /// made for one request.
 pub const ASSERTION_LIFETIME_S_MAX: u64 = 300;
+/// How long an assertion of the gateway's own lives: long enough for clocks that differ a little.
+pub const OWN_ASSERTION_LIFETIME_S: u64 = 60;
 /// Assertions of one client that are known as used while they would still be taken; over it the
 /// client is refused (503). Three a second, for all nodes of a partner's.
 pub const ASSERTIONS_USED_MAX: usize = 1_024;

@@ -19,7 +19,7 @@ use crate::authz::keys::Algorithm;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
-use crate::oauth::Issuer;
+use crate::oauth::{Assertions, Issuer};
 use crate::peer::{Client, ClientIndex};
 use crate::revoked::{Generation, Revocation as Revoking, Revoked};
 use crate::tls::ocsp::{OcspIssuer, Staple};
@@ -147,15 +147,27 @@ pub struct Introspection {
     /// How the endpoint is known, and the certificate it is shown where that says who asks.
     pub tls: Arc<rustls::ClientConfig>,
     pub client_id: String,
-    /// What says who asks, where that is no certificate.
-    pub secret: Option<Zeroizing<String>>,
+    pub proof: Proof,
     /// How long an answer is remembered at most.
     pub cache: Duration,
     /// Where shards ask.
     pub desk: Arc<Desk>,
 }
 
+/// How the gateway says who asks.
+pub enum Proof {
+    Secret(Zeroizing<String>),
+    /// By the certificate with this key, which the connection shows.
+    Certificate(Arc<PrivateKey>),
+    Assertion(Arc<Assertions>),
+}
+
 impl Introspection {
+    /// Whether a connection waits for a token.
+    pub fn connects_by_token(&self) -> bool {
+        matches!(&self.proof, Proof::Certificate(key) if key.in_token())
+    }
+
     fn asks_same_as(&self, other: &Self) -> bool {
         let said = |of: &Self| (of.url.clone(), of.issuer.profile().clone(), of.cache);
         self.issuer.name() == other.issuer.name() && said(self) == said(other)

@@ -529,8 +529,29 @@ pub struct Introspection {
 pub enum IntrospectionProof {
     /// `client_secret_basic`: the file of the secret.
     Secret(PathBuf),
-    /// `tls_client_auth`: PEM files.
-    Certificate { certificate: PathBuf, key: PathBuf },
+    /// `tls_client_auth`: the PEM file of the certificate, and its key.
+    Certificate {
+        certificate: PathBuf,
+        key: Located<KeySource>,
+    },
+    /// `private_key_jwt`: what signs assertions.
+    Assertion {
+        key: Located<KeySource>,
+        /// What the key is called there, where it is called anything.
+        kid: Option<String>,
+        /// For whom assertions are; for the issuer by its name where not said.
+        audience: Option<String>,
+    },
+}
+
+impl IntrospectionProof {
+    /// The key, where it takes one.
+    pub fn key(&self) -> Option<&Located<KeySource>> {
+        match self {
+            Self::Secret(_) => None,
+            Self::Certificate { key, .. } | Self::Assertion { key, .. } => Some(key),
+        }
+    }
 }
 
 /// Where an issuer's public keys are.

@@ -17,7 +17,8 @@ use hyper::header::{LAST_MODIFIED, USER_AGENT};
 use hyper::http::request;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::{Builder, NamedTempFile};
 use tokio::net::TcpStream;
@@ -86,6 +87,8 @@ pub enum FetchFault {
     Connection(std::io::Error),
     /// Not an HTTP answer.
     Http(hyper::Error),
+    /// The key that says who asks does not sign.
+    Unsigned(hsm::SignFault),
     /// An answer without what was asked for. Redirects are among them: where they lead nobody has
     /// configured.
     Status(StatusCode),
@@ -102,6 +105,9 @@ impl fmt::Display for FetchFault {
         match self {
             Self::Connection(error) => write!(f, "no connection, or it broke: {error}"),
             Self::Http(error) => write!(f, "the server does not answer in HTTP: {error}"),
+            Self::Unsigned(fault) => {
+                write!(f, "the key that says who asks does not sign: {fault}")
+            }
             Self::Status(status) if status.is_redirection() => {
                 write!(
                     f,
@@ -139,16 +145,13 @@ pub fn trusting(anchors: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfi
     trusting_as(anchors, None)
 }
 
-/// A certificate with its chain, and its key.
-pub type ShownCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
 /// The same, showing a certificate where that is asked for.
 ///
 /// # Errors
-/// As of [`trusting`]; the key is not the certificate's.
+/// As of [`trusting`].
 pub fn trusting_as(
     anchors: Vec<CertificateDer<'static>>,
-    shown: Option<ShownCertificate>,
+    shown: Option<Arc<CertifiedKey>>,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     for anchor in anchors {
@@ -159,7 +162,7 @@ pub fn trusting_as(
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     let config = match shown {
-        Some((chain, key)) => config.with_client_auth_cert(chain, key)?,
+        Some(shown) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown))),
         None => config.with_no_client_auth(),
     };
     Ok(Arc::new(config))

@@ -14,20 +14,22 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_blocking, spawn_local};
 
-use super::crl_fetch::{FetchFault, body_within, connect, exchange};
+use super::crl_fetch::{FetchFault, Wire, body_within, connect, exchange};
 use crate::authz::introspection::{self, NotTaken, Question, Verdict};
 use crate::authz::token::TokenFault;
 use crate::clock::{Millis, UnixSeconds};
 use crate::io::cpu;
 use crate::limits::{
     INTROSPECTION_ANSWER_BYTES_MAX, INTROSPECTION_FAILURES_MAX, INTROSPECTION_INACTIVE_FOR,
-    INTROSPECTION_INACTIVE_MAX, INTROSPECTION_PAUSE, INTROSPECTION_WAIT, INTROSPECTIONS_QUEUED_MAX,
-    INTROSPECTIONS_WAITING_MAX,
+    INTROSPECTION_INACTIVE_MAX, INTROSPECTION_PAUSE, INTROSPECTION_THREADS_MAX, INTROSPECTION_WAIT,
+    INTROSPECTIONS_QUEUED_MAX, INTROSPECTIONS_WAITING_MAX,
 };
-use crate::snapshot::{Current, Introspection};
+use crate::oauth::{Assertions, JWT_BEARER};
+use crate::snapshot::{Current, Introspection, Proof};
 
 mod counts;
 #[cfg(test)]
@@ -50,6 +52,7 @@ pub fn start_where_needed(current: &Arc<Current>, counts: &Arc<Counts>) -> io::R
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(INTROSPECTION_THREADS_MAX)
         .enable_all()
         .build()?;
     let (letters, mut questions) = mpsc::channel::<Question>(INTROSPECTIONS_QUEUED_MAX);
@@ -165,7 +168,7 @@ impl Asker {
         });
     }
 
-    async fn ask(&self, asked: &Introspection, token: &[u8]) -> Verdict {
+    async fn ask(&self, asked: &Arc<Introspection>, token: &[u8]) -> Verdict {
         let answered = tokio::time::timeout(INTROSPECTION_WAIT, fetch(asked, token)).await;
         let answered = answered.unwrap_or(Err(FetchFault::Deadline(INTROSPECTION_WAIT)));
         let now = UnixSeconds::now();
@@ -261,19 +264,33 @@ impl Breaker {
 /// Asks, and gives what is answered in JSON.
 //= RFC 7662 section 2.1
 //# The token goes in a form, by POST, never in a URL.
-async fn fetch(asked: &Introspection, token: &[u8]) -> Result<Vec<u8>, FetchFault> {
-    let stream = connect(&asked.url, Some(&asked.tls)).await?;
+async fn fetch(asked: &Arc<Introspection>, token: &[u8]) -> Result<Vec<u8>, FetchFault> {
+    let assertion = match &asked.proof {
+        Proof::Assertion(assertions) => Some(signed(assertions).await?),
+        Proof::Secret(_) | Proof::Certificate(_) => None,
+    };
+    let stream = connected(asked).await?;
     let mut form = format!("token={}&token_type_hint=access_token", encoded(token));
     let mut request = Request::post(&asked.url.target)
         .header(HOST, &asked.url.authority)
         .header(USER_AGENT, "t8gate")
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    match &asked.secret {
-        Some(secret) => request = request.header(AUTHORIZATION, basic(&asked.client_id, secret)),
+    match &asked.proof {
+        Proof::Secret(secret) => {
+            request = request.header(AUTHORIZATION, basic(&asked.client_id, secret));
+        }
         //= RFC 8705 section 2
         //# A client that its certificate authenticates says its client_id.
-        None => form += &format!("&client_id={}", encoded(asked.client_id.as_bytes())),
+        Proof::Certificate(_) | Proof::Assertion(_) => {
+            form += &format!("&client_id={}", encoded(asked.client_id.as_bytes()));
+        }
+    }
+    //= RFC 7523 section 2.2
+    //# An assertion stands in the form, and what it is beside it.
+    if let Some(assertion) = assertion {
+        let kind = encoded(JWT_BEARER.as_bytes());
+        form += &format!("&client_assertion_type={kind}&client_assertion={assertion}");
     }
     let request = request
         .body(Full::<Bytes>::from(form))
@@ -288,6 +305,31 @@ async fn fetch(asked: &Introspection, token: &[u8]) -> Result<Vec<u8>, FetchFaul
         status => Err(FetchFault::Status(status)),
     })
     .await
+}
+
+/// An assertion for one question. Where its key is in a token that is waited for, and so not on the
+/// thread of all other questions.
+async fn signed(assertions: &Arc<Assertions>) -> Result<String, FetchFault> {
+    let assertions = Arc::clone(assertions);
+    let signing = spawn_blocking(move || assertions.sign(UnixSeconds::now()));
+    let signed = signing.await.map_err(io::Error::other)?;
+    signed.map_err(FetchFault::Unsigned)
+}
+
+/// A connection. rustls signs where the handshake is: where that waits for a token, the handshake
+/// is on another thread.
+async fn connected(asked: &Arc<Introspection>) -> Result<Box<dyn Wire>, FetchFault> {
+    if !asked.connects_by_token() {
+        return connect(&asked.url, Some(&asked.tls)).await;
+    }
+    let (asked, runtime) = (Arc::clone(asked), Handle::current());
+    let connecting = spawn_blocking(move || {
+        let connecting = connect(&asked.url, Some(&asked.tls));
+        let late = Err(FetchFault::Deadline(INTROSPECTION_WAIT));
+        let connected = async { tokio::time::timeout(INTROSPECTION_WAIT, connecting).await };
+        runtime.block_on(connected).unwrap_or(late)
+    });
+    connecting.await.map_err(io::Error::other)?
 }
 
 fn is_json<B>(response: &Response<B>) -> bool {

@@ -1,14 +1,12 @@
 //! Which client it is that asks, in the one way it is registered for.
 
+use super::assertion::JWT_BEARER;
 use super::form::Form;
 use super::registration::{Method, Registered};
 use super::{Endpoint, GrantFault, Issuer, Scheme};
 use crate::authz::assertion;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, Peer};
-
-/// The one kind of assertion that is known.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Who posts a form.
 #[derive(Clone, Copy)]

@@ -74,6 +74,10 @@ impl TokenKey {
         self.public.kid()
     }
 
+    pub(super) fn alg(&self) -> &'static str {
+        self.public.alg()
+    }
+
     pub(super) fn header(&self) -> &str {
         &self.header
     }

@@ -99,8 +99,7 @@ impl Issuer {
     ) -> Result<Minted, SignFault> {
         let lifetime_s = lifetime.as_secs();
         let scope = scope(grant.scope());
-        let mut jti = [0; JTI_BYTES];
-        aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
+        let jti = unguessable()?;
         //= RFC 9068 section 2.2
         //# iss, exp, aud, sub, client_id, iat and jti are in every token.
         let claims = json(&Claims {
@@ -111,7 +110,7 @@ impl Issuer {
             iat: now.0,
             nbf: now.0,
             exp: now.0.saturating_add(lifetime_s),
-            jti: URL_SAFE_NO_PAD.encode(jti),
+            jti,
             //= RFC 9068 section 2.2.3
             //# What was granted is in the scope claim.
             scope: &scope,
@@ -179,6 +178,13 @@ fn scope(rights: Rights) -> String {
     values.join(" ")
 }
 
-fn json(part: &impl Serialize) -> Vec<u8> {
+/// What something is told apart by, that nobody can foretell.
+pub(super) fn unguessable() -> Result<String, SignFault> {
+    let mut jti = [0; JTI_BYTES];
+    aws_lc_rs::rand::fill(&mut jti).map_err(|_| SignFault::Refused)?;
+    Ok(URL_SAFE_NO_PAD.encode(jti))
+}
+
+pub(super) fn json(part: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(part).expect("strings and numbers, which are always JSON")
 }

@@ -23,6 +23,7 @@ use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, TokenFormat};
 use registration::Registered;
 
+mod assertion;
 mod authentication;
 mod certificate;
 mod distinguished_name;
@@ -37,6 +38,7 @@ mod registration;
 mod revocation;
 mod used;
 
+pub use assertion::{Assertions, JWT_BEARER};
 pub use authentication::Caller;
 pub use fault::{GrantFault, Scheme};
 pub use grant::Grant;

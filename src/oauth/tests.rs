@@ -16,6 +16,7 @@ use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, TlsClientAuth};
 
+mod assertion;
 mod authentication;
 mod details;
 mod distinguished_name;

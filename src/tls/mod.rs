@@ -42,6 +42,7 @@ pub use leaf::thumbprint_and_end;
 pub use own_chain::{UnfitChain, carries, dns_names, has_ca_between, unfit_to_serve};
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
+pub use server_key::shown_by_client;
 pub use session::{Opened, Session, TlsFault};
 pub use ticket_keys::{Keyring, NAME_BYTES, SharedSecret, TicketKeys, TicketSecret, Wanted};
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use hsm::{KeyKind, PrivateKey, Scheme, SignJob};
-use rustls::sign::{Signer, SigningKey};
+use rustls::pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
 use super::{Refusal, turn};
@@ -62,6 +63,18 @@ impl SigningKey for ServerKey {
             KeyKind::Rsa => SignatureAlgorithm::RSA,
         }
     }
+}
+
+/// A certificate with its key, to be shown by a client. It signs on the thread of the handshake,
+/// and waits for a token there: never a shard's.
+pub fn shown_by_client(
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKey>,
+) -> Arc<CertifiedKey> {
+    Arc::new(CertifiedKey::new(
+        chain,
+        Arc::new(ServerKey::new(key, false)),
+    ))
 }
 
 struct SchemeSigner {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::authorization::assert_problem;
 use crate::clock::Clock;
 use crate::harness::mint::AUDIENCE;
-use crate::harness::oidc_provider::OidcProvider;
+use crate::harness::oidc_provider::{ASKING_KEY, OidcProvider};
 use crate::harness::pki::{Identity, Leaf, San};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::wait_until;
@@ -96,6 +96,14 @@ fn by_certificate(stage: &mut Stage) -> String {
     )
 }
 
+fn by_assertion(stage: &mut Stage) -> String {
+    let key = stage.scratch.path().join(ASKING_KEY).display().to_string();
+    format!(
+        "client_id = \"t8-gate-by-assertion\"\nprivate_key_jwt = true\nkid = \"gate-1\"\n\
+         key_file = {key:?}"
+    )
+}
+
 //= RFC 8705 section 3 type=test
 //# Tokens that an issuer of another make has bound to a certificate are for that one alone.
 #[test]
@@ -143,6 +151,30 @@ fn opaque_token_of_an_issuer_of_another_make_expires_and_its_answers_come_by_a_c
     assert_eq!(client.get(PATH, &token).status, 200);
     wait_until("it to expire", || client.get(PATH, &token).status == 401);
     assert_eq!(client.get(PATH, &scene.token("opaque", 300)).status, 200);
+}
+
+//= RFC 7523 section 2.2 type=test
+//# An issuer that knows the gateway by its key takes what that signs.
+#[test]
+fn issuer_of_another_make_takes_assertions_of_the_gateway_and_of_no_other_key() {
+    let scene = Scene::open(DESCRIPTIONS[0], by_assertion);
+    let token = scene.token("opaque", 300);
+    scene.assert_bound(&token);
+    // Each question has an assertion of its own, which is taken once.
+    let mut client = scene.house.client();
+    for _ in 0..3 {
+        let another = scene.token("opaque", 300);
+        assert_eq!(client.get(PATH, &another).status, 200);
+    }
+    assert_problem(&client.get(PATH, "nobody-knows-it"), 401);
+    let stranger = Scene::open(DESCRIPTIONS[0], |stage| {
+        let other = crate::harness::pki::Key::P256.generate().serialize_pem();
+        let other = stage.scratch.write("other.key", other);
+        let asking = stage.scratch.path().join(ASKING_KEY).display().to_string();
+        by_assertion(stage).replace(&asking, &other.display().to_string())
+    });
+    let token = stranger.token("opaque", 300);
+    assert_problem(&stranger.house.client().get(PATH, &token), 503);
 }
 
 /// Whom the issuer does not know it answers nothing, and that says nothing of a token.

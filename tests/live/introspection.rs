@@ -1,6 +1,8 @@
 //! Opaque tokens: their issuer is asked about them, and what becomes of requests when it says
 //! something, nothing, or nonsense.
 
+mod authentication;
+
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;

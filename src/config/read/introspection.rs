@@ -1,9 +1,10 @@
 //! How an issuer is asked about its opaque tokens.
 
+use super::private_key;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, duration, http_url, text};
-use crate::config::{Introspection, IntrospectionProof, Located};
+use crate::config::value::{Wrong, boolean, duration, http_url, text};
+use crate::config::{Introspection, IntrospectionProof, KeySource, Located};
 use crate::limits::INTROSPECTION_CACHE_DEFAULT;
 
 /// Less would ask for every request, more would not hear of what an issuer withdraws.
@@ -34,42 +35,44 @@ pub(super) fn introspection(mut section: Section<'_, '_>) -> Option<Introspectio
     })
 }
 
-/// One way in which the gateway says who it is.
+/// Ways in which the gateway says who it is. One of them is said.
+const SECRET: &str = "secret_file";
+const CERTIFICATE: &str = "certificate";
+const ASSERTION: &str = "private_key_jwt";
+
 //= RFC 7662 section 2.1
 //# Whoever asks about tokens authenticates.
+//= RFC 6749 section 2.3
+//# And does so in one way.
 fn proof(section: &mut Section<'_, '_>) -> Option<Located<IntrospectionProof>> {
-    let secret_line = section.line_of("secret_file");
-    let certificate_line = section.line_of("certificate");
-    let secret = section.optional_file("secret_file", FileKind::Secret);
-    let certificate = section.optional_file("certificate", FileKind::Certificates);
-    let key = match certificate_line {
-        Some(_) => {
-            let cure = "name the PEM file of the certificate's key";
-            section.required_file("key_file", FileKind::PrivateKey, cure)
+    let secret = section.optional_file(SECRET, FileKind::Secret);
+    let certificate = section.optional_file(CERTIFICATE, FileKind::Certificates);
+    let by_assertion = section.optional(ASSERTION, boolean);
+    let by_assertion = by_assertion.filter(|said| said.value);
+    let lines = [SECRET, CERTIFICATE].map(|key| (key, section.line_of(key)));
+    let lines = lines.into_iter();
+    let lines = lines.chain([(ASSERTION, by_assertion.as_ref().map(|said| said.line))]);
+    let mut said: Vec<(&str, usize)> = lines.filter_map(|(key, line)| Some((key, line?))).collect();
+    said.sort_by_key(|(_, line)| *line);
+    let key = key(section, &said);
+    let kid = section.optional("kid", text);
+    let audience = section.optional("assertion_audience", text);
+    if by_assertion.is_none() {
+        for key in ["kid", "assertion_audience"] {
+            refuse_alone(section, key, "private_key_jwt");
         }
-        None => section.optional_file("key_file", FileKind::PrivateKey),
-    };
-    match (secret_line, certificate_line) {
-        (Some(secret), Some(line)) => {
-            let what = format!("says who asks, as secret_file does (line {secret})");
-            let cure = "keep one of them: a client authenticates in one way";
-            section.fault(line, "certificate", Wrong::new(what, cure));
-            return None;
-        }
-        (None, None) if !section.is_said() => {
-            let what = "is missing, and so is certificate: nobody answers whom he does not know";
-            let cure = "name the file of the secret, or certificate and key_file";
-            section.fault(section.line(), "secret_file", Wrong::new(what, cure));
-        }
-        _ => {}
     }
-    if let (None, Some(line)) = (certificate_line, section.line_of("key_file")) {
-        let what = "goes with certificate only";
-        section.fault(
-            line,
-            "key_file",
-            Wrong::new(what, "remove it, or name the certificate"),
-        );
+    for (key, later) in said.iter().skip(1) {
+        let (first, line) = said.first().copied().unwrap_or_default();
+        let what = format!("says who asks, as {first} does (line {line})");
+        let cure = "keep one of them: a client authenticates in one way";
+        section.fault(*later, key, Wrong::new(what, cure));
+    }
+    if said.is_empty() && !section.is_said() {
+        let what = "is missing, and so are certificate and private_key_jwt: nobody answers whom he \
+                    does not know";
+        let cure = "name the file of the secret, or certificate or private_key_jwt and a key";
+        section.fault(section.line(), SECRET, Wrong::new(what, cure));
     }
     if let Some(secret) = secret {
         return Some(Located {
@@ -77,12 +80,58 @@ fn proof(section: &mut Section<'_, '_>) -> Option<Located<IntrospectionProof>> {
             line: secret.line,
         });
     }
-    let (certificate, key) = (certificate?, key?);
-    Some(Located {
-        value: IntrospectionProof::Certificate {
-            certificate: certificate.value,
-            key: key.value,
-        },
-        line: certificate.line,
-    })
+    let (value, line) = match (certificate, by_assertion) {
+        (Some(Located { value, line }), _) => {
+            let (certificate, key) = (value, key?);
+            (IntrospectionProof::Certificate { certificate, key }, line)
+        }
+        (None, by_assertion) => {
+            let line = by_assertion?.line;
+            let (kid, audience) = (kid.map(|kid| kid.value), audience.map(|said| said.value));
+            let key = key?;
+            (IntrospectionProof::Assertion { key, kid, audience }, line)
+        }
+    };
+    Some(Located { value, line })
+}
+
+/// The key of a certificate or of assertions: a PEM file, or as in `[tls.key]`.
+fn key(section: &mut Section<'_, '_>, said: &[(&str, usize)]) -> Option<Located<KeySource>> {
+    let lines = ["key_file", "key"].map(|key| section.line_of(key));
+    let file = section.optional_file("key_file", FileKind::PrivateKey);
+    let named = section.has("key").then(|| section.section("key"));
+    let named = named.and_then(private_key::key);
+    match (lines, said.iter().any(|(way, _)| *way != SECRET)) {
+        ([None, None], true) => {
+            let cure = "name the PEM file of the key, or add [issuer.introspection.key] for a key \
+                        in a token";
+            section.fault(section.line(), "key_file", Wrong::new("is missing", cure));
+        }
+        ([Some(file), Some(key)], _) => {
+            let what = format!("says where the key is, as key_file does (line {file})");
+            section.fault(key, "key", Wrong::new(what, "keep one of them"));
+        }
+        (_, false) => {
+            for key in ["key_file", "key"] {
+                refuse_alone(section, key, "certificate and private_key_jwt");
+            }
+        }
+        _ => {}
+    }
+    let file = file.map(|file| Located {
+        value: KeySource::File(file.value),
+        line: file.line,
+    });
+    file.or(named)
+}
+
+fn refuse_alone(section: &Section<'_, '_>, key: &str, with: &str) {
+    if let Some(line) = section.line_of(key) {
+        let what = format!("goes with {with} only");
+        let cure = format!(
+            "remove it, or authenticate by {}",
+            with.replace("and", "or")
+        );
+        section.fault(line, key, Wrong::new(what, cure));
+    }
 }

@@ -180,7 +180,7 @@ fn warn_of_late_keys(
     }
 }
 
-fn of_issuer<T>(at: &Located<T>, key: &str, wrong: IssuerFault) -> Fault {
+pub(super) fn of_issuer<T>(at: &Located<T>, key: &str, wrong: IssuerFault) -> Fault {
     Fault {
         until: until(wrong.lasts),
         ..fault(at, key, wrong.what, wrong.cure)

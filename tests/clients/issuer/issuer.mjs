@@ -1,23 +1,26 @@
 // An authorization server that we did not write: oidc-provider, as an operator would set it up for
 // partners of a gateway. Its tokens are bound to the certificate that they are asked for with.
 //
-//   node issuer.mjs PACKAGES ORIGIN CERTIFICATE KEY CA_BUNDLE AUDIENCE
+//   node issuer.mjs PACKAGES ORIGIN CERTIFICATE KEY CA_BUNDLE AUDIENCE GATEWAY_KEY
 //
 // PACKAGES is the folder with node_modules; ORIGIN is its own https URL, which it listens at. What
 // a token is like is said by the resource that it is asked for: AUDIENCE/FORMAT/LIFE_S, with "jwt"
-// or "opaque". It says "ready" when it serves, and serves until it is killed.
-import { generateKeyPairSync } from 'node:crypto';
+// or "opaque". GATEWAY_KEY is the key that signs assertions of the gateway. It says "ready" when it serves, and serves until it is killed.
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [packages, origin, certificate, key, bundle, audience] = process.argv.slice(2);
+const [packages, origin, certificate, key, bundle, audience, gatewayKey] = process.argv.slice(2);
 const library = join(packages, 'node_modules/oidc-provider/lib/index.js');
 const { Provider, errors } = await import(pathToFileURL(library).href);
 
 const signing = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const jwk = { ...signing.export({ format: 'jwk' }), kid: 'issuer-1', alg: 'ES256', use: 'sig' };
+
+const asking = createPublicKey(readFileSync(gatewayKey)).export({ format: 'jwk' });
+const askingJwk = { ...asking, kid: 'gate-1', alg: 'ES256', use: 'sig' };
 
 const scope = '3gpp-monitoring-event 3gpp-nidd';
 // None of them has users: no redirects, and no ID token but for what is said of its algorithm.
@@ -50,6 +53,14 @@ const clients = [
     token_endpoint_auth_method: 'tls_client_auth',
     tls_client_auth_san_dns: 't8gate.example',
   },
+  {
+    ...machine,
+    client_id: 't8-gate-by-assertion',
+    grant_types: [],
+    token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: 'ES256',
+    jwks: { keys: [askingJwk] },
+  },
 ];
 
 function resourceServer(ctx, resource) {
@@ -70,7 +81,7 @@ const provider = new Provider(origin, {
   clients,
   jwks: { keys: [jwk] },
   scopes: scope.split(' '),
-  clientAuthMethods: ['client_secret_basic', 'tls_client_auth'],
+  clientAuthMethods: ['client_secret_basic', 'tls_client_auth', 'private_key_jwt'],
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },

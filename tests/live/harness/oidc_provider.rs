@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use serde_json::Value;
 
 use super::mint::AUDIENCE;
-use super::pki::{Identity, Leaf};
+use super::pki::{Identity, Key, Leaf};
 use super::stage::{API, Stage};
 use super::{command, free_address, run_well, tool, wait_until};
 
@@ -16,6 +16,10 @@ const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/clients/issuer/issuer.mjs"
 );
+
+/// The file in the scratch folder with the key of the gateway's assertions, which are those of
+/// `t8-gate-by-assertion`.
+pub const ASKING_KEY: &str = "asking.key";
 
 /// The running server; killed when dropped. `acme-app` may have tokens of it by the certificate of
 /// `acme`, and `t8:gate` may ask about them.
@@ -39,6 +43,8 @@ impl OidcProvider {
             .map(|ca| fs::read_to_string(&ca.certificate).expect("our own file"))
             .concat();
         let bundle = stage.scratch.write("issuer-clients.pem", bundle);
+        let asking = Key::P256.generate().serialize_pem();
+        let asking = stage.scratch.write(ASKING_KEY, asking);
         let said = stage.scratch.path().join("oidc-provider.said");
         let to = || File::create(&said).expect("a writable directory");
         let mut node = command("node");
@@ -47,6 +53,7 @@ impl OidcProvider {
             .arg(origin(address))
             .args([&server.certificate, &server.key, &bundle])
             .arg(AUDIENCE)
+            .arg(asking)
             .stdout(to())
             .stderr(File::create(said.with_extension("errors")).expect("a writable directory"));
         let child = node.spawn();

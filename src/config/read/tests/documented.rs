@@ -150,6 +150,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .filter(|key| {
             ![
                 "issuer.introspection",
+                "issuer.introspection.key",
                 "tls.also",
                 "tls.also.key",
                 "tls.also.ocsp",
@@ -180,6 +181,8 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "oauth.next_key[1]",
         "oauth.next_key.also[1]",
         "oauth.sealing",
+        "issuer[5].introspection.key",
+        "issuer.introspection.key.also[1]",
     ];
     let pins = keys_in_tokens.map(|key| [format!("{key}.pin_fd"), format!("{key}.pin_credential")]);
     let twice = [
@@ -198,6 +201,9 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "client[1].tls_client_auth_subject_dn",
         "client[1].private_key_jwt",
         "issuer[5].introspection.certificate",
+        "issuer[5].introspection.private_key_jwt",
+        "issuer[5].introspection.key",
+        "issuer[5].introspection.key.file",
         "tls.ocsp.url",
         "tls.also[1].ocsp.url",
         // With https only.
