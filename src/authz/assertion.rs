@@ -64,9 +64,7 @@ impl From<TokenFault> for AssertionFault {
         match fault {
             TokenFault::KeyUnknown | TokenFault::AlgorithmRefused => Self::KeyUnknown,
             TokenFault::SignatureBad => Self::SignatureBad,
-            TokenFault::Audience | TokenFault::ClaimMissing(Claim::Aud) => Self::Audience,
             TokenFault::ClaimMissing(Claim::Iss | Claim::Sub) => Self::NotTheClient,
-            TokenFault::ClaimMissing(Claim::Exp) => Self::LivesTooLong,
             TokenFault::ClaimMissing(Claim::Jti) => Self::JtiMissing,
             _ => Self::Malformed,
         }

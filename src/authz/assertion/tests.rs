@@ -207,6 +207,28 @@ fn signature_of_another_key_is_refused_and_none_is_brought_along() {
 }
 
 #[test]
+fn assertion_is_as_long_as_a_token_may_be_and_no_longer() {
+    let stage = Stage::new(Algorithm::ES256);
+    let of = |octets: usize| {
+        // Three octets of a part are four of the assertion: what one part lacks the other has.
+        let padded = (0..3).flat_map(|more| {
+            let header = changed(stage.header(), json!({ "x": "x".repeat(more) })).to_string();
+            let sign = |claims: String| stage.mint.sign(header.clone(), claims);
+            let begun = sign(changed(claims(), json!({ "x": "" })).to_string()).len();
+            let lacks = (octets - begun) * 3 / 4;
+            let about = lacks - 3..lacks + 3;
+            let made = about.map(|more| changed(claims(), json!({ "x": "x".repeat(more) })));
+            made.map(|claims| sign(claims.to_string()))
+                .collect::<Vec<_>>()
+        });
+        let found = padded.into_iter().find(|made| made.len() == octets);
+        stage.read(&found.expect("one of that length")).map(drop)
+    };
+    assert_eq!(of(TOKEN_BYTES_MAX), Ok(()));
+    assert_eq!(of(TOKEN_BYTES_MAX + 1), Err(AssertionFault::Malformed));
+}
+
+#[test]
 fn what_is_no_signed_object_is_malformed() {
     let stage = Stage::new(Algorithm::ES256);
     let twice = r#"{"iss":"scs-1","iss":"scs-1"}"#;

@@ -36,6 +36,7 @@ fn a_remembered_token_is_found() {
     let mut cache = cache(64);
     assert!(cache.is_empty());
     cache.insert(b"token", lasting(1), NOW);
+    assert!(!cache.is_empty());
     assert_eq!(cache.lookup(b"token", NOW), Some(&lasting(1)));
     assert_eq!(cache.lookup(b"tokem", NOW), None);
     assert_eq!(cache.lookup(b"", NOW), None);
@@ -133,6 +134,13 @@ fn without_use_the_oldest_token_makes_room() {
     (0..5).for_each(|number| cache.insert(&twin(number), lasting(number), NOW));
     let there = |number| cache.lookup(&twin(number), NOW).is_some();
     assert_eq!([0, 1, 2, 3, 4].map(there), [false, true, true, true, true]);
+    // The oldest is the one that came first, wherever in its set it is.
+    let mut cache = self::cache(4);
+    (0..4).for_each(|number| cache.insert(&twin(number), lasting(number), NOW));
+    cache.insert(&twin(0), lasting(0), NOW);
+    cache.insert(&twin(4), lasting(4), NOW);
+    let there = |number| cache.lookup(&twin(number), NOW).is_some();
+    assert_eq!([0, 1, 2, 3, 4].map(there), [true, false, true, true, true]);
 }
 
 #[test]
@@ -157,6 +165,10 @@ fn tokens_longer_than_a_token_may_be_are_not_remembered() {
     cache.insert(&long, lasting(1), NOW);
     memo.set(&long, lasting(1));
     assert!(cache.is_empty() && memo.lookup(&long, NOW).is_none());
+    let longest = &long[1..];
+    cache.insert(longest, lasting(1), NOW);
+    memo.set(longest, lasting(1));
+    assert!(cache.lookup(longest, NOW).is_some() && memo.lookup(longest, NOW).is_some());
 }
 
 #[test]

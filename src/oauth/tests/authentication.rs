@@ -217,6 +217,11 @@ fn keys_that_cannot_be_relied_on_are_no_registration() {
         assert!(found.what.contains(says), "{found}");
     }
     let by = ClientAuthentication::PrivateKeyJwt("/nowhere/at.jwks".into());
-    let gone = fault(client_by("two", Some(by), &["3gpp-nidd"]));
+    let client = client_by("two", Some(by), &["3gpp-nidd"]);
+    let gone = fault(client.clone());
     assert!(gone.what.contains("/nowhere/at.jwks"), "{gone}");
+    assert_eq!(gone.to_string(), format!("{}; {}", gone.what, gone.cure));
+    // So it is where nobody has a key yet.
+    assert_eq!(check_registrations(&[partner(), client]), Err(gone));
+    assert_eq!(check_registrations(&[partner()]), Ok(()));
 }

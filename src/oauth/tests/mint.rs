@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
+use serde_json::json;
 
 use super::*;
 use crate::authz::issuers::Issuers;
@@ -52,6 +53,7 @@ fn header_says_type_algorithm_and_key() {
     assert_eq!(header["typ"], "at+jwt");
     assert_eq!(header["alg"], "ES256");
     assert_eq!(header["kid"], read(STAGE.issuer.jwks())["keys"][0]["kid"]);
+    assert_eq!(header["kid"], STAGE.issuer.kid_of(&STAGE.grant(), NOW));
     assert_eq!(header.as_object().unwrap().len(), 3);
 }
 
@@ -64,7 +66,7 @@ fn header_says_type_algorithm_and_key() {
 #[test]
 fn claims_are_those_of_an_access_token_bound_to_the_certificate() {
     let claims = part(token_of(&response()), 1);
-    assert_eq!(claims["iss"], NAME);
+    assert_eq!((&claims["iss"], STAGE.issuer.name()), (&json!(NAME), NAME));
     assert_eq!(claims["aud"], AUDIENCE);
     assert_eq!(claims["sub"], "partner-1");
     assert_eq!(claims["client_id"], "partner-1");
