@@ -38,6 +38,9 @@ pub const RECV_BYTES: usize = 4 * 1024;
 pub const CLIENTS_MAX: usize = 65_536;
 /// A file of a client, some hundred octets with its comments.
 pub const CLIENT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Self-signed certificates that one client may have registered at a time: one for each of its
+/// nodes, and the next of each.
+pub const SELF_SIGNED_CERTIFICATES_MAX: usize = 64;
 /// A whole TLS handshake flight, in one direction.
 pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// The names of the CAs that clients may come from, as a handshake tells them. With more it tells

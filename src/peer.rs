@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 /// Place of a client in the snapshot's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientIndex(pub u32);
@@ -11,6 +13,14 @@ pub struct ClientIndex(pub u32);
 /// SHA-256 of a certificate's DER: what `cnf.x5t#S256` names (RFC 8705 section 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Thumbprint(pub [u8; 32]);
+
+impl Thumbprint {
+    /// Of a certificate's DER.
+    pub fn of(der: &[u8]) -> Self {
+        let hash = digest(&SHA256, der);
+        Self(hash.as_ref().try_into().expect("SHA-256 has 32 octets"))
+    }
+}
 
 /// A name in a certificate's subjectAltName that can identify an SCS/AS. Never a common name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +40,8 @@ pub struct Client {
     pub client_id: String,
     /// The group of partners whose CAs and rules hold for its certificates.
     pub partner: String,
-    /// Certificates with one of these names are this client's.
+    /// Certificates of a CA with one of these names are this client's; none where it has registered
+    /// certificates of its own.
     pub sans: Vec<San>,
     /// The `{scsAsId}` path segments it may use.
     pub scs_as_ids: Vec<String>,
@@ -101,6 +112,9 @@ pub enum TokenFormat {
 pub enum ClientAuthentication {
     /// `tls_client_auth`: its certificate says this as well.
     Tls(TlsClientAuth),
+    /// `self_signed_tls_client_auth`: its certificate is one of those in these PEM files, and is
+    /// known by that alone.
+    SelfSigned(Vec<PathBuf>),
     /// `private_key_jwt`: by assertions that a key of this file signs, a JWK Set of public keys.
     PrivateKeyJwt(PathBuf),
 }
@@ -126,9 +140,9 @@ pub enum TlsClientAuth {
 pub struct Lineage {
     /// Of the client it was mapped to.
     pub client_id: String,
-    /// SHA-256 of the trust anchor's certificate.
+    /// SHA-256 of the trust anchor's certificate; of one that is registered, its own.
     pub anchor: [u8; 32],
-    /// The certificates below the anchor, leaf first.
+    /// The certificates below the anchor, leaf first; none of one that is registered.
     pub certificates: Vec<CertificateId>,
     /// The rules that the chain breaks, waived or not, as `tls::RuleSet` numbers them.
     pub broken: u64,

@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::clock::UnixSeconds;
 use crate::config::{self, Config};
 use crate::control::load::{self, OwnSide};
-use crate::tls::{Profile, RULES, Rule, RuleRow, STRENGTHS};
+use crate::peer::ClientAuthentication;
+use crate::tls::{OF_ISSUERS, Profile, RULES, Rule, RuleRow, STRENGTHS};
 
 mod clauses;
 mod revocation;
@@ -146,6 +147,10 @@ fn report(config: &Config, profile: &'static Profile, side: &OwnSide) -> Conform
             Demand::KeptWithOauth(why) => Status::unless(config.oauth.is_some(), why),
             Demand::ServerNames(why) => Status::unless(!config.listen.any_server_name, why),
             Demand::Revocation(status) => status(config),
+            Demand::RevocationOfClients(status) => {
+                let why = "nobody keeps a list of those, the operator withdraws them";
+                beside_self_signed(config, status(config), why)
+            }
         },
     });
     Conformance {
@@ -204,6 +209,10 @@ fn of_rule(row: &RuleRow, config: &Config, side: &OwnSide) -> Clause {
             format!("{section}, by design: which of its CAs clients trust, they know")
         }));
     }
+    let status = match places.is_empty() {
+        true => Status::MET,
+        false => Status::Waived { places },
+    };
     Clause {
         name: row.name,
         document: "TS 33.310",
@@ -211,10 +220,37 @@ fn of_rule(row: &RuleRow, config: &Config, side: &OwnSide) -> Clause {
         rule: Some(row.name),
         demand: format!("{}: {}", row.applies.word(), row.demand),
         verified: row.verified,
-        status: match places.is_empty() {
-            true => Status::MET,
-            false => Status::Waived { places },
+        status: match OF_ISSUERS.has(row.rule) {
+            true => beside_self_signed(config, status, "no CA has issued those"),
+            false => status,
         },
+    }
+}
+
+/// What is said of a clause that does not hold for clients' self-signed certificates, where there
+/// are any.
+fn beside_self_signed(config: &Config, status: Status, why: &str) -> Status {
+    let clients = config.clients.iter();
+    let registered = clients.filter(|client| {
+        let registration = client.registration.as_ref();
+        let by = registration.map(|registration| &registration.authentication);
+        matches!(by, Some(ClientAuthentication::SelfSigned(_)))
+    });
+    let count = registered.count();
+    if count == 0 {
+        return status;
+    }
+    let note = vec![format!(
+        "not asked of the self-signed certificates of {count} [[client]]: {why}"
+    )];
+    match status {
+        Status::Met { but } => Status::Met {
+            but: [but, note].concat(),
+        },
+        Status::Waived { places } => Status::Waived {
+            places: [places, note].concat(),
+        },
+        not_met @ Status::NotMet { .. } => not_met,
     }
 }
 

@@ -353,14 +353,36 @@ impl<'r, 'd> Section<'r, 'd> {
         kind: FileKind,
     ) -> Option<Located<PathBuf>> {
         let found = self.optional_path(key)?;
+        self.name_file(key, &found, kind);
+        Some(found)
+    }
+
+    /// The paths in a list that the file may lack, each of which names a file like that.
+    pub(super) fn files(
+        &mut self,
+        key: &'static str,
+        kind: FileKind,
+    ) -> Option<Located<Vec<Located<PathBuf>>>> {
+        let Located { value, line } = self.list(key, text)?;
+        let joined = |written: Located<String>| Located {
+            value: self.report.folder.join(written.value),
+            line: written.line,
+        };
+        let value: Vec<_> = value.into_iter().map(joined).collect();
+        for file in &value {
+            self.name_file(key, file, kind);
+        }
+        Some(Located { value, line })
+    }
+
+    fn name_file(&self, key: &str, file: &Located<PathBuf>, kind: FileKind) {
         self.report.files.borrow_mut().push(NamedFile {
             named_in: self.report.file.clone(),
-            line: found.line,
+            line: file.line,
             key: full_key(&self.name, key),
-            path: found.value.clone(),
+            path: file.value.clone(),
             kind,
         });
-        Some(found)
     }
 
     /// The path in a key the file must have.

@@ -29,6 +29,7 @@ mod issuers;
 mod own;
 mod own_issuer;
 mod sealing;
+mod self_signed;
 mod staples;
 mod tickets;
 
@@ -178,7 +179,7 @@ pub fn load(
     let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
     let own = own.map(|oauth| own_issuer::load(oauth, config, now, running, &mut report));
-    let auth = client_auth(config, &mut report);
+    let auth = client_auth(config, now, &mut report);
     let anchors = anchors::configured(config);
     let warnings = anchors
         .iter()
@@ -360,7 +361,7 @@ pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
 const ANCHORS: &str = "client trust anchors";
 
 /// Who is let in, or all that is wrong with it.
-fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
+fn client_auth(config: &Config, now: UnixSeconds, report: &mut Report) -> Option<ClientAuth> {
     let mut groups = Vec::with_capacity(config.partners.len());
     for partner in &config.partners {
         let anchors = certificates(&partner.client_ca, &client_ca_key(partner));
@@ -408,7 +409,8 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
         };
         (auth, detail)
     };
-    report.note(ANCHORS, auth.map(told))
+    let auth = report.note(ANCHORS, auth.map(told))?;
+    self_signed::registered(config, auth, now, report)
 }
 
 /// Everything of [`load`] that is about certificates, waivers and the profile, without a key being
@@ -416,7 +418,7 @@ fn client_auth(config: &Config, report: &mut Report) -> Option<ClientAuth> {
 pub fn own_side(config: &Config, now: UnixSeconds) -> (Option<OwnSide>, Report) {
     let mut report = Report::default();
     let side = own::side(config, now, &mut report);
-    client_auth(config, &mut report);
+    client_auth(config, now, &mut report);
     let unnamed = side.as_ref().map(|side| side.unnamed.as_slice());
     report.note("TLS profile", profile(config, unnamed));
     (side, report)

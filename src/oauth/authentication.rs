@@ -70,6 +70,13 @@ impl Issuer {
                     return Err(GrantFault::CertificateUnfit);
                 }
             }
+            //= RFC 8705 section 2.2
+            //# The certificate must be one that the client has registered.
+            (Method::SelfSigned(registered), None) => {
+                if !registered.contains(&caller.peer.thumbprint()) {
+                    return Err(GrantFault::CertificateUnfit);
+                }
+            }
             (Method::PrivateKeyJwt { keys, used }, Some(asserted)) => {
                 let endpoint = self.url_of(endpoint);
                 let token_endpoint = self.url_of(Endpoint::Token);
@@ -80,7 +87,9 @@ impl Issuer {
                 used.enter(&assertion.map_err(GrantFault::Assertion)?, now)?;
             }
             (Method::PrivateKeyJwt { .. }, None) => return Err(GrantFault::AssertionMissing),
-            (Method::Tls(_), Some(_)) => return Err(GrantFault::AssertionUnregistered),
+            (Method::Tls(_) | Method::SelfSigned(_), Some(_)) => {
+                return Err(GrantFault::AssertionUnregistered);
+            }
         }
         Ok(registered)
     }

@@ -24,7 +24,8 @@ pub enum GrantFault {
     ClientUnregistered,
     /// The client is registered, and an operator has disabled it.
     ClientDisabled,
-    /// The certificate is the client's and does not carry the registered name.
+    /// The certificate is the client's, and not the one that is registered or without the name that
+    /// is.
     CertificateUnfit,
     /// `client_assertion` and `client_assertion_type` without one another, or of another type.
     AssertionIncomplete,
@@ -170,7 +171,9 @@ impl GrantFault {
             Self::ClientIdForeign => "the certificate does not belong to this client_id",
             Self::ClientUnregistered => "the client is not registered for tokens of this issuer",
             Self::ClientDisabled => "the client is disabled",
-            Self::CertificateUnfit => "the certificate does not carry the registered name",
+            Self::CertificateUnfit => {
+                "the certificate is not the one registered, or lacks the registered name"
+            }
             Self::AssertionIncomplete => {
                 "client_assertion and client_assertion_type go together, and the type is \
                  urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -128,8 +128,13 @@ impl Issuer {
         if !client.enabled {
             return Err(GrantFault::ClientDisabled);
         }
-        let is_own = |san: &San| Subject::of(san).is_of(certificate);
-        if !client.sans.iter().any(is_own) {
+        let thumbprint = Thumbprint::of(certificate);
+        let named = |san: &San| Subject::of(san).is_of(certificate);
+        let is_own = match &registered.method {
+            Method::SelfSigned(registered) => registered.contains(&thumbprint),
+            Method::Tls(_) | Method::PrivateKeyJwt { .. } => client.sans.iter().any(named),
+        };
+        if !is_own {
             return Err(GrantFault::ClientIdForeign);
         }
         if let Method::Tls(subject) = &registered.method
@@ -137,14 +142,11 @@ impl Issuer {
         {
             return Err(GrantFault::CertificateUnfit);
         }
-        let mut thumbprint = [0; 32];
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-        thumbprint.copy_from_slice(digest.as_ref());
         Ok(Grant {
             client_id: client.client_id.clone(),
             rights: granted(scope, registered)?,
             details: Vec::new(),
-            thumbprint: Thumbprint(thumbprint),
+            thumbprint,
             format: self.format_for(registered),
         })
     }

@@ -144,7 +144,11 @@ impl Members {
 //= RFC 8414 section 2
 //# issuer, token_endpoint, jwks_uri and response_types_supported are named; URLs are https.
 pub fn metadata(name: &str) -> Vec<u8> {
-    const METHODS: [&str; 2] = ["tls_client_auth", "private_key_jwt"];
+    const METHODS: [&str; 3] = [
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "private_key_jwt",
+    ];
     let algorithms = || Algorithm::ALL.map(Algorithm::name);
     let at = |path: &str| format!("{name}{path}");
     let metadata = serde_json::json!({

@@ -1,7 +1,10 @@
 //! What each client may have of the issuer, and how it authenticates: its registration, parsed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::IssuerFault;
 use super::certificate::Subject;
@@ -9,7 +12,9 @@ use super::used::Used;
 use crate::authz::apis::ApiId;
 use crate::authz::keys::Keys;
 use crate::authz::scope::Rights;
-use crate::peer::{Client, ClientAuthentication, ClientIndex, Registration, TokenFormat};
+use crate::peer::{
+    Client, ClientAuthentication, ClientIndex, Registration, Thumbprint, TokenFormat,
+};
 
 /// A client's registration.
 pub struct Registered {
@@ -25,6 +30,8 @@ pub struct Registered {
 /// The one way in which a client authenticates.
 pub enum Method {
     Tls(Subject),
+    /// By one of these certificates.
+    SelfSigned(Vec<Thumbprint>),
     PrivateKeyJwt {
         keys: Keys,
         /// The same for as long as the client is registered so.
@@ -83,6 +90,7 @@ fn registered(
     }
     let method = match &registration.authentication {
         ClientAuthentication::Tls(registered) => Method::Tls(Subject::new(registered)?),
+        ClientAuthentication::SelfSigned(files) => Method::SelfSigned(certificates(files)?),
         ClientAuthentication::PrivateKeyJwt(file) => Method::PrivateKeyJwt {
             keys: keys(file)?,
             used: match before.map(|before| &before.method) {
@@ -108,4 +116,20 @@ fn keys(file: &Path) -> Result<Keys, Wrong> {
     };
     let jwks = std::fs::read(file).map_err(|error| of_file(error.to_string()))?;
     Keys::from_jwks(&jwks).map_err(of_file)
+}
+
+/// The certificates in a client's files. That each is fit to be taken is for the handshake's side.
+fn certificates(files: &[PathBuf]) -> Result<Vec<Thumbprint>, Wrong> {
+    let mut all = Vec::new();
+    for file in files {
+        let read = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| {
+                let cure = "self_signed_tls_client_auth names PEM files of the client's \
+                            certificates";
+                (format!("{}: {error}", file.display()), cure.to_owned())
+            })?;
+        all.extend(read.iter().map(|certificate| Thumbprint::of(certificate)));
+    }
+    Ok(all)
 }

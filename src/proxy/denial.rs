@@ -474,14 +474,14 @@ pub const ROWS: [Row; 51] = [
     Row {
         detail: "The client is not the one it says it is.",
         cure: "client_id and certificate must be of one [[client]]; the certificate must say what \
-               its tls_client_auth_* names, or the assertion be by a key of its private_key_jwt: \
-               the log names what was wrong",
+               its tls_client_auth_* names, or be of its self_signed_tls_client_auth, or the \
+               assertion be by a key of its private_key_jwt: the log names what was wrong",
         ..grant("grant_client_foreign", "invalid_client")
     },
     Row {
         detail: "This client is not registered here.",
-        cure: "give the [[client]] a tls_client_auth_* or private_key_jwt, and scopes, if it may \
-               fetch tokens here",
+        cure: "give the [[client]] a tls_client_auth_* or another way to authenticate, and scopes, \
+               if it may fetch tokens here",
         ..grant("grant_client_unregistered", "unauthorized_client")
     },
     Row {

@@ -24,6 +24,10 @@ use crate::clock::UnixSeconds;
 use crate::limits::{CA_NAMES_BYTES_MAX, CLIENT_CAS_MAX};
 use crate::peer::{Client, ClientIndex, Lineage, Peer, San, Thumbprint};
 
+mod self_signed;
+
+pub use self_signed::{OF_ISSUERS, SelfSigned, UnfitSelfSigned};
+
 /// Partners whose certificates come from the same CAs and are judged alike.
 pub struct PartnerGroup {
     /// As clients name it.
@@ -51,6 +55,7 @@ pub struct ClientAuth {
     members: Vec<Member>,
     dns: HashMap<String, ClientIndex>,
     uri: HashMap<String, ClientIndex>,
+    registered: self_signed::Registered,
     hints: Vec<DistinguishedName>,
     epoch: [u8; 32],
     profile: &'static Profile,
@@ -106,6 +111,7 @@ impl ClientAuth {
             members: Vec::with_capacity(clients.len()),
             dns: HashMap::new(),
             uri: HashMap::new(),
+            registered: self_signed::Registered::default(),
             epoch: [0; 32],
             profile: &profile::THREE_GPP,
             revocation: Arc::default(),
@@ -189,7 +195,7 @@ impl ClientAuth {
     /// The peer a leaf stands for at `now`. The chain was verified when the session began: here or
     /// in the handshake that a ticket continues.
     pub(super) fn peer(&self, leaf: &Leaf, now: UnixSeconds) -> Result<Peer, Refusal> {
-        let client = self.client(leaf.names_at(now)?)?;
+        let client = self.owner(leaf, now)?;
         self.not_withdrawn(leaf.thumbprint())?;
         let lineage = leaf.lineage();
         match self.to_be_asked(client, lineage, now) {
@@ -217,13 +223,17 @@ impl ClientAuth {
         if now.0 > peer.not_after() {
             return Err(Refusal::CertificateExpired);
         }
-        let client = self.client(leaf.names_at(now)?)?;
+        let is_self_signed = lineage.anchor == peer.thumbprint().0;
+        if is_self_signed && self.registered.get(peer.thumbprint()).is_none() {
+            return Err(Refusal::UnknownCa);
+        }
+        let client = self.owner(&leaf, now)?;
         let member = self.member(client).ok_or(Refusal::NotMapped)?;
         if member.client_id != lineage.client_id {
             return Err(Refusal::NotMapped);
         }
         let group = self.groups.get(member.group).ok_or(Refusal::NotMapped)?;
-        if !group.has_anchor(&lineage.anchor) {
+        if !is_self_signed && !group.has_anchor(&lineage.anchor) {
             let elsewhere = |group: &Group| group.has_anchor(&lineage.anchor);
             return Err(match self.groups.iter().any(elsewhere) {
                 true => Refusal::OtherPartner,
@@ -248,10 +258,11 @@ impl ClientAuth {
         now: UnixSeconds,
     ) -> Result<Option<Unknown>, Refusal> {
         let rules = self.rules(client)?;
-        let doubt = self.unlisted(lineage, rules, now)?;
+        // A certificate that nobody has issued: there is nobody to have a list of it.
         let Some(leaf) = lineage.certificates.first() else {
-            return Ok(doubt);
+            return Ok(None);
         };
+        let doubt = self.unlisted(lineage, rules, now)?;
         let leaf = (IssuerId::of_octets(leaf.issuer), &*leaf.serial);
         let unasked = self.revocation.judge_status(leaf, rules, now)?;
         // Whom a responder speaks for is not unchecked because lists are not held against it.
@@ -302,7 +313,7 @@ impl ClientAuth {
 
     /// Whether a responder is to be asked about this leaf before it is judged.
     pub(super) fn must_ask(&self, leaf: &Leaf, now: UnixSeconds) -> bool {
-        let client = leaf.names_at(now).and_then(|names| self.client(names));
+        let client = self.owner(leaf, now);
         client.is_ok_and(|client| self.to_be_asked(client, leaf.lineage(), now).is_some())
     }
 
@@ -327,6 +338,16 @@ impl ClientAuth {
 
     fn member(&self, client: ClientIndex) -> Option<&Member> {
         self.members.get(usize::try_from(client.0).ok()?)
+    }
+
+    /// The one client that a leaf which is valid at `now` is registered for, or else whose names it
+    /// carries.
+    fn owner(&self, leaf: &Leaf, now: UnixSeconds) -> Result<ClientIndex, Refusal> {
+        leaf.valid_at(now)?;
+        match self.registered.get(leaf.thumbprint()) {
+            Some(known) => Ok(known.client),
+            None => self.client(leaf.names()?),
+        }
     }
 
     /// The one client whose names the certificate carries.
@@ -382,6 +403,9 @@ impl ClientAuth {
             return Err(unfit(Refusal::TooLong));
         }
         let leaf = Leaf::read(end_entity).ok_or_else(|| unfit(Refusal::BadCertificate))?;
+        if let Some(known) = self.registered.get(leaf.thumbprint()) {
+            return self.believe_registered(leaf, known, now);
+        }
         let claimed = leaf.names().and_then(|names| self.client(names));
         let member = claimed.ok().and_then(|client| self.member(client));
         let verify = |group: &Group| group.believe(end_entity, intermediates, now);

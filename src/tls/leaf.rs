@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::Refusal;
@@ -58,23 +57,25 @@ impl Leaf {
         self.thumbprint
     }
 
+    pub(super) fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// # Errors
+    /// It has ended, or has not begun.
+    pub(super) fn valid_at(&self, now: UnixSeconds) -> Result<(), Refusal> {
+        match self.validity.holds_at(now) {
+            true => Ok(()),
+            false => Err(Refusal::CertificateExpired),
+        }
+    }
+
     /// The names that can identify an SCS/AS, host names in lower case.
     ///
     /// # Errors
     /// Why it identifies nobody.
     pub(super) fn names(&self) -> Result<&[San], Refusal> {
         self.names.as_deref().map_err(|refusal: &Refusal| *refusal)
-    }
-
-    /// The same, where the certificate is valid at `now`.
-    ///
-    /// # Errors
-    /// Why it identifies nobody.
-    pub(super) fn names_at(&self, now: UnixSeconds) -> Result<&[San], Refusal> {
-        if !self.validity.holds_at(now) {
-            return Err(Refusal::CertificateExpired);
-        }
-        self.names()
     }
 }
 
@@ -107,11 +108,9 @@ pub(super) fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
 }
 
 pub(super) fn thumbprint(der: &[u8]) -> Thumbprint {
-    let hash = digest(&SHA256, der);
-    Thumbprint(hash.as_ref().try_into().expect("SHA-256 has 32 octets"))
+    Thumbprint::of(der)
 }
 
-/// The common name is never looked at.
 /// What a certificate is known by, and the last second of its validity; none where it is no X.509
 /// certificate.
 pub fn thumbprint_and_end(der: &[u8]) -> Option<(Thumbprint, UnixSeconds)> {
@@ -119,6 +118,7 @@ pub fn thumbprint_and_end(der: &[u8]) -> Option<(Thumbprint, UnixSeconds)> {
     Some((thumbprint(der), UnixSeconds(u64::try_from(end).ok()?)))
 }
 
+/// The common name is never looked at.
 fn names(leaf: &X509Certificate<'_>) -> Result<Vec<San>, Refusal> {
     let names = leaf
         .subject_alternative_name()

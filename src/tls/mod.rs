@@ -35,7 +35,9 @@ pub use certificate_rules::{
     Alert, Applies, Purpose, RULES, Rule, RuleRow, RuleSet, STRENGTHS, broken_by_chain,
 };
 pub use certificates::ServerCertificate;
-pub use client_auth::{ClientAuth, PartnerGroup, UnfitTrust};
+pub use client_auth::{
+    ClientAuth, OF_ISSUERS, PartnerGroup, SelfSigned, UnfitSelfSigned, UnfitTrust,
+};
 pub use dhe_allowance::DheAllowance;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
 pub use leaf::thumbprint_and_end;

@@ -193,6 +193,13 @@ impl Group {
         if refusal != Refusal::BadCertificate {
             return (refusal, error);
         }
+        // One that is its own issuer comes from no CA here, whatever it says of itself: as
+        // openssl makes them, they are CAs', at which path validation stops before it asks whose.
+        let is_anchor = { self.anchors.iter() }.any(|anchor| **anchor == **end_entity);
+        let own = leaf::parsed(end_entity);
+        if !is_anchor && own.is_some_and(|own| own.issuer().as_raw() == own.subject().as_raw()) {
+            return unfit(Refusal::UnknownCa);
+        }
         let chain = claimed_path(end_entity, intermediates);
         // That there are CAs between is no reason by itself: nobody knows yet whether they are.
         let waived = self.waived.with(Rule::DirectIssuer);

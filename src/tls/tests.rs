@@ -1,6 +1,5 @@
 //! Handshakes in memory against rustls' own client.
 
-use crate::tls::revocation::Rules;
 use std::sync::Arc;
 
 use hsm::PrivateKey;
@@ -35,6 +34,7 @@ mod records;
 mod refusals;
 mod renewal;
 mod revocation;
+mod self_signed;
 
 const NOW: UnixSeconds = UnixSeconds(1_900_000_000);
 const LATER: UnixSeconds = UnixSeconds(4_200_000_000);
@@ -93,7 +93,7 @@ fn trusting(anchor: &Ca, waived: RuleSet) -> Vec<PartnerGroup> {
         name: "default".into(),
         anchors: vec![anchor.der.clone()],
         waived,
-        revocation: Rules::default(),
+        revocation: super::revocation::Rules::default(),
     }]
 }
 

@@ -54,6 +54,7 @@ mod resumption;
 mod resumption_refused;
 mod revocation;
 mod scanners;
+mod self_signed;
 mod selftest;
 mod several_tickets;
 mod several_tokens;

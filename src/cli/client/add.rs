@@ -15,7 +15,11 @@ pub struct Options {
     #[command(flatten)]
     configured: Configured,
     /// A name in its certificates: "dns:NAME" or "uri:URI". May be given more than once.
-    #[arg(long = "san", value_name = "SAN", required = true)]
+    #[arg(
+        long = "san",
+        value_name = "SAN",
+        required_unless_present = "self_signed_tls_client_auth"
+    )]
     sans: Vec<String>,
     /// An {scsAsId} path segment it may use. May be given more than once.
     #[arg(long = "scs-as-id", value_name = "ID", required = true)]
@@ -45,6 +49,10 @@ pub struct Options {
     /// For the embedded issuer: the subject that its certificate must have, as RFC 4514 writes it.
     #[arg(long, value_name = "NAME")]
     tls_client_auth_subject_dn: Option<String>,
+    /// For the embedded issuer: a PEM file of certificates that the client has signed itself, by
+    /// which it is known in place of names. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    self_signed_tls_client_auth: Vec<String>,
     /// For the embedded issuer: the JWK Set whose keys sign its assertions.
     #[arg(long, value_name = "FILE")]
     private_key_jwt: Option<String>,
@@ -86,12 +94,12 @@ impl Options {
             "tls_client_auth_san_email",
             self.tls_client_auth_san_email.as_ref(),
         );
-        // It is found from where the command is given, and again from where the client's file is.
-        let jwks = self.private_key_jwt.as_ref();
-        let jwks = jwks.map(|file| match std::path::absolute(file) {
+        // They are found from where the command is given, and from where the client's file is.
+        let absolute = |file: &String| match std::path::absolute(file) {
             Ok(path) => path.display().to_string(),
             Err(_) => file.clone(),
-        });
+        };
+        let jwks = self.private_key_jwt.as_ref().map(absolute);
         text("private_key_jwt", jwks.as_ref());
         let mut list = |key: &str, said: &[String]| {
             if !said.is_empty() {
@@ -99,6 +107,12 @@ impl Options {
             }
         };
         list("sans", &self.sans);
+        let own: Vec<_> = self
+            .self_signed_tls_client_auth
+            .iter()
+            .map(absolute)
+            .collect();
+        list("self_signed_tls_client_auth", &own);
         list("scs_as_ids", &self.scs_as_ids);
         list("scopes", &self.scopes);
         keys.to_string()

@@ -119,6 +119,11 @@ fn authentication(registered: &Registration) -> (&'static str, String) {
         ClientAuthentication::Tls(TlsClientAuth::SubjectDn(name)) => {
             ("tls_client_auth_subject_dn", name.clone())
         }
+        ClientAuthentication::SelfSigned(files) => {
+            let files = files.iter().map(|file| file.display().to_string());
+            let files: Vec<String> = files.collect();
+            ("self_signed_tls_client_auth", files.join(", "))
+        }
         ClientAuthentication::PrivateKeyJwt(file) => {
             ("private_key_jwt", file.display().to_string())
         }

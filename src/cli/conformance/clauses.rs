@@ -32,6 +32,8 @@ pub(super) enum Demand {
     ServerNames(&'static str),
     /// By how revocation is configured.
     Revocation(fn(&Config) -> Status),
+    /// The same, of clients' certificates.
+    RevocationOfClients(fn(&Config) -> Status),
 }
 
 /// A kind of key of the gateway's own.
@@ -74,7 +76,7 @@ const PATHS: &str = "RFC 5280";
 const TLS: &str = "TS 33.210";
 const MTLS: &str = "RFC 8705";
 
-pub(super) const CLAUSES: [Row; 44] = [
+pub(super) const CLAUSES: [Row; 45] = [
     row(
         "certificates_checked",
         CERTIFICATES,
@@ -97,7 +99,7 @@ pub(super) const CLAUSES: [Row; 44] = [
         "6.1.1",
         true,
         "a client whose certificate a CRL of its CA names is refused",
-        Demand::Revocation(revocation::looked_up),
+        Demand::RevocationOfClients(revocation::looked_up),
     ),
     row(
         "revocation_hard_fail",
@@ -105,7 +107,7 @@ pub(super) const CLAUSES: [Row; 44] = [
         "6.3.3",
         true,
         "a client of whose certificate no CRL in force speaks is refused",
-        Demand::Revocation(revocation::fails_hard),
+        Demand::RevocationOfClients(revocation::fails_hard),
     ),
     row(
         "next_update",
@@ -113,7 +115,7 @@ pub(super) const CLAUSES: [Row; 44] = [
         "6.3.3",
         true,
         "a CRL is believed until its nextUpdate and no longer",
-        Demand::Revocation(revocation::ends_with_next_update),
+        Demand::RevocationOfClients(revocation::ends_with_next_update),
     ),
     row(
         "ocsp_clients",
@@ -122,7 +124,7 @@ pub(super) const CLAUSES: [Row; 44] = [
         true,
         "OCSP may be used beside CRLs, or instead: a client that its responder calls revoked is \
          refused",
-        Demand::Revocation(revocation::asked_about),
+        Demand::RevocationOfClients(revocation::asked_about),
     ),
     row(
         "mutual_authentication",
@@ -421,6 +423,14 @@ pub(super) const CLAUSES: [Row; 44] = [
         "2.1",
         true,
         "clients authenticate by PKI at the token endpoint",
+        Demand::KeptWithOauth("[oauth] is not configured: another issuer's matter"),
+    ),
+    row(
+        "token_by_own_certificate",
+        MTLS,
+        "2.2",
+        true,
+        "clients authenticate by self-signed certificates that are registered, and by no others",
         Demand::KeptWithOauth("[oauth] is not configured: another issuer's matter"),
     ),
     row(

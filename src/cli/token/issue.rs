@@ -110,10 +110,12 @@ fn lifetime(said: &str, longest: Duration) -> Result<Duration, Wrong> {
 fn explained(fault: GrantFault) -> Wrong {
     let cure = match fault {
         GrantFault::ClientUnregistered => {
-            "give the client a tls_client_auth_* or private_key_jwt, and scopes"
+            "give the client a tls_client_auth_* or another way to authenticate, and scopes"
         }
         GrantFault::ClientDisabled => "t8gate client enable has it served again",
-        GrantFault::ClientIdForeign => "name a certificate with one of the client's sans in it",
+        GrantFault::ClientIdForeign => {
+            "name a certificate with one of the client's sans in it, or one that it has registered"
+        }
         GrantFault::CertificateUnfit => {
             "name a certificate that says what the client's tls_client_auth_* does"
         }

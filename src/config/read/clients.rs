@@ -134,8 +134,9 @@ fn refuse_issuer_for_nobody(root: &Section<'_, '_>) {
     let Some(line) = root.line_of("oauth") else {
         return;
     };
-    let cure = "set tls_client_auth_san_dns (or another of tls_client_auth_*, or private_key_jwt) \
-                and scopes for each client that fetches its tokens here, or remove [oauth]";
+    let cure = "set tls_client_auth_san_dns (or another of tls_client_auth_*, \
+                self_signed_tls_client_auth, or private_key_jwt) and scopes for each client that \
+                fetches its tokens here, or remove [oauth]";
     let what = "is an issuer that no client is registered at";
     root.fault(line, "oauth", Wrong::new(what, cure));
 }
@@ -157,8 +158,7 @@ fn client(
     } else {
         name.clone()
     };
-    let cure = "list the names in its certificates: [\"dns:scs.example.org\"]";
-    let sans = section.required_list("sans", san, cure);
+    let sans = names(&mut section);
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
     let unbound_tokens = section.or("unbound_tokens", boolean, false);
@@ -215,6 +215,27 @@ fn client(
     })
 }
 
+/// Names in certificates of CAs that mean the client: none where it has registered its own.
+fn names(section: &mut Section<'_, '_>) -> Option<Located<Vec<Located<San>>>> {
+    let Some(line) = section.line_of(SELF_SIGNED) else {
+        let cure = "list the names in its certificates: [\"dns:scs.example.org\"]";
+        return section.required_list("sans", san, cure);
+    };
+    //= RFC 8705 section 2.2
+    //# Who is known by certificates of its own is known by no name that a CA could certify.
+    if let Some(sans) = section.list("sans", san) {
+        let what = format!(
+            "goes with certificates of a CA only, and {SELF_SIGNED} (line {line}) names the \
+             client's own"
+        );
+        let cure = "remove sans: the certificates are taken as they are, whatever names they \
+                    carry; or have the client come with certificates of a CA alone";
+        section.fault(sans.line, "sans", Wrong::new(what, cure));
+    }
+    let value = Vec::new();
+    Some(Located { value, line })
+}
+
 /// One way to say what a client's certificate must say.
 type ReadTlsClientAuth = fn(&DeValue<'_>) -> Result<TlsClientAuth, Wrong>;
 
@@ -238,13 +259,32 @@ const TLS_CLIENT_AUTH: [(&str, ReadTlsClientAuth); 5] = [
     }),
 ];
 
+/// Its certificates.
+const SELF_SIGNED: &str = "self_signed_tls_client_auth";
 /// Its JWK Set.
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+
+const ONE_OF_THEM: &str =
+    "goes with one of tls_client_auth_*, self_signed_tls_client_auth or private_key_jwt only";
 
 /// All keys that say how a client authenticates at the issuer here.
 fn methods() -> impl Iterator<Item = &'static str> {
     let names = TLS_CLIENT_AUTH.iter().map(|(key, _)| *key);
-    names.chain([PRIVATE_KEY_JWT])
+    names.chain([SELF_SIGNED, PRIVATE_KEY_JWT])
+}
+
+/// The files of its certificates, one at least.
+fn self_signed(section: &mut Section<'_, '_>) -> Option<ClientAuthentication> {
+    let files = section.files(SELF_SIGNED, FileKind::Certificates)?;
+    if files.value.is_empty() {
+        let cure = "name the PEM file of the client's certificate: [\"clients/scs-1.pem\"]";
+        let wrong = Wrong::new("names no file", cure);
+        section.fault(files.line, SELF_SIGNED, wrong);
+        return None;
+    }
+    refuse_repeats(section, SELF_SIGNED, &files.value);
+    let files = files.value.into_iter().map(|file| file.value);
+    Some(ClientAuthentication::SelfSigned(files.collect()))
 }
 
 fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Registration> {
@@ -258,6 +298,7 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
             .map(|name| ClientAuthentication::Tls(name.value))
             .or(authentication);
     }
+    authentication = self_signed(section).or(authentication);
     let jwks = section.optional_file(PRIVATE_KEY_JWT, FileKind::Jwks);
     authentication = jwks
         .map(|jwks| ClientAuthentication::PrivateKeyJwt(jwks.value))
@@ -267,16 +308,14 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
     let Some(&(first, line)) = said.first() else {
         let scopes = section.list("scopes", scope);
         if let Some(scopes) = scopes {
-            let cure = "set tls_client_auth_san_dns, another tls_client_auth_* or private_key_jwt \
-                        as well, or remove scopes: what another issuer grants is said there";
-            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
-            section.fault(scopes.line, "scopes", Wrong::new(what, cure));
+            let cure = "set one of them as well, or remove scopes: what another issuer grants is \
+                        said there";
+            section.fault(scopes.line, "scopes", Wrong::new(ONE_OF_THEM, cure));
         }
         let introspects = section.optional("introspects", boolean);
         if let Some(introspects) = introspects.filter(|introspects| introspects.value) {
-            let cure = "set one of tls_client_auth_* or private_key_jwt as well";
-            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
-            section.fault(introspects.line, "introspects", Wrong::new(what, cure));
+            let wrong = Wrong::new(ONE_OF_THEM, "set one of them as well");
+            section.fault(introspects.line, "introspects", wrong);
         }
         if let Some(format) = format {
             let cure = "set one of tls_client_auth_* or private_key_jwt as well, or remove it";

@@ -20,6 +20,11 @@ fn metadata_describes_the_issuer() {
     let scopes: Vec<_> = ApiId::all()
         .flat_map(|api| ["", ":read", ":write"].map(|half| format!("{}{half}", api.name())))
         .collect();
+    let methods = [
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "private_key_jwt",
+    ];
     let expected = serde_json::json!({
         "issuer": NAME,
         "token_endpoint": format!("{NAME}/oauth2/token"),
@@ -27,15 +32,15 @@ fn metadata_describes_the_issuer() {
         "scopes_supported": scopes,
         "response_types_supported": ["none"],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported":
             ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
         "introspection_endpoint": format!("{NAME}/oauth2/introspect"),
-        "introspection_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported":
             ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
         "revocation_endpoint": format!("{NAME}/oauth2/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported":
             ["ES256", "ES384", "RS256", "PS256", "EdDSA"],
         "authorization_details_types_supported": ["t8_access"],

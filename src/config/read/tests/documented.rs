@@ -199,7 +199,10 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         "client[1].tls_client_auth_san_ip",
         "client[1].tls_client_auth_san_email",
         "client[1].tls_client_auth_subject_dn",
+        "client[1].self_signed_tls_client_auth",
         "client[1].private_key_jwt",
+        // In whose place that stands too.
+        "client[1].sans",
         "issuer[5].introspection.certificate",
         "issuer[5].introspection.private_key_jwt",
         "issuer[5].introspection.key",

@@ -270,6 +270,74 @@ fn second_and_third_name_of_a_certificate_are_refused() {
     }
 }
 
+const OWN: &str = "self_signed_tls_client_auth = [\"own.pem\", \"/next.pem\"]";
+
+/// The small configuration with a client of its own certificates.
+fn small_own(old: &str, new: &str) -> String {
+    let text = small_with(SAN_DNS, OWN).replace("sans = [\"dns:scs.example.org\"]\n", "");
+    assert!(text.contains(old) && !text.contains("sans"), "{text}");
+    text.replacen(old, new, 1)
+}
+
+//= RFC 8705 section 2.2 type=test
+//# A client of its own certificates has registered them, and has no name beside them.
+#[test]
+fn spec_5_2_row_08_self_signed_certificates_are_read_in_place_of_names() {
+    let client = good(&small_own(OWN, OWN)).clients.remove(0);
+    let files = ["/etc/t8gate/own.pem", "/next.pem"].map(PathBuf::from);
+    let authentication = client.registration.unwrap().authentication;
+    assert_eq!(
+        authentication,
+        ClientAuthentication::SelfSigned(files.to_vec())
+    );
+    assert!(client.sans.is_empty());
+    let key = "client[1].self_signed_tls_client_auth";
+    for (bad, what) in [
+        ("[]", "names no file"),
+        ("[\"a\", \"a\"]", "line"),
+        ("\"a\"", "a list"),
+    ] {
+        let text = small_own(OWN, &format!("self_signed_tls_client_auth = {bad}"));
+        let line = line_of(&text, "self_signed");
+        refused(&text, line, key, what);
+    }
+}
+
+#[test]
+fn spec_5_2_row_08_self_signed_certificates_beside_names_or_another_method_are_refused() {
+    let text = small_with(SAN_DNS, OWN);
+    let cure = refused(&text, line_of(&text, "sans"), "client[1].sans", OWN_KEY).cure;
+    assert!(cure.contains("remove sans"), "{cure}");
+    for other in [SAN_DNS, "private_key_jwt = \"a.jwks\""] {
+        let text = small_own(OWN, &format!("{OWN}\n{other}"));
+        let key = other.split(' ').next().unwrap();
+        let (line, first) = (line_of(&text, key), line_of(&text, OWN_KEY));
+        let what = format!("says what {OWN_KEY} says already (line {first})");
+        let cure = refused(&text, line, &format!("client[1].{key}"), &what).cure;
+        assert!(cure.contains("keep one of them"), "{cure}");
+    }
+    // And without an issuer here there is nothing to authenticate at.
+    let text = small_own(OWN, OWN);
+    let rest = &text[text.find("[listen]").unwrap()..];
+    refused(
+        rest,
+        line_of(rest, OWN_KEY),
+        &format!("client[1].{OWN_KEY}"),
+        "there is none",
+    );
+}
+
+const OWN_KEY: &str = "self_signed_tls_client_auth";
+
+/// From 1.
+fn line_of(text: &str, key: &str) -> usize {
+    let mut lines = text.lines();
+    lines
+        .position(|line| line.starts_with(key))
+        .expect("the key")
+        + 1
+}
+
 #[test]
 fn scopes_without_a_name_of_the_certificate_are_refused() {
     let text = small_with(SAN_DNS, "") + SECOND_CLIENT + SAN_DNS + "\n" + SCOPES;
