@@ -229,7 +229,7 @@ fn requests_go_on_when_the_issuer_is_stopped_and_killed() {
     }
     let unseen = ["jwt", "opaque", "jwt", "opaque"].map(fetch);
     let load = Load::of_tokens(&house, &tokens, REQUESTS_PER_S, Duration::from_secs(12));
-    let pid = provider.pid().to_string();
+    let pid = provider.child.id().to_string();
     for (signal, unseen) in [("-STOP", &unseen[..2]), ("-KILL", &unseen[2..])] {
         run_well(command("kill").args([signal, &pid]));
         assert_eq!(house.client().get(PATH, &unseen[0]).status, 200, "{signal}");

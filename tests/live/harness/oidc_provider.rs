@@ -26,7 +26,7 @@ pub const ASKING_KEY: &str = "asking.key";
 pub struct OidcProvider {
     address: SocketAddr,
     ca: PathBuf,
-    child: Child,
+    pub child: Child,
 }
 
 impl OidcProvider {
@@ -100,10 +100,6 @@ impl OidcProvider {
         let mut curl = self.curl(who, "/token/revocation");
         curl.args(["--data-urlencode", &format!("token={token}"), "--fail"]);
         run_well(&mut curl);
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     fn curl(&self, who: &Identity, path: &str) -> Command {
