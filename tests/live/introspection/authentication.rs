@@ -13,7 +13,9 @@ use crate::harness::mint::ISSUER;
 use crate::harness::pki::{Key, Leaf, San};
 use crate::harness::softhsm::Token;
 use crate::harness::stage::{PATH, Stage};
-use crate::harness::{command, run_well};
+use crate::harness::{command, run_well, wait_until};
+use crate::hsm_lost::Store;
+use crate::reload::reload;
 
 /// An assertion as it was sent.
 struct Sent {
@@ -159,6 +161,41 @@ fn certificate_whose_key_is_in_a_token_says_who_asks() {
             asked.form
         );
     }
+}
+
+#[test]
+fn key_whose_token_is_away_costs_questions_alone_and_no_other_change_until_it_is_back() {
+    let mut scene = Scene::open_by("", |stage| {
+        let (lines, _) = key_in_token(stage);
+        format!("private_key_jwt = true\n{lines}")
+    });
+    let mut client = scene.client();
+    assert_eq!(client.get(PATH, TOKEN).status, 200);
+    let store = Store::of(&scene.house.stage);
+    store.lose();
+    let mut asked = 0;
+    wait_until("questions to be in vain", || {
+        asked += 1;
+        client.get(PATH, &format!("unknown-{asked}")).status == 503
+    });
+    scene
+        .house
+        .gateway
+        .await_log("the key that says who asks does not sign");
+    // What is remembered, and what is signed, is none of it.
+    assert_eq!(client.get(PATH, TOKEN).status, 200);
+    assert_eq!(client.get(PATH, &scene.house.token()).status, 200);
+    scene.house.rewrite(|config| {
+        config.set_text("deadlines.body", "9s");
+    });
+    reload(&scene.house);
+    assert_eq!(client.get(PATH, &scene.house.token()).status, 200);
+    store.bring_back();
+    let known = "opaque-known-by-now";
+    scene.issuer.knows(known, Scene::good(&scene.house));
+    wait_until("questions to be answered", || {
+        client.get(PATH, known).status == 200
+    });
 }
 
 #[test]
