@@ -105,13 +105,16 @@ pub const INTROSPECTIONS_QUEUED_MAX: usize = 1_024;
 pub const INTROSPECTIONS_WAITING_MAX: usize = 256;
 /// Threads on which introspections wait for tokens, and names are resolved.
 pub const INTROSPECTION_THREADS_MAX: usize = 16;
+/// Of the tokens that are asked about at a time, those of one client: the others are not to find no
+/// room for theirs.
+pub const INTROSPECTIONS_PER_CLIENT_MAX: usize = INTROSPECTIONS_WAITING_MAX / 8;
 /// Questions in vain, in a row, after which nobody asks for a while.
 pub const INTROSPECTION_FAILURES_MAX: u32 = 5;
 /// That while.
 pub const INTROSPECTION_PAUSE: Duration = Duration::from_secs(5);
-/// How long a token is known to be inactive: it does not become active again.
+/// How long a token is known to be inactive, or good for nothing here: it does not get better.
 pub const INTROSPECTION_INACTIVE_FOR: Duration = Duration::from_secs(10);
-/// Inactive tokens that are remembered, some 50 octets each.
+/// Such tokens that are remembered, some 50 octets each.
 pub const INTROSPECTION_INACTIVE_MAX: usize = 16_384;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;

@@ -19,7 +19,7 @@ use crate::authz::keys::Algorithm;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
-use crate::oauth::{Assertions, Issuer};
+use crate::oauth::{AllUsed, Assertions, Issuer};
 use crate::peer::{Client, ClientIndex};
 use crate::revoked::{Generation, Revocation as Revoking, Revoked};
 use crate::tls::ocsp::{OcspIssuer, Staple};
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub introspection: Option<Arc<Introspection>>,
     /// The embedded issuer, where there is one.
     pub issuer: Option<Arc<Issuer>>,
+    /// Assertions that were used at it, now and ever before.
+    pub used: AllUsed,
     pub clients: Vec<Client>,
     /// Their generations, in their order.
     pub generations: Box<[Arc<Generation>]>,
@@ -146,6 +148,8 @@ pub struct Introspection {
     pub url: HttpUrl,
     /// How the endpoint is known, and the certificate it is shown where that says who asks.
     pub tls: Arc<rustls::ClientConfig>,
+    /// The CAs of its certificate.
+    pub ca: Vec<CertificateDer<'static>>,
     pub client_id: String,
     pub proof: Proof,
     /// How long an answer is remembered at most.
@@ -170,7 +174,10 @@ impl Introspection {
 
     fn asks_same_as(&self, other: &Self) -> bool {
         let said = |of: &Self| (of.url.clone(), of.issuer.profile().clone(), of.cache);
-        self.issuer.name() == other.issuer.name() && said(self) == said(other)
+        self.issuer.name() == other.issuer.name()
+            && said(self) == said(other)
+            // Whom another CA vouched for has no say any more.
+            && self.ca == other.ca
     }
 }
 

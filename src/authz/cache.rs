@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::token::Grant;
+use super::token::{Grant, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::peer::ClientIndex;
@@ -46,6 +46,8 @@ struct Entry {
     hash: u64,
     token: Box<[u8]>,
     cached: CachedGrant,
+    /// What its issuer said of it, where that was asked: to ask again would take the issuer.
+    answer: Option<Box<VerifiedToken>>,
     /// The cache's count of insertions at this one's.
     age: u64,
     /// Found since another entry last came to its set.
@@ -90,6 +92,37 @@ impl TokenCache {
     /// Remembers a verified token; what was remembered of the same token is replaced. Allocates
     /// its copy of the token. One longer than a token may be is not remembered.
     pub fn insert(&mut self, token: &[u8], cached: CachedGrant, now: UnixSeconds) {
+        self.enter(token, cached, None, now);
+    }
+
+    /// The same of an opaque token, and what its issuer said of it.
+    pub fn insert_answered(
+        &mut self,
+        token: &[u8],
+        cached: CachedGrant,
+        answer: &VerifiedToken,
+        now: UnixSeconds,
+    ) {
+        self.enter(token, cached, Some(Box::new(answer.clone())), now);
+    }
+
+    /// What the issuer of an opaque token said of it, if that is remembered and valid at `now`. It
+    /// stays as it is whatever has been revoked here since.
+    pub fn answer(&self, token: &[u8], now: UnixSeconds) -> Option<VerifiedToken> {
+        let hash = self.hash(token);
+        let set = self.sets.get(self.place(hash))?;
+        let entry = set.iter().flatten().find(|entry| entry.is(hash, token))?;
+        let answer = entry.answer.as_deref();
+        answer.filter(|said| said.grant.valid_at(now)).cloned()
+    }
+
+    fn enter(
+        &mut self,
+        token: &[u8],
+        cached: CachedGrant,
+        answer: Option<Box<VerifiedToken>>,
+        now: UnixSeconds,
+    ) {
         if token.len() > TOKEN_BYTES_MAX {
             return;
         }
@@ -101,7 +134,7 @@ impl TokenCache {
         self.inserted += 1;
         let age = self.inserted;
         if let Some(entry) = set.iter_mut().flatten().find(|entry| entry.is(hash, token)) {
-            (entry.cached, entry.age) = (cached, age);
+            (entry.cached, entry.answer, entry.age) = (cached, answer, age);
             return;
         }
         let victim = set
@@ -120,6 +153,7 @@ impl TokenCache {
                 hash,
                 token,
                 cached,
+                answer,
                 age,
                 used,
             });
@@ -142,6 +176,17 @@ impl TokenCache {
     pub fn clear(&mut self) {
         self.sets.fill_with(|| [const { None }; WAYS]);
         self.held = 0;
+    }
+
+    /// Forgets those that say themselves what they give: the key that verified one may be gone.
+    /// What an issuer said of the others no key has to do with.
+    pub fn forget_signed(&mut self) {
+        for slot in self.sets.iter_mut().flatten() {
+            if slot.as_ref().is_some_and(|entry| entry.answer.is_none()) {
+                *slot = None;
+                self.held -= 1;
+            }
+        }
     }
 
     /// Whether none is remembered.

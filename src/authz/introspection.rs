@@ -10,6 +10,7 @@ use super::issuers::IssuerRules;
 use super::json::{self, Json};
 use super::token::{self, LEEWAY_S, TokenFault, VerifiedToken};
 use crate::clock::UnixSeconds;
+use crate::peer::ClientIndex;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,18 @@ pub type Verdict = Result<VerifiedToken, NotTaken>;
 /// Whether a token can be asked about: a JWS has three parts, and says itself what it is.
 pub fn is_opaque(token: &[u8]) -> bool {
     memchr::memchr_iter(b'.', token).count() != 2
+}
+
+/// Whether it is written as a token has to be: what is not is nobody's.
+//= RFC 6750 section 2.1
+//# A token is letters, digits and some other signs, and "=" at its end only.
+pub fn is_b64token(token: &[u8]) -> bool {
+    let end = token.iter().rposition(|octet| *octet != b'=');
+    let token = token
+        .get(..end.map_or(0, |end| end + 1))
+        .unwrap_or_default();
+    let is_of_one = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~+/".contains(octet);
+    !token.is_empty() && token.iter().all(is_of_one)
 }
 
 /// Reads an answer about a token of this issuer.
@@ -62,6 +75,8 @@ pub fn read(answer: &[u8], issuer: &IssuerRules, now: UnixSeconds) -> Verdict {
 /// A question about a token.
 pub struct Question {
     pub token: Box<[u8]>,
+    /// Whose connection it came by: each has a share of what may be asked at a time.
+    pub client: ClientIndex,
     pub answer: oneshot::Sender<Verdict>,
 }
 
@@ -89,11 +104,15 @@ impl Desk {
         self.letters.get().is_some()
     }
 
-    /// Asks about a token; none where too many ask already, or nobody answers.
-    pub fn ask(&self, token: &[u8]) -> Option<oneshot::Receiver<Verdict>> {
+    /// Asks about a token for a client; none where too many ask already, or nobody answers.
+    pub fn ask(&self, token: &[u8], client: ClientIndex) -> Option<oneshot::Receiver<Verdict>> {
         let (answer, answered) = oneshot::channel();
-        let token = token.into();
-        let sent = self.letters.get()?.try_send(Question { token, answer });
+        let question = Question {
+            token: token.into(),
+            client,
+            answer,
+        };
+        let sent = self.letters.get()?.try_send(question);
         sent.is_ok().then_some(answered)
     }
 }

@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use super::keys::Keys;
 use super::sealed::Sealing;
 use super::token::{Header, TokenFault};
+use crate::clock::UnixSeconds;
 
 #[cfg(test)]
 mod tests;
@@ -220,6 +221,17 @@ impl IssuerRules {
         matches!(self.profile, Profile::Capif { .. })
     }
 
+    /// An issuer of another profile that has one of these keys, which are to be this one's.
+    pub fn other_profile_with<'i>(
+        &self,
+        keys: &Keys,
+        all: impl IntoIterator<Item = &'i Self>,
+    ) -> Option<&'i Self> {
+        let others = all.into_iter();
+        let mut others = others.filter(|other| other.profile.word() != self.profile.word());
+        others.find(|other| other.keys.keys().is_some_and(|held| held.share_with(keys)))
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         let sealed_alike = match (&self.sealing, &other.sealing) {
             (Some(own), Some(others)) => own.same_as(others),
@@ -256,7 +268,7 @@ impl Issuers {
         let issuers = Self(issuers);
         for rules in &issuers.0 {
             if let Some(keys) = rules.keys.keys()
-                && let Some(other) = issuers.of_other_profile_with(rules, &keys)
+                && let Some(other) = rules.other_profile_with(&keys, &issuers.0)
             {
                 let (own, profile) = (&rules.name, other.profile.word());
                 return Err(format!(
@@ -268,13 +280,6 @@ impl Issuers {
             }
         }
         Ok(issuers)
-    }
-
-    /// An issuer of another profile that has one of these keys, which are to be an issuer's.
-    pub fn of_other_profile_with(&self, of: &IssuerRules, keys: &Keys) -> Option<&IssuerRules> {
-        let others = self.0.iter();
-        let mut others = others.filter(|other| other.profile.word() != of.profile.word());
-        others.find(|other| other.keys.keys().is_some_and(|held| held.share_with(keys)))
     }
 
     /// All of them.
@@ -317,7 +322,7 @@ impl Issuers {
     }
 
     /// Verifies a token's signature by a key of the issuer it is of, and by no other: gives that
-    /// issuer, and what the key is called.
+    /// issuer, what the key is called, and the last second of whatever it verifies.
     ///
     /// # Errors
     /// There is no such issuer or key, or the signature is not by it.
@@ -329,7 +334,7 @@ impl Issuers {
         header: &Header,
         signed: &[u8],
         signature: &[u8],
-    ) -> Result<(&IssuerRules, Option<String>), TokenFault> {
+    ) -> Result<(&IssuerRules, Option<String>, UnixSeconds), TokenFault> {
         let named = |rules: &&IssuerRules| !rules.is_capif() && rules.name == iss;
         let rules = match self.0.iter().find(named) {
             Some(rules) if !rules.profile.takes_type(header.kind.as_deref()) => {
@@ -349,7 +354,7 @@ impl Issuers {
         }
         let picked = picked?;
         picked.verify(signed, signature)?;
-        Ok((rules, picked.id().map(str::to_owned)))
+        Ok((rules, picked.id().map(str::to_owned), picked.until()))
     }
 
     /// The CAPIF core whose key a token's header means: its tokens do not say whose they are. Of

@@ -16,6 +16,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::json::{self, Json, JsonFault, Object};
 use super::token::TokenFault;
+use crate::clock::UnixSeconds;
 
 #[cfg(test)]
 mod tests;
@@ -87,7 +88,12 @@ struct Key {
     id: Option<String>,
     algorithm: Algorithm,
     public: Public,
+    /// No token that it verifies lives beyond that.
+    until: UnixSeconds,
 }
+
+/// For ever: until it is taken out of the set.
+const FOR_EVER: UnixSeconds = UnixSeconds(u64::MAX);
 
 /// A public key, parsed once: jsonwebtoken parses the key for every token.
 struct Public {
@@ -118,12 +124,17 @@ impl PickedKey<'_> {
     pub(super) fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
+
+    /// The last second of whatever it verifies.
+    pub(super) fn until(&self) -> UnixSeconds {
+        self.0.until
+    }
 }
 
 /// The keys of one issuer, all that there are at one time.
 pub struct Keys {
     keys: Vec<Key>,
-    /// SHA-256 over keys, names and algorithms.
+    /// SHA-256 over keys, names, algorithms and ends.
     fingerprint: [u8; 32],
 }
 
@@ -234,7 +245,21 @@ impl Keys {
             id: kid,
             algorithm,
             public,
+            until: FOR_EVER,
         }])
+    }
+
+    /// The same, where what one of a name verifies lives no longer than to the moment that `end`
+    /// knows for that name.
+    ///
+    /// # Errors
+    /// None that these keys have not had.
+    pub fn ending(self, end: impl Fn(&str) -> Option<UnixSeconds>) -> Result<Self, String> {
+        let keys = self.keys.into_iter().map(|key| Key {
+            until: key.id.as_deref().and_then(&end).unwrap_or(FOR_EVER),
+            ..key
+        });
+        Self::new(keys.collect())
     }
 
     fn new(keys: Vec<Key>) -> Result<Self, String> {
@@ -246,10 +271,11 @@ impl Keys {
                 ));
             }
         }
-        let fields = keys.iter().flat_map(|key| {
+        let ends: Vec<_> = keys.iter().map(|key| key.until.0.to_be_bytes()).collect();
+        let fields = keys.iter().zip(&ends).flat_map(|(key, end)| {
             let id = key.id.as_deref().unwrap_or_default();
             let name = key.algorithm.name();
-            [name.as_bytes(), id.as_bytes(), &key.public.identity]
+            [name.as_bytes(), id.as_bytes(), &key.public.identity, end]
         });
         let fingerprint = hashed(fields);
         Ok(Self { keys, fingerprint })
@@ -406,6 +432,7 @@ fn from_jwk(jwk: &Object, kid: &str, algorithm: Algorithm) -> Result<Key, &'stat
         id: Some(kid.to_owned()),
         algorithm,
         public: public?,
+        until: FOR_EVER,
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::token::TokenFault;
+use super::token::{TokenFault, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::limits::{REFUSED_TOKENS_KEPT_S, REFUSED_TOKENS_MAX, TOKEN_FAILURES_PER_S_MAX};
 use crate::peer::ClientIndex;
@@ -36,9 +36,17 @@ pub struct RefusedTokens {
     spent: HashMap<ClientIndex, u32>,
 }
 
+/// Why a token was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Fault(TokenFault),
+    /// It was revoked. It stays what it is otherwise, which needs no other verification.
+    Revoked(VerifiedToken),
+}
+
 struct Known {
     digest: TokenDigest,
-    fault: TokenFault,
+    refusal: Box<Refusal>,
     /// The last second in which that is believed.
     until: UnixSeconds,
 }
@@ -57,9 +65,10 @@ impl Default for RefusedTokens {
 
 impl RefusedTokens {
     /// Why this token was refused, if it was of late.
-    pub fn lookup(&self, token: &TokenDigest, now: UnixSeconds) -> Option<TokenFault> {
+    pub fn lookup(&self, token: &TokenDigest, now: UnixSeconds) -> Option<&Refusal> {
         let known = self.known.get(place(token))?.as_ref()?;
-        (known.digest == *token && now <= known.until).then_some(known.fault)
+        let still_is = known.digest == *token && now <= known.until;
+        still_is.then_some(&*known.refusal)
     }
 
     /// Whether a client may have one more token verified within this second.
@@ -81,11 +90,30 @@ impl RefusedTokens {
             return;
         }
         self.charge(client, now);
+        self.enter(token, Refusal::Fault(fault), UnixSeconds(u64::MAX), now);
+    }
+
+    /// Notes that a token that a client has brought is revoked.
+    pub fn note_revoked(
+        &mut self,
+        token: &TokenDigest,
+        verified: VerifiedToken,
+        client: ClientIndex,
+        now: UnixSeconds,
+    ) {
+        self.charge(client, now);
+        let end = verified.grant.valid_until;
+        self.enter(token, Refusal::Revoked(verified), end, now);
+    }
+
+    /// Knows it for a while, and not beyond a moment.
+    fn enter(&mut self, token: &TokenDigest, refusal: Refusal, end: UnixSeconds, now: UnixSeconds) {
+        let until = UnixSeconds(now.0.saturating_add(REFUSED_TOKENS_KEPT_S));
         if let Some(slot) = self.known.get_mut(place(token)) {
             *slot = Some(Known {
                 digest: *token,
-                fault,
-                until: UnixSeconds(now.0.saturating_add(REFUSED_TOKENS_KEPT_S)),
+                refusal: Box::new(refusal),
+                until: until.min(end),
             });
         }
     }

@@ -209,6 +209,9 @@ impl From<JsonFault> for TokenFault {
 }
 
 /// Verifies an access token as received, and says what it gives.
+///
+/// # Errors
+/// As of [`verify_untimed`], or it is not valid at `now`.
 //= RFC 9068 section 4
 //# Type, issuer, audience, signature and expiry must all hold, else the token is invalid.
 pub fn verify(
@@ -216,15 +219,7 @@ pub fn verify(
     issuers: &Issuers,
     now: UnixSeconds,
 ) -> Result<VerifiedToken, TokenFault> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(TokenFault::TooLong);
-    }
-    //= RFC 8725 section 3.12
-    //# What is sealed is never read as signed, nor the other way round: their forms differ.
-    let read = match issuers.sealer_of(token) {
-        Some((rules, sealing)) => sealed(token, rules, sealing)?,
-        None => signed(token, issuers)?,
-    };
+    let read = verify_untimed(token, issuers)?;
     if now < read.grant.valid_from {
         return Err(TokenFault::NotYetValid);
     }
@@ -234,6 +229,22 @@ pub fn verify(
     Ok(read)
 }
 
+/// The same, whenever it is valid: for who does not let it in.
+///
+/// # Errors
+/// What is wrong with the token, else.
+pub fn verify_untimed(token: &[u8], issuers: &Issuers) -> Result<VerifiedToken, TokenFault> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(TokenFault::TooLong);
+    }
+    //= RFC 8725 section 3.12
+    //# What is sealed is never read as signed, nor the other way round: their forms differ.
+    match issuers.sealer_of(token) {
+        Some((rules, sealing)) => sealed(token, rules, sealing),
+        None => signed(token, issuers),
+    }
+}
+
 fn signed(token: &[u8], issuers: &Issuers) -> Result<VerifiedToken, TokenFault> {
     let parts = Parts::of(token)?;
     let header = Header::read(&parts.header)?;
@@ -241,8 +252,12 @@ fn signed(token: &[u8], issuers: &Issuers) -> Result<VerifiedToken, TokenFault> 
     let iss = text(&claims, "iss", Claim::Iss)?;
     //= RFC 8725 section 3.3
     //# Unless the signature stands, nothing of the token is used.
-    let (rules, key_id) = issuers.verify(iss, &header, parts.signed, &parts.signature)?;
-    read(&claims, rules, key_id, Spoken::Token)
+    let verified = issuers.verify(iss, &header, parts.signed, &parts.signature);
+    let (rules, key_id, until) = verified?;
+    let mut read = read(&claims, rules, key_id, Spoken::Token)?;
+    // What a key that has had its time still signs is nothing of its issuer's.
+    read.grant.valid_until = read.grant.valid_until.min(until);
+    Ok(read)
 }
 
 fn sealed(

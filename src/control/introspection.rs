@@ -26,9 +26,10 @@ use crate::io::cpu;
 use crate::limits::{
     INTROSPECTION_ANSWER_BYTES_MAX, INTROSPECTION_FAILURES_MAX, INTROSPECTION_INACTIVE_FOR,
     INTROSPECTION_INACTIVE_MAX, INTROSPECTION_PAUSE, INTROSPECTION_THREADS_MAX, INTROSPECTION_WAIT,
-    INTROSPECTIONS_QUEUED_MAX, INTROSPECTIONS_WAITING_MAX,
+    INTROSPECTIONS_PER_CLIENT_MAX, INTROSPECTIONS_QUEUED_MAX, INTROSPECTIONS_WAITING_MAX,
 };
 use crate::oauth::{Assertions, JWT_BEARER};
+use crate::peer::ClientIndex;
 use crate::snapshot::{Current, Introspection, Proof};
 
 mod counts;
@@ -87,17 +88,27 @@ type Asking = (*const Introspection, Known);
 struct Asker {
     /// Who waits for what is said of a token; it is being asked about, by these rules: what is in
     /// force may be otherwise when it is answered. Whoever asks holds the rules as long.
-    waiting: RefCell<HashMap<Asking, Vec<oneshot::Sender<Verdict>>>>,
-    /// Until when tokens are known to be inactive.
-    inactive: RefCell<HashMap<Known, Millis>>,
+    waiting: RefCell<HashMap<Asking, Waiting>>,
+    /// By which rules what is known was refused: by others it may be taken.
+    rules: RefCell<Option<Arc<Introspection>>>,
+    /// What tokens are known to be refused for, and until when.
+    inactive: RefCell<HashMap<Known, (TokenFault, Millis)>>,
     breaker: Breaker,
     counts: Arc<Counts>,
+}
+
+/// Who waits for what is said of one token.
+struct Waiting {
+    /// Who asked first.
+    client: ClientIndex,
+    told: Vec<oneshot::Sender<Verdict>>,
 }
 
 impl Asker {
     fn new(counts: Arc<Counts>) -> Self {
         Self {
             waiting: RefCell::default(),
+            rules: RefCell::default(),
             inactive: RefCell::default(),
             breaker: Breaker::default(),
             counts,
@@ -112,7 +123,11 @@ impl Asker {
     }
 
     fn take(self: &Rc<Self>, question: Question, asked: Option<Arc<Introspection>>) {
-        let Question { token, answer } = question;
+        let Question {
+            token,
+            client,
+            answer,
+        } = question;
         let count = |outcome| self.counts.note(outcome);
         let now = Millis::now();
         let mut known = Known::default();
@@ -123,36 +138,49 @@ impl Asker {
             let _ = answer.send(Err(NotTaken::Unanswered));
             return;
         };
+        if !self.are_in_force(&asked) {
+            self.inactive.borrow_mut().clear();
+            *self.rules.borrow_mut() = Some(Arc::clone(&asked));
+        }
         let inactive = self.inactive.borrow().get(&known).copied();
-        if inactive.is_some_and(|until| now < until) {
+        if let Some((fault, _)) = inactive.filter(|(_, until)| now < *until) {
             count(Outcome::Remembered);
-            let _ = answer.send(Err(NotTaken::Refused(TokenFault::Inactive)));
+            let _ = answer.send(Err(NotTaken::Refused(fault)));
             return;
         }
         let place = (Arc::as_ptr(&asked), known);
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(others) = waiting.get_mut(&place) {
-            others.retain(|other| !other.is_closed());
-            if others.len() < INTROSPECTIONS_WAITING_MAX {
-                others.push(answer);
+        if let Some(Waiting { told, .. }) = waiting.get_mut(&place) {
+            told.retain(|other| !other.is_closed());
+            if told.len() < INTROSPECTIONS_WAITING_MAX {
+                told.push(answer);
                 count(Outcome::Shared);
             } else {
                 count(Outcome::TurnedAway);
             }
             return;
         }
-        if waiting.len() >= INTROSPECTIONS_WAITING_MAX || !self.breaker.lets_through(now) {
+        let own = waiting.values().filter(|other| other.client == client);
+        let has_room = waiting.len() < INTROSPECTIONS_WAITING_MAX
+            && own.count() < INTROSPECTIONS_PER_CLIENT_MAX;
+        if !has_room || !self.breaker.lets_through(now) {
             count(Outcome::TurnedAway);
             let _ = answer.send(Err(NotTaken::Unanswered));
             return;
         }
-        waiting.insert(place, vec![answer]);
+        let told = vec![answer];
+        waiting.insert(place, Waiting { client, told });
         drop(waiting);
         let asker = Rc::clone(self);
         spawn_local(async move {
             let verdict = asker.ask(&asked, &token).await;
-            if verdict == Err(NotTaken::Refused(TokenFault::Inactive)) {
-                asker.note_inactive(known, Millis::now());
+            match verdict {
+                // That passes.
+                Err(NotTaken::Refused(TokenFault::NotYetValid)) => {}
+                Err(NotTaken::Refused(fault)) if asker.are_in_force(&asked) => {
+                    asker.note_inactive(known, fault, Millis::now());
+                }
+                _ => {}
             }
             asker.counts.note(match &verdict {
                 Ok(_) => Outcome::Taken,
@@ -160,9 +188,9 @@ impl Asker {
                 Err(NotTaken::Refused(_)) => Outcome::Refused,
                 Err(NotTaken::Unanswered) => Outcome::Failed,
             });
-            let told = asker.waiting.borrow_mut().remove(&place);
+            let waiting = asker.waiting.borrow_mut().remove(&place);
             asker.tell();
-            for waiting in told.into_iter().flatten() {
+            for waiting in waiting.into_iter().flat_map(|waiting| waiting.told) {
                 let _ = waiting.send(verdict.clone());
             }
         });
@@ -204,14 +232,24 @@ impl Asker {
         })
     }
 
-    fn note_inactive(&self, known: Known, now: Millis) {
+    /// Whether what is refused now is refused by these rules.
+    fn are_in_force(&self, asked: &Arc<Introspection>) -> bool {
+        let rules = self.rules.borrow();
+        rules
+            .as_ref()
+            .is_some_and(|rules| Arc::ptr_eq(rules, asked))
+    }
+
+    fn note_inactive(&self, known: Known, fault: TokenFault, now: Millis) {
         let mut inactive = self.inactive.borrow_mut();
         if inactive.len() >= INTROSPECTION_INACTIVE_MAX {
-            inactive.retain(|_, until| now < *until);
+            inactive.retain(|_, (_, until)| now < *until);
         }
-        if inactive.len() < INTROSPECTION_INACTIVE_MAX {
-            inactive.insert(known, now.after(INTROSPECTION_INACTIVE_FOR));
+        // Whoever has filled it does not keep those of others out: they are asked about once more.
+        if inactive.len() >= INTROSPECTION_INACTIVE_MAX {
+            inactive.clear();
         }
+        inactive.insert(known, (fault, now.after(INTROSPECTION_INACTIVE_FOR)));
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::task::spawn_local;
 
 use super::crl_fetch::{FetchFault, Validators, await_all, body_within, connect, exchange};
+use crate::authz::issuers::IssuerRules;
 use crate::authz::keys::Keys;
 use crate::config::{HttpUrl, KeysPlace};
 use crate::limits::ISSUER_DOCUMENT_BYTES_MAX;
@@ -82,6 +83,29 @@ pub fn note_fault(fetches: &KeyFetches, why: &KeysFault) {
         KeysFault::Refused(_) => &fetches.refused,
     };
     count.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What was found, if no key of it is one of `all` issuers of another profile than the one whose
+/// rules these are.
+///
+/// # Errors
+/// One is.
+pub fn own_alone<'i>(
+    found: Found,
+    rules: Option<&IssuerRules>,
+    all: impl IntoIterator<Item = &'i IssuerRules>,
+) -> Result<Found, KeysFault> {
+    let other = match (&found, rules) {
+        (Found::Keys(keys, _), Some(rules)) => rules.other_profile_with(keys, all),
+        _ => None,
+    };
+    match other {
+        None => Ok(found),
+        Some(other) => Err(KeysFault::Refused(format!(
+            "one of the keys is {:?}'s, whose tokens have another profile",
+            other.name()
+        ))),
+    }
 }
 
 /// Fetches an issuer's keys, unless they are those that `known` speaks of.

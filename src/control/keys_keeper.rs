@@ -173,23 +173,16 @@ async fn keep_one(from: &KeysFrom, state: &RefCell<State>, current: &Current) {
 
 /// Puts keys that are new in the place of those that were known.
 fn take(from: &KeysFrom, found: Found, current: &Current) -> Result<Fresh, KeysFault> {
-    let (keys, fresh) = match found {
-        Found::Same(fresh) => return Ok(fresh),
-        Found::Keys(keys, fresh) => (keys, fresh),
-    };
     let snapshot = current.load();
     let mut issuers = snapshot.issuers.iter();
     let own = issuers.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
-    if let Some(own) = own
-        && let Some(other) = snapshot.issuers.of_other_profile_with(own, &keys)
-    {
-        return Err(KeysFault::Refused(format!(
-            "one of the keys is {:?}'s, whose tokens have another profile",
-            other.name()
-        )));
+    match keys_fetch::own_alone(found, own, snapshot.issuers.iter())? {
+        Found::Same(fresh) => Ok(fresh),
+        Found::Keys(keys, fresh) => {
+            put(from, keys);
+            Ok(fresh)
+        }
     }
-    put(from, keys);
-    Ok(fresh)
 }
 
 /// The same, once it is known that they may be.

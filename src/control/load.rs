@@ -16,7 +16,7 @@ use super::{anchors, revocation, revoked_file};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
-use crate::oauth::Issuer;
+use crate::oauth::{AllUsed, Issuer};
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
@@ -178,7 +178,9 @@ pub fn load(
     let mut report = Report::default();
     let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
-    let own = own.map(|oauth| own_issuer::load(oauth, config, now, running, &mut report));
+    let used = running.map_or_else(AllUsed::default, |running| running.snapshot.used.clone());
+    let used = used.with(&config.clients);
+    let own = own.map(|oauth| own_issuer::load(oauth, config, &used, now, running, &mut report));
     let auth = client_auth(config, now, &mut report);
     let anchors = anchors::configured(config);
     let warnings = anchors
@@ -218,6 +220,7 @@ pub fn load(
         introspection: issuers.1,
         keys_from: taken.keys_from,
         issuer: taken.own,
+        used,
         clients_by_id: clients_by_id(config),
         generations: revoked.generations(&config.clients),
         clients: config.clients.clone(),
@@ -343,8 +346,8 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
 pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
-    let made = own
-        .and_then(|oauth| own_issuer::load(oauth, config, UnixSeconds::now(), None, &mut report));
+    let (used, now) = (AllUsed::default(), UnixSeconds::now());
+    let made = own.and_then(|oauth| own_issuer::load(oauth, config, &used, now, None, &mut report));
     (made.map(|(issuer, _)| issuer), report)
 }
 
@@ -352,8 +355,8 @@ pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
 pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
-    let own =
-        own.map(|oauth| own_issuer::load(oauth, config, UnixSeconds::now(), None, &mut report));
+    let (used, now) = (AllUsed::default(), UnixSeconds::now());
+    let own = own.map(|oauth| own_issuer::load(oauth, config, &used, now, None, &mut report));
     let issuers = issuers::configured(config, own, None, &mut report).issuers;
     (issuers, report)
 }

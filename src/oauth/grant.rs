@@ -124,6 +124,8 @@ impl Issuer {
         scope: Option<&str>,
     ) -> Result<Grant, GrantFault> {
         let registered = self.registered(place);
+        // Nor is one that only introspects.
+        let registered = registered.filter(|registered| !registered.rights.is_empty());
         let registered = registered.ok_or(GrantFault::ClientUnregistered)?;
         if !client.enabled {
             return Err(GrantFault::ClientDisabled);

@@ -169,15 +169,22 @@ impl TokenKeys {
         dated.map(|(from, key)| (key.public.kid(), *from))
     }
 
-    /// The JWK Set of all of them.
+    /// When whatever an old key of this name has signed has ended; none of a key that signs, or
+    /// where that is not known.
+    pub(super) fn end_of(&self, kid: &str) -> Option<UnixSeconds> {
+        let mut named = self.retired.iter().filter(|key| key.kid() == kid);
+        named.next()?.until()
+    }
+
+    /// The JWK Set of those that are `shown`.
     //= RFC 7517 section 5
     //# Keys that are to sign are in the set before, and those that have signed stay in it.
-    pub(super) fn jwks(&self) -> Vec<u8> {
+    pub(super) fn jwks(&self, shown: impl Fn(&PublicJwk) -> bool) -> Vec<u8> {
         #[derive(Serialize)]
         struct Set<'k> {
             keys: Vec<&'k PublicJwk>,
         }
-        let keys = self.public().collect();
+        let keys = self.public().filter(|key| shown(key)).collect();
         serde_json::to_vec(&Set { keys }).expect("strings only, which are always JSON")
     }
 }

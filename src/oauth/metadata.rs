@@ -15,6 +15,7 @@ use crate::authz::apis::ApiId;
 use crate::authz::details;
 use crate::authz::keys::Algorithm;
 use crate::authz::scope;
+use crate::clock::UnixSeconds;
 
 /// A public key that verifies the issuer's tokens, as a JSON Web Key.
 #[derive(Serialize)]
@@ -25,6 +26,9 @@ pub struct PublicJwk {
     used_for: &'static str,
     alg: &'static str,
     kid: String,
+    /// The last second in which something that it signed may be valid, where it signs no more.
+    #[serde(skip)]
+    until: Option<UnixSeconds>,
 }
 
 /// What of a key its thumbprint is made of, in the order of the names.
@@ -68,6 +72,7 @@ impl PublicJwk {
             },
             members,
             used_for: "sig",
+            until: None,
         })
     }
 
@@ -86,6 +91,16 @@ impl PublicJwk {
                 lasts: true,
             }),
         }
+    }
+
+    /// The same of a key that signs no more: what it signed has ended after that moment.
+    #[must_use]
+    pub fn ending(self, until: Option<UnixSeconds>) -> Self {
+        Self { until, ..self }
+    }
+
+    pub(super) fn until(&self) -> Option<UnixSeconds> {
+        self.until
     }
 
     /// Its name.
@@ -140,10 +155,10 @@ impl Members {
     }
 }
 
-/// The metadata of the issuer called `name`.
+/// The metadata of the issuer called `name`, which may have somewhere to keep revocations.
 //= RFC 8414 section 2
 //# issuer, token_endpoint, jwks_uri and response_types_supported are named; URLs are https.
-pub fn metadata(name: &str) -> Vec<u8> {
+pub fn metadata(name: &str, revokes: bool) -> Vec<u8> {
     const METHODS: [&str; 3] = [
         "tls_client_auth",
         "self_signed_tls_client_auth",
@@ -151,7 +166,7 @@ pub fn metadata(name: &str) -> Vec<u8> {
     ];
     let algorithms = || Algorithm::ALL.map(Algorithm::name);
     let at = |path: &str| format!("{name}{path}");
-    let metadata = serde_json::json!({
+    let mut metadata = serde_json::json!({
         "issuer": name,
         "token_endpoint": at(TOKEN_PATH),
         "token_endpoint_auth_methods_supported": METHODS,
@@ -159,11 +174,6 @@ pub fn metadata(name: &str) -> Vec<u8> {
         "introspection_endpoint": at(INTROSPECTION_PATH),
         "introspection_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms(),
-        //= RFC 8414 section 2
-        //# Where tokens are ended, and how clients authenticate there, is named.
-        "revocation_endpoint": at(REVOCATION_PATH),
-        "revocation_endpoint_auth_methods_supported": METHODS,
-        "revocation_endpoint_auth_signing_alg_values_supported": algorithms(),
         "jwks_uri": at(JWKS_PATH),
         "scopes_supported": ApiId::all().flat_map(scope::values_of).collect::<Vec<_>>(),
         // Required even of an issuer without authorization endpoint, and some readers take an
@@ -181,8 +191,16 @@ pub fn metadata(name: &str) -> Vec<u8> {
         "mtls_endpoint_aliases": {
             "token_endpoint": at(TOKEN_PATH),
             "introspection_endpoint": at(INTROSPECTION_PATH),
-            "revocation_endpoint": at(REVOCATION_PATH),
         },
     });
+    //= RFC 8414 section 2
+    //# Where tokens are ended, and how clients authenticate there, is named, if they can be.
+    if revokes {
+        let endpoint = "revocation_endpoint";
+        metadata[endpoint] = at(REVOCATION_PATH).into();
+        metadata[format!("{endpoint}_auth_methods_supported")] = METHODS[..].into();
+        metadata[format!("{endpoint}_auth_signing_alg_values_supported")] = algorithms()[..].into();
+        metadata["mtls_endpoint_aliases"][endpoint] = at(REVOCATION_PATH).into();
+    }
     metadata.to_string().into_bytes()
 }

@@ -47,6 +47,7 @@ pub use hsm::SignFault;
 pub use keys::{TokenKey, TokenKeys};
 pub use metadata::PublicJwk;
 pub use mint::Minted;
+pub use used::AllUsed;
 
 #[cfg(test)]
 mod tests;
@@ -143,7 +144,6 @@ pub struct Issuer {
     sealing: Option<Arc<Sealing>>,
     /// What each client may have, in the order of the snapshot's table; none: no token.
     registered: Vec<Option<Registered>>,
-    jwks: Vec<u8>,
     metadata: Vec<u8>,
 }
 
@@ -170,8 +170,10 @@ pub struct Terms<'c> {
     pub sealing: Option<Arc<Sealing>>,
     /// In the order of the snapshot's table: the place of one is its [`ClientIndex`].
     pub clients: &'c [Client],
-    /// The one in whose place it comes, where there is one: assertions used there stay used.
-    pub before: Option<&'c Issuer>,
+    /// Assertions that were used before it was made.
+    pub used: &'c AllUsed,
+    /// Whether revocations are kept: else it says of no place where tokens are ended.
+    pub revokes: bool,
 }
 
 impl Issuer {
@@ -180,8 +182,7 @@ impl Issuer {
     /// met, or tokens are to be sealed and there is no secret for that.
     pub fn new(terms: Terms<'_>, keys: TokenKeys) -> Result<Self, IssuerFault> {
         check_name(&terms.name)?;
-        let before = terms.before.map_or(&[][..], |before| &before.registered);
-        let registered = registration::registrations(terms.clients, before)?;
+        let registered = registration::registrations(terms.clients, terms.used)?;
         if terms.sealing.is_none() {
             check_nothing_is_sealed(terms.format, &registered)?;
         }
@@ -189,8 +190,7 @@ impl Issuer {
             registered,
             format: terms.format,
             sealing: terms.sealing,
-            jwks: keys.jwks(),
-            metadata: metadata::metadata(&terms.name),
+            metadata: metadata::metadata(&terms.name, terms.revokes),
             lifetime_s: terms.lifetime.as_secs(),
             name: terms.name,
             audience: terms.audience,
@@ -204,9 +204,12 @@ impl Issuer {
         all.find(|endpoint| endpoint.path() == path)
     }
 
-    /// The key set, `application/json` (RFC 7517): the public key, never the private one.
-    pub fn jwks(&self) -> &[u8] {
-        &self.jwks
+    /// The key set, `application/json` (RFC 7517): the public keys, never the private ones. Those
+    /// that verify nothing here any more are not for others either: what is revoked, or has ended.
+    pub fn jwks(&self, is_revoked: impl Fn(&str) -> bool, now: UnixSeconds) -> Vec<u8> {
+        let verifies = |key: &PublicJwk| key.until().is_none_or(|until| now <= until);
+        self.keys
+            .jwks(|key| verifies(key) && !is_revoked(key.kid()))
     }
 
     /// The description of the issuer, `application/json` (RFC 8414).
@@ -233,7 +236,8 @@ impl Issuer {
     /// In words: the audience is empty.
     pub fn rules(&self) -> Result<IssuerRules, String> {
         let audience = self.audience.clone();
-        let keys = KeySet::of(Keys::from_jwks(&self.jwks)?);
+        let keys = Keys::from_jwks(&self.keys.jwks(|_| true))?;
+        let keys = KeySet::of(keys.ending(|kid| self.keys.end_of(kid))?);
         let rules = IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)?;
         Ok(rules.sealing(self.sealing.clone()))
     }
@@ -314,5 +318,5 @@ fn check_nothing_is_sealed(
 /// # Errors
 /// The first that cannot.
 pub fn check_registrations(clients: &[Client]) -> Result<(), IssuerFault> {
-    registration::registrations(clients, &[]).map(drop)
+    registration::registrations(clients, &AllUsed::default()).map(drop)
 }

@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::IssuerFault;
 use super::certificate::Subject;
-use super::used::Used;
+use super::used::{AllUsed, Used};
 use crate::authz::apis::ApiId;
 use crate::authz::keys::Keys;
 use crate::authz::scope::Rights;
@@ -18,7 +18,6 @@ use crate::peer::{
 
 /// A client's registration.
 pub struct Registered {
-    client_id: String,
     pub method: Method,
     /// None where it only introspects.
     pub rights: Rights,
@@ -34,7 +33,6 @@ pub enum Method {
     SelfSigned(Vec<Thumbprint>),
     PrivateKeyJwt {
         keys: Keys,
-        /// The same for as long as the client is registered so.
         used: Arc<Used>,
     },
 }
@@ -42,10 +40,10 @@ pub enum Method {
 /// What is wrong, and what to do about it.
 type Wrong = (String, String);
 
-/// All clients' in their order; `before` are those in force, of which used assertions stay known.
+/// All clients' in their order; what was `used` before stays so.
 pub fn registrations(
     clients: &[Client],
-    before: &[Option<Registered>],
+    used: &AllUsed,
 ) -> Result<Vec<Option<Registered>>, IssuerFault> {
     let of = |(place, client): (u32, &Client)| {
         let Some(registration) = &client.registration else {
@@ -57,9 +55,7 @@ pub fn registrations(
             cure,
             lasts: true,
         };
-        let mut known = before.iter().flatten();
-        let known = known.find(|known| known.client_id == client.client_id);
-        registered(&client.client_id, registration, known)
+        registered(&client.client_id, registration, used)
             .map(Some)
             .map_err(fault)
     };
@@ -69,7 +65,7 @@ pub fn registrations(
 fn registered(
     client_id: &str,
     registration: &Registration,
-    before: Option<&Registered>,
+    used: &AllUsed,
 ) -> Result<Registered, Wrong> {
     let mut rights = Rights::NONE;
     for scope in &registration.scopes {
@@ -93,14 +89,10 @@ fn registered(
         ClientAuthentication::SelfSigned(files) => Method::SelfSigned(certificates(files)?),
         ClientAuthentication::PrivateKeyJwt(file) => Method::PrivateKeyJwt {
             keys: keys(file)?,
-            used: match before.map(|before| &before.method) {
-                Some(Method::PrivateKeyJwt { used, .. }) => Arc::clone(used),
-                _ => Arc::default(),
-            },
+            used: used.of(client_id),
         },
     };
     Ok(Registered {
-        client_id: client_id.to_owned(),
         method,
         rights,
         introspects: registration.introspects,

@@ -92,8 +92,13 @@ fn terms(clients: &[Client]) -> Terms<'_> {
         format: TokenFormat::Jwt,
         sealing: None,
         clients,
-        before: None,
+        used: Box::leak(Box::default()),
+        revokes: true,
     }
+}
+
+fn jwks(issuer: &Issuer) -> Vec<u8> {
+    issuer.jwks(|_| false, NOW)
 }
 
 /// An issuer with one key.

@@ -1,6 +1,7 @@
 //! Assertions that have been used: each opens one request. All shards share what is known of one
 //! client, and none of them waits for another.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,6 +11,39 @@ use super::GrantFault;
 use crate::authz::assertion::Assertion;
 use crate::clock::UnixSeconds;
 use crate::limits::ASSERTIONS_USED_MAX;
+use crate::peer::{Client, ClientAuthentication};
+
+/// Those of all clients that were registered for them since the start: whatever becomes of its
+/// registration, or of the issuer, meanwhile, what a client has used stays used. They are as many
+/// as operators have written down `client_id`s.
+#[derive(Clone, Default)]
+pub struct AllUsed(HashMap<String, Arc<Used>>);
+
+impl AllUsed {
+    /// These, and those of clients that are registered for the first time.
+    #[must_use]
+    pub fn with(&self, clients: &[Client]) -> Self {
+        let mut all = self.clone();
+        for Client {
+            client_id,
+            registration,
+            ..
+        } in clients
+        {
+            let authentication = registration.as_ref().map(|known| &known.authentication);
+            if matches!(authentication, Some(ClientAuthentication::PrivateKeyJwt(_))) {
+                all.0.entry(client_id.clone()).or_default();
+            }
+        }
+        all
+    }
+
+    /// Those of one client.
+    pub(super) fn of(&self, client_id: &str) -> Arc<Used> {
+        let known = self.0.get(client_id);
+        known.map_or_else(Arc::default, Arc::clone)
+    }
+}
 
 /// Those of one client, for as long as they would be taken: what one uses up is nobody else's.
 #[derive(Default)]

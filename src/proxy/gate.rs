@@ -7,7 +7,7 @@ use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::{self, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::introspection;
-use crate::authz::refused::{RefusedTokens, TokenDigest};
+use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
 use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
@@ -200,13 +200,27 @@ fn granted(
         return Ok(known.grant.rights);
     }
     well_formed(token)?;
-    if let Some(asked) = not_asked_about(token, snapshot) {
-        return Err(asked);
+    if let Some(unasked) = not_asked_about(token, snapshot) {
+        // Something has been revoked since it was asked about, which is no reason to ask again.
+        let answer = cache.answer(token, now).ok_or(unasked)?;
+        counters.tokens_cached.bump();
+        *verdict = TokenVerdict::Cached;
+        let grant = remember(token, &answer, snapshot, cache, now)?;
+        return held(token, grant, peer, snapshot, memo);
     }
     let digest = TokenDigest::of(token);
-    if let Some(fault) = refused.lookup(&digest, now) {
-        counters.tokens_refused_again.bump();
-        return Err(Denial::TokenInvalid(fault));
+    match refused.lookup(&digest, now) {
+        Some(Refusal::Fault(fault)) => {
+            counters.tokens_refused_again.bump();
+            return Err(Denial::TokenInvalid(*fault));
+        }
+        // It is good but for that, which may have been taken back.
+        Some(Refusal::Revoked(verified)) => {
+            counters.tokens_refused_again.bump();
+            let grant = remember(token, verified, snapshot, cache, now)?;
+            return held(token, grant, peer, snapshot, memo);
+        }
+        None => {}
     }
     if !refused.has_budget(peer.client(), now) {
         return Err(Denial::TokenFailuresExceeded);
@@ -225,10 +239,24 @@ fn granted(
         }
     })?;
     let grant = remember(token, &verified, snapshot, cache, now);
-    if grant == Err(Denial::TokenOfOtherClient) {
-        refused.charge(peer.client(), now);
+    match grant {
+        Err(Denial::TokenOfOtherClient) => refused.charge(peer.client(), now),
+        Err(Denial::TokenRevoked(_)) => {
+            refused.note_revoked(&digest, verified, peer.client(), now);
+        }
+        _ => {}
     }
-    let grant = grant?;
+    held(token, grant?, peer, snapshot, memo)
+}
+
+/// What a token that this CPU remembers gives on this connection, which remembers it as well.
+fn held(
+    token: &[u8],
+    grant: CachedGrant,
+    peer: &Peer,
+    snapshot: &Snapshot,
+    memo: &mut Memo,
+) -> Result<Rights, Denial> {
     owned(&grant, peer, snapshot)?;
     memo.set(token, grant);
     Ok(grant.grant.rights)
@@ -245,6 +273,7 @@ fn not_asked_about(token: &[u8], snapshot: &Snapshot) -> Option<Denial> {
     }
     Some(match token.len() > TOKEN_BYTES_MAX {
         true => Denial::TokenInvalid(TokenFault::TooLong),
+        false if !introspection::is_b64token(token) => Denial::TokenInvalid(TokenFault::Malformed),
         false => Denial::TokenUnasked,
     })
 }
@@ -266,7 +295,8 @@ pub(super) fn remember(
     let generation = snapshot.generation(client);
     //= RFC 7009 section 2.2
     //# A token that is revoked is of no use from then on.
-    if let Some(by) = snapshot.revoked.token(&presented(token, verified)) {
+    let presented = presented(token, verified);
+    if let Some(by) = snapshot.revoked.token(&presented) {
         return Err(Denial::TokenRevoked(by));
     }
     let grant = CachedGrant {
@@ -274,21 +304,27 @@ pub(super) fn remember(
         grant: verified.grant,
         generation,
     };
-    cache.insert(token, grant, now);
+    match presented.kid {
+        Some(_) => cache.insert(token, grant, now),
+        None => cache.insert_answered(token, grant, verified, now),
+    }
     Ok(grant)
 }
 
 /// A verified token, as what is revoked is looked up by it.
 pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Presented<'t> {
+    let kid = verified.key_id.as_deref();
+    let (token, kid) = match introspection::is_opaque(token) {
+        // No key has to do with what its issuer was asked about.
+        true => (Form::Opaque(token), kid),
+        false => (Form::Signed(token), Some(kid.unwrap_or_default())),
+    };
     Presented {
-        token: match introspection::is_opaque(token) {
-            true => Form::Opaque(token),
-            false => Form::Signed(token),
-        },
+        token,
         issuer: &verified.issuer,
         jti: verified.jti.as_deref(),
         client_id: &verified.client_id,
-        kid: verified.key_id.as_deref().unwrap_or_default(),
+        kid,
         // Which may have been at any time.
         issued_at: verified.issued_at.unwrap_or(UnixSeconds(0)),
     }

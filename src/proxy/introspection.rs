@@ -6,10 +6,12 @@ use std::rc::Rc;
 
 use crate::authz::introspection::NotTaken;
 use crate::limits::{INTROSPECTION_SLACK, INTROSPECTION_WAIT};
+use crate::peer::ClientIndex;
 
 use super::connection::{Asked, Connection};
 use super::denial::Denial;
 use super::gate;
+use super::local::Local;
 use super::refusal::Refused;
 
 /// Asks about the token of the request whose head is the first `end` bytes, which was `unasked`
@@ -38,7 +40,11 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
     let asked = in_force.introspection.as_ref();
     let asked = asked.ok_or(Denial::TokenUnasked)?;
     let token = connection.token_of(end)?;
-    let answered = asked.desk.ask(&token);
+    let client = connection.standing.peer().client();
+    if !{ local.refused_tokens.borrow() }.has_budget(client, local.seconds()) {
+        return Err(Denial::TokenFailuresExceeded);
+    }
+    let answered = asked.desk.ask(&token, client);
     let mut answered = answered.ok_or(Denial::TokenUnasked)?;
     // Who asks keeps its own deadline, and says then that nobody has answered.
     let by = INTROSPECTION_WAIT + INTROSPECTION_SLACK;
@@ -51,7 +57,10 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
         Err(_) => return Err(Denial::IntrospectionDeadline),
     };
     let verified = verdict.map_err(|why| match why {
-        NotTaken::Refused(fault) => Denial::TokenInvalid(fault),
+        NotTaken::Refused(fault) => {
+            charge(&local, client);
+            Denial::TokenInvalid(fault)
+        }
         NotTaken::Unanswered => Denial::TokenUnasked,
     })?;
     // What was said by other rules than are in force now is not to be remembered.
@@ -59,5 +68,15 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
         return Err(Denial::TokenUnasked);
     }
     let cache = &mut local.tokens.borrow_mut();
-    gate::remember(&token, &verified, &in_force, cache, local.seconds()).map(drop)
+    let remembered = gate::remember(&token, &verified, &in_force, cache, local.seconds());
+    if let Err(Denial::TokenOfOtherClient | Denial::TokenRevoked(_)) = remembered {
+        charge(&local, client);
+    }
+    remembered.map(drop)
+}
+
+/// Charges a client for a question that its token was not worth.
+fn charge(local: &Local, client: ClientIndex) {
+    let mut refused = local.refused_tokens.borrow_mut();
+    refused.charge(client, local.seconds());
 }

@@ -2,6 +2,7 @@
 //! signed on a thread that may wait for the token its key is in; one that is revoked is so where
 //! all revocations are handed in.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -146,11 +147,13 @@ async fn document(connection: &mut Connection, ask: &Ask) -> Result<Then, Broken
     }
     connection.account.judged();
     connection.account.promise()?;
+    let (snapshot, now) = (connection.local.snapshot(), connection.local.seconds());
+    let is_revoked = |kid: &str| snapshot.revoked.issuer_key(ask.issuer.name(), kid);
     let body = match ask.endpoint {
-        Endpoint::Jwks => ask.issuer.jwks(),
-        _ => ask.issuer.metadata(),
+        Endpoint::Jwks => Cow::Owned(ask.issuer.jwks(is_revoked, now)),
+        _ => Cow::Borrowed(ask.issuer.metadata()),
     };
-    send(connection, ask, body, DOCUMENT_MAX_AGE_S).await
+    send(connection, ask, &body, DOCUMENT_MAX_AGE_S).await
 }
 
 /// A token, if the client may have one.
@@ -301,7 +304,8 @@ async fn mint(
     }
 }
 
-/// Reads what is posted, a form, to its end.
+/// Reads what is posted, a form, to its end. Who answers it is what is in force then: a form may
+/// take its time, and is not to be judged by registrations or keys from before it was whole.
 async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Broken> {
     if ask.method != Method::Post {
         return Err(Denial::MethodNotAllowed(CALL).into());
@@ -339,6 +343,9 @@ async fn form(connection: &mut Connection, ask: &mut Ask) -> Result<Vec<u8>, Bro
             return Err(Denial::Grant(GrantFault::FormTooLong).into());
         }
     }
+    let in_force = connection.local.snapshot();
+    let issuer = in_force.issuer.as_ref().ok_or(Denial::ApiUnknown)?;
+    ask.issuer = Arc::clone(issuer);
     Ok(form)
 }
 

@@ -134,7 +134,9 @@ impl Local {
         let snapshot = self.snapshot();
         let keys = snapshot.issuers.epoch();
         if self.verified_at.replace(keys) != keys {
-            self.forget_tokens();
+            self.tokens.borrow_mut().forget_signed();
+            self.refused_tokens.borrow_mut().clear();
+            self.standings.outdate_tokens();
         }
         let judgement = snapshot.revocation.judgement();
         if self.judged_by.replace(judgement) != judgement {

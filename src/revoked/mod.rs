@@ -119,8 +119,8 @@ pub struct Presented<'t> {
     pub jti: Option<&'t str>,
     /// Of the client it was issued to.
     pub client_id: &'t str,
-    /// The name of the key that verified it; empty for one without.
-    pub kid: &'t str,
+    /// The name of the key that verified it, empty for one without; none where no key has.
+    pub kid: Option<&'t str>,
     /// Its `iat`; 0 where it does not say when it was issued.
     pub issued_at: UnixSeconds,
 }
@@ -146,8 +146,8 @@ impl Revoked {
     pub fn token(&self, token: &Presented<'_>) -> Option<Kind> {
         let of_file = self.of_file.load();
         let held = |kind, id: &dyn Fn() -> Id| self.held(&of_file, kind, id);
-        let key = held(Kind::IssuerKey, &|| Id::issuer_key(token.issuer, token.kid));
-        if key.is_some() {
+        let key = |kid| held(Kind::IssuerKey, &|| Id::issuer_key(token.issuer, kid));
+        if token.kid.and_then(key).is_some() {
             return Some(Kind::IssuerKey);
         }
         let client = held(Kind::Client, &|| Id::client(token.client_id));

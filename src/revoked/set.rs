@@ -48,6 +48,19 @@ impl Set {
         Kind::ALL.into_iter().map(|kind| self.count(kind)).sum()
     }
 
+    /// All of them.
+    pub fn all(&self) -> Vec<(Id, Held)> {
+        let buckets = self.buckets.iter().map(|bucket| bucket.load_full());
+        buckets
+            .flat_map(|bucket| {
+                bucket
+                    .iter()
+                    .map(|(id, held)| (*id, *held))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// Enters what is there, and takes out what is none.
     pub fn change(&self, changes: impl IntoIterator<Item = (Id, Option<Held>)>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,8 @@ pub struct StoreFault {
 /// The open file.
 pub(super) struct Store {
     path: PathBuf,
+    /// Device and inode: another file may take the path.
+    id: (u64, u64),
     database: Database,
 }
 
@@ -56,7 +58,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), StoreFault> {
         // It reads what may be anything, and says of itself that it may panic at that.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let file = file(path)?;
+            let (file, id) = file(path)?;
             let backend = FileBackend::new(file).map_err(|error| database_fault(path, &error))?;
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_BYTES);
@@ -66,6 +68,7 @@ impl Store {
             let database = database.map_err(|error| database_fault(path, &error))?;
             let store = Self {
                 path: path.to_owned(),
+                id,
                 database,
             };
             store.prepare()?;
@@ -73,6 +76,23 @@ impl Store {
             Ok((store, entries))
         }));
         opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be made sense of")))
+    }
+
+    /// Whether a start would find this file: what is written into one that has been removed is
+    /// lost.
+    ///
+    /// # Errors
+    /// It would not.
+    pub fn is_in_place(&self) -> Result<(), StoreFault> {
+        match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == self.id => Ok(()),
+            _ => Err(StoreFault {
+                what: format!("{} has been removed or replaced", shown(&self.path)),
+                cure: "see who did that, a cleaner of old files perhaps: what is in force is \
+                       written into another file in its place",
+                lasts: false,
+            }),
+        }
     }
 
     /// Writes and removes entries, all or none. When it returns, they are on the disk.
@@ -103,7 +123,8 @@ impl Store {
             let what = "it cannot be made sense of".to_owned();
             Err(redb::Error::Corrupted(what))
         });
-        written.map_err(|error| fault(&self.path, &error))
+        written.map_err(|error| fault(&self.path, &error))?;
+        self.is_in_place()
     }
 
     /// All that is in it.
@@ -186,7 +207,7 @@ impl Store {
     }
 
     /// Makes the table of a new store, so that whoever reads finds one, and sees that the file will
-    /// be found after a crash of the whole machine.
+    /// be found after a crash of the whole machine: whoever made it may have died before.
     fn prepare(&self) -> Result<(), StoreFault> {
         let is_new = || -> Result<bool, redb::Error> {
             let transaction = self.database.begin_read()?;
@@ -198,11 +219,10 @@ impl Store {
         };
         if is_new().map_err(|error| fault(&self.path, &error))? {
             self.write([], [])?;
-            let folder = folder(&self.path);
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            synced.map_err(|error| fault(&self.path, &redb::Error::Io(error)))?;
         }
-        Ok(())
+        let folder = folder(&self.path);
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| fault(&self.path, &redb::Error::Io(error)))
     }
 }
 
@@ -212,7 +232,8 @@ pub fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn file(path: &Path) -> Result<File, StoreFault> {
+/// The open file, and its device and inode.
+fn file(path: &Path) -> Result<(File, (u64, u64)), StoreFault> {
     let mut options = OpenOptions::new();
     // Without waiting: what has taken the file's place may be a pipe.
     options.custom_flags(libc::O_NONBLOCK);
@@ -244,7 +265,7 @@ fn file(path: &Path) -> Result<File, StoreFault> {
             lasts: true,
         });
     }
-    Ok(file)
+    Ok((file, (metadata.dev(), metadata.ino())))
 }
 
 fn shown(path: &Path) -> String {

@@ -34,7 +34,7 @@ pub(super) fn presented() -> Presented<'static> {
         issuer: ISSUER,
         jti: Some("j-1"),
         client_id: "acme-app",
-        kid: "first",
+        kid: Some("first"),
         issued_at: UnixSeconds(NOW.0 - 60),
     }
 }
@@ -135,10 +135,15 @@ fn a_key_is_revoked_with_its_issuer_and_so_is_one_without_a_name() {
     let nameless = revoked(&format!(r#"{{"key":"","issuer":"{ISSUER}"}}"#));
     assert_eq!(nameless.token(&presented()), None);
     let of_nameless = Presented {
-        kid: "",
+        kid: Some(""),
         ..presented()
     };
     assert_eq!(nameless.token(&of_nameless), Some(Kind::IssuerKey));
+    let unsigned = Presented {
+        kid: None,
+        ..presented()
+    };
+    assert_eq!(nameless.token(&unsigned), None, "no key has to do with it");
 }
 
 /// Two names never run into one another: `("ab", "c")` is not `("a", "bc")`.

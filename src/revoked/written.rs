@@ -100,6 +100,12 @@ impl Written {
         self.client.is_some() && self.issued_until.is_none()
     }
 
+    /// Whose token it is about by its `jti`, where it does not say when that ends.
+    pub fn issuer_of_undated_jti(&self) -> Option<&str> {
+        let undated = self.jti.is_some() && self.expires.is_none();
+        self.issuer.as_deref().filter(|_| undated)
+    }
+
     /// What is meant by it at `now`.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //! something, nothing, or nonsense.
 
 mod authentication;
+mod floods;
+mod revoked;
 
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
@@ -13,7 +15,7 @@ use crate::authorization::assert_problem;
 use crate::harness::client::{Client, Response};
 use crate::harness::introspection::{Act, Introspector, json_of};
 use crate::harness::mint::{AUDIENCE, now_s};
-use crate::harness::pki::{Leaf, San};
+use crate::harness::pki::{Authority, Leaf, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::wait_until;
 use crate::reload::{ON_SIGNAL, reload};
@@ -28,7 +30,13 @@ struct Scene {
 impl Scene {
     /// With a secret for the gateway, and more lines of configuration.
     fn open(more: &str) -> Self {
+        Self::open_staged(more, |_| {})
+    }
+
+    /// The same with another stage.
+    fn open_staged(more: &str, change: impl FnOnce(&mut Stage)) -> Self {
         Self::open_by(more, |stage| {
+            change(stage);
             let secret = stage.scratch.write("secret", "s3:cret %\n");
             std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("ours");
             format!("secret_file = {:?}", secret.display().to_string())
@@ -397,4 +405,24 @@ fn issuer_is_asked_by_a_reload_and_no_more_after_another() {
         house.client().get(PATH, TOKEN).status == 200
     });
     assert_eq!(scene.issuer.asked().len(), 2);
+}
+
+/// What was said is whose certificate the CA has vouched for then.
+#[test]
+fn what_an_endpoint_of_another_ca_said_is_not_believed_any_more() {
+    let mut scene = Scene::open("");
+    assert_eq!(scene.client().get(PATH, TOKEN).status, 200);
+    let body = scene.house.stage.config.table_body("issuer", 0);
+    let ca = |of: &Authority| of.certificate.display().to_string();
+    let (own, other) = (
+        &scene.house.stage.operator_ca,
+        &scene.house.stage.partner_ca,
+    );
+    let other = body.replace(&ca(own), &ca(other));
+    assert_ne!(body, other);
+    scene.house.rewrite(|config| {
+        config.without_tables("issuer").table("issuer", &other);
+    });
+    reload(&scene.house);
+    scene.refused(TOKEN, 503, "introspection_unavailable");
 }

@@ -4,12 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{HOST, get};
+use crate::harness::client::{Client, HOST, get};
 use crate::harness::peers::{curl, url};
 use crate::harness::pki::Identity;
-use crate::harness::run_well;
-use crate::harness::stage::{House, PATH};
+use crate::harness::stage::{API, House, PATH};
+use crate::harness::{run_well, wait_until};
 use crate::issuer::{FORM, TOKEN, asked, assert_grant_refused, json, posted, token_of};
+use crate::reload::reload;
 
 const INTROSPECT: &str = "/oauth2/introspect";
 
@@ -56,9 +57,10 @@ fn spec_5_2_row_12_resource_server_is_told_what_a_token_is_worth() {
     house.rewrite(|config| {
         config.extend_table("client", 0, "enabled = false");
     });
-    house.gateway.hang_up();
-    house.gateway.await_log("is in force");
-    assert_eq!(told(&house, &house.stage.globex, &form), inactive);
+    reload(&house);
+    wait_until("every shard to know", || {
+        told(&house, &house.stage.globex, &form) == inactive
+    });
 }
 
 /// spec.md 5.2 #12.
@@ -139,4 +141,55 @@ fn spec_5_2_row_14_details_are_granted_and_enforced() {
     );
     let introspection = format!("https://{HOST}{INTROSPECT}");
     assert_eq!(metadata["introspection_endpoint"], introspection);
+}
+
+/// A form may take its time: it is judged by what is in force when it is whole.
+#[test]
+fn form_that_was_begun_before_a_reload_is_judged_by_what_is_in_force_after_it() {
+    let mut house = house();
+    let posted = posted(TOKEN, FORM, "");
+    let (begun, rest) = posted.split_at(posted.len() - 4);
+    let mut clients = [house.client(), house.client()];
+    let begin = |client: &mut Client| {
+        client.send(begun).expect("it is taken");
+        // Its head is read before anything changes.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    };
+    begin(&mut clients[0]);
+    house.rewrite(|config| {
+        let one = config
+            .table_body("client", 0)
+            .replace(&format!("{API:?}, "), "");
+        let other = config.table_body("client", 1);
+        config.without_tables("client");
+        config.table("client", &one).table("client", &other);
+    });
+    reload(&house);
+    let mut another = house.client();
+    wait_until("the shard to know", || {
+        json(&asked(&mut another, FORM))["scope"] == "3gpp-nidd"
+    });
+    let answer = clients[0].ask(rest);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(json(&answer)["scope"], "3gpp-nidd");
+    // The same where nothing is issued any more.
+    begin(&mut clients[1]);
+    house.rewrite(|config| {
+        config.unset("oauth.key.file").unset("oauth.issuer");
+        let one = config.table_body("client", 0);
+        let kept = { one.lines() }.filter(|line| !line.starts_with("scopes"));
+        let kept = kept.filter(|line| !line.starts_with("tls_client_auth"));
+        let kept = kept.collect::<Vec<_>>().join("\n");
+        let other = config.table_body("client", 1);
+        let other = { other.lines() }.filter(|line| !line.contains("tls_client_auth"));
+        let other = other.filter(|line| !line.starts_with("introspects"));
+        let other = other.collect::<Vec<_>>().join("\n");
+        config.without_tables("client");
+        config.table("client", &kept).table("client", &other);
+    });
+    reload(&house);
+    wait_until("the shard to know", || {
+        asked(&mut another, FORM).status == 404
+    });
+    assert_problem(&clients[1].ask(rest), 404);
 }

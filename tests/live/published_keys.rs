@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::harness::client::Response;
+use crate::harness::gateway::ConfigText;
 use crate::harness::mint::{AUDIENCE, Algorithm, ISSUER, Mint, jwks, with};
 use crate::harness::pki::{Authority, Key};
 use crate::harness::publisher::{Page, Publisher};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{free_address, wait_until};
-use crate::reload::{reload, reload_in_vain, rewrite};
+use crate::reload::{reload, rewrite};
 
 const JWKS: &str = "/keys";
 /// Of [`ISSUER`], `https://as.example/t8`.
@@ -279,41 +280,116 @@ fn server_with_a_certificate_of_another_ca_is_not_believed() {
     assert_keys_unknown(&ask(&house, &house.token()));
 }
 
-/// Two places, one of them with the key of another: which one is first is not to matter.
+/// What a server says of one document is said of no other: a time may be older, and a tag the same.
+#[test]
+fn keys_at_another_url_are_not_asked_for_by_what_is_known_of_those_before() {
+    let second = Mint::new(Algorithm::Es256, "second");
+    let description = "/.well-known/oauth-authorization-server/t8";
+    let mut web = None;
+    let house = House::open_staged(|stage| {
+        let started = Publisher::start(&stage.operator_ca);
+        let tagged = "ETag: \"1\"\r\nLast-Modified: Mon, 02 Nov 2026 00:00:00 GMT\r\n".to_owned();
+        for (path, mint) in [("/a", &stage.mint), ("/b", &second)] {
+            let keys = jwks(&[mint]).to_string();
+            started.put(path, Page::Answer(200, tagged.clone(), keys));
+        }
+        started.put(description, Page::json(&pointing(&started, "/a")));
+        let name = started.url("/t8");
+        let by_description = "discovery = \"oauth-authorization-server\"";
+        publishing(stage, &format!("name = {name:?}\n{by_description}"));
+        web = Some(started);
+    });
+    let web = web.expect("made above");
+    let claims = with(house.stage.claims(), "iss", web.url("/t8"));
+    let (by_first, by_second) = (house.stage.mint.good(&claims), second.good(&claims));
+    assert_eq!(status(&house, &by_first), 200);
+    // A key that is not known has them looked at.
+    wait_until("another look at those before", || {
+        assert_eq!(status(&house, &by_second), 401);
+        web.asked("/a").len() == 2
+    });
+    web.put(description, Page::json(&pointing(&web, "/b")));
+    wait_until("the keys at the other place", || {
+        status(&house, &by_second) == 200
+    });
+    assert_eq!(status(&house, &by_first), 401);
+    for asked in web.asked("/b") {
+        assert!(!asked.contains("if-none-match"), "{asked}");
+        assert!(!asked.contains("if-modified-since"), "{asked}");
+    }
+}
+
+fn pointing(web: &Publisher, path: &str) -> Value {
+    json!({"issuer": web.url("/t8"), "jwks_uri": web.url(path)})
+}
+
+#[test]
+fn keys_that_a_server_of_another_ca_gave_are_not_believed_any_more() {
+    let (mut house, _web) = house();
+    let token = house.token();
+    assert_eq!(status(&house, &token), 200);
+    let body = house.stage.config.table_body("issuer", 0);
+    let ca = |of: &Authority| of.certificate.display().to_string();
+    let other = body.replace(&ca(&house.stage.operator_ca), &ca(&house.stage.partner_ca));
+    assert_ne!(body, other);
+    rewrite(&mut house, |config| {
+        config.without_tables("issuer").table("issuer", &other);
+    });
+    reload(&house);
+    assert_keys_unknown(&ask(&house, &token));
+}
+
+/// A core at this web server.
+fn core(stage: &Stage, name: &str, url: &str) -> String {
+    let ca = stage.operator_ca.certificate.display();
+    let ca = format!("ca = {:?}", ca.to_string());
+    format!("name = {name:?}\nprofile = \"capif\"\naef_id = \"a\"\njwks_url = {url:?}\n{ca}")
+}
+
+/// Has `newcomer` stand in front of all issuers.
+fn in_front(config: &mut ConfigText, newcomer: &str, others: usize) {
+    let others: Vec<_> = (0..others)
+        .map(|place| config.table_body("issuer", place))
+        .collect();
+    config.without_tables("issuer").table("issuer", newcomer);
+    for other in others {
+        config.table("issuer", &other);
+    }
+}
+
+/// What a stranger publishes keeps no gateway from starting, and has nobody's tokens refused.
 #[test]
 fn keys_of_an_issuer_of_another_profile_are_not_taken() {
-    let house = House::open_staged(|stage| {
-        let web = Publisher::start(&stage.operator_ca);
-        web.put(
-            JWKS,
-            Page::json(&jwks(&[&Mint::new(Algorithm::Es256, "core")])),
-        );
-        let ca = stage.operator_ca.certificate.display().to_string();
-        let core = format!(
-            "name = \"core\"\nprofile = \"capif\"\naef_id = \"a\"\njwks_url = {:?}\nca = {ca:?}",
-            web.url(JWKS)
-        );
-        stage.config.table("issuer", &core);
-        web.put("/mint", Page::json(&jwks(&[&stage.mint])));
-        let (own, foreign) = (web.url(JWKS), web.url("/mint"));
-        fs::write(
-            stage.scratch.path().join("urls"),
-            format!("{own} {foreign}"),
-        )
-        .unwrap();
-    });
-    let urls = fs::read_to_string(house.stage.scratch.path().join("urls")).unwrap();
-    let (own, foreign) = urls.split_once(' ').unwrap();
-    let mut house = house;
-    rewrite(&mut house, |config| {
-        let issuers = [0, 1].map(|place| config.table_body("issuer", place));
-        config.without_tables("issuer");
-        for issuer in issuers {
-            config.table("issuer", &issuer.replace(own, foreign));
+    const REFUSED: &str = "whose tokens have another profile";
+    // At the start: those of the issuer that stands before it, which publishes them as well.
+    let mut web = None;
+    let mut house = House::open_staged(|stage| {
+        let started = Publisher::start(&stage.operator_ca);
+        for path in [JWKS, "/core", "/newcomer"] {
+            started.put(path, Page::json(&jwks(&[&stage.mint])));
         }
+        direct(stage, &started.url(JWKS));
+        let core = core(stage, "core", &started.url("/core"));
+        stage.config.table("issuer", &core);
+        web = Some(started);
     });
-    reload_in_vain(&house);
-    assert!(house.gateway.log().contains("whose profile is"));
+    let web = web.expect("made above");
+    assert_eq!(status(&house, &house.token()), 200);
+    house.gateway.await_log(REFUSED);
+    // By a reload: whoever was there before stays, wherever the other one stands.
+    let newcomer = core(&house.stage, "newcomer", &web.url("/newcomer"));
+    rewrite(&mut house, |config| in_front(config, &newcomer, 2));
+    reload(&house);
+    assert!(!web.asked("/newcomer").is_empty());
+    assert_eq!(status(&house, &house.token()), 200);
+    // At the start again: what stands in a file is before all.
+    let house = House::open_staged(|stage| {
+        let started = Publisher::start(&stage.operator_ca);
+        started.put("/core", Page::json(&jwks(&[&stage.mint])));
+        let core = core(stage, "core", &started.url("/core"));
+        in_front(&mut stage.config, &core, 1);
+    });
+    house.gateway.await_log(REFUSED);
     assert_eq!(status(&house, &house.token()), 200);
 }
 

@@ -25,7 +25,7 @@ use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, wait_until};
 
 /// The usual scene with a store, a socket, an audit file and a shard on every CPU.
-fn revocable(stage: &mut Stage) -> PathBuf {
+pub fn revocable(stage: &mut Stage) -> PathBuf {
     let folder = stage.scratch.path();
     let (store, socket) = (folder.join("revoked.redb"), folder.join("admin.sock"));
     let cpus = cpus();
@@ -46,7 +46,7 @@ fn path_of(stage: &Stage, key: &str) -> PathBuf {
 }
 
 /// Asks at the admin socket: status and document.
-fn ask(stage: &Stage, method: &str, target: &str, body: &str) -> (u16, Value) {
+pub fn ask(stage: &Stage, method: &str, target: &str, body: &str) -> (u16, Value) {
     try_ask(stage, method, target, body).expect("an answer")
 }
 
@@ -66,7 +66,7 @@ fn try_ask(stage: &Stage, method: &str, target: &str, body: &str) -> Option<(u16
     Some((status, serde_json::from_str(body).ok()?))
 }
 
-fn revoke(stage: &Stage, what: &Value) -> Value {
+pub fn revoke(stage: &Stage, what: &Value) -> Value {
     let (status, said) = ask(stage, "POST", "/revocations", &what.to_string());
     assert_eq!(status, 200, "{said}");
     said
@@ -93,7 +93,7 @@ fn assert_revoked(response: &Response) {
 }
 
 /// Connections on every shard, each of which remembers the token and has been served with it.
-fn warm(house: &House, token: &str) -> Vec<Client> {
+pub fn warm(house: &House, token: &str) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..8).map(|_| house.client()).collect();
     for client in &mut clients {
         assert_eq!(client.get(PATH, token).status, 200);
@@ -103,14 +103,14 @@ fn warm(house: &House, token: &str) -> Vec<Client> {
 }
 
 #[track_caller]
-fn all_are_refused(clients: &mut [Client], token: &str) {
+pub fn all_are_refused(clients: &mut [Client], token: &str) {
     for client in clients {
         assert_revoked(&client.get(PATH, token));
     }
 }
 
 #[track_caller]
-fn all_are_served(clients: &mut [Client], token: &str) {
+pub fn all_are_served(clients: &mut [Client], token: &str) {
     for client in clients {
         assert_eq!(client.get(PATH, token).status, 200);
     }
@@ -249,6 +249,10 @@ fn with_the_embedded_issuers_key_revoked_its_tokens_are_refused_and_none_is_sign
     all_are_refused(&mut clients, token);
     let refused = ask_for_token(&mut client);
     assert_eq!(refused.status, 503, "{}", refused.text());
+    // Who verifies them elsewhere is not told that it is a key.
+    let published = client.ask(crate::harness::client::get("/oauth2/jwks", ""));
+    let published: Value = serde_json::from_slice(&published.body).unwrap();
+    assert_eq!(published["keys"], json!([]));
     house.gateway.await_log("issuer_key_revoked");
     house.gateway.await_log("give oauth.key another one");
 }
@@ -287,6 +291,130 @@ fn a_revoked_certificate_ends_its_connections_and_comes_back_by_no_way() {
     let place = format!("/revocations/certificate/{thumbprint}");
     assert_eq!(ask(&house.stage, "DELETE", &place, "").0, 200);
     assert_eq!(house.client().get(PATH, &token).status, 200);
+}
+
+/// Whoever hangs up before the answer has done it all the same.
+#[test]
+fn revocation_of_whoever_hangs_up_is_recorded_when_it_comes_into_force() {
+    let house = house();
+    let audit = house.stage.scratch.path().join("audit.jsonl");
+    let hang_up = |method: &str, target: &str, body: &str| {
+        let mut stream = UnixStream::connect(path_of(&house.stage, "admin.socket")).unwrap();
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+    };
+    let await_records = |act: &str, count: usize| {
+        let record = format!("\"act\":{act:?}");
+        wait_until(&record, || {
+            let records = std::fs::read_to_string(&audit).unwrap_or_default();
+            records.matches(&record).count() == count
+        });
+    };
+    let clients: Vec<String> = (0..10).map(|number| format!("nobody-{number}")).collect();
+    for client in &clients {
+        hang_up(
+            "POST",
+            "/revocations",
+            &json!({"client": client}).to_string(),
+        );
+    }
+    let metrics = || house.gateway.admin().metrics();
+    wait_until("all of them", || {
+        metrics().count("t8gate_revocations", &[("kind", "client")]) == 10
+    });
+    await_records("revoke", 10);
+    for client in &clients {
+        hang_up("DELETE", &format!("/revocations/client/{client}"), "");
+    }
+    wait_until("none of them", || {
+        metrics().count("t8gate_revocations", &[("kind", "client")]) == 0
+    });
+    await_records("take_back", 10);
+    house.gateway.await_log("revocations: done and in force");
+}
+
+#[test]
+fn key_without_a_name_is_revoked_and_taken_back() {
+    let house = house();
+    revoke(&house.stage, &json!({"key": "", "issuer": ISSUER}));
+    let token = token(&house.stage, "one");
+    all_are_served(&mut [house.client()], &token);
+    let place = format!("/revocations/key/{}/", ISSUER.replace('/', "%2F"));
+    assert_eq!(ask(&house.stage, "DELETE", &place, "").0, 200);
+    assert_eq!(ask(&house.stage, "DELETE", &place, "").0, 404);
+}
+
+/// The embedded issuer's tokens live for a day at most, so that nobody has to say when one ends.
+#[test]
+fn revocation_of_a_jti_of_the_embedded_issuer_is_kept_as_long_as_its_tokens_may_live() {
+    let house = House::open_staged(|stage| {
+        revocable(stage);
+        stage.issue_tokens();
+    });
+    let until = |what: Value| {
+        let said = revoke(&house.stage, &what);
+        said["revoked"][0]["until"].as_i64().expect("an end") - now_s()
+    };
+    let own = format!("https://{HOST}");
+    let day = 24 * 3_600;
+    assert!((day..day + 60).contains(&until(json!({"jti": "a", "issuer": own}))));
+    assert!(until(json!({"jti": "b", "issuer": own, "expires": now_s() + 2 * day})) > day + 60);
+    assert!(until(json!({"jti": "a", "issuer": ISSUER})) > 300 * day);
+}
+
+/// Whatever an operator has of a token that may be taken, now or later.
+#[test]
+fn a_token_that_is_not_valid_yet_or_says_nothing_itself_is_revoked_by_itself() {
+    let house = house();
+    let ahead = with(house.stage.claims(), "nbf", now_s() + 33);
+    let ahead = house.stage.mint.good(&ahead);
+    assert_eq!(house.client().get(PATH, &ahead).status, 401);
+    revoke(&house.stage, &json!({"token": ahead}));
+    wait_until("it to be valid", || {
+        let response = house.client().get(PATH, &ahead);
+        assert_eq!(response.status, 401);
+        response.text().contains("TOKEN_REVOKED")
+    });
+    for opaque in ["good.dotted", "a.b.c.d.e", "2Yotn+/~_-=="] {
+        revoke(&house.stage, &json!({"token": opaque}));
+    }
+    let good = token(&house.stage, "one");
+    let (cut_off, _) = good.rsplit_once('.').expect("three parts");
+    for bad in [cut_off, "a b", "caf\u{e9}"] {
+        let body = json!({"token": bad}).to_string();
+        let (status, said) = ask(&house.stage, "POST", "/revocations", &body);
+        assert_eq!(status, 400, "{said}");
+    }
+}
+
+#[test]
+fn revoked_token_that_comes_again_is_not_verified_again_and_is_good_when_that_is_taken_back() {
+    let house = House::open_staged(|stage| {
+        revocable(stage);
+        stage
+            .config
+            .set("listen.cpus", &format!("{:?}", &cpus()[..1]));
+    });
+    let token = token(&house.stage, "one");
+    revoke(&house.stage, &json!({"client": "acme-app"}));
+    let mut client = house.client();
+    for _ in 0..5 {
+        assert_revoked(&client.get(PATH, &token));
+    }
+    let verdicts = |verdict| {
+        let metrics = house.gateway.admin().metrics();
+        metrics.sum("t8gate_token_verdicts_total", &[("verdict", verdict)])
+    };
+    assert_eq!(
+        (verdicts("verified"), verdicts("refused_again")),
+        (1.0, 4.0)
+    );
+    let place = "/revocations/client/acme-app";
+    assert_eq!(ask(&house.stage, "DELETE", place, "").0, 200);
+    all_are_served(&mut [client, house.client()], &token);
 }
 
 #[test]

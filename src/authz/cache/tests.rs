@@ -188,3 +188,31 @@ fn a_memo_knows_the_last_token_only() {
     memo.clear();
     assert_eq!(memo.lookup(b"next", NOW), None);
 }
+
+#[test]
+fn what_an_issuer_said_of_a_token_is_kept_with_it_and_outlives_keys() {
+    let mut cache = cache(64);
+    let said = |until| VerifiedToken {
+        issuer: "https://as.example".to_owned(),
+        key_id: None,
+        jti: Some("j-1".to_owned()),
+        issued_at: None,
+        client_id: "acme-app".to_owned(),
+        grant: grant(1, 0, until).grant,
+    };
+    cache.insert(b"a.signed.one", lasting(1), NOW);
+    cache.insert_answered(b"opaque", grant(1, 0, 1_010), &said(1_010), NOW);
+    assert_eq!(cache.answer(b"a.signed.one", NOW), None);
+    assert_eq!(cache.answer(b"opaque", NOW), Some(said(1_010)));
+    assert_eq!(cache.answer(b"opaque", UnixSeconds(1_011)), None);
+    assert_eq!(cache.answer(b"opaqus", NOW), None);
+    // The newest word counts.
+    cache.insert_answered(b"opaque", grant(1, 0, 1_020), &said(1_020), NOW);
+    assert_eq!(cache.answer(b"opaque", NOW), Some(said(1_020)));
+    cache.forget_signed();
+    assert_eq!(cache.lookup(b"a.signed.one", NOW), None);
+    assert_eq!(cache.lookup(b"opaque", NOW), Some(&grant(1, 0, 1_020)));
+    assert_eq!(cache.len(), 1);
+    cache.clear();
+    assert_eq!(cache.answer(b"opaque", NOW), None);
+}

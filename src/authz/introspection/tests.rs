@@ -148,14 +148,39 @@ fn three_parts_are_a_jws_and_all_else_is_opaque() {
     assert!(!is_opaque(b"a.b.c") && !is_opaque(b".."));
 }
 
+//= RFC 6750 section 2.1 type=test
+//# What is not written as a token has to be is none.
+#[test]
+fn token_is_of_the_signs_that_tokens_are_of() {
+    for token in ["a", "2Yotn-FZF._~+/x", "abc=", "abc=="] {
+        assert!(is_b64token(token.as_bytes()), "{token}");
+    }
+    for token in [
+        "",
+        "=",
+        "a=b",
+        "a b",
+        "a,b",
+        "a%20",
+        "caf\u{e9}",
+        "a\0",
+        "a\"b",
+    ] {
+        assert!(!is_b64token(token.as_bytes()), "{token}");
+    }
+}
+
 #[test]
 fn nobody_is_asked_where_nobody_answers_or_too_many_ask() {
     let desk = Desk::default();
-    assert!(desk.ask(b"t").is_none() && !desk.is_answered());
+    assert!(desk.ask(b"t", ClientIndex(0)).is_none() && !desk.is_answered());
     let (letters, mut received) = mpsc::channel(1);
     assert!(desk.answered_by(letters.clone()) && !desk.answered_by(letters));
-    let mut answered = desk.ask(b"t").unwrap();
-    assert!(desk.ask(b"u").is_none(), "the queue is full");
+    let mut answered = desk.ask(b"t", ClientIndex(0)).unwrap();
+    assert!(
+        desk.ask(b"u", ClientIndex(0)).is_none(),
+        "the queue is full"
+    );
     let question = received.try_recv().unwrap();
     assert_eq!(
         (&*question.token, format!("{question:?}").as_str()),

@@ -108,10 +108,11 @@ fn keys_that_are_fetched_are_held_against_issuers_of_other_profiles() {
     let [_, core, other] = issuers.iter().collect::<Vec<_>>()[..] else {
         unreachable!("three")
     };
-    let found = issuers.of_other_profile_with(core, &own());
+    let found = core.other_profile_with(&own(), issuers.iter());
     assert_eq!(found.map(IssuerRules::name), Some("a"));
-    assert!(issuers.of_other_profile_with(other, &own()).is_none());
-    assert!(issuers.of_other_profile_with(core, &keys()).is_none());
+    assert!(other.other_profile_with(&own(), issuers.iter()).is_none());
+    let unshared = load(&[Signer::new(Algorithm::ES256).jwk(Algorithm::ES256, "k1")]).unwrap();
+    assert!(core.other_profile_with(&unshared, issuers.iter()).is_none());
 }
 
 #[test]

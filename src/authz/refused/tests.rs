@@ -1,5 +1,6 @@
 use super::*;
-use crate::authz::token::Claim;
+use crate::authz::scope::Rights;
+use crate::authz::token::{Claim, Grant};
 
 const NOW: UnixSeconds = UnixSeconds(1_000);
 const BAD: TokenFault = TokenFault::SignatureBad;
@@ -19,11 +20,14 @@ fn token_that_was_refused_is_known_for_a_while_and_by_its_fault() {
     assert_eq!(refused.lookup(&token(1), NOW), None);
     refused.note(&token(1), BAD, CLIENT, NOW);
     refused.note(&token(2), TokenFault::Audience, CLIENT, NOW);
-    assert_eq!(refused.lookup(&token(1), NOW), Some(BAD));
-    assert_eq!(refused.lookup(&token(2), NOW), Some(TokenFault::Audience));
+    assert_eq!(refused.lookup(&token(1), NOW), Some(&Refusal::Fault(BAD)));
+    assert_eq!(
+        refused.lookup(&token(2), NOW),
+        Some(&Refusal::Fault(TokenFault::Audience))
+    );
     assert_eq!(refused.lookup(&token(3), NOW), None);
     let last = later(REFUSED_TOKENS_KEPT_S);
-    assert_eq!(refused.lookup(&token(1), last), Some(BAD));
+    assert_eq!(refused.lookup(&token(1), last), Some(&Refusal::Fault(BAD)));
     assert_eq!(
         refused.lookup(&token(1), later(REFUSED_TOKENS_KEPT_S + 1)),
         None
@@ -42,7 +46,10 @@ fn token_that_shares_a_place_is_not_taken_for_another() {
     refused.note(&first, BAD, CLIENT, NOW);
     assert_eq!(refused.lookup(&second, NOW), None);
     refused.note(&second, TokenFault::Expired, CLIENT, NOW);
-    assert_eq!(refused.lookup(&second, NOW), Some(TokenFault::Expired));
+    assert_eq!(
+        refused.lookup(&second, NOW),
+        Some(&Refusal::Fault(TokenFault::Expired))
+    );
     assert_eq!(refused.lookup(&first, NOW), None);
 }
 
@@ -74,7 +81,7 @@ fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() 
     ] {
         let mut refused = RefusedTokens::default();
         refused.note(&token(0), fault, CLIENT, NOW);
-        assert_eq!(refused.lookup(&token(0), NOW), Some(fault));
+        assert_eq!(refused.lookup(&token(0), NOW), Some(&Refusal::Fault(fault)));
     }
 }
 
@@ -96,4 +103,34 @@ fn client_has_its_budget_anew_each_second_and_takes_nobody_elses() {
     assert!(refused.has_budget(CLIENT, later(1)));
     refused.note(&token(9), BAD, CLIENT, later(1));
     assert!(refused.has_budget(CLIENT, later(1)));
+}
+
+/// It is as it was verified, for whoever looks whether it still is revoked.
+#[test]
+fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
+    let mut refused = RefusedTokens::default();
+    let verified = VerifiedToken {
+        issuer: "https://as.example".to_owned(),
+        key_id: None,
+        jti: None,
+        issued_at: None,
+        client_id: "a".to_owned(),
+        grant: Grant {
+            thumbprint: None,
+            rights: Rights::NONE,
+            valid_from: NOW,
+            valid_until: later(3),
+        },
+    };
+    refused.note_revoked(&token(1), verified.clone(), CLIENT, NOW);
+    let known = Some(Refusal::Revoked(verified.clone()));
+    for second in [0, 3] {
+        assert_eq!(refused.lookup(&token(1), later(second)), known.as_ref());
+    }
+    assert_eq!(refused.lookup(&token(1), later(4)), None);
+    for _ in 1..TOKEN_FAILURES_PER_S_MAX {
+        assert!(refused.has_budget(CLIENT, NOW));
+        refused.note_revoked(&token(1), verified.clone(), CLIENT, NOW);
+    }
+    assert!(!refused.has_budget(CLIENT, NOW));
 }

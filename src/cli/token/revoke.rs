@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", requires = "client")]
     issued_until: Option<u64>,
     /// With --jti, or a thumbprint: when it ends, in seconds since 1970. A revocation is kept until
-    /// then; for a jti without it a year.
+    /// then; for a jti without it a year, or a day where the embedded issuer's tokens have it.
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["token_file", "client", "key"])]
     expires: Option<u64>,
     /// Take the revocation of a client, certificate or key back.

@@ -13,11 +13,13 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::authz::token::{self, TokenFault};
+use crate::authz::introspection;
+use crate::authz::token::{self, LEEWAY_S, TokenFault};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::control::revocation_notes::{Act, By, Note, Notes, called};
 use crate::limits::{
     REVOCATIONS_BYTES_MAX, REVOCATIONS_LISTED_MAX, REVOCATIONS_PER_REQUEST_MAX, REVOKED_UNDATED_S,
+    TOKEN_LIFETIME_S_MAX,
 };
 use crate::revoked::desk::{Desk, Done, Refused};
 use crate::revoked::{
@@ -69,6 +71,14 @@ impl IntoResponse for Unrevoked {
             Self::Unmeant(place, Unmeant { what, cure }) => (
                 StatusCode::BAD_REQUEST,
                 text(&format!("entry {place}: {what}"), cure),
+            ),
+            Self::Token(place, TokenFault::KeysUnknown) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                text(
+                    &format!("entry {place}: the keys of the token's issuer are not known now"),
+                    "try again when they are, or write its hash as \"token_sha256\": it would be \
+                     taken then",
+                ),
             ),
             Self::Token(place, fault) => {
                 let cure = match fault {
@@ -142,6 +152,7 @@ pub fn router(revoking: Arc<Revoking>) -> Router {
             delete(take_back_certificate),
         )
         .route("/revocations/key/{issuer}/{kid}", delete(take_back_key))
+        .route("/revocations/key/{issuer}/", delete(take_back_nameless_key))
         .fallback(fallback)
         .layer(DefaultBodyLimit::max(REVOCATIONS_BYTES_MAX))
         .with_state(revoking)
@@ -162,10 +173,17 @@ async fn revoke(
     }
     let mut revocations = Vec::with_capacity(written.len());
     for (place, written) in (1..).zip(written) {
+        let ends_as_own =
+            { written.issuer_of_undated_jti() }.is_some_and(|iss| revoking.is_own(iss));
         let meant = written.meant(now);
         let meant = meant.map_err(|unmeant| Unrevoked::Unmeant(place, unmeant))?;
         revocations.push(match meant {
-            Meant::Revocation(revocation) => revocation,
+            Meant::Revocation(mut revocation) => {
+                if ends_as_own {
+                    revocation.entry.held.until = end_of_own(now);
+                }
+                revocation
+            }
             Meant::Token(token) => {
                 let revocation = revoking.of_this_token(token.0.as_bytes(), now);
                 revocation.map_err(|fault| Unrevoked::Token(place, fault))?
@@ -225,6 +243,15 @@ async fn take_back_key(
     take_back(&revoking, asker, json!({"issuer": issuer, "key": kid})).await
 }
 
+/// Of a key without a kid.
+async fn take_back_nameless_key(
+    State(revoking): State<Arc<Revoking>>,
+    Extension(asker): Extension<Asker>,
+    Path(issuer): Path<String>,
+) -> Result<Json<Value>, Unrevoked> {
+    take_back(&revoking, asker, json!({"issuer": issuer, "key": ""})).await
+}
+
 async fn take_back(
     revoking: &Arc<Revoking>,
     asker: Asker,
@@ -268,17 +295,32 @@ async fn answered(
     }
 }
 
-/// Whether it can be sent as a token (RFC 6750 section 2.1) and is no cut-off JWS.
+/// The last second of a token that the embedded issuer may have issued up to `now`, whatever
+/// `oauth.token_lifetime` was then.
+fn end_of_own(now: UnixSeconds) -> UnixSeconds {
+    UnixSeconds(now.0.saturating_add(TOKEN_LIFETIME_S_MAX + LEEWAY_S))
+}
+
+/// Whether it can be sent as a token that says nothing itself, and is no cut-off JWS: what that was
+/// cut off from would go on.
 fn may_be_opaque(token: &[u8]) -> bool {
-    let is_of_one = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_~+/=".contains(octet);
-    token.iter().all(is_of_one)
+    let is_cut_off = token.starts_with(b"eyJ") && memchr::memchr_iter(b'.', token).count() == 1;
+    introspection::is_opaque(token) && introspection::is_b64token(token) && !is_cut_off
 }
 
 impl Revoking {
+    /// Whether it is the embedded issuer's name.
+    fn is_own(&self, issuer: &str) -> bool {
+        let snapshot = self.current.load();
+        { snapshot.issuer.as_ref() }.is_some_and(|own| own.name() == issuer)
+    }
+
     /// Whose a token is, and when it ends, is what the gateway itself finds: the client whose
     /// remembered tokens are to be verified anew is no other then.
     fn of_this_token(&self, token: &[u8], now: UnixSeconds) -> Result<Revocation, TokenFault> {
-        match token::verify(token, &self.current.load().issuers, now) {
+        // One that is not valid yet will be, and one that has ended is refused anyway.
+        match token::verify_untimed(token, &self.current.load().issuers) {
+            Ok(verified) if verified.grant.valid_until < now => Err(TokenFault::Expired),
             Ok(verified) => Ok(of_token(
                 Form::Signed(token).id(),
                 verified.grant.valid_until,

@@ -78,9 +78,15 @@ impl AdminSocket {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
         let beside = PathBuf::from(beside);
-        match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        match std::fs::symlink_metadata(&beside) {
+            // Left by a start that came to its end in between.
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&beside)?,
+            Ok(_) => {
+                let what = format!("{beside:?} is in the way, and is no socket");
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, what).into());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // The kernel takes the mode of a socket's name from the socket.
@@ -178,5 +184,14 @@ mod tests {
         std::fs::write(&path, "precious").unwrap();
         assert!(matches!(AdminSocket::bind(&path), Err(Unbound::NoSocket)));
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+        // Nor is what stands where it is made.
+        let other = folder.path().join("other.sock");
+        let beside = folder.path().join("other.sock.new");
+        std::fs::write(&beside, "precious").unwrap();
+        assert!(matches!(AdminSocket::bind(&other), Err(Unbound::Kernel(_))));
+        assert_eq!(std::fs::read(&beside).unwrap(), b"precious");
+        std::fs::remove_file(&beside).unwrap();
+        drop(UnixListener::bind(&beside).unwrap());
+        assert!(AdminSocket::bind(&other).is_ok(), "a socket that was left");
     }
 }

@@ -48,7 +48,7 @@ fn made(
     let rules = rules.map_err(|what| fault(&issuer.name, "issuer", what, "name both"))?;
     let anchors = certificates(&written.ca, &format!("{KEY}.ca"))?;
     let (proof, shown) = proof(issuer, written, running)?;
-    let tls = trusting_as(anchors, shown).map_err(|error| {
+    let tls = trusting_as(anchors.clone(), shown).map_err(|error| {
         let cure = "every certificate of ca must be a CA's own";
         fault(&written.ca, &format!("{KEY}.ca"), error, cure)
     })?;
@@ -57,6 +57,7 @@ fn made(
         issuer: rules,
         url: written.url.value.clone(),
         tls,
+        ca: anchors,
         client_id: written.client_id.clone(),
         proof,
         cache: written.cache,

@@ -48,24 +48,28 @@ pub(super) fn configured(
             of_file => Ok(KeySet::of(read(&issuer.keys, of_file)?)),
         });
     let sets: Vec<Result<Arc<KeySet>, Fault>> = all.collect();
-    fetch_first(&keys_from, report);
+    let all = config.issuers.iter().zip(sets);
+    let all: Vec<_> = all.map(|(issuer, set)| made(issuer, set?)).collect();
+    let (own, own_rules) = match own {
+        None => (None, Some(None)),
+        Some(None) => (None, None),
+        Some(Some((issuer, rules))) => (Some(issuer), Some(Some(rules))),
+    };
+    let known = all.iter().flatten().chain(own_rules.iter().flatten());
+    fetch_first(&keys_from, &known.collect::<Vec<_>>(), report);
     let mut rules = Some(Vec::new());
-    for (issuer, set) in config.issuers.iter().zip(sets) {
-        let made = set.and_then(|set| made(issuer, set));
-        let made = report.note(format!("issuer {}", issuer.name.value), made);
+    for (issuer, made) in config.issuers.iter().zip(all) {
+        let noted = made.map(|made| {
+            let detail = detail(&made);
+            (made, detail)
+        });
+        let made = report.note(format!("issuer {}", issuer.name.value), noted);
         rules = rules.zip(made).map(|(rules, made)| with(rules, made));
     }
-    let own = match own {
-        None => None,
-        Some(None) => {
-            rules = None;
-            None
-        }
-        Some(Some((issuer, own))) => {
-            rules = rules.map(|rules| with(rules, own));
-            Some(issuer)
-        }
-    };
+    let rules = rules.zip(own_rules).map(|(mut rules, own)| {
+        rules.extend(own);
+        rules
+    });
     let issuers = rules.and_then(|rules| {
         let issuers = Issuers::new(rules).map_err(|what| Fault {
             file: None,
@@ -90,22 +94,25 @@ fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
     list
 }
 
-/// The rules of an issuer, and what they are in short.
-fn made(issuer: &config::Issuer, keys: Arc<KeySet>) -> Result<(IssuerRules, String), Fault> {
-    let count = match keys.keys() {
+fn made(issuer: &config::Issuer, keys: Arc<KeySet>) -> Result<IssuerRules, Fault> {
+    let (name, profile) = (issuer.name.value.clone(), issuer.profile.clone());
+    let rules = IssuerRules::new(name, profile, keys);
+    rules.map_err(|what| fault(&issuer.keys, "issuer", what, CURE))
+}
+
+/// What the rules of an issuer are in short.
+fn detail(rules: &IssuerRules) -> String {
+    let count = match rules.keys().keys() {
         Some(keys) if keys.is_empty() => "no keys, asked about opaque tokens".to_owned(),
         Some(keys) => format!("{} keys", keys.len()),
         None => "keys not had yet".to_owned(),
     };
-    let (name, profile) = (issuer.name.value.clone(), issuer.profile.clone());
-    let meant = match &profile {
+    let meant = match rules.profile() {
         Profile::Rfc9068 { audience } => format!("audience {audience}"),
         Profile::Capif { aef_id } => format!("capif, AEF {aef_id}"),
         Profile::Custom(custom) => format!("custom, audience {}", custom.audience),
     };
-    let rules = IssuerRules::new(name, profile, keys);
-    let rules = rules.map_err(|what| fault(&issuer.keys, "issuer", what, CURE))?;
-    Ok((rules, format!("{count}, {meant}")))
+    format!("{count}, {meant}")
 }
 
 /// The keys in a file.
@@ -184,8 +191,14 @@ fn keys_source(
     })
 }
 
-/// Fetches keys of which nobody has asked yet.
-fn fetch_first(all: &[(&config::Issuer, Arc<KeysFrom>)], report: &mut Report) {
+/// Fetches keys of which nobody has asked yet. Those of an issuer that publishes a key of another
+/// profile's are not taken, as by who keeps them: what a stranger publishes is no reason not to
+/// start. Whose tokens were taken before stays as it is; of several that are new the first.
+fn fetch_first(
+    all: &[(&config::Issuer, Arc<KeysFrom>)],
+    known: &[&IssuerRules],
+    report: &mut Report,
+) {
     let unasked = |fetches: &KeyFetches| {
         [&fetches.had, &fetches.refused, &fetches.failed]
             .iter()
@@ -205,6 +218,10 @@ fn fetch_first(all: &[(&config::Issuer, Arc<KeysFrom>)], report: &mut Report) {
         }
     };
     for ((issuer, from), fetched) in wanted.into_iter().zip(fetched) {
+        let mut all = known.iter().copied();
+        let rules = all.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
+        let all = known.iter().copied();
+        let fetched = fetched.and_then(|found| keys_fetch::own_alone(found, rules, all));
         match fetched {
             Ok(Found::Keys(keys, _)) => {
                 from.keys.replace(Some(keys));

@@ -8,7 +8,7 @@ use crate::authz::token::LEEWAY_S;
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Oauth, OldKey, Until};
 use crate::limits::{DOCUMENT_MAX_AGE_S, TOKEN_LIFETIME_S_MAX};
-use crate::oauth::{Issuer, IssuerFault, PublicJwk, Terms, TokenKey, TokenKeys};
+use crate::oauth::{AllUsed, Issuer, IssuerFault, PublicJwk, Terms, TokenKey, TokenKeys};
 
 const KEY: &str = "oauth.key";
 const NEXT_KEY: &str = "oauth.next_key";
@@ -18,6 +18,7 @@ const OLD_KEY: &str = "oauth.old_key";
 pub(super) fn load(
     oauth: &Oauth,
     config: &Config,
+    used: &AllUsed,
     now: UnixSeconds,
     running: Option<Running<'_>>,
     report: &mut Report,
@@ -33,7 +34,8 @@ pub(super) fn load(
         format: oauth.token_format,
         sealing,
         clients: &config.clients,
-        before,
+        used,
+        revokes: config.revocation.store.is_some(),
     };
     let made = Issuer::new(terms, keys);
     let made = made.map_err(|wrong| {
@@ -143,8 +145,13 @@ fn known<'r>(source: &KeySource, running: Running<'r>) -> Option<&'r Arc<TokenKe
 
 /// Whether all that it has signed has ended, however long tokens lived.
 fn is_forgotten(old: &OldKey, now: UnixSeconds) -> bool {
+    end_of(old).is_some_and(|end| end < now)
+}
+
+/// The last second in which something that it has signed may be valid.
+fn end_of(old: &OldKey) -> Option<UnixSeconds> {
     let ended = |until: UnixSeconds| until.0.saturating_add(TOKEN_LIFETIME_S_MAX + LEEWAY_S);
-    old.signed_until.is_some_and(|until| ended(until) < now.0)
+    old.signed_until.map(ended).map(UnixSeconds)
 }
 
 fn old_key(old: &OldKey) -> Result<(PublicJwk, String), Fault> {
@@ -153,6 +160,7 @@ fn old_key(old: &OldKey) -> Result<(PublicJwk, String), Fault> {
         fault(&old.pem, OLD_KEY, what, "the file must be readable")
     })?;
     let key = PublicJwk::from_pem(&pem).map_err(|wrong| of_issuer(&old.pem, OLD_KEY, wrong))?;
+    let key = key.ending(end_of(old));
     Ok((key, "verifies, and signs no more".to_owned()))
 }
 

@@ -16,14 +16,14 @@ fn assertions(
     kid: impl FnOnce(&str) -> Option<String>,
 ) -> (Assertions, Keys) {
     let issuer = issuer_with(terms(&[]), Arc::clone(&key)).unwrap();
-    let known = read(issuer.jwks())["keys"][0]["kid"]
+    let known = read(&jwks(&issuer))["keys"][0]["kid"]
         .as_str()
         .unwrap()
         .to_owned();
     let key = Arc::new(TokenKey::prove(key).unwrap());
     let kid = kid(&known);
     let made = Assertions::new(key, kid.as_deref(), CLIENT.to_owned(), ASKED.to_owned());
-    (made, Keys::from_jwks(issuer.jwks()).unwrap())
+    (made, Keys::from_jwks(&jwks(&issuer)).unwrap())
 }
 
 fn rsa() -> Arc<PrivateKey> {

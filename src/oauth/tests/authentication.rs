@@ -99,16 +99,25 @@ fn assertion_may_be_for_the_issuer_or_its_token_endpoint() {
 #[test]
 fn assertion_opens_one_request_also_over_a_change_of_the_configuration() {
     let pen = Pen::new();
-    let mut stage = pen.stage();
+    let (mut stage, mut used) = (pen.stage(), AllUsed::default());
+    let mut issuer = |clients: &[Client]| {
+        used = used.with(clients);
+        let terms = Terms {
+            used: &used,
+            ..terms(clients)
+        };
+        issuer_with(terms, Arc::clone(&KEY)).unwrap()
+    };
+    stage.issuer = issuer(std::slice::from_ref(&stage.client));
     let form = pen.form();
     assert!(stage.decide(&form).is_ok());
     assert_eq!(stage.decide(&form), Err(GrantFault::AssertionReplayed));
-    let clients = [stage.client.clone()];
-    let terms = Terms {
-        before: Some(&stage.issuer),
-        ..terms(&clients)
-    };
-    stage.issuer = issuer_with(terms, key_of(&KeyPair::generate().unwrap())).unwrap();
+    // Meanwhile it was registered otherwise, and there was no issuer.
+    let mut otherwise = stage.client.clone();
+    otherwise.registration = partner().registration;
+    for clients in [[otherwise], [stage.client.clone()]] {
+        stage.issuer = issuer(&clients);
+    }
     assert_eq!(stage.decide(&form), Err(GrantFault::AssertionReplayed));
     assert!(stage.decide(pen.form()).is_ok());
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::authz::issuers::Issuers;
+use crate::peer::San;
 
 /// The issuer of [`STAGE`], and a client that introspects.
 fn stage() -> Stage {
@@ -146,4 +147,25 @@ fn client_that_only_introspects_gets_no_token() {
     }
     let stage = Stage::new(client, &certificate(vec![dns(HOST)], &[]));
     assert_eq!(stage.decide(GOOD), Err(GrantFault::ClientUnregistered));
+}
+
+#[test]
+fn operator_has_no_token_for_a_client_that_only_introspects() {
+    let certificate = certificate(vec![dns(HOST)], &[]);
+    let decided = |scopes: &[&str]| {
+        let by_host = TlsClientAuth::SanDns(HOST.to_owned());
+        let mut client = client("partner-1", Some(by_host), scopes);
+        client.sans = vec![San::Dns(HOST.to_owned())];
+        if let Some(registration) = &mut client.registration {
+            registration.introspects = true;
+        }
+        let stage = Stage::new(client, &certificate);
+        let asked = (ClientIndex(0), &stage.client);
+        stage
+            .issuer
+            .decide_for_operator(asked, &certificate, None)
+            .map(drop)
+    };
+    assert_eq!(decided(&["3gpp-nidd"]), Ok(()));
+    assert_eq!(decided(&[]), Err(GrantFault::ClientUnregistered));
 }

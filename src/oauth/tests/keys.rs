@@ -64,11 +64,11 @@ fn rsa_key_signs_by_rs256_and_is_published() {
     let token = token(&issuer, NOW);
     assert_eq!(header(&token)["alg"], "RS256");
     assert!(takes(&issuer, &token, NOW));
-    let key = &read(issuer.jwks())["keys"][0];
+    let key = &read(&jwks(&issuer))["keys"][0];
     assert_eq!((&key["kty"], &key["alg"]), (&"RSA".into(), &"RS256".into()));
     assert_eq!(key["e"], "AQAB");
     assert!(key.get("d").is_none() && key["kid"] == header(&token)["kid"]);
-    let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(issuer.jwks()).unwrap();
+    let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&jwks(&issuer)).unwrap();
     let by = jsonwebtoken::DecodingKey::from_jwk(&jwks.keys[0]).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
     (rules.validate_exp, rules.validate_aud) = (false, false);
@@ -88,7 +88,7 @@ fn key_to_come_is_published_and_signs_from_its_moment_on() {
     ];
     let keys = TokenKeys::new(Arc::clone(&current), coming, Vec::new()).unwrap();
     let issuer = issuer(keys);
-    let published = read(issuer.jwks());
+    let published = read(&jwks(&issuer));
     let published: Vec<_> = published["keys"].as_array().unwrap().iter().collect();
     let kids: Vec<_> = published.iter().map(|key| key["kid"].clone()).collect();
     assert_eq!(kids, [&current, &next, &spare].map(|key| kid(key)));
@@ -119,6 +119,62 @@ fn tokens_of_an_old_key_are_taken_until_it_is_gone() {
     assert_eq!(header(&self::token(&with_old, NOW))["kid"], kid(&current));
     let without = issuer(TokenKeys::new(current, [], Vec::new()).unwrap());
     assert!(!takes(&without, &token, NOW));
+}
+
+/// Whoever has taken an old key signs with it after that as well.
+#[test]
+fn tokens_of_an_old_key_are_taken_and_the_key_is_published_to_its_end_and_no_longer() {
+    let (old, current) = (fresh(), fresh());
+    let before = issuer(TokenKeys::new(Arc::clone(&old), [], Vec::new()).unwrap());
+    let end = UnixSeconds(NOW.0 + 100);
+    let later = UnixSeconds(end.0 + 1);
+    let retired = vec![public(&old).ending(Some(end))];
+    let with_old = issuer(TokenKeys::new(current, [], retired).unwrap());
+    for at in [NOW, end, later] {
+        let token = token(&before, at);
+        assert!(takes(&with_old, &token, end), "{at:?}");
+        assert!(!takes(&with_old, &token, later), "{at:?}");
+        let of_current = self::token(&with_old, at);
+        assert!(takes(&with_old, &of_current, later));
+    }
+    // Nor is one remembered for longer.
+    let issuers = Issuers::new(vec![with_old.rules().unwrap()]).unwrap();
+    let verified = token::verify(token(&before, NOW).as_bytes(), &issuers, NOW).unwrap();
+    assert_eq!(verified.grant.valid_until, end);
+    let kids = |now| kids(&with_old.jwks(|_| false, now));
+    assert!(kids(end).contains(&kid(&old)));
+    assert_eq!(kids(later).len(), 1);
+    // What was verified to another end is to be verified anew.
+    let forever = vec![public(&old)];
+    let keys = TokenKeys::new(
+        Arc::clone(with_old.keys().signing().next().unwrap()),
+        [],
+        forever,
+    );
+    let rules = issuer(keys.unwrap()).rules().unwrap();
+    let forever = Issuers::new(vec![rules]).unwrap();
+    assert!(!forever.same_as(&issuers));
+}
+
+fn kids(jwks: &[u8]) -> Vec<String> {
+    let jwks = read(jwks);
+    let keys = jwks["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Other resource servers are to refuse it as well.
+#[test]
+fn key_that_is_revoked_is_published_no_more() {
+    let (old, current) = (fresh(), fresh());
+    let retired = vec![public(&old)];
+    let keys = TokenKeys::new(Arc::clone(&current), [], retired).unwrap();
+    let issuer = issuer(keys);
+    for revoked in [&old, &current] {
+        let shown = kids(&issuer.jwks(|name| name == kid(revoked), NOW));
+        assert_eq!(shown.len(), 1);
+        assert!(!shown.contains(&kid(revoked)));
+    }
 }
 
 #[test]

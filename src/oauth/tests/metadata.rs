@@ -54,11 +54,26 @@ fn metadata_describes_the_issuer() {
     assert_eq!(metadata, expected);
 }
 
+//= RFC 8414 section 2 type=test
+//# Where no revocation can be kept, no place is named for it.
+#[test]
+fn no_place_is_named_to_end_tokens_where_that_cannot_be_done() {
+    let clients = [partner()];
+    let without = Terms {
+        revokes: false,
+        ..terms(&clients)
+    };
+    let issuer = issuer_with(without, Arc::clone(&KEY)).unwrap();
+    let metadata = String::from_utf8(issuer.metadata().to_vec()).unwrap();
+    assert!(!metadata.contains("revo"), "{metadata}");
+    assert!(metadata.contains("/oauth2/introspect"));
+}
+
 //= RFC 7517 section 5 type=test
 //# A key set is an object with an array of keys; this one's is public, for signatures, and named.
 #[test]
 fn key_set_has_the_one_public_key() {
-    let set = read(STAGE.issuer.jwks());
+    let set = read(&jwks(&STAGE.issuer));
     let [key] = set["keys"].as_array().unwrap().as_slice() else {
         panic!("one key: {set}");
     };
@@ -98,7 +113,7 @@ fn key_is_named_by_its_thumbprint() {
 #[test]
 fn another_key_has_another_name() {
     let other = issuer_with(terms(&[]), key_of(&KeyPair::generate().unwrap())).unwrap();
-    let kid = |issuer: &Issuer| read(issuer.jwks())["keys"][0]["kid"].clone();
+    let kid = |issuer: &Issuer| read(&jwks(issuer))["keys"][0]["kid"].clone();
     assert_ne!(kid(&other), kid(&STAGE.issuer));
 }
 

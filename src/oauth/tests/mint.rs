@@ -52,7 +52,7 @@ fn header_says_type_algorithm_and_key() {
     let header = part(token_of(&response()), 0);
     assert_eq!(header["typ"], "at+jwt");
     assert_eq!(header["alg"], "ES256");
-    assert_eq!(header["kid"], read(STAGE.issuer.jwks())["keys"][0]["kid"]);
+    assert_eq!(header["kid"], read(&jwks(&STAGE.issuer))["keys"][0]["kid"]);
     assert_eq!(header["kid"], STAGE.issuer.kid_of(&STAGE.grant(), NOW));
     assert_eq!(header.as_object().unwrap().len(), 3);
 }
@@ -126,7 +126,7 @@ fn another_reader_takes_the_token_by_the_published_key() {
         .unwrap();
     let response = read(&minted.json);
     let token = token_of(&response);
-    let keys: JwkSet = serde_json::from_slice(STAGE.issuer.jwks()).unwrap();
+    let keys: JwkSet = serde_json::from_slice(&jwks(&STAGE.issuer)).unwrap();
     let kid = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);

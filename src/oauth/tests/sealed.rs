@@ -66,7 +66,7 @@ fn opaque_token_is_issued_in_the_response_of_any_other() {
     assert!(!stage.issuer.waits_for_token(&stage.grant(), NOW));
     // Keys and description are those of any issuer.
     assert_eq!(stage.issuer.metadata(), STAGE.issuer.metadata());
-    assert_eq!(stage.issuer.jwks(), STAGE.issuer.jwks());
+    assert_eq!(jwks(&stage.issuer), jwks(&STAGE.issuer));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who sits at the desk: writes what waits into the store by one commit, puts it into force, and
 //! says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -145,7 +145,14 @@ impl Clerk {
 
     fn commit(&mut self, group: &Group, now: Millis) -> Result<(), StoreFault> {
         if group.changes.is_empty() {
-            return Ok(());
+            // What has been revoked before is said to be kept all the same.
+            return match group.revoked.is_empty() {
+                true => Ok(()),
+                false => {
+                    let store = self.store(now).map(drop);
+                    store.map_err(|fault| self.at_fault(fault, now))
+                }
+            };
         }
         let begun = Nanos::now();
         let put = group.changes.values().flatten().cloned();
@@ -155,27 +162,34 @@ impl Clerk {
         match written {
             Ok(()) => {
                 self.counts.committed(Nanos::now().since(begun));
-                if self.counts.usable.swap(1, Ordering::Relaxed) == 0 {
-                    tracing::info!("the store of revocations can be used again");
-                }
                 Ok(())
             }
             Err(fault) => Err(self.at_fault(fault, now)),
         }
     }
 
-    /// The store: opened again where a fault has closed it. What it holds then is in force, also
-    /// what nobody was told had been written.
+    /// The store: opened again where a fault has closed it, or where it is not in its place any
+    /// more. What it holds then is in force, also what nobody was told had been written; and what
+    /// is in force it holds.
     fn store(&mut self, now: Millis) -> Result<&mut Store, StoreFault> {
+        let in_place = self.store.as_ref().map_or(Ok(()), Store::is_in_place);
+        if let Err(fault) = in_place {
+            self.at_fault(fault, now);
+        }
         if self.store.is_none() {
             if let Some(fault) = self.fault.as_ref().filter(|_| now < self.reopen_at) {
                 return Err(fault.clone());
             }
             self.reopen_at = now.after(REOPEN_EVERY);
             let (store, entries) = Store::open(&self.path)?;
-            self.revoked.fill(entries);
+            let lacking = lacking(&entries, self.revoked.set.all());
+            store.write(lacking.iter().cloned(), [])?;
+            self.revoked.fill(entries.into_iter().chain(lacking));
             self.store = Some(store);
             self.fault = None;
+            if self.counts.usable.swap(1, Ordering::Relaxed) == 0 {
+                tracing::info!("the store of revocations can be used again");
+            }
         }
         match &mut self.store {
             Some(store) => Ok(store),
@@ -226,6 +240,25 @@ impl Clerk {
         self.revoked.set.change(removed);
         outlived.len() == REVOKED_SWEPT_AT_ONCE
     }
+}
+
+/// What of `held` a store with these entries does not keep, or not as long: another file has come
+/// in its place, or what was to be taken back is half gone. What it was called nobody knows then.
+fn lacking(entries: &[Entry], held: Vec<(Id, Held)>) -> Vec<Entry> {
+    let stored: HashMap<Id, &Entry> = entries.iter().map(|entry| (entry.id, entry)).collect();
+    let now = UnixSeconds::now();
+    let lacking = held.into_iter().filter_map(|(id, held)| {
+        let Some(entry) = stored.get(&id) else {
+            let (at, name) = (now, String::new());
+            return Some(Entry { id, held, at, name });
+        };
+        let held = entry.held.joined_with(held);
+        (held != entry.held).then(|| Entry {
+            held,
+            ..Entry::clone(entry)
+        })
+    });
+    lacking.collect()
 }
 
 /// What one commit is to change.

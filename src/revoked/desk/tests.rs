@@ -1,6 +1,7 @@
 use super::clerk::Clerk;
 use super::*;
 use crate::clock::Millis;
+use crate::revoked::Id;
 use crate::revoked::tests::store::place;
 use crate::revoked::tests::{ISSUER, NOW, client, meant, presented};
 
@@ -220,6 +221,35 @@ fn while_the_store_is_at_fault_nothing_is_revoked_and_what_was_is_still() {
     assert!(clerk.does(revoke("j-2"), 999).is_err());
     assert_eq!(clerk.does(revoke("j-2"), 1_000), Ok(Done::Revoked));
     assert_eq!((revoked.count(Kind::Jti), counts.is_usable()), (2, true));
+}
+
+/// As a cleaner of old files removes it, and as a backup is put back over it.
+#[test]
+fn store_that_is_removed_or_replaced_is_made_again_of_what_is_in_force() {
+    let (folder, path) = place();
+    let (mut clerk, revoked, counts) = clerk(&path, 9);
+    let backup = folder.path().join("backup.redb");
+    let client = meant(r#"{"client":"acme-app","issued_until":5}"#);
+    clerk.revokes(vec![jti("j-1"), client]).unwrap();
+    std::fs::copy(&path, &backup).unwrap();
+    let later = meant(r#"{"client":"acme-app","issued_until":9}"#);
+    clerk.revokes(vec![jti("j-2"), later]).unwrap();
+    let of_store = |path: &Path| {
+        let copy = folder.path().join("copy.redb");
+        std::fs::copy(path, &copy).unwrap();
+        let (_clerk, revoked, _) = self::clerk(&copy, 9);
+        let held = revoked.set.get(Id::client("acme-app")).unwrap();
+        (revoked.count(Kind::Jti), held.issued_until.0)
+    };
+    std::fs::remove_file(&path).unwrap();
+    clerk.revokes(vec![jti("j-3")]).unwrap();
+    assert_eq!(of_store(&path), (3, 9));
+    std::fs::rename(&backup, &path).unwrap();
+    // Whoever revokes it once more is told that it is kept.
+    let again = Wanted::Revoke(vec![jti("j-1")]);
+    assert_eq!(clerk.does(again, 5_000), Ok(Done::Revoked));
+    assert_eq!((revoked.count(Kind::Jti), of_store(&path)), (3, (3, 9)));
+    assert!(counts.is_usable());
 }
 
 #[test]

@@ -104,6 +104,22 @@ fn while_the_disk_takes_nothing_nothing_is_revoked_and_clients_are_served() {
 }
 
 #[test]
+fn store_that_is_removed_while_the_gateway_serves_has_forgotten_nothing_at_the_next_start() {
+    let mut house = house();
+    let both = ["first", "second"].map(|jti| token(&house.stage, jti));
+    revoke(&house.stage, &json!({"token": both[0]}));
+    std::fs::remove_file(path_of(&house.stage, "revocation.store")).unwrap();
+    revoke(&house.stage, &json!({"token": both[1]}));
+    house.gateway.await_log("has been removed or replaced");
+    crate::harness::signal(house.gateway.pid(), "KILL");
+    house.gateway.wait(WAIT);
+    house.gateway = again(&house.stage, &house.gateway);
+    for token in both {
+        assert_revoked(&house.client().get(PATH, &token));
+    }
+}
+
+#[test]
 fn an_orderly_end_leaves_a_store_that_the_next_start_takes_as_it_is() {
     let mut house = house();
     for number in 0..5 {
