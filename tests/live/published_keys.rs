@@ -313,10 +313,10 @@ fn keys_at_another_url_are_not_asked_for_by_what_is_known_of_those_before() {
         status(&house, &by_second) == 200
     });
     assert_eq!(status(&house, &by_first), 401);
-    for asked in web.asked("/b") {
-        assert!(!asked.contains("if-none-match"), "{asked}");
-        assert!(!asked.contains("if-modified-since"), "{asked}");
-    }
+    // Of later looks it may be: then it is what was said there.
+    let asked = &web.asked("/b")[0];
+    assert!(!asked.contains("if-none-match"), "{asked}");
+    assert!(!asked.contains("if-modified-since"), "{asked}");
 }
 
 fn pointing(web: &Publisher, path: &str) -> Value {
