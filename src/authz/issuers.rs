@@ -266,6 +266,7 @@ impl Issuers {
             }
         }
         let issuers = Self(issuers);
+        issuers.refuse_capif_with_one_key()?;
         for rules in &issuers.0 {
             if let Some(keys) = rules.keys.keys()
                 && let Some(other) = rules.other_profile_with(&keys, &issuers.0)
@@ -280,6 +281,27 @@ impl Issuers {
             }
         }
         Ok(issuers)
+    }
+
+    /// Their tokens do not say whose they are: it is the key that does.
+    fn refuse_capif_with_one_key(&self) -> Result<(), String> {
+        let capif = || self.0.iter().filter(|rules| rules.is_capif());
+        for (place, rules) in capif().enumerate() {
+            let keys = rules.keys.keys();
+            let has_one = |other: &&IssuerRules| {
+                let (own, others) = (keys.as_ref(), other.keys.keys());
+                own.zip(others)
+                    .is_some_and(|(own, others)| own.share_with(&others))
+            };
+            if let Some(other) = capif().take(place).find(has_one) {
+                return Err(format!(
+                    "issuer {:?} has a key of {:?}, and tokens of CAPIF are told apart by their \
+                     keys alone; give one of them a key of its own",
+                    rules.name, other.name
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// All of them.

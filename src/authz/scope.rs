@@ -82,6 +82,25 @@ impl Rights {
         }
     }
 
+    /// Only what is among the others as well.
+    #[must_use]
+    pub fn within(self, others: Self) -> Self {
+        Self {
+            read: self.read.intersection(others.read),
+            write: self.write.intersection(others.write),
+        }
+    }
+
+    /// Only those of APIs with which everything is allowed.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        let both = self.read.intersection(self.write);
+        Self {
+            read: both,
+            write: both,
+        }
+    }
+
     /// As scope values, one for each API, in the order of their table.
     pub fn values(self) -> impl Iterator<Item = Cow<'static, str>> {
         ApiId::all().filter_map(move |api| {
@@ -164,6 +183,15 @@ pub fn capif_rights(scope: &str, aef_id: &str) -> Result<Option<Rights>, TokenFa
         }
     }
     Ok(ours)
+}
+
+/// The scope of CAPIF that gives these rights at one AEF; they are of whole APIs.
+//= TS 29.222 clause 8.5.4.2.6
+//# The scope is 3gpp# and, for each AEF, its identifier, a colon and the names of its APIs.
+pub fn capif_value(rights: Rights, aef_id: &str) -> String {
+    let apis = ApiId::all().filter(|api| rights.read.contains(*api));
+    let names: Vec<&str> = apis.map(ApiId::name).collect();
+    format!("{CAPIF}{aef_id}:{}", names.join(","))
 }
 
 fn allowed(byte: u8) -> bool {

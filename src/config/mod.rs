@@ -154,6 +154,17 @@ pub struct Oauth {
     pub token_format: TokenFormat,
     /// What opaque tokens are sealed with, where there are any.
     pub sealing: Option<Sealing>,
+    /// How it issues tokens in CAPIF's form; not at all where not said.
+    pub capif: Option<CapifTokens>,
+}
+
+/// `[oauth.capif]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapifTokens {
+    /// What this gateway is called in the scope.
+    pub aef_id: String,
+    /// The key that signs them, and nothing else.
+    pub key: Located<KeySource>,
 }
 
 /// `[oauth.sealing]`.
@@ -166,9 +177,12 @@ pub struct Sealing {
 }
 
 impl Oauth {
-    /// Where the keys are that sign tokens, or are to: the current one first.
+    /// Where the keys are that sign tokens, or are to: the current one first, that of CAPIF's form
+    /// last.
     pub fn keys(&self) -> impl Iterator<Item = &Located<KeySource>> {
-        std::iter::once(&self.key).chain(self.next_keys.iter().map(|next| &next.key))
+        let next = self.next_keys.iter().map(|next| &next.key);
+        let capif = self.capif.iter().map(|capif| &capif.key);
+        std::iter::once(&self.key).chain(next).chain(capif)
     }
 }
 

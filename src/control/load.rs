@@ -277,7 +277,7 @@ fn server_names(config: &Config, shown: &own::Own) -> Vec<String> {
 }
 
 /// Of an embedded issuer: none where there is none, none inside where it cannot be had.
-type Own = Option<Option<(Arc<Issuer>, IssuerRules)>>;
+type Own = Option<Option<(Arc<Issuer>, Vec<IssuerRules>)>>;
 
 fn clients_by_id(config: &Config) -> HashMap<String, ClientIndex> {
     let ids = config.clients.iter().map(|client| client.client_id.clone());

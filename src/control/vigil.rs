@@ -219,10 +219,7 @@ impl Vigil {
 
 /// The keys of a snapshot that are in tokens.
 pub fn keys_in_tokens(snapshot: &Snapshot) -> Vec<(Signs, Arc<PrivateKey>)> {
-    let own = snapshot
-        .issuer
-        .iter()
-        .flat_map(|issuer| issuer.keys().signing());
+    let own = snapshot.issuer.iter().flat_map(|issuer| issuer.signing());
     let own = own.map(|key| (Signs::Grant, key.private()));
     let keys = snapshot
         .keys()

@@ -3,7 +3,7 @@
 use super::assertion::JWT_BEARER;
 use super::form::Form;
 use super::registration::{Method, Registered};
-use super::{Endpoint, GrantFault, Issuer, Scheme};
+use super::{Endpoint, GrantFault, Issuer, Scheme, capif};
 use crate::authz::assertion;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, Peer};
@@ -79,6 +79,8 @@ impl Issuer {
             }
             (Method::PrivateKeyJwt { keys, used }, Some(asserted)) => {
                 let endpoint = self.url_of(endpoint);
+                let own_path = &caller.client.client_id;
+                let endpoint = endpoint.replace(capif::SECURITY_ID, own_path);
                 let token_endpoint = self.url_of(Endpoint::Token);
                 let audiences = [self.name.as_str(), &endpoint, &token_endpoint];
                 let client_id = &caller.client.client_id;

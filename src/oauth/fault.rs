@@ -37,6 +37,10 @@ pub enum GrantFault {
     AssertionReplayed,
     /// The client has used more of them than can be told apart.
     AssertionsExhausted,
+    /// The path to fetch CAPIF's tokens at is another client's.
+    SecurityIdForeign,
+    /// A resource owner is named, of whom nothing is known here.
+    ResourceOwnerUnsupported,
     ScopeMalformed,
     /// A value of the scope is not among those the client is registered for.
     ScopeUnregistered,
@@ -102,6 +106,8 @@ impl GrantFault {
             Self::AssertionUnregistered,
             Self::AssertionReplayed,
             Self::AssertionsExhausted,
+            Self::SecurityIdForeign,
+            Self::ResourceOwnerUnsupported,
             Self::ScopeMalformed,
             Self::ScopeUnregistered,
             Self::Details(DetailsFault::Malformed),
@@ -130,9 +136,11 @@ impl GrantFault {
             | Self::AssertionIncomplete
             | Self::GrantTypeMissing
             | Self::TokenMissing
+            | Self::ResourceOwnerUnsupported
             | Self::ClientIdMissing => "invalid_request",
             Self::GrantTypeUnsupported => "unsupported_grant_type",
             Self::ClientIdForeign
+            | Self::SecurityIdForeign
             | Self::CertificateUnfit
             | Self::AuthorizationRefused(_)
             | Self::AssertionMissing
@@ -193,6 +201,10 @@ impl GrantFault {
             },
             Self::AssertionReplayed => "the assertion was used before",
             Self::AssertionsExhausted => "too many assertions of late; come again",
+            Self::SecurityIdForeign => "the path is not that of this client_id",
+            Self::ResourceOwnerUnsupported => {
+                "tokens of resource owners (resOwnerId, authCode) are not issued here"
+            }
             Self::ScopeMalformed => "scope is not a list of values with one space between",
             Self::ScopeUnregistered => "a scope value is not registered for the client",
             Self::Details(fault) => match fault {
@@ -245,6 +257,8 @@ impl GrantFault {
             },
             Self::AssertionReplayed => "grant_assertion_replayed",
             Self::AssertionsExhausted => "grant_assertions_exhausted",
+            Self::SecurityIdForeign => "grant_security_id_foreign",
+            Self::ResourceOwnerUnsupported => "grant_resource_owner",
             Self::ScopeMalformed => "grant_scope_malformed",
             Self::ScopeUnregistered => "grant_scope_unregistered",
             Self::Details(fault) => match fault {

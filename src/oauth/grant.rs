@@ -22,6 +22,8 @@ pub struct Grant {
     details: Vec<Access>,
     thumbprint: Thumbprint,
     format: TokenFormat,
+    /// In CAPIF's form, which is always signed.
+    for_capif: bool,
 }
 
 /// What is granted, not to whom: the rest would tell partners apart in a log.
@@ -34,6 +36,24 @@ impl fmt::Debug for Grant {
 }
 
 impl Grant {
+    /// Of a client that has authenticated, in CAPIF's form.
+    pub(super) fn for_capif(caller: &Caller<'_>, rights: Rights) -> Self {
+        Self {
+            client_id: caller.client.client_id.clone(),
+            rights,
+            details: Vec::new(),
+            //= RFC 8705 section 3
+            //# The token is bound to the certificate of the connection it is fetched on.
+            thumbprint: caller.peer.thumbprint(),
+            format: TokenFormat::Jwt,
+            for_capif: true,
+        }
+    }
+
+    pub(super) fn is_for_capif(&self) -> bool {
+        self.for_capif
+    }
+
     /// To whom.
     pub fn client_id(&self) -> &str {
         &self.client_id
@@ -83,11 +103,7 @@ impl Issuer {
     ) -> Result<Grant, GrantFault> {
         let form = Form::read(form)?;
         let registered = self.authenticated(&form, caller, Endpoint::Token, now)?;
-        match form.value("grant_type") {
-            Some("client_credentials") => {}
-            Some(_) => return Err(GrantFault::GrantTypeUnsupported),
-            None => return Err(GrantFault::GrantTypeMissing),
-        }
+        check_type(&form)?;
         if registered.rights.is_empty() {
             return Err(GrantFault::ClientUnregistered);
         }
@@ -105,6 +121,7 @@ impl Issuer {
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
             format: self.format_for(registered),
+            for_capif: false,
         })
     }
 }
@@ -150,7 +167,16 @@ impl Issuer {
             details: Vec::new(),
             thumbprint,
             format: self.format_for(registered),
+            for_capif: false,
         })
+    }
+}
+
+pub(super) fn check_type(form: &Form) -> Result<(), GrantFault> {
+    match form.value("grant_type") {
+        Some("client_credentials") => Ok(()),
+        Some(_) => Err(GrantFault::GrantTypeUnsupported),
+        None => Err(GrantFault::GrantTypeMissing),
     }
 }
 

@@ -56,9 +56,8 @@ impl Issuer {
         //= RFC 7662 section 4
         //# All that makes a token valid is checked: signature, times, revocation.
         let verified = token::verify(token.as_bytes(), issuers, now).ok();
-        let held = verified.filter(|verified| {
-            verified.issuer == self.name && in_force(token.as_bytes(), verified)
-        });
+        let held = verified
+            .filter(|verified| self.has_issued(verified) && in_force(token.as_bytes(), verified));
         let active = held.and_then(|_| active(&token::claims(token.as_bytes(), issuers)?, now));
         Ok(active.unwrap_or_else(|| INACTIVE.to_vec()))
     }

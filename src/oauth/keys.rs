@@ -53,7 +53,7 @@ impl TokenKey {
         }
         let public = PublicJwk::from_spki(&key.prove_alone()?)?;
         Ok(Self {
-            header: mint::header(&public),
+            header: mint::header(&public, "at+jwt"),
             key,
             scheme,
             public,
@@ -76,6 +76,10 @@ impl TokenKey {
 
     pub(super) fn alg(&self) -> &'static str {
         self.public.alg()
+    }
+
+    pub(super) fn public(&self) -> &PublicJwk {
+        &self.public
     }
 
     pub(super) fn header(&self) -> &str {

@@ -13,6 +13,7 @@ use super::{Grant, Issuer};
 use crate::authz::details::Access;
 use crate::authz::scope::Rights;
 use crate::clock::{Nanos, UnixSeconds};
+use crate::peer::Thumbprint;
 
 /// What a token is told apart by. RFC 6749 section 10.10 asks for 128 bits and wishes for 160.
 const JTI_BYTES: usize = 20;
@@ -38,7 +39,7 @@ impl fmt::Debug for Minted {
 /// The JOSE header of every token that a key signs, in base64url.
 //= RFC 9068 section 2.1
 //# The header says that this is an access token.
-pub fn header(key: &PublicJwk) -> String {
+pub fn header(key: &PublicJwk, typ: &'static str) -> String {
     #[derive(Serialize)]
     struct Header<'k> {
         typ: &'static str,
@@ -46,7 +47,7 @@ pub fn header(key: &PublicJwk) -> String {
         kid: &'k str,
     }
     URL_SAFE_NO_PAD.encode(json(&Header {
-        typ: "at+jwt",
+        typ,
         alg: key.alg(),
         kid: key.kid(),
     }))
@@ -72,9 +73,18 @@ struct Claims<'g> {
 }
 
 #[derive(Serialize)]
-struct Confirmation {
+pub(super) struct Confirmation {
     #[serde(rename = "x5t#S256")]
     thumbprint: String,
+}
+
+impl Confirmation {
+    //= RFC 8705 section 3.1
+    //# The certificate is named by its SHA-256 in the member x5t#S256 of cnf.
+    pub(super) fn of(thumbprint: Thumbprint) -> Self {
+        let thumbprint = URL_SAFE_NO_PAD.encode(thumbprint.0);
+        Self { thumbprint }
+    }
 }
 
 impl Issuer {
@@ -98,6 +108,9 @@ impl Issuer {
         now: UnixSeconds,
     ) -> Result<Minted, SignFault> {
         let lifetime_s = lifetime.as_secs();
+        if let Some(capif) = self.capif_of(grant) {
+            return capif.mint(grant, lifetime_s, now);
+        }
         let scope = scope(grant.scope());
         let jti = unguessable()?;
         //= RFC 9068 section 2.2
@@ -117,11 +130,7 @@ impl Issuer {
             //= RFC 9396 section 9.1
             //# Details that were granted are in a claim of the same name.
             authorization_details: grant.details(),
-            //= RFC 8705 section 3.1
-            //# The certificate is named by its SHA-256 in the member x5t#S256 of cnf.
-            cnf: Confirmation {
-                thumbprint: URL_SAFE_NO_PAD.encode(grant.thumbprint().0),
-            },
+            cnf: Confirmation::of(grant.thumbprint()),
         });
         let began = Nanos::now();
         let token = match self.seals(grant) {
@@ -146,7 +155,7 @@ impl Issuer {
 //# the one asked for; here always.
 //= RFC 9396 section 7
 //# And the details that were granted.
-fn response(
+pub(super) fn response(
     access_token: &str,
     expires_in: u64,
     scope: &str,

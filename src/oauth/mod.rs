@@ -19,12 +19,14 @@ use hsm::OpenFault;
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
 use crate::authz::sealed::Sealing;
+use crate::authz::token::VerifiedToken;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, TokenFormat};
 use registration::Registered;
 
 mod assertion;
 mod authentication;
+mod capif;
 mod certificate;
 mod distinguished_name;
 mod fault;
@@ -40,6 +42,7 @@ mod used;
 
 pub use assertion::{Assertions, JWT_BEARER};
 pub use authentication::Caller;
+pub use capif::{CAPIF_TOKEN_PATH, security_id};
 pub use fault::{GrantFault, Scheme};
 pub use grant::Grant;
 /// Why a token could not be signed.
@@ -70,6 +73,8 @@ pub const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 pub enum Endpoint {
     /// [`TOKEN_PATH`]: takes POST alone.
     Token,
+    /// [`CAPIF_TOKEN_PATH`]: takes POST alone.
+    Capif,
     /// [`INTROSPECTION_PATH`]: takes POST alone.
     Introspection,
     /// [`REVOCATION_PATH`]: takes POST alone.
@@ -81,6 +86,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Those that are always there, and at one path.
     const ALL: [Self; 5] = [
         Self::Token,
         Self::Introspection,
@@ -93,6 +99,7 @@ impl Endpoint {
     pub fn path(self) -> &'static str {
         match self {
             Self::Token => TOKEN_PATH,
+            Self::Capif => CAPIF_TOKEN_PATH,
             Self::Introspection => INTROSPECTION_PATH,
             Self::Revocation => REVOCATION_PATH,
             Self::Jwks => JWKS_PATH,
@@ -145,6 +152,8 @@ pub struct Issuer {
     /// What each client may have, in the order of the snapshot's table; none: no token.
     registered: Vec<Option<Registered>>,
     metadata: Vec<u8>,
+    /// Where tokens in CAPIF's form are issued as well.
+    capif: Option<capif::Capif>,
 }
 
 /// The name only: clients and keys are nothing for a log.
@@ -191,6 +200,7 @@ impl Issuer {
             format: terms.format,
             sealing: terms.sealing,
             metadata: metadata::metadata(&terms.name, terms.revokes),
+            capif: None,
             lifetime_s: terms.lifetime.as_secs(),
             name: terms.name,
             audience: terms.audience,
@@ -201,7 +211,9 @@ impl Issuer {
     /// What of the issuer is at this path of the T8 listener; none: the path is not the issuer's.
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let mut all = Endpoint::ALL.into_iter();
-        all.find(|endpoint| endpoint.path() == path)
+        let found = all.find(|endpoint| endpoint.path() == path);
+        let capif = || self.capif.is_some() && security_id(path).is_some();
+        found.or_else(|| capif().then_some(Endpoint::Capif))
     }
 
     /// The key set, `application/json` (RFC 7517): the public keys, never the private ones. Those
@@ -222,11 +234,36 @@ impl Issuer {
         &self.name
     }
 
+    /// What the issuer of the token of this grant is called: its `iss`, but for CAPIF's.
+    pub fn name_for(&self, grant: &Grant) -> &str {
+        match self.capif_of(grant) {
+            Some(capif) => &capif.name,
+            None => &self.name,
+        }
+    }
+
+    /// Whether a token that was verified is one of its own.
+    fn has_issued(&self, verified: &VerifiedToken) -> bool {
+        let capif = self.capif.as_ref();
+        verified.issuer == self.name || capif.is_some_and(|capif| capif.name == verified.issuer)
+    }
+
+    fn capif_of(&self, grant: &Grant) -> Option<&capif::Capif> {
+        self.capif.as_ref().filter(|_| grant.is_for_capif())
+    }
+
+    fn signer_of(&self, grant: &Grant, now: UnixSeconds) -> &TokenKey {
+        match self.capif_of(grant) {
+            Some(capif) => &capif.key,
+            None => self.keys.signing_at(now),
+        }
+    }
+
     /// The name of the key, or of the secret, that makes the token of this grant now.
     pub fn kid_of(&self, grant: &Grant, now: UnixSeconds) -> &str {
         match self.seals(grant) {
             Some(sealing) => sealing.kid(),
-            None => self.keys.signing_at(now).kid(),
+            None => self.signer_of(grant, now).kid(),
         }
     }
 
@@ -244,7 +281,7 @@ impl Issuer {
 
     /// Whether [`Issuer::mint`] waits for a token now, and so must not be called on a shard.
     pub fn waits_for_token(&self, grant: &Grant, now: UnixSeconds) -> bool {
-        self.seals(grant).is_none() && self.keys.signing_at(now).in_token()
+        self.seals(grant).is_none() && self.signer_of(grant, now).in_token()
     }
 
     /// What its tokens are sealed with, where any are.
@@ -264,7 +301,13 @@ impl Issuer {
         registered.token_format.unwrap_or(self.format)
     }
 
-    /// Its keys, for who sees to it that they sign.
+    /// Its keys that sign, or are to: the current one first, that of CAPIF's form last.
+    pub fn signing(&self) -> impl Iterator<Item = &Arc<TokenKey>> {
+        let capif = self.capif.iter().map(|capif| &capif.key);
+        self.keys.signing().chain(capif)
+    }
+
+    /// Its keys.
     pub fn keys(&self) -> &TokenKeys {
         &self.keys
     }

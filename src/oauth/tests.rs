@@ -18,6 +18,7 @@ use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, Tls
 
 mod assertion;
 mod authentication;
+mod capif;
 mod details;
 mod distinguished_name;
 mod form;

@@ -12,9 +12,10 @@ use crate::authz::token::VerifiedToken;
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
+use crate::http::path;
 use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX, REVOCATION_WAIT};
 use crate::metrics::Phase;
-use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme};
+use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme, security_id};
 use crate::revoked::desk::Refused as Unrevoked;
 use crate::revoked::{Revocation, Whose, of_token};
 use crate::signers::Signs;
@@ -34,6 +35,8 @@ pub(super) struct Ask {
     pub id: RequestId,
     issuer: Arc<Issuer>,
     endpoint: Endpoint,
+    /// Of a path of CAPIF's: which client's it is.
+    security_id: Option<String>,
     method: Method,
     body: Source,
     /// The connection can carry another request.
@@ -90,6 +93,7 @@ impl Ask {
             id,
             issuer: Arc::clone(issuer),
             endpoint,
+            security_id: security_id(head.path).map(|id| path::decode(id).into_owned()),
             method: head.method,
             body,
             keep_alive,
@@ -111,7 +115,7 @@ pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
         _ if connection.local.seconds().0 > connection.standing.peer().not_after() => {
             Err(Denial::CertificateExpired.into())
         }
-        Endpoint::Token => token(connection, &mut ask).await,
+        Endpoint::Token | Endpoint::Capif => token(connection, &mut ask).await,
         Endpoint::Introspection => introspection(connection, &mut ask).await,
         Endpoint::Revocation => revocation(connection, &mut ask).await,
         Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
@@ -160,12 +164,16 @@ async fn document(connection: &mut Connection, ask: &Ask) -> Result<Then, Broken
 async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let local = std::rc::Rc::clone(&connection.local);
-    let grant = judged(connection, ask, |caller, now| {
-        ask.issuer.decide(&form, caller, now)
+    let grant = judged(connection, ask, |caller, now| match &ask.security_id {
+        Some(id) => ask.issuer.decide_for_capif(&form, id, caller, now),
+        None => ask.issuer.decide(&form, caller, now),
     })?;
     let kid = ask.issuer.kid_of(&grant, local.seconds());
     let snapshot = local.snapshot();
-    if snapshot.revoked.issuer_key(ask.issuer.name(), kid) {
+    if snapshot
+        .revoked
+        .issuer_key(ask.issuer.name_for(&grant), kid)
+    {
         return Err(Denial::IssuerKeyRevoked.into());
     }
     connection.account.promise()?;

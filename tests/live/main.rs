@@ -12,6 +12,7 @@ mod audit;
 mod authorization;
 mod bare_metal;
 mod bounds;
+mod capif_tokens;
 mod certificate_algorithms;
 mod certificate_profile;
 mod client_cli;

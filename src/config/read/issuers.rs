@@ -12,7 +12,8 @@ use crate::config::value::{
     token_format, twice,
 };
 use crate::config::{
-    HttpUrl, Issuer, IssuerKeys, KeysPlace, Located, NextKey, Oauth, OldKey, PublishedKeys,
+    CapifTokens, HttpUrl, Issuer, IssuerKeys, KeysPlace, Located, NextKey, Oauth, OldKey,
+    PublishedKeys,
 };
 use crate::limits::{
     KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX,
@@ -52,8 +53,13 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
                     every one of them opens the tokens, and a restart as well";
         section.fault(format.line, "token_format", Wrong::new(what, cure));
     }
+    let capif = match section.has("capif") {
+        true => Some(capif_tokens(section.section("capif"))?),
+        false => None,
+    };
     let issuer = issuer?;
     Some(Oauth {
+        capif,
         audience: audience.map_or_else(|| issuer.value.clone(), |audience| audience.value),
         issuer,
         token_lifetime,
@@ -62,6 +68,17 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         old_keys,
         token_format: format.map(|format| format.value).unwrap_or_default(),
         sealing,
+    })
+}
+
+/// `[oauth.capif]`.
+fn capif_tokens(mut section: Section<'_, '_>) -> Option<CapifTokens> {
+    let cure = "write what this gateway is called in the scope of such tokens";
+    let id = section.required("aef_id", aef_id, cure);
+    let key = super::private_key::key(section.section("key"));
+    Some(CapifTokens {
+        aef_id: id?.value,
+        key: key?,
     })
 }
 

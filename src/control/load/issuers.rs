@@ -51,9 +51,9 @@ pub(super) fn configured(
     let all = config.issuers.iter().zip(sets);
     let all: Vec<_> = all.map(|(issuer, set)| made(issuer, set?)).collect();
     let (own, own_rules) = match own {
-        None => (None, Some(None)),
+        None => (None, Some(Vec::new())),
         Some(None) => (None, None),
-        Some(Some((issuer, rules))) => (Some(issuer), Some(Some(rules))),
+        Some(Some((issuer, rules))) => (Some(issuer), Some(rules)),
     };
     let known = all.iter().flatten().chain(own_rules.iter().flatten());
     fetch_first(&keys_from, &known.collect::<Vec<_>>(), report);

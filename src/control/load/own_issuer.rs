@@ -13,6 +13,7 @@ use crate::oauth::{AllUsed, Issuer, IssuerFault, PublicJwk, Terms, TokenKey, Tok
 const KEY: &str = "oauth.key";
 const NEXT_KEY: &str = "oauth.next_key";
 const OLD_KEY: &str = "oauth.old_key";
+const CAPIF_KEY: &str = "oauth.capif.key";
 
 /// None where something is wrong, which is in the report.
 pub(super) fn load(
@@ -22,10 +23,12 @@ pub(super) fn load(
     now: UnixSeconds,
     running: Option<Running<'_>>,
     report: &mut Report,
-) -> Option<(Arc<Issuer>, IssuerRules)> {
+) -> Option<(Arc<Issuer>, Vec<IssuerRules>)> {
     let before = running.and_then(|running| running.snapshot.issuer.as_deref());
     let keys = keys(oauth, now, running, report);
+    let capif = capif_key(oauth, running, report);
     let (keys, sealing) = keys.zip(sealing::load(oauth, running, report))?;
+    let capif = capif?;
     warn_of_late_keys(oauth, &keys, before, now, report);
     let terms = Terms {
         name: oauth.issuer.value.clone(),
@@ -58,10 +61,19 @@ pub(super) fn load(
             None => of_issuer(&oauth.key, "oauth", wrong),
         }
     });
+    let made = made.and_then(|issuer| match (&oauth.capif, capif) {
+        (Some(said), Some(key)) => issuer
+            .with_capif(said.aef_id.clone(), key)
+            .map_err(|wrong| of_issuer(&said.key, CAPIF_KEY, wrong)),
+        _ => Ok(issuer),
+    });
     let made = made.and_then(|issuer| {
-        let rules = issuer
+        let of_both = issuer
             .rules()
-            .map_err(|what| fault(&oauth.key, "oauth.key", what, "see the key itself"))?;
+            .and_then(|own| Ok((own, issuer.capif_rules()?)));
+        let (own, capif) =
+            of_both.map_err(|what| fault(&oauth.key, "oauth.key", what, "see the key itself"))?;
+        let rules: Vec<_> = std::iter::once(own).chain(capif).collect();
         let registered = config.clients.iter();
         let registered = registered.filter(|client| client.registration.is_some());
         let minutes = oauth.token_lifetime.as_secs() / 60;
@@ -120,6 +132,19 @@ fn keys(
     }
 }
 
+/// The key of tokens in CAPIF's form, none inside where there are none.
+fn capif_key(
+    oauth: &Oauth,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Option<Arc<TokenKey>>> {
+    let Some(said) = &oauth.capif else {
+        return Some(None);
+    };
+    let key = token_key(&said.key, CAPIF_KEY, running);
+    report.note("issuer key of CAPIF's form", key).map(Some)
+}
+
 /// A key that signs: as before where it is in a token, which may be away, and nothing about it has
 /// changed.
 fn token_key(
@@ -137,7 +162,7 @@ fn token_key(
 
 fn known<'r>(source: &KeySource, running: Running<'r>) -> Option<&'r Arc<TokenKey>> {
     let configured = running.config.oauth.as_ref()?.keys();
-    let open = running.snapshot.issuer.as_ref()?.keys().signing();
+    let open = running.snapshot.issuer.as_ref()?.signing();
     let mut both = configured.zip(open);
     let (_, key) = both.find(|(at, _)| at.value == *source)?;
     (running.stays.issuer_key || key.in_token()).then_some(key)
