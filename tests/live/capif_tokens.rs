@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{Client, Response};
+use crate::harness::client::{Client, HOST, Response};
 use crate::harness::gateway::{check, t8gate, write};
 use crate::harness::origin::Origin;
 use crate::harness::peers::{curl, url};
@@ -153,7 +153,7 @@ fn capif_token_is_introspected_and_revoked_by_its_client_and_by_the_operator() {
     revoke
         .arg(&house.gateway.file)
         .args(["--jti", claims["jti"].as_str().expect("a jti")]);
-    revoke.args(["--issuer", "https://t8.operator.example/capif-security/v1"]);
+    revoke.args(["--issuer", &format!("https://{HOST}/capif-security/v1")]);
     run_well(&mut revoke);
     assert_problem(&client.get(PATH, &second), 401);
     assert!(!active(&mut client, &second));

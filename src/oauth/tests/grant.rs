@@ -415,6 +415,8 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (AssertionUnregistered, "invalid_client"),
         (AssertionReplayed, "invalid_client"),
         (AssertionsExhausted, "temporarily_unavailable"),
+        (SecurityIdForeign, "invalid_client"),
+        (ResourceOwnerUnsupported, "invalid_request"),
         (ScopeMalformed, "invalid_scope"),
         (ScopeUnregistered, "invalid_scope"),
         (Details(DetailsFault::Malformed), DETAILS),

@@ -92,6 +92,9 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key]]",
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
+        "[oauth.capif]",
+        "[oauth.capif.key]",
+        "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
     ]);
     let text: Vec<&str> = text
@@ -114,6 +117,9 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key]]",
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
+        "[oauth.capif]",
+        "[oauth.capif.key]",
+        "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
         "[[partner]]",
         "[[crl]]",
@@ -251,6 +257,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[tls.tickets]",
         "[oauth]",
         "[oauth.key]",
+        "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
         "[[issuer]]",
         "[[partner]]",
