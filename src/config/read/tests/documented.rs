@@ -93,7 +93,6 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
         "[oauth.capif]",
-        "[oauth.capif.key]",
         "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
     ]);
