@@ -70,7 +70,7 @@ pub fn assert_grant_refused(response: &Response, error: &str) {
 //= RFC 6749 section 5.1 type=test
 //# The answer names token, type, life and scope, and must not be stored.
 #[test]
-fn token_fetched_by_certificate_opens_the_api() {
+fn spec_5_2_row_04_token_fetched_by_certificate_opens_the_api() {
     let house = house();
     let mut client = house.client();
     let response = asked(&mut client, FORM);
@@ -104,9 +104,108 @@ fn token_is_good_for_the_scope_it_was_asked_for_alone() {
     assert_problem(&client.get(PATH, &token), 403);
 }
 
+/// spec.md 5.2 #1.
+//= RFC 6749 section 3.2 type=test
+//# A parameter that is not known is passed over, one without a value is none, and none comes twice.
+#[test]
+fn spec_5_2_row_01_parameters_are_read_as_the_rfc_has_them() {
+    let house = house();
+    let mut client = house.client();
+    let all = json(&asked(&mut client, FORM))["scope"].clone();
+    for more in ["&unheard_of=1&resource_indicator=%00", "&scope=", "&scope"] {
+        let response = asked(&mut client, &format!("{FORM}{more}"));
+        token_of(&response);
+        assert_eq!(json(&response)["scope"], all, "{more}");
+    }
+    for twice in [
+        "&scope=3gpp-nidd&scope=3gpp-nidd",
+        "&unheard_of=1&unheard_of=1",
+    ] {
+        let refused = asked(&mut client, &format!("{FORM}{twice}"));
+        assert_grant_refused(&refused, "invalid_request");
+    }
+}
+
+/// spec.md 5.2 #2.
+//= RFC 6749 section 4.4 type=test
+//# Clients that authenticate get access tokens for themselves, and nothing to have more by.
+#[test]
+fn spec_5_2_row_02_client_credentials_alone_are_granted_and_never_refreshed() {
+    let house = house();
+    let mut client = house.client();
+    for other in [
+        "authorization_code",
+        "refresh_token",
+        "password",
+        "implicit",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    ] {
+        let form = format!("grant_type={other}&client_id=acme-app&code=c&refresh_token=r");
+        assert_grant_refused(&asked(&mut client, &form), "unsupported_grant_type");
+    }
+    let said = json(&asked(&mut client, FORM));
+    assert!(
+        said["refresh_token"].is_null() && said["id_token"].is_null(),
+        "{said}"
+    );
+    // By the certificate of another, whatever it says of itself.
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    assert_grant_refused(&asked(&mut globex, FORM), "invalid_client");
+}
+
+/// spec.md 5.2 #6.
+//= RFC 6749 section 10.10 type=test
+//# A token is not to be guessed: its signature has 256 bits or more, and its name 160 of chance.
+#[test]
+fn spec_5_2_row_06_tokens_cannot_be_guessed() {
+    let house = house();
+    let mut client = house.client();
+    let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+    let mut names = std::collections::HashSet::new();
+    for _ in 0..16 {
+        let token = token_of(&asked(&mut client, FORM));
+        let signature = token.rsplit('.').next().expect("three parts");
+        assert_eq!(decoded(signature).len(), 64);
+        let jti = claims(&token)["jti"].as_str().expect("a name").to_owned();
+        assert!(decoded(&jti).len() >= 20, "{jti}");
+        assert!(names.insert(jti), "a name comes twice");
+    }
+}
+
+/// spec.md 5.2 #7.
+//= RFC 6749 section 3.3 type=test
+//# Values of a scope are parted by spaces, in any order, and case tells them apart; without one a
+//# client gets all that it may have.
+#[test]
+fn spec_5_2_row_07_scope_is_read_as_the_rfc_has_it() {
+    let house = house();
+    let mut client = house.client();
+    let mut scope = |asked_for: &str| asked(&mut client, &format!("{FORM}&scope={asked_for}"));
+    let both = [format!("{API}+3gpp-nidd"), format!("3gpp-nidd+{API}")];
+    for asked_for in both {
+        let said = json(&scope(&asked_for));
+        assert_eq!(said["scope"], format!("{API} 3gpp-nidd"));
+    }
+    assert_eq!(json(&scope("3gpp-nidd"))["scope"], "3gpp-nidd");
+    for bad in [
+        "3GPP-NIDD",
+        "3gpp-nidd%09",
+        "3gpp-nidd,3gpp-bdt",
+        "%22",
+        "%5c",
+        "3gpp-nidd%c3%a9",
+        "3gpp-nidd+unheard-of",
+    ] {
+        assert_grant_refused(&scope(bad), "invalid_scope");
+    }
+    let said = json(&asked(&mut client, FORM));
+    assert_eq!(said["scope"], format!("{API} 3gpp-nidd"));
+}
+
 /// Stolen, it opens nothing: it is bound to the certificate it was fetched with.
 #[test]
-fn token_of_one_client_is_refused_to_another() {
+fn spec_5_2_row_09_token_of_one_client_is_refused_to_another() {
     let house = house();
     let token = token_of(&asked(&mut house.client(), FORM));
     let dialer = house.stage.dialer(&house.stage.globex);
@@ -119,7 +218,7 @@ fn token_of_one_client_is_refused_to_another() {
 //= RFC 6749 section 5.2 type=test
 //# Each fault has its error code.
 #[test]
-fn faults_of_a_request_for_a_token_are_told_by_their_codes() {
+fn spec_5_2_row_05_faults_of_a_request_for_a_token_are_told_by_their_codes() {
     let house = house();
     let mut client = house.client();
     let faults = [
@@ -170,7 +269,7 @@ fn faults_of_a_request_for_a_token_are_told_by_their_codes() {
 //= RFC 6749 section 5.2 type=test
 //# Who authenticates in an Authorization field is answered 401 and challenged by its scheme.
 #[test]
-fn authorization_field_is_answered_by_a_challenge() {
+fn spec_5_2_row_05_authorization_field_is_answered_by_a_challenge() {
     let house = house();
     for (value, challenge) in [
         ("Basic YWNtZS1hcHA6cw==", "Basic realm=\"t8\""),
@@ -207,7 +306,7 @@ fn client_that_is_not_registered_is_unauthorized() {
 //= RFC 6749 section 3.2 type=test
 //# Tokens are fetched by POST.
 #[test]
-fn endpoints_name_the_methods_they_take() {
+fn spec_5_2_row_01_endpoints_name_the_methods_they_take() {
     let house = house();
     let mut client = house.client();
     for (method, path, allowed) in [
@@ -226,7 +325,7 @@ fn endpoints_name_the_methods_they_take() {
 //= RFC 8414 section 3 type=test
 //# The description is at its well-known path.
 #[test]
-fn documents_are_served_to_whoever_has_a_certificate() {
+fn spec_5_2_row_11_documents_are_served_to_whoever_has_a_certificate() {
     let house = house();
     let mut client = house.client();
     for path in [JWKS, METADATA] {

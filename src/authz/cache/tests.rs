@@ -118,6 +118,17 @@ fn an_expired_token_makes_room_first() {
 }
 
 #[test]
+fn a_token_in_its_last_second_is_not_expired() {
+    let mut cache = cache(4);
+    let last = UnixSeconds(2_000);
+    (1..4).for_each(|number| cache.insert(&twin(number), grant(number, 0, 3_000), last));
+    cache.insert(&twin(0), lasting(0), last);
+    cache.insert(&twin(4), grant(4, 0, 3_000), last);
+    let there = |number| cache.lookup(&twin(number), last).is_some();
+    assert_eq!([0, 1, 2, 3, 4].map(there), [true, false, true, true, true]);
+}
+
+#[test]
 fn a_token_in_use_outlives_older_and_newer_ones() {
     let mut cache = cache(4);
     (0..4).for_each(|number| cache.insert(&twin(number), lasting(number), NOW));
