@@ -114,9 +114,17 @@ pub enum ClientAuthentication {
     Tls(TlsClientAuth),
     /// `self_signed_tls_client_auth`: its certificate is one of those in these PEM files, and is
     /// known by that alone.
-    SelfSigned(Vec<PathBuf>),
+    SelfSigned(Vec<OwnFile>),
     /// `private_key_jwt`: by assertions that a key of this file signs, a JWK Set of public keys.
     PrivateKeyJwt(PathBuf),
+}
+
+/// A PEM file of certificates that a client has signed itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFile {
+    pub path: PathBuf,
+    /// The line that names it, from 1, where the client is written.
+    pub line: usize,
 }
 
 /// How a client authenticates by its certificate at the embedded issuer (RFC 8705 section 2.1.2).

@@ -16,7 +16,7 @@ use super::{anchors, revocation, revoked_file};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
-use crate::oauth::{AllUsed, Issuer};
+use crate::oauth::{AllUsed, Issuer, OwnCertificates};
 use crate::peer::ClientIndex;
 use crate::snapshot::Snapshot;
 use crate::tls::{
@@ -64,10 +64,12 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of the issuer's keys: of trust anchors a vigil does.
-    pub fn warn_of_issuer_keys(&self) {
-        let of_keys = |warning: &&Fault| warning.key.starts_with("oauth");
-        for warning in self.warnings.iter().filter(of_keys) {
+    /// Says in the log what may become wrong of the issuer's keys and of certificates that clients
+    /// have signed themselves: of trust anchors a vigil does.
+    pub fn warn_of_registered(&self) {
+        let is_registered =
+            |warning: &&Fault| warning.key.starts_with("oauth") || warning.key == self_signed::KEY;
+        for warning in self.warnings.iter().filter(is_registered) {
             let Fault {
                 key, what, cure, ..
             } = warning;
@@ -180,8 +182,13 @@ pub fn load(
     let own = config.oauth.as_ref();
     let used = running.map_or_else(AllUsed::default, |running| running.snapshot.used.clone());
     let used = used.with(&config.clients);
-    let own = own.map(|oauth| own_issuer::load(oauth, config, &used, now, running, &mut report));
-    let auth = client_auth(config, now, &mut report);
+    let certificates = self_signed::read(config, now, &mut report);
+    let of_issuer = certificates.as_ref();
+    let of_issuer = of_issuer.map_or_else(OwnCertificates::default, self_signed::Read::thumbprints);
+    let of_issuer = (&of_issuer, &used);
+    let own =
+        own.map(|oauth| own_issuer::load(oauth, config, of_issuer, now, running, &mut report));
+    let auth = client_auth(config, certificates, &mut report);
     let anchors = anchors::configured(config);
     let warnings = anchors
         .iter()
@@ -347,7 +354,12 @@ pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
     let (used, now) = (AllUsed::default(), UnixSeconds::now());
-    let made = own.and_then(|oauth| own_issuer::load(oauth, config, &used, now, None, &mut report));
+    let certificates = self_signed::read(config, now, &mut report);
+    let certificates = certificates.map(|read| read.thumbprints());
+    let made = own.zip(certificates).and_then(|(oauth, certificates)| {
+        let of_clients = (&certificates, &used);
+        own_issuer::load(oauth, config, of_clients, now, None, &mut report)
+    });
     (made.map(|(issuer, _)| issuer), report)
 }
 
@@ -355,16 +367,22 @@ pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
 pub fn issuers_alone(config: &Config) -> (Option<Issuers>, Report) {
     let mut report = Report::default();
     let own = config.oauth.as_ref();
-    let (used, now) = (AllUsed::default(), UnixSeconds::now());
-    let own = own.map(|oauth| own_issuer::load(oauth, config, &used, now, None, &mut report));
+    let now = UnixSeconds::now();
+    // How clients fetch tokens is no matter of what tokens are worth.
+    let of_clients = (&OwnCertificates::default(), &AllUsed::default());
+    let own = own.map(|oauth| own_issuer::load(oauth, config, of_clients, now, None, &mut report));
     let issuers = issuers::configured(config, own, None, &mut report).issuers;
     (issuers, report)
 }
 
 const ANCHORS: &str = "client trust anchors";
 
-/// Who is let in, or all that is wrong with it.
-fn client_auth(config: &Config, now: UnixSeconds, report: &mut Report) -> Option<ClientAuth> {
+/// Who is let in, or all that is wrong with it: by CAs, and by these certificates of their own.
+fn client_auth(
+    config: &Config,
+    own: Option<self_signed::Read<'_>>,
+    report: &mut Report,
+) -> Option<ClientAuth> {
     let mut groups = Vec::with_capacity(config.partners.len());
     for partner in &config.partners {
         let anchors = certificates(&partner.client_ca, &client_ca_key(partner));
@@ -413,7 +431,7 @@ fn client_auth(config: &Config, now: UnixSeconds, report: &mut Report) -> Option
         (auth, detail)
     };
     let auth = report.note(ANCHORS, auth.map(told))?;
-    self_signed::registered(config, auth, now, report)
+    own?.registered(config, auth, report)
 }
 
 /// Everything of [`load`] that is about certificates, waivers and the profile, without a key being
@@ -421,7 +439,8 @@ fn client_auth(config: &Config, now: UnixSeconds, report: &mut Report) -> Option
 pub fn own_side(config: &Config, now: UnixSeconds) -> (Option<OwnSide>, Report) {
     let mut report = Report::default();
     let side = own::side(config, now, &mut report);
-    client_auth(config, now, &mut report);
+    let certificates = self_signed::read(config, now, &mut report);
+    client_auth(config, certificates, &mut report);
     let unnamed = side.as_ref().map(|side| side.unnamed.as_slice());
     report.note("TLS profile", profile(config, unnamed));
     (side, report)

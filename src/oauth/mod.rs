@@ -50,6 +50,7 @@ pub use hsm::SignFault;
 pub use keys::{TokenKey, TokenKeys};
 pub use metadata::PublicJwk;
 pub use mint::Minted;
+pub use registration::OwnCertificates;
 pub use used::AllUsed;
 
 #[cfg(test)]
@@ -179,6 +180,8 @@ pub struct Terms<'c> {
     pub sealing: Option<Arc<Sealing>>,
     /// In the order of the snapshot's table: the place of one is its [`ClientIndex`].
     pub clients: &'c [Client],
+    /// What those of them authenticate by that have signed their certificates themselves.
+    pub certificates: &'c OwnCertificates,
     /// Assertions that were used before it was made.
     pub used: &'c AllUsed,
     /// Whether revocations are kept: else it says of no place where tokens are ended.
@@ -191,7 +194,8 @@ impl Issuer {
     /// met, or tokens are to be sealed and there is no secret for that.
     pub fn new(terms: Terms<'_>, keys: TokenKeys) -> Result<Self, IssuerFault> {
         check_name(&terms.name)?;
-        let registered = registration::registrations(terms.clients, terms.used)?;
+        let registered =
+            registration::registrations(terms.clients, terms.certificates, terms.used)?;
         if terms.sealing.is_none() {
             check_nothing_is_sealed(terms.format, &registered)?;
         }
@@ -356,10 +360,12 @@ fn check_nothing_is_sealed(
     })
 }
 
-/// Whether each client's registration can be met, without a key at hand.
+/// Whether each client's registration can be met, without a key at hand, and whatever certificates
+/// of its own a client has.
 ///
 /// # Errors
 /// The first that cannot.
 pub fn check_registrations(clients: &[Client]) -> Result<(), IssuerFault> {
-    registration::registrations(clients, &AllUsed::default()).map(drop)
+    let certificates = OwnCertificates::default();
+    registration::registrations(clients, &certificates, &AllUsed::default()).map(drop)
 }

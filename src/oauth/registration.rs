@@ -1,10 +1,8 @@
 //! What each client may have of the issuer, and how it authenticates: its registration, parsed.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
-
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::IssuerFault;
 use super::certificate::Subject;
@@ -40,9 +38,14 @@ pub enum Method {
 /// What is wrong, and what to do about it.
 type Wrong = (String, String);
 
+/// Of the certificates that clients have signed themselves, those that each has registered: read
+/// once, for the handshake and for this.
+pub type OwnCertificates = HashMap<ClientIndex, Vec<Thumbprint>>;
+
 /// All clients' in their order; what was `used` before stays so.
 pub fn registrations(
     clients: &[Client],
+    certificates: &OwnCertificates,
     used: &AllUsed,
 ) -> Result<Vec<Option<Registered>>, IssuerFault> {
     let of = |(place, client): (u32, &Client)| {
@@ -55,7 +58,9 @@ pub fn registrations(
             cure,
             lasts: true,
         };
-        registered(&client.client_id, registration, used)
+        let own = certificates.get(&ClientIndex(place));
+        let own = own.map_or(&[][..], Vec::as_slice);
+        registered(&client.client_id, registration, own, used)
             .map(Some)
             .map_err(fault)
     };
@@ -65,6 +70,7 @@ pub fn registrations(
 fn registered(
     client_id: &str,
     registration: &Registration,
+    own: &[Thumbprint],
     used: &AllUsed,
 ) -> Result<Registered, Wrong> {
     let mut rights = Rights::NONE;
@@ -86,7 +92,7 @@ fn registered(
     }
     let method = match &registration.authentication {
         ClientAuthentication::Tls(registered) => Method::Tls(Subject::new(registered)?),
-        ClientAuthentication::SelfSigned(files) => Method::SelfSigned(certificates(files)?),
+        ClientAuthentication::SelfSigned(_) => Method::SelfSigned(own.to_vec()),
         ClientAuthentication::PrivateKeyJwt(file) => Method::PrivateKeyJwt {
             keys: keys(file)?,
             used: used.of(client_id),
@@ -108,20 +114,4 @@ fn keys(file: &Path) -> Result<Keys, Wrong> {
     };
     let jwks = std::fs::read(file).map_err(|error| of_file(error.to_string()))?;
     Keys::from_jwks(&jwks).map_err(of_file)
-}
-
-/// The certificates in a client's files. That each is fit to be taken is for the handshake's side.
-fn certificates(files: &[PathBuf]) -> Result<Vec<Thumbprint>, Wrong> {
-    let mut all = Vec::new();
-    for file in files {
-        let read = CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| {
-                let cure = "self_signed_tls_client_auth names PEM files of the client's \
-                            certificates";
-                (format!("{}: {error}", file.display()), cure.to_owned())
-            })?;
-        all.extend(read.iter().map(|certificate| Thumbprint::of(certificate)));
-    }
-    Ok(all)
 }

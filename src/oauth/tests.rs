@@ -93,6 +93,7 @@ fn terms(clients: &[Client]) -> Terms<'_> {
         format: TokenFormat::Jwt,
         sealing: None,
         clients,
+        certificates: Box::leak(Box::default()),
         used: Box::leak(Box::default()),
         revokes: true,
     }

@@ -130,7 +130,8 @@ impl ClientAuth {
         Ok(auth)
     }
 
-    /// Whether clients are told which CAs they may come from.
+    /// Whether clients are told which CAs they may come from, and what their own certificates that
+    /// are registered are called.
     pub fn names_its_cas(&self) -> bool {
         !self.hints.is_empty()
     }

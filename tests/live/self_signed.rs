@@ -12,7 +12,7 @@ use crate::authorization::assert_problem;
 use crate::harness::client::Client;
 use crate::harness::gateway::{check, t8gate, write};
 use crate::harness::peers::{curl, s_client, url};
-use crate::harness::pki::Identity;
+use crate::harness::pki::{Identity, since_epoch};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{WAIT, command, run, run_well, wait_until};
 use crate::issuer::{FORM, TOKEN, asked, assert_grant_refused, claims, token_of};
@@ -195,6 +195,10 @@ fn spec_5_2_row_08_what_is_not_registered_is_refused_by_the_alert_of_an_unknown_
     let stage = &scene.house.stage;
     let not_ca = ["-addext", "basicConstraints=critical,CA:FALSE"];
     scene.is_of_no_ca(&made(stage, "stranger", &not_ca));
+    // Whoever makes an anchor of it lets a client issue certificates.
+    let hint = "register it by self_signed_tls_client_auth";
+    let log = scene.house.gateway.log();
+    assert!(log.contains(hint), "{log}");
     scene.is_of_no_ca(&made(stage, "plain", &[]));
     // The same key in another certificate, and the name of a client that goes by names.
     let key = scene.own.key.display().to_string();
@@ -364,15 +368,28 @@ fn spec_5_2_row_08_certificates_that_cannot_be_registered_are_faults_of_the_conf
         ),
     ];
     for (file, what) in faults {
-        register(&mut stage, &[&file]);
-        let outcome = check(&write(stage.scratch.path(), &stage.config), &[]);
+        register(&mut stage, &[&own.certificate, &file]);
+        let written = write(stage.scratch.path(), &stage.config);
+        let at = format!("{}:{}: ", written.display(), line_of_key(&written));
+        let outcome = check(&written, &[]);
         assert!(!outcome.status.success());
         let said = outcome.stdout + &outcome.stderr;
         assert!(
             said.contains(what) && said.contains("client acme"),
             "{what}: {said}"
         );
+        // Which of them it is: by the line that names its file, the file and its hash.
+        let fault = said.lines().find(|line| line.contains(&at)).expect(&said);
+        let der = CertificateDer::from_pem_file(&file).expect("a certificate");
+        let called = format!("{} in {}", fingerprint(&der), file.display());
+        assert!(fault.contains(&called) && fault.contains(what), "{said}");
     }
+    // Of one that is not there it is said once.
+    let missing = stage.scratch.path().join("missing.pem");
+    register(&mut stage, &[&own.certificate, &missing]);
+    let outcome = check(&write(stage.scratch.path(), &stage.config), &[]);
+    let faults = outcome.stderr.matches("missing.pem").count();
+    assert_eq!(faults, 1, "{}", outcome.stderr);
     register(&mut stage, &[&own.certificate]);
     let file = own.certificate.display().to_string();
     let twice = stage.config.table_body("client", 0).replace("acme", "twin");
@@ -384,6 +401,129 @@ fn spec_5_2_row_08_certificates_that_cannot_be_registered_are_faults_of_the_conf
         "{said}: {file}"
     );
 }
+
+fn line_of_key(file: &Path) -> usize {
+    let text = std::fs::read_to_string(file).expect("our own file");
+    let mut lines = text.lines();
+    1 + lines
+        .position(|line| line.starts_with("self_signed_tls_client_auth"))
+        .expect("it stands there")
+}
+
+/// The beginning of what openssl calls it.
+fn fingerprint(der: &[u8]) -> String {
+    let mut openssl = command("openssl");
+    openssl.args([
+        "x509",
+        "-inform",
+        "DER",
+        "-noout",
+        "-fingerprint",
+        "-sha256",
+    ]);
+    let said = run(&mut openssl, der, WAIT).stdout;
+    let (_, octets) = said.split_once('=').expect("a fingerprint");
+    octets[..17].to_owned()
+}
+
+/// With the profile's key usage, valid at these seconds from now.
+fn valid(stage: &Stage, stem: &str, seconds: std::ops::Range<i64>) -> Identity {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let name = &mut params.distinguished_name;
+    name.push(rcgen::DnType::OrganizationName, "Example");
+    name.push(rcgen::DnType::CommonName, stem);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + since_epoch(seconds.start);
+    params.not_after = epoch + since_epoch(seconds.end);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = params.self_signed(&key).expect("a sound request");
+    let file = |ending: &str| stage.scratch.path().join(format!("{stem}.{ending}"));
+    std::fs::write(file("pem"), made.pem()).expect("our own file");
+    std::fs::write(file("key"), key.serialize_pem()).expect("our own file");
+    Identity::with_key(file("pem"), file("key"), made.der().clone(), &key)
+}
+
+/// The day is known to whoever sees the certificate: it must not be the gateway's last.
+#[test]
+fn spec_5_2_row_08_registered_certificate_that_has_expired_lets_nobody_in_and_stops_nothing() {
+    let (mut ended, mut ending) = (None, None);
+    let mut scene = Scene::open(|stage| {
+        stage.config.set("reload.watch", ON_SIGNAL);
+        let late = valid(stage, "late", -86_400..-60);
+        let soon = valid(stage, "soon", -86_400..86_400);
+        let own = stage.scratch.path().join("own.pem");
+        register(stage, &[&late.certificate, &own, &soon.certificate]);
+        (ended, ending) = (Some(late), Some(soon));
+    });
+    let ended = ended.expect("made above");
+    let ending = ending.expect("made above");
+    // It has started, and says so; the others of the client are taken.
+    let said = |file: &Identity, what: &str| {
+        let path = file.certificate.display();
+        let called = fingerprint(&file.der);
+        format!("client acme: the self-signed certificate {called} in {path} {what}")
+    };
+    let expired = said(&ended, "has expired, and lets nobody in");
+    let soon = said(&ending, "ends soon");
+    let checked = check(&scene.house.gateway.file, &[]);
+    assert!(checked.status.success(), "{}", checked.stderr);
+    for warning in [&expired, &soon] {
+        let log = scene.house.gateway.log();
+        assert!(log.contains(warning.as_str()), "{warning}: {log}");
+        let warns = |line: &str| line.starts_with("WARN") && line.contains(warning.as_str());
+        assert!(checked.stdout.lines().any(warns), "{}", checked.stdout);
+    }
+    let fine = said(&scene.own, "");
+    assert!(!checked.stdout.contains(&fine), "{}", checked.stdout);
+    for who in [&scene.own, &ending] {
+        let mut client = scene.connect(who).expect("registered");
+        token_of(&asked(&mut client, FORM));
+    }
+    for (_, version) in VERSIONS {
+        let told = scene.told(&ended, version);
+        assert!(told.contains("alert certificate expired"), "{told}");
+    }
+    // And a reload comes into force with it, which says it again.
+    let next = made(&scene.house.stage, "next", &[]);
+    scene.reregister(&[&ended.certificate, &next.certificate]);
+    scene.connect(&next).expect("registered");
+    scene.is_of_no_ca(&scene.own);
+    let log = scene.house.gateway.log();
+    assert_eq!(log.matches(&expired).count(), 2, "{log}");
+}
+
+/// What a client goes by that chooses its certificate by the names it is told.
+#[test]
+fn spec_5_2_row_08_openssl_is_told_the_names_of_registered_certificates_beside_those_of_cas() {
+    let mut scene = Scene::open(|stage| {
+        stage.config.set("reload.watch", ON_SIGNAL);
+    });
+    let names = |scene: &Scene| {
+        VERSIONS.map(|(_, version)| {
+            let (address, stage) = (scene.house.gateway.address, &scene.house.stage);
+            let ask = format!("GET {PATH} HTTP/1.1\r\nHost: t8\r\nConnection: close\r\n\r\n");
+            let (ca, globex) = (&stage.operator_ca.certificate, Some(&stage.globex));
+            let told = s_client(address, ca, globex, &[version], ask.as_bytes()).stdout;
+            let (_, names) = told.split_once(NAMES).expect(&told);
+            let (names, _) = names.split_once("Requested Signature").expect(&told);
+            names.to_owned()
+        })
+    };
+    for names in names(&scene) {
+        assert!(names.contains("CN = SCS of its own"), "{names}");
+        assert_eq!(names.matches("CN = ").count(), 2, "{names}");
+    }
+    let next = valid(&scene.house.stage, "another name", -60..365 * 86_400);
+    scene.reregister(&[&next.certificate]);
+    for names in names(&scene) {
+        assert!(names.contains("CN = another name"), "{names}");
+        assert_eq!(names.matches("CN = ").count(), 2, "{names}");
+    }
+}
+
+const NAMES: &str = "Acceptable client certificate CA names";
 
 /// The file of a client's is written by the command that writes the others.
 #[test]

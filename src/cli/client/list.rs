@@ -120,7 +120,7 @@ fn authentication(registered: &Registration) -> (&'static str, String) {
             ("tls_client_auth_subject_dn", name.clone())
         }
         ClientAuthentication::SelfSigned(files) => {
-            let files = files.iter().map(|file| file.display().to_string());
+            let files = files.iter().map(|file| file.path.display().to_string());
             let files: Vec<String> = files.collect();
             ("self_signed_tls_client_auth", files.join(", "))
         }

@@ -17,7 +17,7 @@ use crate::config::value::{
 };
 use crate::config::{Fault, Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
-use crate::peer::{Client, ClientAuthentication, Registration, San, TlsClientAuth};
+use crate::peer::{Client, ClientAuthentication, OwnFile, Registration, San, TlsClientAuth};
 
 /// What may belong to one client only: the kind of thing, its value, and where it stands first.
 type Owned = HashMap<(&'static str, String), Place>;
@@ -283,7 +283,8 @@ fn self_signed(section: &mut Section<'_, '_>) -> Option<ClientAuthentication> {
         return None;
     }
     refuse_repeats(section, SELF_SIGNED, &files.value);
-    let files = files.value.into_iter().map(|file| file.value);
+    let named = |Located { value: path, line }| OwnFile { path, line };
+    let files = files.value.into_iter().map(named);
     Some(ClientAuthentication::SelfSigned(files.collect()))
 }
 
@@ -318,9 +319,8 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
             section.fault(introspects.line, "introspects", wrong);
         }
         if let Some(format) = format {
-            let cure = "set one of tls_client_auth_* or private_key_jwt as well, or remove it";
-            let what = "goes with one of tls_client_auth_* or private_key_jwt only";
-            section.fault(format.line, "token_format", Wrong::new(what, cure));
+            let wrong = Wrong::new(ONE_OF_THEM, "set one of them as well, or remove it");
+            section.fault(format.line, "token_format", wrong);
         }
         return None;
     };

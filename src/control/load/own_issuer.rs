@@ -8,7 +8,9 @@ use crate::authz::token::LEEWAY_S;
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Oauth, OldKey, Until};
 use crate::limits::{DOCUMENT_MAX_AGE_S, TOKEN_LIFETIME_S_MAX};
-use crate::oauth::{AllUsed, Issuer, IssuerFault, PublicJwk, Terms, TokenKey, TokenKeys};
+use crate::oauth::{
+    AllUsed, Issuer, IssuerFault, OwnCertificates, PublicJwk, Terms, TokenKey, TokenKeys,
+};
 
 const KEY: &str = "oauth.key";
 const NEXT_KEY: &str = "oauth.next_key";
@@ -19,7 +21,7 @@ const CAPIF_KEY: &str = "oauth.capif.key";
 pub(super) fn load(
     oauth: &Oauth,
     config: &Config,
-    used: &AllUsed,
+    (certificates, used): (&OwnCertificates, &AllUsed),
     now: UnixSeconds,
     running: Option<Running<'_>>,
     report: &mut Report,
@@ -37,6 +39,7 @@ pub(super) fn load(
         format: oauth.token_format,
         sealing,
         clients: &config.clients,
+        certificates,
         used,
         revokes: config.revocation.store.is_some(),
     };

@@ -1,26 +1,70 @@
 //! The certificates that clients have registered as their own, read and judged.
 
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
-use super::{Report, until};
+use super::{Report, certificates};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault};
+use crate::config::{Config, Fault, Located};
 use crate::control::anchors::RENEW_S;
 use crate::limits::SELF_SIGNED_CERTIFICATES_MAX;
-use crate::peer::{Client, ClientAuthentication, ClientIndex};
-use crate::tls::{self, ClientAuth, SelfSigned};
+use crate::oauth::OwnCertificates;
+use crate::peer::{Client, ClientAuthentication, ClientIndex, OwnFile, Thumbprint};
+use crate::tls::{self, ClientAuth, SelfSigned, UnfitSelfSigned};
 
 const WHAT: &str = "self-signed client certificates";
 
-/// The same trust with all of them in it; none where something is wrong with one, which is in the
-/// report.
-pub(super) fn registered(
-    config: &Config,
-    auth: ClientAuth,
+/// What names their files.
+pub(super) const KEY: &str = "self_signed_tls_client_auth";
+
+/// All of them, each as its file had it at one moment: who is let in by one and what it may fetch
+/// from the issuer here are said of the same certificates.
+pub(super) struct Read<'c> {
+    all: Vec<One<'c>>,
+    /// Clients that have some.
+    owners: usize,
+}
+
+struct One<'c> {
+    place: ClientIndex,
+    client: &'c Client,
+    file: &'c OwnFile,
+    certificate: CertificateDer<'static>,
+}
+
+impl One<'_> {
+    fn fault(&self, config: &Config, what: &str, cure: &str) -> Fault {
+        let path = self.file.path.display();
+        let called = called(&self.certificate);
+        let what = format!("the self-signed certificate {called} in {path} {what}");
+        of_client(config, self.client, self.file.line, &what, cure)
+    }
+
+    /// What is to be said of it at this time; nothing of one that is well within its own.
+    fn warning(&self, config: &Config, now: UnixSeconds) -> Option<Fault> {
+        let (_, end) = tls::thumbprint_and_end(&self.certificate)?;
+        let (what, cure) = if end < now {
+            (
+                "has expired, and lets nobody in",
+                "take it out, and register the one that the client uses now",
+            )
+        } else if end.0 <= now.0.saturating_add(RENEW_S) {
+            (
+                "ends soon",
+                "register the client's next certificate beside it: both are taken",
+            )
+        } else {
+            return None;
+        };
+        Some(self.fault(config, what, cure))
+    }
+}
+
+/// Reads all of them; none where one cannot be read, which is in the report.
+pub(super) fn read<'c>(
+    config: &'c Config,
     now: UnixSeconds,
     report: &mut Report,
-) -> Option<ClientAuth> {
+) -> Option<Read<'c>> {
     let (mut all, mut faults, mut owners) = (Vec::new(), Vec::new(), 0);
     for (place, client) in (0..).map(ClientIndex).zip(&config.clients) {
         let registration = client.registration.as_ref();
@@ -31,17 +75,19 @@ pub(super) fn registered(
         owners += 1;
         let before = all.len();
         for file in files {
-            let read = CertificateDer::pem_file_iter(file)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            match read {
-                Ok(read) => all.extend(read.into_iter().map(|certificate| SelfSigned {
-                    client: place,
+            let named = Located {
+                value: file.path.clone(),
+                line: file.line,
+            };
+            match certificates(&named, KEY) {
+                Ok(read) => all.extend(read.into_iter().map(|certificate| One {
+                    place,
+                    client,
+                    file,
                     certificate,
                 })),
-                Err(error) => {
-                    let what = format!("{}: {error}", file.display());
-                    let cure = "the file must be readable and hold PEM certificates";
-                    faults.push(of_client(config, client, what, cure.to_owned()));
+                Err(Fault { what, cure, .. }) => {
+                    faults.push(of_client(config, client, file.line, &what, &cure));
                 }
             }
         }
@@ -51,49 +97,78 @@ pub(super) fn registered(
             let cure = format!(
                 "at most {SELF_SIGNED_CERTIFICATES_MAX}: take out those not in use any more"
             );
-            faults.push(of_client(config, client, what, cure));
+            let line = files.first().map_or(0, |file| file.line);
+            faults.push(of_client(config, client, line, &what, &cure));
         }
     }
-    report.warnings.extend(all.iter().filter_map(|one| {
-        let (_, end) = tls::thumbprint_and_end(&one.certificate)?;
-        let soon = now <= end && end.0 <= now.0.saturating_add(RENEW_S);
-        let client = client_at(config, one.client).filter(|_| soon)?;
-        let what = "a self-signed certificate of it ends soon".to_owned();
-        let cure = "register the client's next certificate beside it: both are taken";
-        Some(of_client(config, client, what, cure.to_owned()))
-    }));
-    if !faults.is_empty() {
-        return report.note_wrong(WHAT, Err(faults));
-    }
-    let count = all.len();
-    let made = auth.registering(all, now).map_err(|unfit| {
-        let of = |unfit: tls::UnfitSelfSigned| {
-            let client = client_at(config, unfit.client)?;
-            let what = format!("its self-signed certificate {}", unfit.what);
-            Some(of_client(config, client, what, unfit.cure))
-        };
-        unfit.into_iter().filter_map(of).collect()
-    });
-    let auth = report.note_wrong(WHAT, made)?;
-    match owners {
-        0 => Some(auth),
-        _ => report.note(WHAT, Ok((auth, format!("{count} of {owners} clients")))),
+    //= RFC 8705 section 2.2
+    //# One client's certificate that has ended is that client's matter, and stops no other.
+    let warnings = all.iter().filter_map(|one| one.warning(config, now));
+    report.warnings.extend(warnings);
+    match faults.is_empty() {
+        true => Some(Read { all, owners }),
+        false => report.note_wrong(WHAT, Err(faults)),
     }
 }
 
-fn client_at(config: &Config, place: ClientIndex) -> Option<&Client> {
-    config.clients.get(usize::try_from(place.0).ok()?)
+impl Read<'_> {
+    /// For the issuer.
+    pub(super) fn thumbprints(&self) -> OwnCertificates {
+        let mut own = OwnCertificates::default();
+        for one in &self.all {
+            let of_client = own.entry(one.place).or_default();
+            of_client.push(Thumbprint::of(&one.certificate));
+        }
+        own
+    }
+
+    /// The same trust with all of them in it; none where something is wrong with one, which is in
+    /// the report.
+    pub(super) fn registered(
+        self,
+        config: &Config,
+        auth: ClientAuth,
+        report: &mut Report,
+    ) -> Option<ClientAuth> {
+        if self.owners == 0 {
+            return Some(auth);
+        }
+        let named_before = auth.names_its_cas();
+        let registered = self.all.iter().map(|one| SelfSigned {
+            client: one.place,
+            certificate: one.certificate.clone(),
+        });
+        let made = auth.registering(registered.collect()).map_err(|unfit| {
+            let of = |UnfitSelfSigned { place, what, cure }| {
+                let one = self.all.get(place)?;
+                Some(one.fault(config, &what, &cure))
+            };
+            unfit.into_iter().filter_map(of).collect()
+        });
+        let auth = report.note_wrong(WHAT, made)?;
+        let mut detail = format!("{} of {} clients", self.all.len(), self.owners);
+        if named_before && !auth.names_its_cas() {
+            detail.push_str(": with their names, and those of CAs, clients are told none");
+        }
+        report.note(WHAT, Ok((auth, detail)))
+    }
 }
 
-/// Said where the client is written: which of its files it is about is no matter of a line.
-fn of_client(config: &Config, client: &Client, what: String, cure: String) -> Fault {
+/// By the beginning of its SHA-256, as `openssl x509 -fingerprint -sha256` shows it.
+fn called(certificate: &[u8]) -> String {
+    let Thumbprint(octets) = Thumbprint::of(certificate);
+    let beginning: Vec<String> = { octets.iter().take(6) }
+        .map(|octet| format!("{octet:02X}"))
+        .collect();
+    beginning.join(":")
+}
+
+/// Said where the client names its file.
+fn of_client(config: &Config, client: &Client, line: usize, what: &str, cure: &str) -> Fault {
     let place = config.client_places.get(&client.name);
+    let at = Located { value: (), line };
     Fault {
         file: place.and_then(|place| place.file.clone()),
-        line: place.map_or(0, |place| place.line),
-        key: "client".to_owned(),
-        what: format!("client {}: {what}", client.name),
-        cure,
-        until: until(true),
+        ..super::fault(&at, KEY, format!("client {}: {what}", client.name), cure)
     }
 }

@@ -234,3 +234,44 @@ fn keys_that_cannot_be_relied_on_are_no_registration() {
     assert_eq!(check_registrations(&[partner(), client]), Err(gone));
     assert_eq!(check_registrations(&[partner()]), Ok(()));
 }
+
+/// The files are read by whoever says in the handshake whose certificate it is: here none is.
+//= RFC 8705 section 2.2 type=test
+//# A client is known by the certificates that it has registered, and by no other.
+#[test]
+fn spec_5_2_row_08_client_is_known_by_the_certificates_that_were_read_for_it() {
+    let [own, others, nobodys] = [(); 3].map(|()| certificate(Vec::new(), &[]));
+    let by = |path: &str| {
+        let path = path.into();
+        let file = crate::peer::OwnFile { path, line: 1 };
+        Some(ClientAuthentication::SelfSigned(vec![file]))
+    };
+    let clients = ["partner-1", "partner-2"]
+        .map(|client_id| client_by(client_id, by("/nowhere/own.pem"), &["3gpp-nidd"]));
+    assert_eq!(check_registrations(&clients), Ok(()));
+    let read = OwnCertificates::from([
+        (ClientIndex(0), vec![Thumbprint::of(&own)]),
+        (ClientIndex(1), vec![Thumbprint::of(&others)]),
+    ]);
+    let terms = Terms {
+        certificates: &read,
+        ..terms(&clients)
+    };
+    let issuer = issuer_with(terms, Arc::clone(&KEY)).unwrap();
+    for (certificate, is_its) in [(&own, true), (&others, false), (&nobodys, false)] {
+        let caller = Caller {
+            client: &clients[0],
+            peer: &peer(certificate),
+            authorization: None,
+        };
+        let found = issuer.decide(GOOD.as_bytes(), &caller, NOW);
+        let wanted = match is_its {
+            true => Ok(()),
+            false => Err(GrantFault::CertificateUnfit),
+        };
+        assert_eq!(found.map(|_| ()), wanted);
+        let for_operator = (ClientIndex(0), &clients[0]);
+        let granted = issuer.decide_for_operator(for_operator, certificate, None);
+        assert_eq!(granted.is_ok(), is_its);
+    }
+}

@@ -131,7 +131,8 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
         "unknown_ca",
         "unknown_ca",
         "add the client's CA to the client_ca of its [[partner]], or to tls.client_ca, if it is a \
-         partner's",
+         partner's; a certificate that the client has signed itself goes there never: register it \
+         by self_signed_tls_client_auth of its [[client]]",
     ),
     row(
         "not_mapped",

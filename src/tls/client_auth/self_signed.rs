@@ -15,14 +15,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use rustls::DistinguishedName;
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-use super::{Believed, ClientAuth, Refusal, TrustEpoch, Unfit, unfit};
+use super::{Believed, ClientAuth, Group, Refusal, TrustEpoch, Unfit, told, unfit};
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientIndex, Lineage, Thumbprint};
 use crate::tls::certificate_rules::{Place, Purpose, Rule, RuleSet, Seen, broken};
-use crate::tls::leaf::{self, Leaf, Validity};
+use crate::tls::leaf::{self, Leaf};
 use crate::tls::ocsp::OcspIssuer;
 
 /// The rules that a certificate without an issuer need not keep: no trust anchor has signed it, a
@@ -44,8 +45,9 @@ pub struct SelfSigned {
 /// Why one is not taken.
 #[derive(Debug)]
 pub struct UnfitSelfSigned {
-    pub client: ClientIndex,
-    /// Without the client, which the caller can name better.
+    /// Its place among those given.
+    pub place: usize,
+    /// Without its name and its client's, which the caller knows better.
     pub what: String,
     pub cure: String,
 }
@@ -76,32 +78,32 @@ fn wrong(what: &str, cure: &str) -> Wrong {
 
 impl ClientAuth {
     /// The same, taking these certificates as well: each means its client and no other. The trust
-    /// epoch is another with any of them.
+    /// epoch is another with any of them, and clients are told their subjects beside those of CAs.
     ///
     /// # Errors
-    /// All that are unfit: not self-signed, expired at `now`, against a rule that the client's
-    /// group does not waive, a trust anchor as well, or registered for two clients. One that is
-    /// not valid yet is fit: it is registered before it is used.
+    /// All that are unfit: not self-signed, against a rule that the client's group does not waive,
+    /// a trust anchor as well, or registered for two clients. One that is not valid yet, or has
+    /// expired, is fit: it lets nobody in out of its time, and whose it is stays known.
     //= RFC 8705 section 2.2
     //# A client is known by the certificates that it has registered, and by nothing else in them.
-    pub fn registering(
-        mut self,
-        all: Vec<SelfSigned>,
-        now: UnixSeconds,
-    ) -> Result<Self, Vec<UnfitSelfSigned>> {
+    pub fn registering(mut self, all: Vec<SelfSigned>) -> Result<Self, Vec<UnfitSelfSigned>> {
         if all.is_empty() {
             return Ok(self);
         }
+        // Of CAs all, whether they alone had room or not: with a part, who is of another would
+        // send nothing.
+        let mut names: Vec<_> = self.groups.iter().flat_map(Group::subjects).collect();
         let mut epoch = TrustEpoch::default();
         epoch.enter("trust", &[&self.epoch]);
         let mut faults = Vec::new();
-        for SelfSigned {
-            client,
-            certificate,
-        } in all
-        {
-            if let Err((what, cure)) = self.register(client, &certificate, now) {
-                faults.push(UnfitSelfSigned { client, what, cure });
+        for (place, one) in all.into_iter().enumerate() {
+            let SelfSigned {
+                client,
+                certificate,
+            } = one;
+            names.extend(subject(&certificate));
+            if let Err((what, cure)) = self.register(client, &certificate) {
+                faults.push(UnfitSelfSigned { place, what, cure });
             } else if let Some(member) = self.member(client) {
                 let owner = member.client_id.as_bytes();
                 epoch.enter("self-signed", &[owner, &certificate]);
@@ -111,6 +113,7 @@ impl ClientAuth {
             return Err(faults);
         }
         self.epoch = epoch.finish();
+        self.hints = told(names);
         Ok(self)
     }
 
@@ -118,7 +121,6 @@ impl ClientAuth {
         &mut self,
         client: ClientIndex,
         certificate: &CertificateDer<'_>,
-        now: UnixSeconds,
     ) -> Result<(), Wrong> {
         let member = self.member(client);
         let group = member.and_then(|member| self.groups.get(member.group));
@@ -133,7 +135,7 @@ impl ClientAuth {
             );
             return Err((what, row.cure.to_owned()));
         }
-        is_of_itself(certificate, now)?;
+        is_of_itself(certificate)?;
         let thumbprint = leaf::thumbprint(certificate);
         // Whoever may issue certificates for clients is none of them.
         if { self.groups.iter() }.any(|group| group.has_anchor(&thumbprint.0)) {
@@ -197,7 +199,13 @@ fn broken_alone(der: &CertificateDer<'_>) -> Result<RuleSet, Wrong> {
     Ok(broken(&seen).without(OF_ISSUERS))
 }
 
-fn is_of_itself(der: &CertificateDer<'_>, now: UnixSeconds) -> Result<(), Wrong> {
+/// Who has issued it, as clients look for it among the names that they are told.
+fn subject(der: &CertificateDer<'_>) -> Option<DistinguishedName> {
+    let certificate = leaf::parsed(der)?;
+    Some(certificate.subject().as_raw().to_vec().into())
+}
+
+fn is_of_itself(der: &CertificateDer<'_>) -> Result<(), Wrong> {
     if !OcspIssuer::read(der).is_some_and(|own| own.has_issued(der)) {
         let cure = "a certificate of a CA goes by sans, and authenticates by one of \
                     tls_client_auth_*; register one that the client has signed itself";
@@ -207,12 +215,6 @@ fn is_of_itself(der: &CertificateDer<'_>, now: UnixSeconds) -> Result<(), Wrong>
     if EndEntityCert::try_from(der).is_err() {
         let cure = "have it made anew, without unusual extensions";
         return Err(wrong("cannot be read where handshakes are verified", cure));
-    }
-    let certificate = leaf::parsed(der).map(|certificate| Validity::of(&certificate));
-    let now = i64::try_from(now.0).unwrap_or(i64::MAX);
-    if certificate.is_none_or(|validity| validity.until < now) {
-        let cure = "take it out, and register the one that the client uses now";
-        return Err(wrong("has expired", cure));
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ fn three() -> Vec<Client> {
 fn trust(world: &World, registered: Vec<SelfSigned>) -> ClientAuth {
     let groups = trusting(&world.ca, world.waived);
     let auth = ClientAuth::new(groups, &three()).unwrap();
-    auth.registering(registered, NOW)
+    auth.registering(registered)
         .map_err(|faults| faults[0].what.clone())
         .unwrap()
 }
@@ -100,7 +100,7 @@ fn revoke(revoked: &Revoked, who: &Identity) {
 /// What is wrong with one that is to be registered for the third client.
 fn unfit(world: &World, who: &Identity) -> String {
     let auth = ClientAuth::new(trusting(&world.ca, world.waived), &three()).unwrap();
-    let faults = auth.registering(vec![of(2, who)], NOW).expect_err("unfit");
+    let faults = auth.registering(vec![of(2, who)]).expect_err("unfit");
     let [fault] = faults.as_slice() else {
         panic!("{faults:?}")
     };
@@ -232,7 +232,74 @@ fn spec_5_2_row_08_registered_certificate_is_taken_within_its_time_alone() {
     }
     params.not_before = rcgen::date_time_ymd(2000, 1, 1);
     params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-    assert_eq!(unfit(&world, &signed_by_itself(&params)), "has expired");
+    // One that has ended lets nobody in, and the one beside it lets in.
+    let (late, own) = (signed_by_itself(&params), own(&[]));
+    let terminator = self::terminator(&world, trust(&world, vec![of(2, &late), of(2, &own)]));
+    for version in BOTH {
+        let told = heard(&terminator, world.config(version, &[&late]), NOW);
+        let expired = (
+            Refusal::CertificateExpired,
+            AlertDescription::CertificateExpired,
+        );
+        assert_eq!(told, expired);
+        established(&terminator, &Arc::new(world.config(version, &[&own])));
+    }
+}
+
+fn hints(auth: &ClientAuth) -> Vec<Vec<u8>> {
+    let hints = rustls::server::danger::ClientCertVerifier::root_hint_subjects(auth);
+    hints.iter().map(|name| name.as_ref().to_vec()).collect()
+}
+
+fn subject_of(der: &[u8]) -> Vec<u8> {
+    leaf::parsed(der).unwrap().subject().as_raw().to_vec()
+}
+
+fn own_named(common_name: &str) -> Identity {
+    let mut params = own_params();
+    let name = &mut params.distinguished_name;
+    name.push(rcgen::DnType::CommonName, common_name);
+    signed_by_itself(&params)
+}
+
+//= RFC 5246 section 7.4.4 type=test
+//# Names that are told are of all who may come in, or none are.
+#[test]
+fn spec_5_2_row_08_registered_certificates_are_named_beside_the_cas() {
+    let world = World::new();
+    let (one, other) = (own_named("one of its own"), own_named("another"));
+    let ca = subject_of(&world.ca.der);
+    let names = hints(&trust(
+        &world,
+        vec![of(2, &one), of(2, &one), of(1, &other)],
+    ));
+    assert_eq!(names.len(), 3);
+    for name in [&ca, &subject_of(&one.der), &subject_of(&other.der)] {
+        assert!(names.contains(name));
+    }
+    assert_eq!(hints(&trust(&world, Vec::new())), [ca]);
+}
+
+#[test]
+fn spec_5_2_row_08_registered_certificates_are_not_named_where_all_together_have_no_room() {
+    let world = World::new();
+    let long = |number: usize| own_named(&format!("{number}{}", "x".repeat(4_000)));
+    let own: Vec<Identity> = (0..9).map(long).collect();
+    let registered = |count: usize| { own.iter().take(count) }.map(|own| of(2, own)).collect();
+    let named = |count: usize| trust(&world, registered(count)).names_its_cas();
+    assert!(named(7) && !named(9));
+    // CAs without room for their names are not left out beside one that has it.
+    let long_ca = |number: usize| {
+        let mut params = params(&format!("{number}{}", "x".repeat(4_000)));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = CA_USAGES.to_vec();
+        signed_by_itself(&params).der
+    };
+    let mut groups = trusting(&world.ca, world.waived);
+    groups[0].anchors = (0..9).map(long_ca).collect();
+    let auth = ClientAuth::new(groups, &three()).unwrap();
+    let auth = auth.registering(vec![of(2, &own_named("short"))]).unwrap();
+    assert!(hints(&auth).is_empty());
 }
 
 #[test]
@@ -274,24 +341,22 @@ fn spec_5_2_row_08_certificate_is_registered_for_one_client_and_is_no_anchor() {
     let world = World::new();
     let who = own(&[]);
     let auth = || ClientAuth::new(trusting(&world.ca, world.waived), &three()).unwrap();
-    let twice = auth().registering(vec![of(2, &who), of(1, &who)], NOW);
+    let twice = auth().registering(vec![of(2, &who), of(1, &who)]);
     let faults = twice.expect_err("of two clients");
     assert_eq!(faults.len(), 1);
-    assert_eq!(faults[0].client, ClientIndex(1));
+    assert_eq!(faults[0].place, 1);
     assert_eq!(
         faults[0].what,
         "is registered for the client_id \"three\" as well"
     );
     // Twice for one client is once.
-    assert!(
-        auth()
-            .registering(vec![of(2, &who), of(2, &who)], NOW)
-            .is_ok()
-    );
+    assert!(auth().registering(vec![of(2, &who), of(2, &who)]).is_ok());
     // All that are unfit are told at once.
     let issued = scs_as(&world.ca, &["three.example"]);
-    let faults = auth().registering(vec![of(2, &issued), of(1, &issued)], NOW);
-    assert_eq!(faults.map(|_| ()).map_err(|faults| faults.len()), Err(2));
+    let faults = auth().registering(vec![of(2, &issued), of(2, &who), of(1, &issued)]);
+    let places = |faults: Vec<UnfitSelfSigned>| faults.iter().map(|fault| fault.place).collect();
+    let places: Vec<usize> = faults.map(|_| ()).map_err(places).expect_err("two");
+    assert_eq!(places, [0, 2]);
     let mut usable = own_params();
     usable.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     usable.key_usages.extend(CA_USAGES);
@@ -300,9 +365,7 @@ fn spec_5_2_row_08_certificate_is_registered_for_one_client_and_is_no_anchor() {
     let mut groups = trusting(&world.ca, world.waived);
     groups[0].anchors.push(both.der.clone());
     let auth = ClientAuth::new(groups, &three()).unwrap();
-    let faults = auth
-        .registering(vec![of(2, &both)], NOW)
-        .expect_err("an anchor");
+    let faults = auth.registering(vec![of(2, &both)]).expect_err("an anchor");
     assert_eq!(faults[0].what, "is a trust anchor of clients as well");
 }
 
@@ -334,7 +397,7 @@ fn spec_5_2_row_08_client_whose_registration_is_gone_is_trusted_no_more() {
     let waived = World::of(ca(), RuleSet::EMPTY.with(Rule::KeyUsage));
     let peer = peer_of(&trust(&waived, vec![of(2, &lax)]), &lax);
     let mut strict = trust(&world, Vec::new());
-    strict = strict.registering(vec![of(2, &who)], NOW).unwrap();
+    strict = strict.registering(vec![of(2, &who)]).unwrap();
     assert_eq!(strict.still_trusts(&peer, NOW), Err(Refusal::UnknownCa));
 }
 
@@ -373,7 +436,7 @@ fn spec_5_2_row_08_registered_certificate_is_withdrawn_by_the_operator_and_asked
         let mut groups = trusting(&world.ca, world.waived);
         groups[0].revocation = rules;
         let auth = ClientAuth::new(groups, &three()).unwrap();
-        let auth = auth.registering(vec![of(2, &who)], NOW).unwrap();
+        let auth = auth.registering(vec![of(2, &who)]).unwrap();
         let auth = auth.looking_up_in(Arc::clone(&revocation));
         let peer = peer_of(&auth, &who);
         assert_eq!(

@@ -255,7 +255,7 @@ fn san_type(san: &San) -> SanType {
 }
 
 /// The time `offset_s` seconds from now, as time since 1970.
-fn since_epoch(offset_s: i64) -> Duration {
+pub fn since_epoch(offset_s: i64) -> Duration {
     let seconds = super::mint::now_s() + offset_s;
     Duration::from_secs(u64::try_from(seconds).expect("after 1970"))
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::UnixSeconds;
 use crate::config::KeySource;
-use crate::peer::{ClientAuthentication, Registration, TlsClientAuth, TokenFormat};
+use crate::peer::{ClientAuthentication, OwnFile, Registration, TlsClientAuth, TokenFormat};
 
 /// The small configuration with an issuer, lines 1 to 3, and a client registered at it.
 fn small() -> String {
@@ -284,12 +284,23 @@ fn small_own(old: &str, new: &str) -> String {
 #[test]
 fn spec_5_2_row_08_self_signed_certificates_are_read_in_place_of_names() {
     let client = good(&small_own(OWN, OWN)).clients.remove(0);
-    let files = ["/etc/t8gate/own.pem", "/next.pem"].map(PathBuf::from);
-    let authentication = client.registration.unwrap().authentication;
-    assert_eq!(
-        authentication,
-        ClientAuthentication::SelfSigned(files.to_vec())
+    let text = small_own(
+        OWN,
+        "self_signed_tls_client_auth = [\"own.pem\",\n\"/next.pem\"]",
     );
+    let client_in_lines = good(&text).clients.remove(0);
+    let line = line_of(&text, OWN_KEY);
+    for (client, lines) in [
+        (&client, [line, line]),
+        (&client_in_lines, [line, line + 1]),
+    ] {
+        let paths = ["/etc/t8gate/own.pem", "/next.pem"].map(PathBuf::from);
+        let files = paths.into_iter().zip(lines);
+        let files = files.map(|(path, line)| OwnFile { path, line });
+        let authentication = &client.registration.as_ref().unwrap().authentication;
+        let wanted = ClientAuthentication::SelfSigned(files.collect());
+        assert_eq!(*authentication, wanted);
+    }
     assert!(client.sans.is_empty());
     let key = "client[1].self_signed_tls_client_auth";
     for (bad, what) in [
@@ -325,6 +336,14 @@ fn spec_5_2_row_08_self_signed_certificates_beside_names_or_another_method_are_r
         &format!("client[1].{OWN_KEY}"),
         "there is none",
     );
+}
+
+#[test]
+fn spec_5_2_row_08_form_of_tokens_without_a_method_names_all_methods() {
+    let text = small() + SECOND_CLIENT + "token_format = \"jwt\"\n";
+    let key = "client[2].token_format";
+    let what = "one of tls_client_auth_*, self_signed_tls_client_auth or private_key_jwt";
+    refused(&text, line_of(&text, "token_format"), key, what);
 }
 
 const OWN_KEY: &str = "self_signed_tls_client_auth";
