@@ -365,6 +365,20 @@ fn revocation_of_a_jti_of_the_embedded_issuer_is_kept_as_long_as_its_tokens_may_
     assert!(until(json!({"jti": "a", "issuer": ISSUER})) > 300 * day);
 }
 
+/// It would be forgotten at the next start, though it was said to be revoked.
+#[test]
+fn revocation_that_has_ended_already_is_refused() {
+    let house = house();
+    let token = token(&house.stage, "one");
+    for expires in [1, now_s()] {
+        let ended = json!({"jti": "one", "issuer": ISSUER, "expires": expires}).to_string();
+        let (status, said) = ask(&house.stage, "POST", "/revocations", &ended);
+        assert_eq!(status, 400, "{said}");
+        assert!(said["fault"].as_str().unwrap().contains("past"), "{said}");
+    }
+    all_are_served(&mut [house.client()], &token);
+}
+
 /// Whatever an operator has of a token that may be taken, now or later.
 #[test]
 fn a_token_that_is_not_valid_yet_or_says_nothing_itself_is_revoked_by_itself() {

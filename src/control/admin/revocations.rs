@@ -158,6 +158,11 @@ pub fn router(revoking: Arc<Revoking>) -> Router {
         .with_state(revoking)
 }
 
+const IS_PAST: Unmeant = Unmeant {
+    what: "\"expires\" is past: nothing would be kept",
+    cure: "write when the token or the certificate ends, in seconds since 1970, or leave it out",
+};
+
 async fn revoke(
     State(revoking): State<Arc<Revoking>>,
     Extension(asker): Extension<Asker>,
@@ -181,6 +186,10 @@ async fn revoke(
             Meant::Revocation(mut revocation) => {
                 if ends_as_own {
                     revocation.entry.held.until = end_of_own(now);
+                }
+                // The next start would know nothing of what was said to be revoked.
+                if revocation.entry.held.until <= now {
+                    return Err(Unrevoked::Unmeant(place, IS_PAST));
                 }
                 revocation
             }
