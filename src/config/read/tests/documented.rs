@@ -93,6 +93,7 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
         "[oauth.capif]",
+        "[oauth.capif.key]",
         "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
     ]);
@@ -117,7 +118,6 @@ fn sections_called_optional_may_be_left_out() {
         "[[oauth.next_key.also]]",
         "[[oauth.old_key]]",
         "[oauth.capif]",
-        "[oauth.capif.key]",
         "[[oauth.capif.key.also]]",
         "[oauth.sealing]",
         "[[partner]]",
