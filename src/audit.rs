@@ -150,6 +150,8 @@ pub struct Record {
     pub resource: &'static str,
     /// What a token was issued for.
     pub granted: Rights,
+    /// The beginning of the hash of the token that a client revoked; zeros where none was.
+    pub revoked: [u8; 8],
     pub token: TokenVerdict,
     /// Body bytes that came from the client.
     pub request_bytes: u64,
@@ -188,6 +190,7 @@ impl Record {
             api: None,
             resource: "",
             granted: Rights::NONE,
+            revoked: [0; 8],
             token: TokenVerdict::None,
             request_bytes: 0,
             response_bytes: 0,

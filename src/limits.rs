@@ -152,6 +152,8 @@ pub const REVOKED_MAX: usize = 1 << 20;
 /// Of that room clients that revoke their own tokens fill one part in so many: the rest is the
 /// operator's, who would else find none when such a client is to be revoked.
 pub const REVOKED_ROOM_OVER_CLIENTS: usize = 2;
+/// And each of those clients one part in so many of that: it revokes in vain then, not the others.
+pub const REVOKED_SHARES_OF_CLIENTS: usize = 16;
 /// What the disk gets to take what a client revokes; then the client is told to come again.
 pub const REVOCATION_WAIT: Duration = Duration::from_secs(5);
 /// Parts in which they are held; entering one copies its part.
@@ -172,6 +174,9 @@ pub const REVOKED_SWEEP_EVERY: Duration = Duration::from_secs(60);
 pub const REVOKED_SWEPT_AT_ONCE: usize = 8_192;
 /// Requests for revocations that may wait for the disk; over it they are refused.
 pub const REVOCATIONS_QUEUED_MAX: usize = 1_024;
+/// Of those places clients that revoke their own tokens take at most so many.
+pub const REVOCATIONS_QUEUED_OF_CLIENTS_MAX: usize = 512;
+const _: () = assert!(REVOCATIONS_QUEUED_OF_CLIENTS_MAX < REVOCATIONS_QUEUED_MAX);
 /// Revocations written by one commit, and a request's more.
 pub const REVOCATIONS_PER_COMMIT_MAX: usize = 4_096;
 /// Revocations handed in with one request.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use super::keys::Keys;
-use super::sealed::Sealing;
+use super::keys::{Keys, PickedKey};
+use super::sealed::{self, Sealing};
 use super::token::{Header, TokenFault};
 use crate::clock::UnixSeconds;
 
@@ -95,6 +95,8 @@ pub struct KeySet {
     missed: AtomicBool,
     /// How often one of them has gone.
     epoch: AtomicU64,
+    /// Its issuer says which they are, and no operator has looked at them.
+    published: bool,
 }
 
 /// What is known of them.
@@ -111,6 +113,7 @@ impl KeySet {
             keys: ArcSwapOption::from_pointee(keys),
             missed: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            published: false,
         })
     }
 
@@ -120,6 +123,7 @@ impl KeySet {
             keys: ArcSwapOption::empty(),
             missed: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            published: true,
         })
     }
 
@@ -170,7 +174,9 @@ pub struct IssuerRules {
     name: String,
     profile: Profile,
     keys: Arc<KeySet>,
-    /// What opens those of its tokens that are sealed, where it seals any.
+    /// How sealed tokens of the embedded issuer begin; none of another issuer.
+    mark: Option<String>,
+    /// What opens those, where there is a secret.
     sealing: Option<Arc<Sealing>>,
 }
 
@@ -193,13 +199,19 @@ impl IssuerRules {
             name,
             profile,
             keys,
+            mark: None,
             sealing: None,
         })
     }
 
-    /// The same issuer, of which some tokens are sealed.
-    pub fn sealing(self, sealing: Option<Arc<Sealing>>) -> Self {
-        Self { sealing, ..self }
+    /// The same as the embedded issuer. Its sealed tokens are its own whether there is a secret
+    /// now or not: other nodes may have one, and nobody else is to be shown them.
+    pub fn own(self, sealing: Option<Arc<Sealing>>) -> Self {
+        Self {
+            mark: Some(sealed::mark(&self.name)),
+            sealing,
+            ..self
+        }
     }
 
     /// The `iss` value of its tokens; of CAPIF, what the operator calls it.
@@ -239,6 +251,7 @@ impl IssuerRules {
             _ => false,
         };
         sealed_alike
+            && self.mark == other.mark
             && self.name == other.name
             && self.profile == other.profile
             && self.keys.same_as(&other.keys)
@@ -251,7 +264,8 @@ pub struct Issuers(Vec<IssuerRules>);
 
 impl Issuers {
     /// Refuses none at all, two with one name, because a token must have one set of rules, and
-    /// two of different profiles with one key.
+    /// two of different profiles with one key, where the operator has given both. What issuers
+    /// publish is no fault of the operator's: there such a key is passed over as it is used.
     pub fn new(issuers: Vec<IssuerRules>) -> Result<Self, String> {
         if issuers.is_empty() {
             return Err("no issuer: no token could be taken; add one".to_owned());
@@ -268,8 +282,10 @@ impl Issuers {
         let issuers = Self(issuers);
         issuers.refuse_capif_with_one_key()?;
         for rules in &issuers.0 {
-            if let Some(keys) = rules.keys.keys()
-                && let Some(other) = rules.other_profile_with(&keys, &issuers.0)
+            let given = issuers.0.iter().filter(|other| !other.keys.published);
+            if !rules.keys.published
+                && let Some(keys) = rules.keys.keys()
+                && let Some(other) = rules.other_profile_with(&keys, given)
             {
                 let (own, profile) = (&rules.name, other.profile.word());
                 return Err(format!(
@@ -283,9 +299,11 @@ impl Issuers {
         Ok(issuers)
     }
 
-    /// Their tokens do not say whose they are: it is the key that does.
+    /// Their tokens do not say whose they are: it is the key that does. Of what cores publish it is
+    /// found out as it is used: one that copies another's key stands in no reload's way.
     fn refuse_capif_with_one_key(&self) -> Result<(), String> {
-        let capif = || self.0.iter().filter(|rules| rules.is_capif());
+        let given = |rules: &&IssuerRules| rules.is_capif() && !rules.keys.published;
+        let capif = || self.0.iter().filter(given);
         for (place, rules) in capif().enumerate() {
             let keys = rules.keys.keys();
             let has_one = |other: &&IssuerRules| {
@@ -333,14 +351,16 @@ impl Issuers {
     /// What the secret is called that opens a sealed token; none where none of theirs does.
     pub fn sealed_by(&self, token: &[u8]) -> Option<&str> {
         let (_, sealing) = self.sealer_of(token)?;
-        sealing.open(token).ok().map(|(_, kid)| kid)
+        sealing?.open(token).ok().map(|(_, kid)| kid)
     }
 
-    /// The issuer that a token says it is sealed by, and what opens it.
-    pub(super) fn sealer_of(&self, token: &[u8]) -> Option<(&IssuerRules, &Sealing)> {
-        let sealers = self.0.iter();
-        let mut sealers = sealers.filter_map(|rules| Some((rules, rules.sealing.as_deref()?)));
-        sealers.find(|(_, sealing)| sealing.is_of(token))
+    /// The issuer that a token says it is sealed by, and what opens it, where there is a secret.
+    pub(super) fn sealer_of(&self, token: &[u8]) -> Option<(&IssuerRules, Option<&Sealing>)> {
+        let marked = |rules: &&IssuerRules| {
+            { rules.mark.as_ref() }.is_some_and(|mark| token.starts_with(mark.as_bytes()))
+        };
+        let rules = self.0.iter().find(marked)?;
+        Some((rules, rules.sealing.as_deref()))
     }
 
     /// Verifies a token's signature by a key of the issuer it is of, and by no other: gives that
@@ -356,60 +376,112 @@ impl Issuers {
         header: &Header,
         signed: &[u8],
         signature: &[u8],
-    ) -> Result<(&IssuerRules, Option<String>, UnixSeconds), TokenFault> {
+    ) -> Result<Verified<'_>, TokenFault> {
+        let signature = Signature {
+            header,
+            signed,
+            signature,
+        };
         let named = |rules: &&IssuerRules| !rules.is_capif() && rules.name == iss;
-        let rules = match self.0.iter().find(named) {
+        match self.0.iter().find(named) {
             Some(rules) if !rules.profile.takes_type(header.kind.as_deref()) => {
-                return Err(TokenFault::Type);
+                Err(TokenFault::Type)
             }
-            Some(rules) => rules,
-            None => self.capif_with_key_of(header)?,
-        };
-        let keys = rules.keys.keys.load();
-        let Some(keys) = keys.as_ref() else {
-            rules.keys.miss();
-            return Err(TokenFault::KeysUnknown);
-        };
-        let picked = keys.pick(header.kid.as_deref(), header.algorithm);
-        if let (Err(TokenFault::KeyUnknown), Some(_)) = (&picked, &header.kid) {
-            rules.keys.miss();
+            Some(rules) => {
+                let verified = rules.verify(&signature, |_| true);
+                if rules.lacks_key(&verified, header) {
+                    rules.keys.miss();
+                }
+                verified
+            }
+            None => self.verify_as_capif(&signature),
         }
-        let picked = picked?;
-        picked.verify(signed, signature)?;
-        Ok((rules, picked.id().map(str::to_owned), picked.until()))
     }
 
-    /// The CAPIF core whose key a token's header means: its tokens do not say whose they are. Of
-    /// several, exactly one may have such a key.
+    /// The CAPIF core by whose key a token is signed: its tokens do not say whose they are. Cores
+    /// may call their keys alike, so each is tried; by exactly one it must be.
     //= TS 29.222 clause 8.5.4.2.8
     //# The iss claim is the invoker's identifier, and names no issuer.
-    fn capif_with_key_of(&self, header: &Header) -> Result<&IssuerRules, TokenFault> {
+    fn verify_as_capif(&self, signature: &Signature<'_>) -> Result<Verified<'_>, TokenFault> {
+        let header = signature.header;
         let fits = |rules: &&IssuerRules| {
             rules.is_capif() && rules.profile.takes_type(header.kind.as_deref())
         };
-        let (mut found, mut unknown, mut refused) = (None, false, TokenFault::IssuerUnknown);
+        let (mut found, mut missed) = (None, Vec::new());
+        let (mut unknown, mut refused) = (false, TokenFault::IssuerUnknown);
         for rules in self.0.iter().filter(fits) {
-            let Some(keys) = rules.keys.keys() else {
-                rules.keys.miss();
-                unknown = true;
-                continue;
-            };
-            match keys.pick(header.kid.as_deref(), header.algorithm) {
+            let verified = rules.verify(signature, |key| self.may_verify(rules, key));
+            if rules.lacks_key(&verified, header) {
+                missed.push(rules);
+            }
+            match verified {
                 Ok(_) if found.is_some() => return Err(TokenFault::KeyUnknown),
-                Ok(_) => found = Some(rules),
+                Ok(verified) => found = Some(verified),
+                Err(TokenFault::KeysUnknown) => unknown = true,
+                // That it is not by a key which was there says most.
+                Err(_) if refused == TokenFault::SignatureBad => {}
                 Err(fault) => refused = fault,
             }
         }
-        match found {
-            Some(rules) => Ok(rules),
-            None if unknown => Err(TokenFault::KeysUnknown),
-            None => {
-                if header.kid.is_some() && refused == TokenFault::KeyUnknown {
-                    let missed = self.0.iter().filter(fits);
-                    missed.for_each(|rules| rules.keys.miss());
-                }
-                Err(refused)
-            }
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        missed.iter().for_each(|rules| rules.keys.miss());
+        Err(match (unknown, refused) {
+            (true, TokenFault::SignatureBad) => TokenFault::SomeKeysUnknown,
+            (true, _) => TokenFault::KeysUnknown,
+            (false, refused) => refused,
+        })
+    }
+
+    /// Whether a core's key may verify its tokens. What a core publishes must not be a key by which
+    /// others sign: their tokens name them, and would pass for the core's where they do not. The
+    /// others keep it, whoever has published it first: by it they verify what names them alone.
+    //= RFC 8725 section 3.12
+    //# A key of two profiles verifies tokens of one.
+    fn may_verify(&self, core: &IssuerRules, key: &PickedKey<'_>) -> bool {
+        let holds = |other: &IssuerRules| {
+            let keys = other.keys.keys.load();
+            !other.is_capif() && keys.as_ref().is_some_and(|keys| keys.hold(key))
+        };
+        !core.keys.published || !self.0.iter().any(holds)
+    }
+}
+
+/// The issuer of a token, what the key is called that verifies it, and the last second of whatever
+/// that verifies.
+type Verified<'i> = (&'i IssuerRules, Option<String>, UnixSeconds);
+
+/// What is to be verified.
+struct Signature<'t> {
+    header: &'t Header,
+    signed: &'t [u8],
+    signature: &'t [u8],
+}
+
+impl IssuerRules {
+    /// By the key that the header means, if that `may`.
+    fn verify(
+        &self,
+        token: &Signature<'_>,
+        may: impl FnOnce(&PickedKey<'_>) -> bool,
+    ) -> Result<Verified<'_>, TokenFault> {
+        let keys = self.keys.keys.load();
+        let keys = keys.as_ref().ok_or(TokenFault::KeysUnknown)?;
+        let picked = keys.pick(token.header.kid.as_deref(), token.header.algorithm)?;
+        if !may(&picked) {
+            return Err(TokenFault::KeyUnknown);
+        }
+        picked.verify(token.signed, token.signature)?;
+        Ok((self, picked.id().map(str::to_owned), picked.until()))
+    }
+
+    /// Whether a look at the issuer's keys may find the one that the header means.
+    fn lacks_key(&self, verified: &Result<Verified<'_>, TokenFault>, header: &Header) -> bool {
+        match verified {
+            Err(TokenFault::KeysUnknown) => true,
+            Err(TokenFault::KeyUnknown) => header.kid.is_some(),
+            _ => false,
         }
     }
 }

@@ -325,6 +325,12 @@ impl Keys {
         of(self).iter().any(|key| others.contains(key))
     }
 
+    /// Whether a key, whatever it is called and for, is among these.
+    pub(super) fn hold(&self, key: &PickedKey<'_>) -> bool {
+        let identity = &key.0.public.identity;
+        self.keys.iter().any(|own| own.public.identity == *identity)
+    }
+
     /// The key a token's header means. `kid` is compared with the names of keys and used for
     /// nothing else; without one, exactly one key must fit the algorithm.
     //= RFC 8725 section 3.1

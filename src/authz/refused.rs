@@ -160,6 +160,7 @@ fn takes_verification(fault: TokenFault) -> bool {
         | TokenFault::AlgorithmRefused
         | TokenFault::IssuerUnknown
         | TokenFault::KeysUnknown
+        | TokenFault::SomeKeysUnknown
         | TokenFault::KeyUnknown
         | TokenFault::NotYetValid
         // Who introspects remembers these.

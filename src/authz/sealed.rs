@@ -101,6 +101,13 @@ impl SealingSecret {
     }
 }
 
+/// How sealed tokens of the issuer of this name begin, whatever they are sealed with.
+pub(super) fn mark(issuer: &str) -> String {
+    let hash = digest(&SHA256, issuer.as_bytes());
+    let (issuer, _) = hash.as_ref().split_at(ISSUER_BYTES);
+    format!("{VERSION}{}", URL_SAFE_NO_PAD.encode(issuer))
+}
+
 /// The secrets of one issuer's tokens.
 pub struct Sealing {
     /// How its tokens begin.
@@ -120,10 +127,8 @@ impl fmt::Debug for Sealing {
 impl Sealing {
     /// For the tokens of the issuer of this name.
     pub fn new(issuer: &str, current: Arc<SealingSecret>, others: Vec<Arc<SealingSecret>>) -> Self {
-        let hash = digest(&SHA256, issuer.as_bytes());
-        let (issuer, _) = hash.as_ref().split_at(ISSUER_BYTES);
         Self {
-            mark: format!("{VERSION}{}", URL_SAFE_NO_PAD.encode(issuer)),
+            mark: mark(issuer),
             current,
             others,
         }
@@ -142,11 +147,6 @@ impl Sealing {
     /// One of them, by its place.
     pub fn secret(&self, place: usize) -> Option<Arc<SealingSecret>> {
         self.secrets().nth(place).cloned()
-    }
-
-    /// Whether a token says that it is of this issuer and sealed: then nobody else is asked.
-    pub fn is_of(&self, token: &[u8]) -> bool {
-        token.starts_with(self.mark.as_bytes())
     }
 
     /// Seals claims, a JSON object. None where the system has no random numbers.

@@ -15,7 +15,7 @@ use super::keys::Algorithm;
 use super::scope::{self, Rights};
 use super::sealed::Sealing;
 use crate::clock::UnixSeconds;
-use crate::limits::TOKEN_BYTES_MAX;
+use crate::limits::{REVOKED_NAME_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::peer::Thumbprint;
 
 #[cfg(test)]
@@ -120,6 +120,8 @@ pub enum TokenFault {
     IssuerUnknown,
     /// No key of the issuer has been had yet.
     KeysUnknown,
+    /// The same of one of the issuers that it may be of, and no key of the others verifies it.
+    SomeKeysUnknown,
     /// The issuer has no key named so, or none is named and more than one would fit.
     KeyUnknown,
     /// The signature is not by the key, or what is sealed not under the secret.
@@ -151,7 +153,7 @@ impl TokenFault {
             Self::Compressed => "token_compressed",
             Self::AlgorithmRefused => "token_algorithm_refused",
             Self::IssuerUnknown => "token_issuer_unknown",
-            Self::KeysUnknown => "token_keys_unknown",
+            Self::KeysUnknown | Self::SomeKeysUnknown => "token_keys_unknown",
             Self::KeyUnknown => "token_key_unknown",
             Self::SignatureBad => "token_signature_bad",
             Self::ClaimMissing(claim) => claim.missing(),
@@ -263,9 +265,9 @@ fn signed(token: &[u8], issuers: &Issuers) -> Result<VerifiedToken, TokenFault> 
 fn sealed(
     token: &[u8],
     rules: &IssuerRules,
-    sealing: &Sealing,
+    sealing: Option<&Sealing>,
 ) -> Result<VerifiedToken, TokenFault> {
-    let (claims, kid) = sealing.open(token)?;
+    let (claims, kid) = sealing.ok_or(TokenFault::KeyUnknown)?.open(token)?;
     let claims = json::object(&claims)?;
     if text(&claims, "iss", Claim::Iss)? != rules.name() {
         return Err(TokenFault::IssuerUnknown);
@@ -277,9 +279,24 @@ fn sealed(
 /// where it was not verified. None where they cannot be had.
 pub fn claims(token: &[u8], issuers: &Issuers) -> Option<Vec<u8>> {
     match issuers.sealer_of(token) {
-        Some((_, sealing)) => sealing.open(token).ok().map(|(claims, _)| claims),
+        Some((_, sealing)) => sealing?.open(token).ok().map(|(claims, _)| claims),
         None => Parts::of(token).ok().map(|parts| parts.claims),
     }
+}
+
+/// Whether a token says that it is of the issuer of this name, and nothing of having ended by
+/// `now`. Nothing to go by where it is to be let in: anybody can write it.
+pub fn names(token: &[u8], issuer: &str, issuers: &Issuers, now: UnixSeconds) -> bool {
+    if let Some((rules, _)) = issuers.sealer_of(token) {
+        return rules.name() == issuer;
+    }
+    let claims = Parts::of(token).and_then(|parts| Ok(json::object(&parts.claims)?));
+    claims.is_ok_and(|claims| {
+        let is_over = |exp: Date| exp.floor.saturating_add(LEEWAY_S) <= now.0;
+        let exp = date(&claims, "exp", Claim::Exp);
+        text(&claims, "iss", Claim::Iss) == Ok(issuer)
+            && !exp.is_ok_and(|exp| exp.is_some_and(is_over))
+    })
 }
 
 /// What an issuer has answered of an active token of its own, by the rules that its tokens have.
@@ -339,6 +356,10 @@ fn read(
             }
         }
     };
+    // A token bounds what it says itself; an answer does not, and is kept beside the token.
+    if spoken == Spoken::Answer && jti.is_some_and(|jti| jti.len() > REVOKED_NAME_BYTES_MAX) {
+        return Err(TokenFault::ClaimMalformed(Claim::Jti));
+    }
     let client_id = match issuer.profile() {
         Profile::Rfc9068 { .. } => text(claims, "client_id", Claim::ClientId)?,
         //= TS 33.122 clause C.2

@@ -144,6 +144,12 @@ impl Lines {
         line.text(",\"api\":", record.api.map_or("", ApiId::name));
         line.text(",\"resource\":", record.resource);
         line.scope(",\"scope\":", record.granted);
+        if record.revoked != [0; 8] {
+            // As what operators revoke is called in its line.
+            let octets = record.revoked.iter();
+            let name: String = octets.map(|octet| format!("{octet:02x}")).collect();
+            line.text(",\"name\":", &name);
+        }
         line.text(",\"token\":", record.token.word());
         line.number(",\"request_bytes\":", record.request_bytes);
         line.number(",\"response_bytes\":", record.response_bytes);
@@ -290,6 +296,13 @@ pub(super) mod tests {
             said.contains(r#""scope":["3gpp-monitoring-event:read","3gpp-nidd"]"#),
             "{said}"
         );
+        assert!(!said.contains("\"name\""), "{said}");
+        let revoked = Record {
+            revoked: [0, 1, 2, 3, 0xa4, 5, 6, 7],
+            ..bare(Kind::Grant, Outcome::Answered)
+        };
+        let said = line(&revoked);
+        assert!(said.contains(r#""name":"00010203a4050607""#), "{said}");
         let refused = Record {
             word: "unknown_ca",
             detail: "a",

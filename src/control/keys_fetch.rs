@@ -85,27 +85,26 @@ pub fn note_fault(fetches: &KeyFetches, why: &KeysFault) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What was found, if no key of it is one of `all` issuers of another profile than the one whose
-/// rules these are.
-///
-/// # Errors
-/// One is.
-pub fn own_alone<'i>(
-    found: Found,
+/// Under which that is reported.
+pub const SHARED_KEY: &str = "issuer.profile";
+
+/// What is amiss where one of the keys that were found is also one of `all` issuers of another
+/// profile than the one whose rules these are, and what to do about it. Anybody can publish
+/// anybody's public key, so that it keeps nobody's other keys from being taken.
+pub fn shared<'i>(
+    keys: &Keys,
     rules: Option<&IssuerRules>,
     all: impl IntoIterator<Item = &'i IssuerRules>,
-) -> Result<Found, KeysFault> {
-    let other = match (&found, rules) {
-        (Found::Keys(keys, _), Some(rules)) => rules.other_profile_with(keys, all),
-        _ => None,
-    };
-    match other {
-        None => Ok(found),
-        Some(other) => Err(KeysFault::Refused(format!(
-            "one of the keys is {:?}'s, whose tokens have another profile",
-            other.name()
-        ))),
-    }
+) -> Option<(String, &'static str)> {
+    let other = rules?.other_profile_with(keys, all)?;
+    let what = format!(
+        "one of the keys is also {:?}'s, whose tokens have another profile: no CAPIF core that \
+         publishes it has tokens verified by it",
+        other.name()
+    );
+    let cure =
+        "see which of the two issuers signs by it, and have the other one publish it no more";
+    Some((what, cure))
 }
 
 /// Fetches an issuer's keys, unless they are those that `known` speaks of.

@@ -164,7 +164,7 @@ async fn keep_one(from: &KeysFrom, state: &RefCell<State>, current: &Current) {
         if due {
             let known = state.borrow().known.clone();
             let found = fetch(from, known.as_ref()).await;
-            let found = found.and_then(|found| take(from, found, current));
+            let found = found.map(|found| take(from, found, current));
             note(from, &mut state.borrow_mut(), found);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -172,24 +172,26 @@ async fn keep_one(from: &KeysFrom, state: &RefCell<State>, current: &Current) {
 }
 
 /// Puts keys that are new in the place of those that were known.
-fn take(from: &KeysFrom, found: Found, current: &Current) -> Result<Fresh, KeysFault> {
-    let snapshot = current.load();
-    let mut issuers = snapshot.issuers.iter();
-    let own = issuers.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
-    match keys_fetch::own_alone(found, own, snapshot.issuers.iter())? {
-        Found::Same(fresh) => Ok(fresh),
+fn take(from: &KeysFrom, found: Found, current: &Current) -> Fresh {
+    match found {
+        Found::Same(fresh) => fresh,
         Found::Keys(keys, fresh) => {
-            put(from, keys);
-            Ok(fresh)
+            put(from, keys, current);
+            fresh
         }
     }
 }
 
-/// The same, once it is known that they may be.
-fn put(from: &KeysFrom, keys: Keys) {
+fn put(from: &KeysFrom, keys: Keys, current: &Current) {
     let before = from.keys.keys();
     if before.as_ref().is_some_and(|before| before.same_as(&keys)) {
         return;
+    }
+    let snapshot = current.load();
+    let mut issuers = snapshot.issuers.iter();
+    let own = issuers.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
+    if let Some((what, hint)) = keys_fetch::shared(&keys, own, snapshot.issuers.iter()) {
+        tracing::warn!(issuer = from.issuer, hint, "{what}");
     }
     let (count, before) = (keys.len(), before.map_or(0, |before| before.len()));
     let gone = from.keys.replace(Some(keys));

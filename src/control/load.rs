@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::crl_keeper::AllBrought;
-use super::{anchors, revocation, revoked_file};
+use super::{anchors, keys_fetch, revocation, revoked_file};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
@@ -64,11 +64,13 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of the issuer's keys and of certificates that clients
-    /// have signed themselves: of trust anchors a vigil does.
+    /// Says in the log what may become wrong of issuers' keys and of certificates that clients have
+    /// signed themselves: of trust anchors a vigil does.
     pub fn warn_of_registered(&self) {
-        let is_registered =
-            |warning: &&Fault| warning.key.starts_with("oauth") || warning.key == self_signed::KEY;
+        let is_registered = |warning: &&Fault| {
+            warning.key.starts_with("oauth")
+                || [self_signed::KEY, keys_fetch::SHARED_KEY].contains(&warning.key.as_str())
+        };
         for warning in self.warnings.iter().filter(is_registered) {
             let Fault {
                 key, what, cure, ..

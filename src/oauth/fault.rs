@@ -55,6 +55,9 @@ pub enum GrantFault {
     TokenForeign,
     /// The token to be revoked is of a clock that is ahead of this one.
     TokenNotYetValid,
+    /// The token to be revoked says that it is of this issuer, by a key or secret that is not known
+    /// here.
+    TokenKeyUnknown,
 }
 
 /// The scheme of an `Authorization` field.
@@ -119,6 +122,7 @@ impl GrantFault {
             Self::IntrospectionUnregistered,
             Self::TokenForeign,
             Self::TokenNotYetValid,
+            Self::TokenKeyUnknown,
         ];
         let assertions = AssertionFault::ALL.map(Self::Assertion);
         plain.into_iter().chain(assertions)
@@ -147,7 +151,9 @@ impl GrantFault {
             | Self::AssertionUnregistered
             | Self::Assertion(_)
             | Self::AssertionReplayed => "invalid_client",
-            Self::AssertionsExhausted | Self::TokenNotYetValid => "temporarily_unavailable",
+            Self::AssertionsExhausted | Self::TokenNotYetValid | Self::TokenKeyUnknown => {
+                "temporarily_unavailable"
+            }
             //= RFC 6749 section 5.2
             //# What was issued to another client has the code of a grant that is not valid.
             Self::TokenForeign => "invalid_grant",
@@ -222,6 +228,7 @@ impl GrantFault {
             Self::IntrospectionUnregistered => "the client may not introspect tokens",
             Self::TokenForeign => "the token was issued to another client",
             Self::TokenNotYetValid => "the token is not valid yet; come again",
+            Self::TokenKeyUnknown => "the key of the token is not known now; come again",
         }
     }
 
@@ -272,6 +279,7 @@ impl GrantFault {
             Self::IntrospectionUnregistered => "grant_introspection_unregistered",
             Self::TokenForeign => "grant_token_foreign",
             Self::TokenNotYetValid => "grant_token_not_yet_valid",
+            Self::TokenKeyUnknown => "grant_token_key_unknown",
         }
     }
 }

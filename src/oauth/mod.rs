@@ -280,7 +280,7 @@ impl Issuer {
         let keys = Keys::from_jwks(&self.keys.jwks(|_| true))?;
         let keys = KeySet::of(keys.ending(|kid| self.keys.end_of(kid))?);
         let rules = IssuerRules::new(self.name.clone(), Profile::Rfc9068 { audience }, keys)?;
-        Ok(rules.sealing(self.sealing.clone()))
+        Ok(rules.own(self.sealing.clone()))
     }
 
     /// Whether [`Issuer::mint`] waits for a token now, and so must not be called on a shard.

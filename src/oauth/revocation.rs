@@ -12,8 +12,8 @@ impl Issuer {
     /// Signs nothing: cheap enough for a shard.
     ///
     /// # Errors
-    /// The client does not authenticate, or names no token, or another client's, or one that no
-    /// clock here takes yet.
+    /// The client does not authenticate, or names no token, or another client's, or one that is
+    /// not taken here yet: by its clock, or because its key is not known.
     //= RFC 7009 section 2.1
     //# The client authenticates as it does for a token, before anything is said of the one it
     //# names.
@@ -36,6 +36,12 @@ impl Issuer {
             Ok(verified) if self.has_issued(&verified) => verified,
             // It will be good by this clock: said to be gone, it would come back.
             Err(TokenFault::NotYetValid) => return Err(GrantFault::TokenNotYetValid),
+            //= RFC 7009 section 2.2.1
+            //# Other nodes may have the key or secret that is not known here, and this one may
+            //# have it again: by 503 the client knows that its token is still there.
+            Err(TokenFault::KeyUnknown) if self.may_have_issued(token, caller, issuers, now) => {
+                return Err(GrantFault::TokenKeyUnknown);
+            }
             //= RFC 7009 section 2.2
             //# There is nothing to do about a token that is no good, and nothing wrong with
             //# asking.
@@ -47,5 +53,18 @@ impl Issuer {
             return Err(GrantFault::TokenForeign);
         }
         Ok(Some(named(token, verified)))
+    }
+
+    /// Whether a token says so, of which that cannot be found out. In CAPIF's form it names the
+    /// client in the issuer's place.
+    fn may_have_issued(
+        &self,
+        token: &[u8],
+        caller: &Caller<'_>,
+        issuers: &Issuers,
+        now: UnixSeconds,
+    ) -> bool {
+        let names = |iss: &str| token::names(token, iss, issuers, now);
+        names(&self.name) || self.capif.is_some() && names(&caller.client.client_id)
     }
 }

@@ -138,7 +138,8 @@ impl Denial {
             Self::AuditUnwritable => 29,
             Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
             Self::GrantFailuresExceeded(_) => 42,
-            Self::Grant(GrantFault::TokenNotYetValid) | Self::RevocationUndone(_) => 50,
+            Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
+            | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
                 "invalid_grant" => 49,
                 "invalid_authorization_details" => 45,
@@ -197,6 +198,10 @@ impl Row {
             }
             "token_inactive" => {
                 "the issuer says that the token is not active: expired, revoked, or none of its own"
+            }
+            "grant_token_key_unknown" => {
+                "the token names a key or a secret that this node does not have: give all nodes \
+                 the same, and keep the old one as long as tokens live"
             }
             "no_store" => "set revocation.store: without it no client can revoke its token",
             _ => self.cure,

@@ -233,6 +233,12 @@ fn granted(
     latencies.borrow_mut().record(Phase::Verify, took);
     let verified = verified.map_err(|fault| match fault {
         TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
+        TokenFault::SomeKeysUnknown => {
+            // It took as much as any other that no key verifies; the keys that lack may be had
+            // with the next one, so that it is not known as bad.
+            refused.charge(peer.client(), now);
+            Denial::IssuerKeysUnknown
+        }
         fault => {
             refused.note(&digest, fault, peer.client(), now);
             Denial::TokenInvalid(fault)

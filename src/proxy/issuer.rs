@@ -223,8 +223,10 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
     })?;
     connection.account.promise()?;
     if let Some(revocation) = revocation {
+        let id = revocation.entry.id;
         revoke(connection, revocation).await?;
         connection.account.record.detail = "token_revoked";
+        connection.account.record.revoked = id.pseudonym_octets();
     }
     send(connection, ask, b"{}", 0).await
 }

@@ -16,6 +16,8 @@ use super::source::{Sink, Source};
 
 /// What a 503 asks a client to wait.
 const RETRY_AFTER_S: u32 = 1;
+/// What a client is asked to wait where an operator has to do something first: an hour.
+const RETRY_AFTER_CHANGE_S: u32 = 3_600;
 /// The realm of every challenge.
 const REALM: &str = "t8";
 
@@ -59,6 +61,7 @@ impl Connection {
         let retry_after_s = match denial {
             Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
             Denial::TokenFailuresExceeded => Some(RETRY_AFTER_S),
+            Denial::RevocationUndone("no_store") => Some(RETRY_AFTER_CHANGE_S),
             _ => (row.status == 503).then_some(RETRY_AFTER_S),
         };
         let mut answer = self.local.buffers.lend();

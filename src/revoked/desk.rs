@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use super::store::StoreFault;
 use super::{Entry, Kind, Revocation, Revoked};
 use crate::clock::UnixSeconds;
-use crate::limits::{REVOCATIONS_QUEUED_MAX, REVOKED_MAX};
+use crate::limits::{REVOCATIONS_QUEUED_MAX, REVOCATIONS_QUEUED_OF_CLIENTS_MAX, REVOKED_MAX};
 
 mod clerk;
+mod shares;
 
 use clerk::Clerk;
 
@@ -99,6 +100,25 @@ type Answer = Result<Done, Refused>;
 struct Letter {
     wanted: Wanted,
     home: oneshot::Sender<Answer>,
+    /// What a client has handed in holds one of the clients' places until it is answered.
+    place: Option<Place>,
+}
+
+/// One of the places that clients may take.
+struct Place(Arc<Counts>);
+
+impl Place {
+    fn take(counts: &Arc<Counts>) -> Option<Self> {
+        let place = Self(Arc::clone(counts));
+        let taken = counts.of_clients.fetch_add(1, Ordering::Relaxed);
+        (taken < REVOCATIONS_QUEUED_OF_CLIENTS_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.of_clients.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What was done at the desk so far, for whoever asks on any thread.
@@ -110,6 +130,8 @@ pub struct Counts {
     commits: AtomicU64,
     committing_ns: AtomicU64,
     usable: AtomicU64,
+    /// Places that clients hold.
+    of_clients: AtomicUsize,
 }
 
 impl Counts {
@@ -218,8 +240,8 @@ impl Desk {
         self.hand_in(Wanted::Revoke(revocations))
     }
 
-    /// Hands in what a client revokes of its own. As [`Self::revoke`], but a part of the room is
-    /// not for clients.
+    /// Hands in what a client revokes of its own. As [`Self::revoke`], but a part of the room and
+    /// of the queue is not for clients, and each of them has its share of the rest.
     ///
     /// # Errors
     /// It takes nothing now.
@@ -247,22 +269,30 @@ impl Desk {
     }
 
     fn hand_in(&self, wanted: Wanted) -> Result<oneshot::Receiver<Answer>, Refused> {
-        let (home, back) = oneshot::channel();
-        let letter = Letter { wanted, home };
-        let handed = match &self.letters {
-            None => Err(Refused::NoStore),
-            Some(letters) => letters.try_send(letter).map_err(|error| match error {
-                TrySendError::Full(_) => Refused::Busy,
-                TrySendError::Disconnected(_) => Refused::Ending,
-            }),
-        };
-        match handed {
-            Ok(()) => Ok(back),
-            Err(refused) => {
-                self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                Err(refused)
-            }
+        let handed = self.try_hand_in(wanted);
+        if handed.is_err() {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
+        handed
+    }
+
+    fn try_hand_in(&self, wanted: Wanted) -> Result<oneshot::Receiver<Answer>, Refused> {
+        let letters = self.letters.as_ref().ok_or(Refused::NoStore)?;
+        let place = match &wanted {
+            Wanted::RevokeOwn(_) => Some(Place::take(&self.counts).ok_or(Refused::Busy)?),
+            _ => None,
+        };
+        let (home, back) = oneshot::channel();
+        let letter = Letter {
+            wanted,
+            home,
+            place,
+        };
+        let handed = letters.try_send(letter).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Disconnected(_) => Refused::Ending,
+        });
+        handed.map(|()| back)
     }
 }
 

@@ -114,8 +114,14 @@ impl Id {
 
     /// The first eight octets, to tell one from another in records and answers.
     pub fn pseudonym(self) -> String {
-        let first = self.digest.iter().take(8);
-        first.map(|octet| format!("{octet:02x}")).collect()
+        let first = self.pseudonym_octets();
+        first.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// The same, before it is written out.
+    pub fn pseudonym_octets(self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest;
+        [a, b, c, d, e, f, g, h]
     }
 
     /// All of it, in hexadecimal digits: for certificates, whose thumbprint is no secret.

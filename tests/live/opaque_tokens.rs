@@ -249,6 +249,19 @@ fn secret_is_replaced_without_a_token_that_is_lost_and_a_step_left_out_is_said()
         config.unset("oauth.sealing.second_secret_file");
     });
     reload(&house);
+    // The wrong file for a second one would have those of the one before refused.
+    let mut twice = house.stage.config.clone();
+    let copy = house.stage.scratch.path().join("copy.secret");
+    std::fs::copy(&next, &copy).expect("a copy");
+    twice.set_text("oauth.sealing.second_secret_file", copy.display());
+    let place = house.stage.scratch.path();
+    let said = check(&crate::harness::gateway::write(place, &twice), &[]);
+    assert!(!said.status.success());
+    assert!(
+        said.stderr.contains("the first one once more"),
+        "{}",
+        said.stderr
+    );
     wait_until("it to be refused", || client.get(PATH, &old).status == 401);
     assert_refused(&client.get(PATH, &old));
     assert_eq!(client.get(PATH, &new).status, 200);

@@ -362,7 +362,7 @@ fn in_front(config: &mut ConfigText, newcomer: &str, others: usize) {
 
 /// What a stranger publishes keeps no gateway from starting, and has nobody's tokens refused.
 #[test]
-fn keys_of_an_issuer_of_another_profile_are_not_taken() {
+fn keys_of_an_issuer_of_another_profile_take_nothing_from_it() {
     const REFUSED: &str = "whose tokens have another profile";
     // At the start: those of the issuer that stands before it, which publishes them as well.
     let mut web = None;
@@ -394,6 +394,24 @@ fn keys_of_an_issuer_of_another_profile_are_not_taken() {
     });
     house.gateway.await_log(REFUSED);
     assert_eq!(status(&house, &house.token()), 200);
+    // Nor where it has published them before the issuer whose keys they are.
+    let mut web = None;
+    let house = House::open_staged(|stage| {
+        let started = Publisher::start(&stage.operator_ca);
+        started.put("/core", Page::json(&jwks(&[&stage.mint])));
+        started.put(JWKS, Page::Garbage);
+        direct(stage, &started.url(JWKS));
+        let core = core(stage, "core", &started.url("/core"));
+        in_front(&mut stage.config, &core, 1);
+        web = Some(started);
+    });
+    assert_keys_unknown(&ask(&house, &house.token()));
+    let web = web.expect("made above");
+    web.put(JWKS, Page::json(&jwks(&[&house.stage.mint])));
+    wait_until("the issuer's keys", || {
+        status(&house, &house.token()) == 200
+    });
+    house.gateway.await_log(REFUSED);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::authorization::assert_problem;
 use crate::harness::client::{Client, HOST, Response};
 use crate::harness::gateway::{Gateway, cpus};
-use crate::harness::mint::{ISSUER, Mint, now_s, with};
+use crate::harness::mint::{Algorithm, ISSUER, Mint, now_s, with};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, wait_until};
 
@@ -397,6 +397,12 @@ fn a_token_that_is_not_valid_yet_or_says_nothing_itself_is_revoked_by_itself() {
     }
     let good = token(&house.stage, "one");
     let (cut_off, _) = good.rsplit_once('.').expect("three parts");
+    // Its key, or secret, may be known in a moment.
+    let unknown = Mint::new(Algorithm::Es256, "k-9").good(&house.stage.claims());
+    let body = json!({"token": unknown}).to_string();
+    let (status, said) = ask(&house.stage, "POST", "/revocations", &body);
+    assert_eq!(status, 503, "{said}");
+    assert!(said.to_string().contains("token_sha256"), "{said}");
     for bad in [cut_off, "a b", "caf\u{e9}"] {
         let body = json!({"token": bad}).to_string();
         let (status, said) = ask(&house.stage, "POST", "/revocations", &body);

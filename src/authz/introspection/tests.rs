@@ -4,6 +4,7 @@ use super::*;
 use crate::authz::issuers::{Custom, KeySet, Profile};
 use crate::authz::mint::{AUDIENCE, ISSUER, NOW, b64, changed};
 use crate::authz::token::Claim;
+use crate::limits::REVOKED_NAME_BYTES_MAX;
 
 fn issuer(profile: Profile) -> IssuerRules {
     IssuerRules::new(ISSUER.to_owned(), profile, KeySet::unknown()).unwrap()
@@ -89,6 +90,10 @@ fn answer_is_held_to_what_a_token_has_to_say() {
         json!({"iss": "https://else.example"}),
         TokenFault::IssuerUnknown,
     );
+    let long = "j".repeat(REVOKED_NAME_BYTES_MAX);
+    assert!(verdict(&changed(good(), json!({ "jti": long }))).is_ok());
+    let longer = json!({"jti": format!("{long}j")});
+    refused(longer, TokenFault::ClaimMalformed(Claim::Jti));
     refused(json!({"iss": 7}), TokenFault::ClaimMalformed(Claim::Iss));
     refused(
         json!({"client_id": null}),

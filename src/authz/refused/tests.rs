@@ -60,6 +60,7 @@ fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() 
     for fault in [
         TokenFault::KeyUnknown,
         TokenFault::KeysUnknown,
+        TokenFault::SomeKeysUnknown,
         TokenFault::NotYetValid,
         TokenFault::IssuerUnknown,
         TokenFault::Malformed,

@@ -30,7 +30,7 @@ fn sealing(number: u8) -> Sealing {
 
 /// An issuer of this name that has sealed tokens alone.
 fn issuers(sealing: Sealing) -> Issuers {
-    let rules = rules(Keys::none()).sealing(Some(Arc::new(sealing)));
+    let rules = rules(Keys::none()).own(Some(Arc::new(sealing)));
     Issuers::new(vec![rules]).unwrap()
 }
 
@@ -68,7 +68,7 @@ fn sealed_token_gives_what_a_signed_one_with_its_claims_does() {
 fn sealed_token_says_what_it_is_and_nothing_of_its_claims() {
     let sealing = sealing(1);
     let token = sealed(&sealing, &claims());
-    assert!(token.starts_with(VERSION) && sealing.is_of(token.as_bytes()));
+    assert!(token.starts_with(VERSION) && token.starts_with(&sealing.mark));
     let may = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
     assert!(token.bytes().all(may), "{token}");
     let body = URL_SAFE_NO_PAD.decode(&token[VERSION.len()..]).unwrap();
@@ -146,7 +146,8 @@ fn token_of_another_secret_issuer_or_way_to_seal_is_refused() {
         TokenFault::KeyUnknown
     );
     let other = Sealing::new("https://other.example", secret(1), Vec::new());
-    assert!(!sealing(1).is_of(sealed(&other, &claims()).as_bytes()));
+    let foreign = sealed(&other, &claims());
+    assert!(!issuers(sealing(1)).have_sealed(foreign.as_bytes()));
     assert_eq!(refused(&sealed(&other, &claims())), TokenFault::Malformed);
     // Nor where it says that it is of this one.
     let token = sealed(&other, &claims()).replace(&other.mark, &sealing(1).mark);
@@ -160,6 +161,18 @@ fn token_of_another_secret_issuer_or_way_to_seal_is_refused() {
     );
     let mixed = format!("{}{}", &one[..80], &two[80..]);
     assert_eq!(refused(&mixed), TokenFault::SignatureBad);
+}
+
+/// Other nodes may seal still, and whoever else is asked about such a token is shown it.
+#[test]
+fn without_a_secret_a_sealed_token_of_the_own_issuer_is_still_its_own() {
+    let token = sealed(&sealing(1), &claims());
+    let own = Issuers::new(vec![rules(Keys::none()).own(None)]).unwrap();
+    assert!(own.have_sealed(token.as_bytes()));
+    assert_eq!(taken(&token, &own), Err(TokenFault::KeyUnknown));
+    let not_own = Issuers::new(vec![rules(Keys::none())]).unwrap();
+    assert!(!not_own.have_sealed(token.as_bytes()));
+    assert!(!own.same_as(&not_own) && !own.same_as(&issuers(sealing(1))));
 }
 
 #[test]
@@ -219,7 +232,7 @@ fn signed_token_behind_the_mark_of_a_sealed_one_is_refused() {
             .jwk(Algorithm::ES256, "k1")]))
         .unwrap(),
     );
-    let both = Issuers::new(vec![rules.sealing(Some(Arc::new(sealing(1))))]).unwrap();
+    let both = Issuers::new(vec![rules.own(Some(Arc::new(sealing(1))))]).unwrap();
     assert!(taken(&signed, &both).is_ok() && taken(&marked, &both).is_err());
     assert!(taken(&sealed(&sealing(1), &claims()), &both).is_ok());
 }

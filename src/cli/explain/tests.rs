@@ -281,6 +281,7 @@ fn what_the_gateway_writes_is_what_is_explained() {
         api: ApiId::from_name("3gpp-nidd"),
         resource: "/{scsAsId}",
         granted,
+        revoked: [7; 8],
         token: TokenVerdict::Remembered,
         request_bytes: 11,
         response_bytes: 12,

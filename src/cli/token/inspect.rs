@@ -105,7 +105,7 @@ fn decide(
 ) -> Result<String, Refusal> {
     let verified = token::verify(token, issuers, now).map_err(|fault| {
         let denial = match fault {
-            TokenFault::KeysUnknown => Denial::IssuerKeysUnknown,
+            TokenFault::KeysUnknown | TokenFault::SomeKeysUnknown => Denial::IssuerKeysUnknown,
             fault => Denial::TokenInvalid(fault),
         };
         Refusal {
@@ -173,7 +173,7 @@ fn step_of(fault: TokenFault) -> usize {
         | TokenFault::Type
         | TokenFault::ClaimMissing(Claim::Iss)
         | TokenFault::ClaimMalformed(Claim::Iss) => 2,
-        TokenFault::KeysUnknown | TokenFault::KeyUnknown => 3,
+        TokenFault::KeysUnknown | TokenFault::SomeKeysUnknown | TokenFault::KeyUnknown => 3,
         TokenFault::SignatureBad => 4,
         TokenFault::Expired | TokenFault::NotYetValid => 6,
         TokenFault::ClaimMissing(_)

@@ -72,11 +72,16 @@ impl IntoResponse for Unrevoked {
                 StatusCode::BAD_REQUEST,
                 text(&format!("entry {place}: {what}"), cure),
             ),
-            Self::Token(place, TokenFault::KeysUnknown) => (
+            Self::Token(
+                place,
+                TokenFault::KeysUnknown | TokenFault::SomeKeysUnknown | TokenFault::KeyUnknown,
+            ) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 text(
-                    &format!("entry {place}: the keys of the token's issuer are not known now"),
-                    "try again when they are, or write its hash as \"token_sha256\": it would be \
+                    &format!(
+                        "entry {place}: the key or secret that the token is by is not known now"
+                    ),
+                    "try again when it is, or write its hash as \"token_sha256\": it would be \
                      taken then",
                 ),
             ),

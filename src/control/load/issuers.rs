@@ -221,9 +221,12 @@ fn fetch_first(
         let mut all = known.iter().copied();
         let rules = all.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
         let all = known.iter().copied();
-        let fetched = fetched.and_then(|found| keys_fetch::own_alone(found, rules, all));
         match fetched {
             Ok(Found::Keys(keys, _)) => {
+                if let Some((what, cure)) = keys_fetch::shared(&keys, rules, all) {
+                    let warning = fault(&issuer.keys, keys_fetch::SHARED_KEY, what, cure);
+                    report.warnings.push(warning);
+                }
                 from.keys.replace(Some(keys));
                 from.fetches.note_had(UnixSeconds::now());
             }

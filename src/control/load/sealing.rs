@@ -61,7 +61,15 @@ fn secrets(written: &config::Sealing, running: Option<Running<'_>>) -> Result<Se
     let current = secret(&written.secret, "", running)?;
     let second = written.second.as_ref();
     let second = second.map(|second| secret(second, "second_", running));
-    Ok((current, second.transpose()?.into_iter().collect()))
+    let second = second.transpose()?;
+    if let (Some(at), Some(second)) = (&written.second, &second)
+        && second.kid() == current.kid()
+    {
+        let what = "the second secret is the first one once more";
+        let cure = "name the one before, or the one to come; leave it out where there is none";
+        return Err(fault(at, KEY, what, cure));
+    }
+    Ok((current, second.into_iter().collect()))
 }
 
 /// `which` stands before the names of its keys.

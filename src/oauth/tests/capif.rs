@@ -277,3 +277,19 @@ fn capif_path_has_one_segment_for_the_client_and_is_there_with_a_key_alone() {
     assert_eq!(at("/capif-security/v1/securities/a/tokens"), None);
     assert_eq!(STAGE.issuer.endpoint(&path("partner-1")), None);
 }
+
+/// spec.md 5.2 #13.
+//= RFC 7009 section 2.2.1 type=test
+//# A token in CAPIF's form by a key that is not known here is not said to be gone.
+#[test]
+fn own_token_in_the_form_of_capif_by_an_unknown_key_is_not_said_to_be_gone() {
+    let [here, there] = [(); 2].map(|()| stage(&["3gpp-nidd"]));
+    let grant = decide(&there, "", "partner-1").unwrap();
+    let token = text_of(&there.issuer.mint(&grant, NOW).unwrap());
+    let form = format!("client_id=partner-1&token={token}");
+    let named = |_: &[u8], _| panic!("nobody can say whose it is");
+    let (form, caller, issuers) = (form.as_bytes(), here.caller(), issuers(&here));
+    let said = here.issuer.revocable(form, &caller, &issuers, NOW, named);
+    let said = said.map(|named: Option<()>| named.is_some());
+    assert_eq!(said, Err(GrantFault::TokenKeyUnknown));
+}

@@ -428,6 +428,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (IntrospectionUnregistered, "unauthorized_client"),
         (TokenForeign, "invalid_grant"),
         (TokenNotYetValid, "temporarily_unavailable"),
+        (TokenKeyUnknown, "temporarily_unavailable"),
     ];
     let (plain, assertions) = codes.split_at(expected.len());
     assert_eq!(plain, expected);

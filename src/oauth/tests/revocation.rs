@@ -91,6 +91,24 @@ fn token_that_is_not_valid_yet_is_not_said_to_be_gone() {
     assert_eq!(early, Err(GrantFault::TokenNotYetValid));
 }
 
+/// spec.md 5.2 #13. Another node has signed it by a key that is not known here, or not any more.
+//= RFC 7009 section 2.2.1 type=test
+//# A token that may be good elsewhere is not said to be gone.
+#[test]
+fn own_token_by_a_key_that_is_not_known_here_is_not_said_to_be_gone() {
+    let stage = stage_of("partner-1");
+    let key = key_of(&KeyPair::generate().unwrap());
+    let node = issuer_with(terms(std::slice::from_ref(&stage.client)), key).unwrap();
+    let minted = node.mint(&stage.grant(), NOW).unwrap();
+    let token = read(&minted.json)["access_token"].clone();
+    let form = format!("client_id=partner-1&token={}", token.as_str().unwrap());
+    let unknown = Err(GrantFault::TokenKeyUnknown);
+    assert_eq!(revoked(&stage, &form, NOW), unknown);
+    // It is refused everywhere when it has ended, and nothing is left to do then.
+    assert_eq!(revoked(&stage, &form, UnixSeconds(NOW.0 + 629)), unknown);
+    assert_eq!(revoked(&stage, &form, UnixSeconds(NOW.0 + 630)), Ok(None));
+}
+
 /// spec.md 5.2 #13.
 //= RFC 7009 section 2.1 type=test
 //# The token must be the client's, and the client must say who it is.

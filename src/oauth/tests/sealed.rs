@@ -159,3 +159,22 @@ fn opaque_token_is_told_with_all_that_it_says_and_a_forged_one_is_not_active() {
     assert_eq!(revocable(&token).as_deref(), told["jti"].as_str());
     assert_eq!(revocable(&format!("{start}{other}")), None);
 }
+
+/// spec.md 5.2 #13.
+//= RFC 7009 section 2.2.1 type=test
+//# What cannot be opened here may be good on another node: the client is told to come again.
+#[test]
+fn sealed_token_whose_secret_is_not_known_here_is_not_said_to_be_gone() {
+    let token = token_of(&minted(&stage(TokenFormat::Opaque, None)));
+    let issuers = Issuers::new(vec![STAGE.issuer.rules().unwrap()]).unwrap();
+    let revoked = |token: &str| {
+        let form = format!("client_id=partner-1&token={token}");
+        let named = |_: &[u8], _| panic!("nobody can say whose it is");
+        let (issuer, caller) = (&STAGE.issuer, STAGE.caller());
+        let said = issuer.revocable(form.as_bytes(), &caller, &issuers, NOW, named);
+        said.map(|named: Option<()>| named.is_some())
+    };
+    assert_eq!(revoked(&token), Err(GrantFault::TokenKeyUnknown));
+    let of_another = format!("t8s1_AAAAAAAA{}", &token["t8s1_AAAAAAAA".len()..]);
+    assert_eq!(revoked(&of_another), Ok(false));
+}

@@ -181,7 +181,9 @@ fn faults_of_a_grant_are_answered_by_their_error_code() {
         let row = Denial::Grant(fault).row();
         let status = match fault {
             GrantFault::AuthorizationRefused(_) => 401,
-            GrantFault::AssertionsExhausted | GrantFault::TokenNotYetValid => 503,
+            GrantFault::AssertionsExhausted
+            | GrantFault::TokenNotYetValid
+            | GrantFault::TokenKeyUnknown => 503,
             _ => 400,
         };
         assert_eq!((row.status, row.oauth_error), (status, Some(fault.error())));

@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::shares::Shares;
 use super::{Answer, Counts, Done, Letter, Refused, Wanted};
 use crate::clock::{Millis, Nanos, UnixSeconds};
 use crate::limits::{
-    REVOCATIONS_PER_COMMIT_MAX, REVOKED_KEPT_S, REVOKED_ROOM_OVER_CLIENTS, REVOKED_SWEEP_EVERY,
-    REVOKED_SWEPT_AT_ONCE,
+    REVOCATIONS_PER_COMMIT_MAX, REVOKED_KEPT_S, REVOKED_ROOM_OVER_CLIENTS,
+    REVOKED_SHARES_OF_CLIENTS, REVOKED_SWEEP_EVERY, REVOKED_SWEPT_AT_ONCE,
 };
 use crate::revoked::store::{Store, StoreFault};
 use crate::revoked::{Entry, Held, Id, Kind, Revocation, Revoked, Whose};
@@ -32,6 +33,7 @@ pub(in crate::revoked) struct Clerk {
     revoked: Arc<Revoked>,
     counts: Arc<Counts>,
     entries_max: usize,
+    shares: Shares,
     reopen_at: Millis,
     complain_at: Millis,
     fault: Option<StoreFault>,
@@ -53,6 +55,7 @@ impl Clerk {
             revoked,
             counts,
             entries_max,
+            shares: Shares::default(),
             reopen_at: Millis(0),
             complain_at: Millis(0),
             fault: None,
@@ -99,7 +102,12 @@ impl Clerk {
             ..Group::default()
         };
         let mut settled = Vec::with_capacity(letters.len());
-        for Letter { wanted, home } in letters {
+        for letter in letters {
+            let Letter {
+                wanted,
+                home,
+                place,
+            } = letter;
             let mut to_list = None;
             let done = match wanted {
                 Wanted::Revoke(revocations) => {
@@ -107,7 +115,7 @@ impl Clerk {
                 }
                 Wanted::RevokeOwn(revocation) => {
                     let for_clients = self.entries_max / REVOKED_ROOM_OVER_CLIENTS;
-                    group.revoke(vec![revocation], &self.revoked, for_clients)
+                    group.revoke_own(revocation, &self.revoked, &mut self.shares, for_clients)
                 }
                 Wanted::TakeBack(revocations) => Ok(group.take_back(revocations, &self.revoked)),
                 Wanted::List { at_most } => {
@@ -115,13 +123,15 @@ impl Clerk {
                     Ok(Done::Listed(Vec::new(), false))
                 }
             };
-            settled.push((done, to_list, home));
+            settled.push((done, to_list, home, place));
         }
         let committed = self.commit(&group, now);
-        if committed.is_ok() {
-            group.put_into_force(&self.revoked, &self.counts);
+        match &committed {
+            Ok(()) => group.put_into_force(&self.revoked, &self.counts),
+            Err(_) => { group.own.iter() }
+                .for_each(|(client_id, until)| self.shares.give_back(client_id, *until)),
         }
-        for (done, to_list, home) in settled {
+        for (done, to_list, home, _place) in settled {
             let done = match (done, &committed, to_list) {
                 (Ok(_), Err(fault), _) => Err(Refused::Unwritable(fault.clone())),
                 (Ok(_), Ok(()), Some(at_most)) => self.list(at_most, now),
@@ -238,6 +248,7 @@ impl Clerk {
         }
         let removed = outlived.iter().map(|id| (*id, None));
         self.revoked.set.change(removed);
+        self.shares.forget(ended);
         outlived.len() == REVOKED_SWEPT_AT_ONCE
     }
 }
@@ -268,6 +279,8 @@ struct Group {
     whose: Vec<Whose>,
     revoked: Vec<Kind>,
     taken_back: u64,
+    /// What takes room that it did not take before, by `client_id` and end.
+    own: Vec<(String, UnixSeconds)>,
     /// Entries there will be.
     held: usize,
 }
@@ -303,6 +316,34 @@ impl Group {
             self.whose.push(whose);
         }
         Ok(Done::Revoked)
+    }
+
+    /// What a client revokes of its own: within its share, unless it takes no more room.
+    fn revoke_own(
+        &mut self,
+        revocation: Revocation,
+        revoked: &Revoked,
+        shares: &mut Shares,
+        for_clients: usize,
+    ) -> Answer {
+        let Entry { id, held, .. } = revocation.entry;
+        let client_id = match &revocation.whose {
+            Whose::Client(client_id) if self.held(id, revoked).is_none() => Some(client_id.clone()),
+            _ => None,
+        };
+        let share = (for_clients / REVOKED_SHARES_OF_CLIENTS).max(1);
+        if client_id
+            .as_ref()
+            .is_some_and(|own| shares.of(own) >= share)
+        {
+            return Err(Refused::Full { at_most: share });
+        }
+        let done = self.revoke(vec![revocation], revoked, for_clients)?;
+        if let Some(client_id) = client_id {
+            shares.enter(&client_id, held.until);
+            self.own.push((client_id, held.until));
+        }
+        Ok(done)
     }
 
     fn take_back(&mut self, revocations: Vec<Revocation>, revoked: &Revoked) -> Done {

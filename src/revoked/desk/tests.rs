@@ -1,9 +1,9 @@
 use super::clerk::Clerk;
 use super::*;
 use crate::clock::Millis;
-use crate::revoked::Id;
 use crate::revoked::tests::store::place;
 use crate::revoked::tests::{ISSUER, NOW, client, meant, presented};
+use crate::revoked::{Id, Whose, of_token};
 
 fn open(path: &Path) -> (Arc<Desk>, Arc<Revoked>, std::thread::JoinHandle<()>) {
     let revoked = Arc::new(Revoked::default());
@@ -126,7 +126,12 @@ impl Clerk {
     /// What comes of one letter that comes at this millisecond.
     fn does(&mut self, wanted: Wanted, at: u64) -> Answer {
         let (home, back) = oneshot::channel();
-        self.answer(vec![Letter { wanted, home }], Millis(at));
+        let letter = Letter {
+            wanted,
+            home,
+            place: None,
+        };
+        self.answer(vec![letter], Millis(at));
         back.blocking_recv().unwrap()
     }
 
@@ -180,6 +185,65 @@ fn clients_fill_half_of_the_room_and_operators_all_of_it() {
         clerk.does(Wanted::RevokeOwn(jti("d")), 0),
         Ok(Done::Revoked)
     );
+}
+
+/// A token of this client, which ends then.
+fn own(client_id: &str, token: u8, until: u64) -> Wanted {
+    let whose = Whose::Client(client_id.to_owned());
+    let id = Id::opaque_token(&[token]);
+    Wanted::RevokeOwn(of_token(id, UnixSeconds(until), whose, NOW))
+}
+
+#[test]
+fn a_client_that_revokes_without_end_leaves_the_others_their_room() {
+    let (folder, path) = place();
+    // A sixteenth of the half are two.
+    let (mut clerk, revoked, _) = clerk(&path, 64);
+    let full = Err(Refused::Full { at_most: 2 });
+    let end = NOW.0 + 300;
+    assert_eq!(clerk.does(own("one", 1, end), 0), Ok(Done::Revoked));
+    // What came to nothing takes no room.
+    let away = folder.path().join("away.redb");
+    clerk.lose_store();
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    for place in 0..3 {
+        let said = clerk.does(own("one", 2, end), place * 2_000);
+        assert!(matches!(said, Err(Refused::Unwritable(_))), "{said:?}");
+    }
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(clerk.does(own("one", 2, end), 10_000), Ok(Done::Revoked));
+    assert_eq!(clerk.does(own("one", 3, end), 10_000), full);
+    // What is revoked already needs none.
+    assert_eq!(clerk.does(own("one", 2, end), 10_000), Ok(Done::Revoked));
+    assert_eq!(clerk.does(own("two", 3, end), 10_000), Ok(Done::Revoked));
+    assert_eq!(revoked.count(Kind::Token), 3);
+    // And it has it back as soon as its tokens have ended.
+    clerk.sweep(UnixSeconds(end + 600));
+    assert_eq!(clerk.does(own("one", 4, end), 10_000), full);
+    clerk.sweep(UnixSeconds(end + 661));
+    assert_eq!(clerk.does(own("one", 4, end), 10_000), Ok(Done::Revoked));
+}
+
+#[test]
+fn clients_leave_operators_a_place_in_the_queue() {
+    let (letters, waiting) = sync_channel(REVOCATIONS_QUEUED_MAX);
+    let desk = Desk {
+        letters: Some(letters),
+        counts: Arc::default(),
+    };
+    let own = || desk.revoke_own(jti("a"));
+    let held: Vec<_> = (0..REVOCATIONS_QUEUED_OF_CLIENTS_MAX)
+        .map(|_| own().unwrap())
+        .collect();
+    assert_eq!(own().err(), Some(Refused::Busy));
+    assert!(desk.revoke(vec![key("k1")]).is_ok() && desk.list(1).is_ok());
+    // Whoever was refused held none.
+    drop(waiting.recv().unwrap());
+    assert!(own().is_ok());
+    assert_eq!(own().err(), Some(Refused::Busy));
+    assert_eq!((held.len(), desk.counts().refused()), (512, 2));
 }
 
 #[test]
@@ -266,7 +330,13 @@ fn what_is_taken_back_and_revoked_in_one_commit_is_as_the_last_has_it() {
         .into_iter()
         .map(|wanted| {
             let (home, back) = oneshot::channel();
-            (Letter { wanted, home }, back)
+            let place = None;
+            let letter = Letter {
+                wanted,
+                home,
+                place,
+            };
+            (letter, back)
         })
         .unzip();
     clerk.answer(letters, Millis(0));

@@ -299,7 +299,7 @@ fn key_of_one_profile_verifies_no_token_of_another() {
     }
 }
 
-/// Two cores: what tells whose a token is, is the name of a key.
+/// Two cores: what tells whose a token is, is the key that verifies it, whatever that is called.
 #[test]
 fn one_core_alone_may_have_the_key_that_is_meant() {
     let [first, second] = [(); 2].map(|()| Mint::new(Algorithm::ES256));
@@ -324,14 +324,84 @@ fn one_core_alone_may_have_the_key_that_is_meant() {
         Err(TokenFault::SignatureBad)
     );
     assert_eq!(read(apart, json!("c"), &first), Err(TokenFault::KeyUnknown));
+    // Also where it has no name.
+    assert_eq!(read(apart, Value::Null, &first).as_deref(), Ok("one"));
+    assert_eq!(read(apart, Value::Null, &second).as_deref(), Ok("two"));
+    let alike = ["a", "a"];
+    assert_eq!(read(alike, json!("a"), &first).as_deref(), Ok("one"));
+    assert_eq!(read(alike, json!("a"), &second).as_deref(), Ok("two"));
+    let neither = Mint::new(Algorithm::ES256);
     assert_eq!(
-        read(apart, Value::Null, &first),
-        Err(TokenFault::KeyUnknown)
+        read(alike, json!("a"), &neither),
+        Err(TokenFault::SignatureBad)
     );
-    assert_eq!(
-        read(["a", "a"], json!("a"), &first),
-        Err(TokenFault::KeyUnknown)
-    );
+}
+
+fn core_with(name: &str, keys: &Arc<KeySet>) -> IssuerRules {
+    let aef_id = AEF.to_owned();
+    IssuerRules::new(name.into(), Profile::Capif { aef_id }, Arc::clone(keys)).unwrap()
+}
+
+/// A core's token whose header names this key.
+fn of_core(signer: &Mint, kid: &str) -> Vec<u8> {
+    let header = json!({"alg": "ES256", "kid": kid}).to_string();
+    signer.sign(header, core_claims().to_string())
+}
+
+#[test]
+fn token_may_be_of_the_core_whose_keys_are_not_known() {
+    let [first, second] = [(); 2].map(|()| Mint::new(Algorithm::ES256));
+    let key = |mint: &Mint| load(&[mint.signer.jwk(Algorithm::ES256, "a")]).unwrap();
+    let sets = [KeySet::of(key(&first)), KeySet::unknown()];
+    let cores = ["one", "two"].iter().zip(&sets);
+    let issuers = cores.map(|(name, keys)| core_with(name, keys)).collect();
+    let issuers = Issuers::new(issuers).unwrap();
+    let read = |signer: &Mint, kid| {
+        let read = verify(&of_core(signer, kid), &issuers, UnixSeconds(NOW));
+        read.map(|token| token.issuer)
+    };
+    assert_eq!(read(&first, "a").as_deref(), Ok("one"));
+    assert!(!sets[1].take_missed());
+    assert_eq!(read(&second, "a"), Err(TokenFault::SomeKeysUnknown));
+    assert!(sets[1].take_missed());
+    assert_eq!(read(&second, "b"), Err(TokenFault::KeysUnknown));
+    sets[1].replace(Some(key(&second)));
+    assert_eq!(read(&second, "a").as_deref(), Ok("two"));
+    // Whose it is cannot be said where both have the key.
+    sets[1].replace(Some(key(&first)));
+    assert_eq!(read(&first, "a"), Err(TokenFault::KeyUnknown));
+}
+
+//= RFC 8725 section 3.12 type=test
+//# What a core publishes of another issuer's keys verifies none of its tokens; all else goes on.
+#[test]
+fn published_key_of_another_profile_verifies_no_token_of_a_core() {
+    let [other, own] = [(); 2].map(|()| Mint::new(Algorithm::ES256));
+    let jwk = |mint: &Mint, kid| mint.signer.jwk(Algorithm::ES256, kid);
+    let keys = load(&[jwk(&other, "k1"), jwk(&own, "a")]).unwrap();
+    let published = KeySet::unknown();
+    published.replace(Some(keys));
+    let rfc9068 =
+        |keys| IssuerRules::new(ISSUER.into(), crate::authz::mint::rfc9068(), keys).unwrap();
+    let theirs = KeySet::unknown();
+    let all = vec![core_with("core", &published), rfc9068(Arc::clone(&theirs))];
+    let issuers = Issuers::new(all).unwrap();
+    let read = |token: &[u8]| verify(token, &issuers, UnixSeconds(NOW)).map(|token| token.issuer);
+    assert_eq!(read(&of_core(&other, "k1")).as_deref(), Ok("core"));
+    // Whoever published it first.
+    theirs.replace(Some(load(&[jwk(&other, "k1")]).unwrap()));
+    assert_eq!(read(&of_core(&other, "k1")), Err(TokenFault::KeyUnknown));
+    assert_eq!(read(&of_core(&own, "a")).as_deref(), Ok("core"));
+    assert_eq!(read(&other.with(json!({}))).as_deref(), Ok(ISSUER));
+    // A reload reads them all again, and what issuers publish is no fault then.
+    let all = vec![core_with("core", &published), rfc9068(theirs)];
+    assert!(Issuers::new(all).is_ok());
+    // A key that an operator has given a core stays the core's.
+    let given = KeySet::of(load(&[jwk(&own, "a")]).unwrap());
+    let copied = KeySet::unknown();
+    copied.replace(Some(load(&[jwk(&own, "a")]).unwrap()));
+    let issuers = Issuers::new(vec![core_with("core", &given), rfc9068(copied)]).unwrap();
+    assert!(verify(&of_core(&own, "a"), &issuers, UnixSeconds(NOW)).is_ok());
 }
 
 #[test]
