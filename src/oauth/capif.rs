@@ -160,6 +160,11 @@ impl Issuer {
         if form.value("resOwnerId").is_some() || form.value("authCode").is_some() {
             return Err(GrantFault::ResourceOwnerUnsupported);
         }
+        // A token of this form has no word for less than an API: passed over, they would have it
+        // grant more than was asked for.
+        if form.value("authorization_details").is_some() {
+            return Err(GrantFault::DetailsRefused);
+        }
         // CAPIF has no word for half of an API: who may have one half has no token for the whole.
         let held = registered.rights.whole();
         if held.is_empty() {

@@ -219,6 +219,12 @@ impl Store {
         };
         if is_new().map_err(|error| fault(&self.path, &error))? {
             self.write([], [])?;
+            tracing::warn!(
+                store = %self.path.display(),
+                hint = "right at the first start; later, the file has been lost: revoke again what \
+                        is to stay revoked",
+                "a new store of revocations has been made: nothing is revoked by it"
+            );
         }
         let folder = folder(&self.path);
         let synced = File::open(folder).and_then(|folder| folder.sync_all());

@@ -159,6 +159,7 @@ fn assert_comes_again(response: &Response, cause: &str) {
 
 /// Not even one of those that are sent all the time, with forty tokens in turn.
 #[test]
+#[ignore = "takes programs and seconds: make test-fault"]
 fn requests_with_remembered_tokens_go_on_whatever_the_issuer_does() {
     let mut scene = Scene::open();
     let tokens = scene.remembered();
@@ -200,6 +201,7 @@ fn requests_with_remembered_tokens_go_on_whatever_the_issuer_does() {
 
 /// A process that is stopped, then killed: what is remembered and what its keys tell goes on.
 #[test]
+#[ignore = "takes programs and seconds: make test-fault"]
 fn requests_go_on_when_the_issuer_is_stopped_and_killed() {
     let mut provider = None;
     let house = House::open_staged(|stage| {

@@ -207,7 +207,7 @@ fn client_that_is_taken_out_while_the_signer_hangs_is_cut_off_at_once() {
     let cut_off = globex.closed_within(WAIT);
     signal(signer, "CONT");
     assert!(cut_off, "{}", house.gateway.log());
-    assert_eq!(said(&house, APPLIED), 1);
+    wait_until("the reload", || said(&house, APPLIED) == 1);
 }
 
 #[test]

@@ -197,8 +197,7 @@ fn spec_5_2_row_08_what_is_not_registered_is_refused_by_the_alert_of_an_unknown_
     scene.is_of_no_ca(&made(stage, "stranger", &not_ca));
     // Whoever makes an anchor of it lets a client issue certificates.
     let hint = "register it by self_signed_tls_client_auth";
-    let log = scene.house.gateway.log();
-    assert!(log.contains(hint), "{log}");
+    scene.house.gateway.await_log(hint);
     scene.is_of_no_ca(&made(stage, "plain", &[]));
     // The same key in another certificate, and the name of a client that goes by names.
     let key = scene.own.key.display().to_string();

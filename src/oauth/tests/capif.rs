@@ -109,6 +109,7 @@ fn capif_request_is_refused_like_any_other_and_at_anothers_path() {
         ("&client_secret=a", GrantFault::SecondAuthentication),
         ("&resOwnerId=a", GrantFault::ResourceOwnerUnsupported),
         ("&authCode=a", GrantFault::ResourceOwnerUnsupported),
+        ("&authorization_details=[]", GrantFault::DetailsRefused),
         ("&scope=a&scope=b", GrantFault::ParameterRepeated),
     ] {
         assert_eq!(decide(&stage, more, "partner-1"), Err(fault), "{more}");

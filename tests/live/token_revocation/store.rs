@@ -9,7 +9,7 @@ use crate::harness::gateway::{t8gate, write};
 use crate::harness::mint::ISSUER;
 use crate::harness::origin::Origin;
 use crate::harness::stage::{PATH, Stage};
-use crate::harness::{Outcome, WAIT, free_address, run};
+use crate::harness::{Outcome, WAIT, free_address, run, signal};
 
 /// A start on these files that comes to its end by itself.
 fn serve(stage: &Stage) -> Outcome {
@@ -134,4 +134,17 @@ fn an_orderly_end_leaves_a_store_that_the_next_start_takes_as_it_is() {
     }
     let (_, listed) = ask(&house.stage, "GET", "/revocations", "");
     assert_eq!(listed["counts"]["jti"], 5, "{listed}");
+}
+
+/// One that is lost is not missed in silence.
+#[test]
+fn a_store_that_is_made_anew_is_said_to_be() {
+    const MADE: &str = "a new store of revocations has been made";
+    let mut house = house();
+    house.gateway.await_log(MADE);
+    signal(house.gateway.pid(), "TERM");
+    house.gateway.wait(WAIT);
+    house.gateway = again(&house.stage, &house.gateway);
+    house.gateway.await_log("serving");
+    assert!(!house.gateway.log().contains(MADE), "it was there");
 }
