@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::mint::AUDIENCE;
 use super::pki::{Identity, Key, Leaf};
 use super::stage::{API, Stage};
-use super::{command, free_address, run_well, tool, wait_until};
+use super::{WAIT, command, free_address, run_well, tool, within};
 
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -58,12 +58,14 @@ impl OidcProvider {
             .stderr(File::create(said.with_extension("errors")).expect("a writable directory"));
         let child = node.spawn();
         let mut child = child.expect("node is installed; hint: make setup");
-        wait_until("oidc-provider serves", || {
+        // Node.js reads hundreds of files first, on a machine that may have much else to do.
+        let serves = within(6 * WAIT, || {
             let ended = child.try_wait().expect("our own child");
             let errors = fs::read_to_string(said.with_extension("errors"));
             assert!(ended.is_none(), "{}", errors.unwrap_or_default());
             fs::read_to_string(&said).is_ok_and(|said| said.contains("ready"))
         });
+        assert!(serves, "oidc-provider does not serve");
         let ca = stage.operator_ca.certificate.clone();
         Self { address, ca, child }
     }
