@@ -84,6 +84,7 @@ impl Capif {
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
             json: mint::response(&token, lifetime_s, &scope, &[]),
+            issued_at: now,
             signed_ns,
         })
     }

@@ -23,6 +23,8 @@ pub struct Minted {
     /// The whole body of the response, `application/json`; it must not be stored on its way
     /// (`Cache-Control: no-store`).
     pub json: Vec<u8>,
+    /// Its `iat`.
+    pub issued_at: UnixSeconds,
     /// How long the signature took, or the sealing, in nanoseconds.
     pub signed_ns: u64,
 }
@@ -145,6 +147,7 @@ impl Issuer {
         let signed_ns = Nanos::now().since(began);
         Ok(Minted {
             json: response(&token, lifetime_s, &scope, grant.details()),
+            issued_at: now,
             signed_ns,
         })
     }

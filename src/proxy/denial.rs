@@ -68,6 +68,9 @@ pub enum Denial {
     TokenRevoked(Kind),
     /// The issuer's key is revoked, and nothing is signed with it.
     IssuerKeyRevoked,
+    /// The client's tokens are revoked for so many seconds to come: one that is issued now would be
+    /// refused.
+    ClientTokensRevoked(u32),
     /// A client's token was not revoked, by this word of the desk for revocations.
     RevocationUndone(&'static str),
 }
@@ -160,6 +163,7 @@ impl Denial {
             Self::TokenUnasked => 46,
             Self::IntrospectionDeadline => 47,
             Self::TokenFailuresExceeded => 48,
+            Self::ClientTokensRevoked(_) => 51,
         }
     }
 
@@ -261,7 +265,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 51] = [
+pub const ROWS: [Row; 52] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -604,6 +608,13 @@ pub const ROWS: [Row; 51] = [
         cure: "the detail says why: see the log for what is wrong with revocation.store, whether \
                its disk answers, and whether the clocks of the issuer's nodes agree",
         ..unavailable("revocation_unavailable")
+    },
+    Row {
+        detail: "The client's tokens are revoked up to a moment to come; come again.",
+        cure: "the client's tokens are revoked up to a moment that is still to come, half a minute \
+               ahead where none was named: it is given one then, which will be taken; one that is \
+               to have none at all is disabled (`t8gate client disable`)",
+        ..unavailable("client_tokens_revoked")
     },
 ];
 

@@ -23,6 +23,7 @@ use crate::signers::Signs;
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
 use super::gate::presented;
+use super::local::Local;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
 
@@ -168,23 +169,40 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
         Some(id) => ask.issuer.decide_for_capif(&form, id, caller, now),
         None => ask.issuer.decide(&form, caller, now),
     })?;
-    let kid = ask.issuer.kid_of(&grant, local.seconds());
-    let snapshot = local.snapshot();
-    if snapshot
-        .revoked
-        .issuer_key(ask.issuer.name_for(&grant), kid)
-    {
-        return Err(Denial::IssuerKeyRevoked.into());
-    }
+    would_be_taken(&ask.issuer, &grant, &local, local.seconds())?;
     connection.account.promise()?;
     connection.account.record.granted = grant.rights();
-    let minted = mint(connection, &ask.issuer, grant).await?;
+    let minted = mint(connection, &ask.issuer, grant.clone()).await?;
+    // Something may have been revoked while it was signed.
+    would_be_taken(&ask.issuer, &grant, &local, minted.issued_at)?;
     local
         .latencies
         .borrow_mut()
         .record(Phase::Sign, minted.signed_ns);
     local.counters.tokens_issued.bump();
     send(connection, ask, &minted.json, 0).await
+}
+
+/// Whether a token of this grant that is issued at this second would be taken, for all that is
+/// revoked now: one that is not is not handed out.
+fn would_be_taken(
+    issuer: &Issuer,
+    grant: &Grant,
+    local: &Local,
+    issued_at: UnixSeconds,
+) -> Result<(), Denial> {
+    let revoked = &local.snapshot().revoked;
+    if revoked.issuer_key(issuer.name_for(grant), issuer.kid_of(grant, issued_at)) {
+        return Err(Denial::IssuerKeyRevoked);
+    }
+    match revoked.issued_until(grant.client_id()) {
+        Some(until) if issued_at <= until => {
+            let wait_s = until.0.saturating_sub(local.seconds().0).saturating_add(1);
+            let wait_s = u32::try_from(wait_s).unwrap_or(u32::MAX);
+            Err(Denial::ClientTokensRevoked(wait_s))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a token is worth, if the client may know.

@@ -60,6 +60,7 @@ impl Connection {
         };
         let retry_after_s = match denial {
             Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
+            Denial::ClientTokensRevoked(wait_s) => Some(wait_s.min(RETRY_AFTER_CHANGE_S)),
             Denial::TokenFailuresExceeded => Some(RETRY_AFTER_S),
             Denial::RevocationUndone("no_store") => Some(RETRY_AFTER_CHANGE_S),
             _ => (row.status == 503).then_some(RETRY_AFTER_S),

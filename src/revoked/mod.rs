@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::UnixSeconds;
+use crate::limits::REVOKED_CLOCKS_APART_S;
 use crate::peer::{Client, Thumbprint};
 
 pub mod desk;
@@ -76,6 +77,14 @@ pub struct Entry {
 pub struct Revocation {
     pub entry: Entry,
     pub whose: Whose,
+}
+
+impl Revocation {
+    /// Whether a client's tokens are to be refused that are issued later than any is by now,
+    /// whatever clock that goes by.
+    pub fn reaches_beyond(&self, now: UnixSeconds) -> bool {
+        self.entry.held.issued_until.0 > now.0.saturating_add(REVOKED_CLOCKS_APART_S)
+    }
 }
 
 /// Whose tokens are to be verified anew.
@@ -169,6 +178,14 @@ impl Revoked {
     /// Whether an issuer's key is revoked.
     pub fn issuer_key(&self, issuer: &str, kid: &str) -> bool {
         self.holds(Kind::IssuerKey, || Id::issuer_key(issuer, kid))
+    }
+
+    /// Up to which second a client's tokens are refused that were issued by then; none where that
+    /// is nothing to go by.
+    pub fn issued_until(&self, client_id: &str) -> Option<UnixSeconds> {
+        let id = || Id::client(client_id);
+        let held = self.held(&self.of_file.load(), Kind::Client, &id);
+        held.map(|held| held.issued_until)
     }
 
     /// Changes whenever connections are to be held against the revoked certificates again.

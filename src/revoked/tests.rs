@@ -125,6 +125,15 @@ fn tokens_of_a_client_are_revoked_by_the_clock_that_is_most_ahead() {
     };
     assert_eq!(revoked.token(&issued(30)), Some(Kind::Client));
     assert_eq!(revoked.token(&issued(31)), None);
+    let ahead = |s| Some(UnixSeconds(NOW.0 + s));
+    assert_eq!(revoked.issued_until("acme-app"), ahead(30));
+    assert_eq!(revoked.issued_until("globex-app"), None);
+    let reaches_beyond = |ahead: u64| {
+        let until = NOW.0 + ahead;
+        let json = format!(r#"{{"client":"acme-app","issued_until":{until}}}"#);
+        meant(&json).reaches_beyond(NOW)
+    };
+    assert!(!reaches_beyond(30) && reaches_beyond(31));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod command_line;
 mod crashes;
 mod endpoint;
 mod file;
+mod issuing;
 mod opaque;
 mod store;
 
@@ -222,12 +223,7 @@ fn what_an_issuers_key_has_signed_is_refused_and_what_another_has_is_served() {
 }
 
 fn ask_for_token(client: &mut Client) -> Response {
-    let form = "grant_type=client_credentials&client_id=acme-app";
-    client.ask(format!(
-        "POST /oauth2/token HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
-        form.len()
-    ))
+    crate::issuer::asked(client, crate::issuer::FORM)
 }
 
 #[test]

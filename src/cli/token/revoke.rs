@@ -27,8 +27,10 @@ pub struct Options {
     /// The issuer, as its tokens name it in iss.
     #[arg(long, conflicts_with_all = ["token_file", "client", "certificate"])]
     issuer: Option<String>,
-    /// With --client: tokens issued up to this second since 1970 are revoked. Half a minute from
-    /// now where it is not said: an issuer's clock may be that much ahead.
+    /// With --client: tokens issued up to this second since 1970 are revoked, which is at most half
+    /// a minute from now. So far ahead where it is not said: an issuer's clock may be. Until then
+    /// the embedded issuer gives the client no token, which would be refused, and tells it by 503
+    /// when to come again. To keep a client out, disable it (`t8gate client disable`).
     #[arg(long, value_name = "SECONDS", requires = "client")]
     issued_until: Option<u64>,
     /// With --jti, or a thumbprint: when it ends, in seconds since 1970. A revocation is kept until

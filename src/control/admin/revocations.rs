@@ -168,6 +168,13 @@ const IS_PAST: Unmeant = Unmeant {
     cure: "write when the token or the certificate ends, in seconds since 1970, or leave it out",
 };
 
+const IS_AHEAD: Unmeant = Unmeant {
+    what: "\"issued_until\" is further ahead than clocks may be apart: until then the client would \
+           get no token that is taken",
+    cure: "write a moment up to half a minute from now, in seconds since 1970 (date +%s), or leave \
+           it out; a client that is to have no tokens is disabled: `t8gate client disable`",
+};
+
 async fn revoke(
     State(revoking): State<Arc<Revoking>>,
     Extension(asker): Extension<Asker>,
@@ -195,6 +202,9 @@ async fn revoke(
                 // The next start would know nothing of what was said to be revoked.
                 if revocation.entry.held.until <= now {
                     return Err(Unrevoked::Unmeant(place, IS_PAST));
+                }
+                if revocation.reaches_beyond(now) {
+                    return Err(Unrevoked::Unmeant(place, IS_AHEAD));
                 }
                 revocation
             }

@@ -142,6 +142,7 @@ fn every_denial_finds_its_own_row() {
             "grant_token_foreign",
         ),
         (Denial::RevocationUndone("busy"), "revocation_unavailable"),
+        (Denial::ClientTokensRevoked(1), "client_tokens_revoked"),
     ];
     assert_eq!(
         rows.len() + grants.len(),
