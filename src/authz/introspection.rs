@@ -20,6 +20,8 @@ mod tests;
 pub enum NotTaken {
     /// Its issuer has said something of it, and that is not good enough.
     Refused(TokenFault),
+    /// Nobody was asked: so many tokens of the client were asked about in vain just now.
+    OverBudget,
     /// Nobody has said anything of it that could be understood.
     Unanswered,
 }

@@ -30,10 +30,41 @@ impl TokenDigest {
 pub struct RefusedTokens {
     /// Each has one place: the newest of those that share it is known.
     known: Vec<Option<Known>>,
+    in_vain: Budget<TOKEN_FAILURES_PER_S_MAX>,
+}
+
+/// What was done in vain for each client within a second, `MAX` of which each may have.
+#[derive(Debug)]
+pub struct Budget<const MAX: u32> {
     /// What `spent` is of.
     second: UnixSeconds,
-    /// Verifications in vain within this second.
     spent: HashMap<ClientIndex, u32>,
+}
+
+impl<const MAX: u32> Default for Budget<MAX> {
+    fn default() -> Self {
+        Self {
+            second: UnixSeconds(0),
+            spent: HashMap::new(),
+        }
+    }
+}
+
+impl<const MAX: u32> Budget<MAX> {
+    /// Whether a client may have one more within this second.
+    pub fn has_some(&self, client: ClientIndex, now: UnixSeconds) -> bool {
+        let spent = self.spent.get(&client).copied().unwrap_or_default();
+        self.second != now || spent < MAX
+    }
+
+    /// Notes that one was in vain.
+    pub fn charge(&mut self, client: ClientIndex, now: UnixSeconds) {
+        if self.second != now {
+            self.second = now;
+            self.spent.clear();
+        }
+        *self.spent.entry(client).or_default() += 1;
+    }
 }
 
 /// Why a token was refused.
@@ -57,8 +88,7 @@ impl Default for RefusedTokens {
             known: std::iter::repeat_with(|| None)
                 .take(REFUSED_TOKENS_MAX)
                 .collect(),
-            second: UnixSeconds(0),
-            spent: HashMap::new(),
+            in_vain: Budget::default(),
         }
     }
 }
@@ -73,8 +103,7 @@ impl RefusedTokens {
 
     /// Whether a client may have one more token verified within this second.
     pub fn has_budget(&self, client: ClientIndex, now: UnixSeconds) -> bool {
-        let spent = self.spent.get(&client).copied().unwrap_or_default();
-        self.second != now || spent < TOKEN_FAILURES_PER_S_MAX
+        self.in_vain.has_some(client, now)
     }
 
     /// Notes that a client's token was refused. Only what takes a verification to find is charged
@@ -120,11 +149,7 @@ impl RefusedTokens {
 
     /// Charges a client for a token of its that was verified and is good for nothing all the same.
     pub fn charge(&mut self, client: ClientIndex, now: UnixSeconds) {
-        if self.second != now {
-            self.second = now;
-            self.spent.clear();
-        }
-        *self.spent.entry(client).or_default() += 1;
+        self.in_vain.charge(client, now);
     }
 
     /// Forgets them: keys and issuers may be others now. What was spent is spent.

@@ -20,13 +20,15 @@ use tokio::task::{spawn_blocking, spawn_local};
 
 use super::crl_fetch::{FetchFault, Wire, body_within, connect, exchange};
 use crate::authz::introspection::{self, NotTaken, Question, Verdict};
+use crate::authz::refused::Budget;
 use crate::authz::token::TokenFault;
 use crate::clock::{Millis, UnixSeconds};
 use crate::io::cpu;
 use crate::limits::{
     INTROSPECTION_ANSWER_BYTES_MAX, INTROSPECTION_FAILURES_MAX, INTROSPECTION_INACTIVE_FOR,
     INTROSPECTION_INACTIVE_MAX, INTROSPECTION_PAUSE, INTROSPECTION_THREADS_MAX, INTROSPECTION_WAIT,
-    INTROSPECTIONS_PER_CLIENT_MAX, INTROSPECTIONS_QUEUED_MAX, INTROSPECTIONS_WAITING_MAX,
+    INTROSPECTIONS_IN_VAIN_PER_S_MAX, INTROSPECTIONS_PER_CLIENT_MAX, INTROSPECTIONS_QUEUED_MAX,
+    INTROSPECTIONS_WAITING_MAX,
 };
 use crate::oauth::{Assertions, JWT_BEARER};
 use crate::peer::ClientIndex;
@@ -93,6 +95,7 @@ struct Asker {
     rules: RefCell<Option<Arc<Introspection>>>,
     /// What tokens are known to be refused for, and until when.
     inactive: RefCell<HashMap<Known, (TokenFault, Millis)>>,
+    in_vain: RefCell<Budget<INTROSPECTIONS_IN_VAIN_PER_S_MAX>>,
     breaker: Breaker,
     counts: Arc<Counts>,
 }
@@ -110,6 +113,7 @@ impl Asker {
             waiting: RefCell::default(),
             rules: RefCell::default(),
             inactive: RefCell::default(),
+            in_vain: RefCell::default(),
             breaker: Breaker::default(),
             counts,
         }
@@ -160,6 +164,11 @@ impl Asker {
             }
             return;
         }
+        if !{ self.in_vain.borrow() }.has_some(client, UnixSeconds::now()) {
+            count(Outcome::OverBudget);
+            let _ = answer.send(Err(NotTaken::OverBudget));
+            return;
+        }
         let own = waiting.values().filter(|other| other.client == client);
         let has_room = waiting.len() < INTROSPECTIONS_WAITING_MAX
             && own.count() < INTROSPECTIONS_PER_CLIENT_MAX;
@@ -173,7 +182,7 @@ impl Asker {
         drop(waiting);
         let asker = Rc::clone(self);
         spawn_local(async move {
-            let verdict = asker.ask(&asked, &token).await;
+            let verdict = asker.ask(&asked, &token, client).await;
             match verdict {
                 // That passes.
                 Err(NotTaken::Refused(TokenFault::NotYetValid)) => {}
@@ -186,7 +195,7 @@ impl Asker {
                 Ok(_) => Outcome::Taken,
                 Err(NotTaken::Refused(TokenFault::Inactive)) => Outcome::Inactive,
                 Err(NotTaken::Refused(_)) => Outcome::Refused,
-                Err(NotTaken::Unanswered) => Outcome::Failed,
+                Err(NotTaken::Unanswered | NotTaken::OverBudget) => Outcome::Failed,
             });
             let waiting = asker.waiting.borrow_mut().remove(&place);
             asker.tell();
@@ -196,7 +205,7 @@ impl Asker {
         });
     }
 
-    async fn ask(&self, asked: &Arc<Introspection>, token: &[u8]) -> Verdict {
+    async fn ask(&self, asked: &Arc<Introspection>, token: &[u8], client: ClientIndex) -> Verdict {
         let answered = tokio::time::timeout(INTROSPECTION_WAIT, fetch(asked, token)).await;
         let answered = answered.unwrap_or(Err(FetchFault::Deadline(INTROSPECTION_WAIT)));
         let now = UnixSeconds::now();
@@ -215,6 +224,9 @@ impl Asker {
                 if matches!(status.as_u16(), 400 | 413 | 414 | 415 | 422))
         };
         let is_well = what.is_none() || answered.as_ref().err().is_some_and(of_token);
+        if is_well && verdict.is_err() {
+            self.in_vain.borrow_mut().charge(client, now);
+        }
         if self.breaker.note(is_well, Millis::now())
             && let Some(what) = what
         {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -328,17 +328,10 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
             sessions,
             also,
         } => {
-            let source = |module: &PathBuf, uri: &String, pin_file: &PathBuf| Pkcs11Source {
-                module: module.clone(),
-                uri: uri.clone(),
-                pin_file: pin_file.clone(),
-                sessions: *sessions,
-            };
-            let others = also.iter();
-            let others = others.map(|other| source(&other.module, &other.uri, &other.pin_file));
-            let all: Vec<_> = std::iter::once(source(module, uri, pin_file))
-                .chain(others)
-                .collect();
+            let others = { also.iter() }
+                .map(|other| in_token(&other.module, &other.uri, &other.pin_file, *sessions));
+            let first = in_token(module, uri, pin_file, *sessions);
+            let all: Vec<_> = std::iter::once(first).chain(others).collect();
             let place = match also.len() {
                 0 => format!("in token, {sessions} sessions"),
                 others => format!("in {} tokens, {sessions} sessions each", others + 1),
@@ -349,6 +342,16 @@ fn private_key(at: &Located<KeySource>, name: &str) -> Result<(Arc<PrivateKey>, 
     let key = opened.map_err(|open| of_key(at, name, open))?;
     let detail = format!("{:?} {place}", key.kind());
     Ok((Arc::new(key), detail))
+}
+
+/// A key or a secret in a token, as it is opened.
+fn in_token(module: &Path, uri: &str, pin_file: &Path, sessions: usize) -> Pkcs11Source {
+    Pkcs11Source {
+        module: module.to_owned(),
+        uri: uri.to_owned(),
+        pin_file: pin_file.to_owned(),
+        sessions,
+    }
 }
 
 /// The embedded issuer alone, with its keys opened and proved.
@@ -363,6 +366,14 @@ pub fn embedded_issuer(config: &Config) -> (Option<Arc<Issuer>>, Report) {
         own_issuer::load(oauth, config, of_clients, now, None, &mut report)
     });
     (made.map(|(issuer, _)| issuer), report)
+}
+
+/// Who is let in, and nothing else of [`load`].
+pub fn clients_alone(config: &Config) -> (Option<ClientAuth>, Report) {
+    let mut report = Report::default();
+    let certificates = self_signed::read(config, UnixSeconds::now(), &mut report);
+    let auth = client_auth(config, certificates, &mut report);
+    (auth, report)
 }
 
 /// All issuers whose tokens are taken, and nothing else of [`load`].

@@ -61,6 +61,7 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
             charge(&local, client);
             Denial::TokenInvalid(fault)
         }
+        NotTaken::OverBudget => Denial::TokenFailuresExceeded,
         NotTaken::Unanswered => Denial::TokenUnasked,
     })?;
     // What was said by other rules than are in force now is not to be remembered.

@@ -337,6 +337,20 @@ impl ClientAuth {
         self.revocation.statuses().known(issuer, &id.serial)
     }
 
+    /// Whom a certificate claims to be, for whoever looks at it without a handshake: whether it is
+    /// to be believed is not looked at.
+    ///
+    /// # Errors
+    /// It is unreadable, not valid at `now`, or no one client's.
+    pub fn client_of(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixSeconds,
+    ) -> Result<ClientIndex, Refusal> {
+        let leaf = Leaf::read(certificate).ok_or(Refusal::BadCertificate)?;
+        self.owner(&leaf, now)
+    }
+
     fn member(&self, client: ClientIndex) -> Option<&Member> {
         self.members.get(usize::try_from(client.0).ok()?)
     }

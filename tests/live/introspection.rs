@@ -193,6 +193,29 @@ fn inactive_token_is_an_invalid_one_and_is_not_asked_about_again_and_again() {
     }
 }
 
+#[test]
+fn client_that_sends_one_bad_opaque_token_after_another_is_stopped_and_no_other_is() {
+    let scene = Scene::open("");
+    let globex = json!({"x5t#S256": scene.house.stage.globex.thumbprint()});
+    let mut answer = Scene::good(&scene.house);
+    answer["client_id"] = json!("globex-app");
+    answer["cnf"] = globex;
+    scene.issuer.knows("of-globex", answer);
+    let mut client = scene.client();
+    let stopped = (0..200).find(|n| {
+        let response = client.get(PATH, &format!("guess-{n}"));
+        assert!([401, 429].contains(&response.status), "{}", response.text());
+        response.status == 429
+    });
+    let stopped = stopped.expect("one of so many is not asked about");
+    assert_eq!(scene.asked(), stopped);
+    let House { stage, gateway, .. } = &scene.house;
+    let globex = stage.dialer(&stage.globex).connect(gateway.address);
+    let of_globex = "/3gpp-monitoring-event/v1/globex/subscriptions";
+    let response = globex.expect("a client").get(of_globex, "of-globex");
+    assert_eq!(response.status, 200, "{}", response.text());
+}
+
 //= RFC 8705 section 3.2 type=test
 //# The certificate named in the answer is the one that may use the token.
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::gateway::{t8gate, write};
 use crate::harness::mint::{self, Algorithm, Mint};
 use crate::harness::origin::Origin;
-use crate::harness::pki::{Identity, Key};
+use crate::harness::pki::{Identity, Key, Leaf, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{Outcome, WAIT, run};
 
@@ -260,6 +260,21 @@ fn each_check_that_fails_is_named_with_its_step_and_what_follows_is_not_looked_a
     );
     let globex = with(&[("cnf", json!({"x5t#S256": stage.globex.thumbprint()}))]);
     refused(&globex, "certificate", "token_of_other_certificate");
+    let on = |who: &Identity, word: &str| {
+        let token = with(&[("cnf", json!({"x5t#S256": who.thumbprint()}))]);
+        let outcome = inspect(&file, &token, Some(who));
+        invalid(&outcome, &token, "certificate", word);
+    };
+    on(&stage.globex, "token_of_other_client");
+    let unknown = Leaf::client(San::Dns("scs.unknown.example"));
+    on(&stage.partner_ca.issue("unknown", &unknown), "not_mapped");
+    let mut expired = Leaf::client(San::Dns("scs.acme.example"));
+    expired.valid_from_s = -7_200;
+    expired.valid_until_s = -3_600;
+    on(
+        &stage.partner_ca.issue("expired", &expired),
+        "certificate_expired",
+    );
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! `t8gate token inspect`: what is in a token, and what the gateway would decide and why. The
 //! decision is the gateway's own; here it is told in steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
@@ -19,7 +18,10 @@ use crate::clock::UnixSeconds;
 use crate::config::Config;
 use crate::control::load;
 use crate::limits::TOKEN_BYTES_MAX;
+use crate::peer::{ClientIndex, Thumbprint};
 use crate::proxy::denial::Denial;
+use crate::proxy::denial::connections::ConnectionDenial;
+use crate::tls;
 
 #[derive(Args)]
 pub struct Options {
@@ -63,12 +65,9 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
     let token = token.strip_suffix(b"\n").unwrap_or(&token);
     let token = token.strip_suffix(b"\r").unwrap_or(token);
     let config = read(&options.config)?;
-    let thumbprint = options
-        .certificate
-        .as_deref()
-        .map(certificate)
-        .transpose()?;
-    let thumbprint = thumbprint.map(|der| digest::digest(&digest::SHA256, &der));
+    let shown = options.certificate.as_deref();
+    let shown = shown.map(|file| Shown::read(file, options, &config));
+    let shown = shown.transpose()?;
     if let Err(error) = serve::end_until(Arc::default()) {
         tracing::warn!(%error, "signals cannot be received");
     }
@@ -82,10 +81,28 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
     if let Some(kid) = issuers.sealed_by(token) {
         println!("  {:<12} {kid}", "sealed by");
     }
-    let shown = thumbprint.as_ref().map(AsRef::as_ref);
-    let decided = decide(token, &config, &issuers, shown, now);
+    let decided = decide(token, &config, &issuers, shown.as_ref(), now);
     print_decision(&decided);
     Ok(decided.is_ok())
+}
+
+/// The certificate of a connection.
+struct Shown {
+    thumbprint: Thumbprint,
+    /// Whom it claims to be, or why nobody.
+    client: Result<ClientIndex, tls::Refusal>,
+}
+
+impl Shown {
+    fn read(file: &Path, options: &Options, config: &Config) -> Result<Self, Wrong> {
+        let der = certificate(file)?;
+        let (clients, report) = load::clients_alone(config);
+        let clients = clients.ok_or_else(|| faulty(&options.config, &report.faults()))?;
+        Ok(Self {
+            thumbprint: Thumbprint::of(&der),
+            client: clients.client_of(&der, UnixSeconds::now()),
+        })
+    }
 }
 
 /// Why a token is refused: at which step, and what that says.
@@ -100,7 +117,7 @@ fn decide(
     token: &[u8],
     config: &Config,
     issuers: &Issuers,
-    certificate: Option<&[u8]>,
+    certificate: Option<&Shown>,
     now: UnixSeconds,
 ) -> Result<String, Refusal> {
     let verified = token::verify(token, issuers, now).map_err(|fault| {
@@ -122,9 +139,9 @@ fn decide(
             cure: row.cure.to_owned(),
         }
     };
-    let mut clients = config.clients.iter();
-    let client = clients.find(|client| client.client_id == verified.client_id);
-    let client = client.ok_or_else(|| refused(CLIENT, Denial::TokenOfOtherClient))?;
+    let mut clients = { config.clients.iter() }.zip((0..).map(ClientIndex));
+    let client = clients.find(|(client, _)| client.client_id == verified.client_id);
+    let (client, place) = client.ok_or_else(|| refused(CLIENT, Denial::TokenOfOtherClient))?;
     if !client.enabled {
         return Err(refused(CLIENT, Denial::ClientDisabled));
     }
@@ -139,12 +156,25 @@ fn decide(
             });
         }
         (None, _) => "bound to none, as the client may have it",
-        (Some(bound), Some(shown)) if bound.0 != *shown => {
+        (Some(bound), Some(shown)) if bound != shown.thumbprint => {
             return Err(refused(CERTIFICATE, Denial::TokenOfOtherCertificate));
         }
         (Some(_), Some(_)) => "the bound one",
         (Some(_), None) => "bound to the one of cnf: name yours with --certificate to compare",
     };
+    match certificate.map(|shown| shown.client) {
+        None => {}
+        Some(Ok(owner)) if owner == place => {}
+        Some(Ok(_)) => return Err(refused(CERTIFICATE, Denial::TokenOfOtherClient)),
+        // It comes to no request.
+        Some(Err(refusal)) => {
+            return Err(Refusal {
+                step: CERTIFICATE,
+                what: refusal.word().to_owned(),
+                cure: ConnectionDenial::Handshake(refusal).cure().to_owned(),
+            });
+        }
+    }
     Ok(said(&verified, &client.name, bound))
 }
 

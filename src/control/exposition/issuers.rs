@@ -20,7 +20,7 @@ pub struct KeysSample {
 #[derive(Clone, Copy, Debug)]
 pub struct IntrospectionSample {
     /// What became of questions of the shards, each with its word.
-    pub questions: [(&'static str, u64); 7],
+    pub questions: [(&'static str, u64); 8],
     /// So many were in vain that nobody asks for a while.
     pub breaker_open: bool,
     /// Tokens that the issuer has been asked about and has said nothing of yet.

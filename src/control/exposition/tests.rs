@@ -57,6 +57,7 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
             questions: [
                 ("taken", 8),
                 ("failed", 9),
+                ("over_budget", 0),
                 ("a", 0),
                 ("b", 0),
                 ("c", 0),

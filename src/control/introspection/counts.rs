@@ -17,18 +17,21 @@ pub(super) enum Outcome {
     Shared,
     /// The token is known to be inactive.
     Remembered,
+    /// Nobody was asked: so many of the client's tokens were asked about in vain just now.
+    OverBudget,
     /// Nobody was asked: too many questions are under way, or the issuer is left alone.
     TurnedAway,
 }
 
 impl Outcome {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Taken,
         Self::Refused,
         Self::Inactive,
         Self::Failed,
         Self::Shared,
         Self::Remembered,
+        Self::OverBudget,
         Self::TurnedAway,
     ];
 
@@ -40,6 +43,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Shared => "shared",
             Self::Remembered => "remembered",
+            Self::OverBudget => "over_budget",
             Self::TurnedAway => "turned_away",
         }
     }
@@ -56,7 +60,7 @@ pub struct Counts {
 
 impl Counts {
     /// What became of questions, each with its word for metrics.
-    pub fn questions(&self) -> [(&'static str, u64); 7] {
+    pub fn questions(&self) -> [(&'static str, u64); 8] {
         Outcome::ALL.map(|outcome| {
             let count = self.outcomes[outcome as usize].load(Ordering::Relaxed);
             (outcome.word(), count)

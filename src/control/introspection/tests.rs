@@ -237,6 +237,42 @@ fn token_that_is_not_valid_yet_is_asked_about_again() {
     });
 }
 
+/// Each is a question to the issuer, whom nobody else may have the more of for it.
+#[test]
+fn client_whose_tokens_are_asked_about_in_vain_is_kept_from_asking_and_no_other_is() {
+    for (status, json, hears) in [
+        (
+            "200 OK",
+            r#"{"active":false}"#,
+            NotTaken::Refused(TokenFault::Inactive),
+        ),
+        ("400 Bad Request", "{}", NotTaken::Unanswered),
+    ] {
+        told(async {
+            let scene = Scene::answering(Some(said(status, json)));
+            let rules = scene.rules();
+            let mut over = 0;
+            // Two seconds may be touched, or three on a busy machine.
+            for n in 0..8 * INTROSPECTIONS_IN_VAIN_PER_S_MAX {
+                match scene.ask(&format!("t{n}"), 0, &rules).await {
+                    Ok(Err(NotTaken::OverBudget)) => {
+                        over += 1;
+                        // What is known costs nothing, and others have theirs.
+                        if hears != NotTaken::Unanswered {
+                            let again = scene.ask("t0", 0, &rules).await;
+                            assert_eq!(again, Ok(Err(hears)));
+                        }
+                        let other = scene.ask(&format!("o{n}"), n + 1, &rules).await;
+                        assert_eq!(other, Ok(Err(hears)));
+                    }
+                    refused => assert_eq!(refused, Ok(Err(hears))),
+                }
+            }
+            assert!(over > 0, "{status}");
+        });
+    }
+}
+
 #[test]
 fn what_an_issuer_says_of_one_token_keeps_no_other_from_being_asked_about() {
     told(async {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use hsm::Pkcs11Source;
-
-use super::{Report, Running, fault, of_key, tickets};
+use super::{Report, Running, fault, in_token, of_key, tickets};
 use crate::authz::sealed::{Sealing, SealingSecret};
 use crate::config::{self, Fault, Located, Oauth, SecretSource};
 use crate::oauth::Issuer;
@@ -95,12 +93,7 @@ fn secret(
             uri,
             pin_file,
         } => {
-            let source = Pkcs11Source {
-                module: module.clone(),
-                uri: uri.clone(),
-                pin_file: pin_file.clone(),
-                sessions: 1,
-            };
+            let source = in_token(module, uri, pin_file, 1);
             let said = hsm::macs(&source, &SealingSecret::token_labels());
             let said = said.map_err(|open| of_key(at, &format!("{KEY}.{which}uri"), open))?;
             match said.first_chunk() {

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hsm::Pkcs11Source;
 use zeroize::Zeroizing;
 
-use super::{Report, Running, fault, of_key};
+use super::{Report, Running, fault, in_token, of_key};
 use crate::clock::UnixSeconds;
 use crate::config::{self, Config, Fault, Located, Until};
 use crate::control::ticket_secrets::{self, TokenSecret};
@@ -166,12 +165,7 @@ fn secret(
             uri,
             pin_file,
         } => {
-            let source = Pkcs11Source {
-                module: module.clone(),
-                uri: uri.clone(),
-                pin_file: pin_file.clone(),
-                sessions: 1,
-            };
+            let source = in_token(module, uri, pin_file, 1);
             if let Some(before) = before {
                 return Ok(Secret {
                     token: Some(TokenSecret::known(source, slot, before.name())),
