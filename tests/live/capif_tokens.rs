@@ -9,7 +9,8 @@ use crate::harness::origin::Origin;
 use crate::harness::peers::{curl, url};
 use crate::harness::pki::Key;
 use crate::harness::stage::{API, House, PATH, Stage};
-use crate::harness::{WAIT, run, run_well};
+use crate::harness::{WAIT, run, run_well, wait_until};
+use crate::hsm_lost::Store;
 use crate::issuer::{FORM, asked, assert_grant_refused, claims, posted, token_of};
 
 const OWN: &str = "/capif-security/v1/securities/acme-app/token";
@@ -69,6 +70,48 @@ fn curl_fetches_a_token_in_capifs_form_and_uses_it() {
     let keys = client.ask(crate::harness::client::get("/oauth2/jwks", ""));
     let keys: Value = serde_json::from_slice(&keys.body).expect("JSON");
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1));
+}
+
+/// As the one of the issuer's other tokens: no shard waits for it, and lost it is told by 503.
+#[test]
+fn capif_key_in_a_token_signs_on_the_signers_threads_and_lost_it_is_told_by_503() {
+    let origin = Origin::start();
+    let (mut stage, spy) = Stage::with_spied_token(origin.address, Key::P256);
+    stage.issue_tokens_from(&spy.token);
+    spy.token.generate_key(Key::P256, "capif", "0d");
+    let uri = spy.token.uri.replace("object=server", "object=capif");
+    stage.config.set_text("oauth.capif.key.uri", uri);
+    for key in ["module", "pin_file"] {
+        let value = stage.config.value(&format!("tls.key.{key}"));
+        stage.config.set(&format!("oauth.capif.key.{key}"), &value);
+    }
+    stage.config.set_text("oauth.capif.aef_id", "aef-t8");
+    let gateway = stage.start();
+    let dialer = stage.dialer(&stage.acme);
+    let mut client = dialer.connect(gateway.address).expect("a client");
+    let before = spy.signatures();
+    let token = token_of(&fetched(&mut client, OWN, FORM));
+    assert_eq!(spy.signatures(), before + 1);
+    assert_eq!(claims(&token)["iss"], "acme-app");
+    assert_eq!(client.get(PATH, &token).status, 200);
+    let store = Store::of(&stage);
+    store.lose();
+    let mut refused = None;
+    // What the library still remembers it may still sign with.
+    wait_until("the key to be lost", || {
+        let response = fetched(&mut client, OWN, FORM);
+        let is_refused = response.status != 200;
+        refused = Some(response);
+        is_refused
+    });
+    let refused = refused.expect("it was");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    assert_eq!(client.get(PATH, &token).status, 200);
+    store.bring_back();
+    wait_until("the key to sign again", || {
+        fetched(&mut client, OWN, FORM).status == 200
+    });
 }
 
 #[test]

@@ -273,7 +273,7 @@ fn each_check_that_fails_is_named_with_its_step_and_what_follows_is_not_looked_a
     expired.valid_until_s = -3_600;
     on(
         &stage.partner_ca.issue("expired", &expired),
-        "certificate_expired",
+        "client_certificate_expired",
     );
 }
 

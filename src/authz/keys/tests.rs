@@ -153,6 +153,9 @@ fn coordinates_of_another_size_or_spelling_are_refused() {
     ] {
         load(&[changed(es256(), json!({"x": x}))]).unwrap_err();
     }
+    // Of one size, but that of another curve: which is told, and not called a point off the curve.
+    let long = changed(es256(), json!({"x": b64([1; 48]), "y": b64([1; 48])}));
+    assert!(load(&[long]).unwrap_err().contains("curve's size"));
     let ed = Signer::new(Algorithm::EdDSA).jwk(Algorithm::EdDSA, "k1");
     assert!(
         load(&[changed(ed, json!({"x": b64([1; 31])}))])
@@ -191,6 +194,8 @@ fn rsa_exponents_that_protect_nothing_are_refused() {
             "{e:?}"
         );
     }
+    // As long as one may be.
+    assert!(load(&[changed(key, json!({"e": b64([1, 0, 0, 1])}))]).is_ok());
 }
 
 #[test]

@@ -270,3 +270,45 @@ proptest! {
         prop_assert!(token::verify(&token, &issuers(sealing), UnixSeconds(NOW)).is_err());
     }
 }
+
+/// One secret is told from another by it, and nothing of either.
+#[test]
+fn secret_is_called_the_same_wherever_it_is_held_and_no_two_are_called_alike() {
+    let kid = |number| secret(number).kid().to_owned();
+    assert_eq!(kid(1), sealing(1).kid());
+    assert_eq!(kid(1), kid(1));
+    assert_ne!(kid(1), kid(2));
+    assert!(kid(1).bytes().all(|octet| octet.is_ascii_hexdigit()));
+}
+
+#[test]
+fn secrets_are_had_by_their_place_that_which_seals_first() {
+    let sealing = Sealing::new(ISSUER, secret(1), vec![secret(2)]);
+    let kid = |place| Some(sealing.secret(place)?.kid().to_owned());
+    let own = |number| Some(secret(number).kid().to_owned());
+    assert_eq!([kid(0), kid(1), kid(2)], [own(1), own(2), None]);
+}
+
+#[test]
+fn secrets_are_the_same_that_open_the_same_tokens_and_seal_alike() {
+    let of = |issuer, current, others: &[u8]| {
+        let others = others.iter().map(|number| secret(*number)).collect();
+        Sealing::new(issuer, secret(current), others)
+    };
+    let sealing = of(ISSUER, 1, &[2]);
+    assert!(sealing.same_as(&of(ISSUER, 1, &[2])));
+    for other in [
+        of("https://else.example", 1, &[2]),
+        of(ISSUER, 2, &[1]),
+        of(ISSUER, 1, &[]),
+        of(ISSUER, 1, &[3]),
+    ] {
+        assert!(!sealing.same_as(&other) && !other.same_as(&sealing));
+    }
+}
+
+#[test]
+fn sealed_token_of_no_octet_is_none() {
+    let token = sealing(1).seal(b"").unwrap();
+    assert_eq!(refused(&token), TokenFault::Malformed);
+}

@@ -294,3 +294,18 @@ fn own_token_in_the_form_of_capif_by_an_unknown_key_is_not_said_to_be_gone() {
     let said = said.map(|named: Option<()>| named.is_some());
     assert_eq!(said, Err(GrantFault::TokenKeyUnknown));
 }
+
+/// By the one a token is found again by whoever revokes it, by the others whoever looks after keys.
+#[test]
+fn issuer_has_a_name_and_a_key_for_tokens_of_each_form() {
+    let stage = stage(&["3gpp-nidd"]);
+    let (issuer, own) = (&stage.issuer, stage.grant());
+    let capif = decide(&stage, "", "partner-1").unwrap();
+    assert_eq!(issuer.name_for(&own), NAME);
+    let rules = issuer.capif_rules().unwrap().unwrap();
+    assert_eq!(issuer.name_for(&capif), rules.name());
+    assert_ne!(rules.name(), NAME);
+    let kids: Vec<_> = issuer.signing().map(|key| key.kid()).collect();
+    assert_eq!(kids, [issuer.kid_of(&own, NOW), issuer.kid_of(&capif, NOW)]);
+    assert!(kids[0] != kids[1] && kids.iter().all(|kid| !kid.is_empty()));
+}

@@ -91,6 +91,14 @@ fn client_may_have_tokens_of_another_format_than_the_rest_and_both_are_taken() {
 }
 
 #[test]
+fn issuer_says_by_what_it_seals_and_seals_by_nothing_where_all_is_signed() {
+    let stage = stage(TokenFormat::Opaque, None);
+    let sealing = stage.issuer.sealing().expect("it seals");
+    assert_eq!(stage.issuer.kid_of(&stage.grant(), NOW), sealing.kid());
+    assert!(STAGE.issuer.sealing().is_none());
+}
+
+#[test]
 fn issuer_that_is_to_seal_and_has_no_secret_is_refused() {
     let refused = |client: &Client, format| {
         let terms = Terms {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
@@ -58,10 +58,13 @@ impl Introspector {
         let mut roots = RootCertStore::empty();
         roots.add(clients.der.clone()).expect("a CA");
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated();
-        let config = ServerConfig::builder()
+        let mut config = ServerConfig::builder()
             .with_client_cert_verifier(verifier.build().expect("a CA"))
             .with_single_cert(vec![identity.der.clone()], identity.private_key())
             .expect("a key that fits its certificate");
+        // Each question takes a handshake of its own, and a signature where a certificate is shown.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         let config = Arc::new(config);
         let address = free_address();
         let listener = TcpListener::bind(address).expect("a free port");

@@ -61,6 +61,15 @@ fn key_in_token(stage: &mut Stage) -> (String, Vec<u8>) {
     (lines, spki)
 }
 
+/// A certificate of such a key.
+fn certified(stage: &mut Stage) -> String {
+    let (lines, spki) = key_in_token(stage);
+    let leaf = Leaf::client(San::Dns("t8gate.example"));
+    let certificate = stage.operator_ca.issue_for("t8gate", &leaf, &spki);
+    let certificate = certificate.path.display().to_string();
+    format!("certificate = {certificate:?}\n{lines}")
+}
+
 //= RFC 7523 section 2.2 type=test
 //# The assertion and its type stand in the form, beside the client's name, and nothing else says
 //# who asks.
@@ -141,13 +150,7 @@ fn assertions_of_an_rsa_key_in_a_file_are_rs256_and_for_whom_it_is_said() {
 //# A certificate whose key is in a token is shown like any other.
 #[test]
 fn certificate_whose_key_is_in_a_token_says_who_asks() {
-    let scene = Scene::open_by("", |stage| {
-        let (lines, spki) = key_in_token(stage);
-        let leaf = Leaf::client(San::Dns("t8gate.example"));
-        let certificate = stage.operator_ca.issue_for("t8gate", &leaf, &spki);
-        let certificate = certificate.path.display().to_string();
-        format!("certificate = {certificate:?}\n{lines}")
-    });
+    let scene = Scene::open_by("", certified);
     let mut client = scene.client();
     assert_eq!(client.get(PATH, TOKEN).status, 200);
     assert_eq!(client.get(PATH, "nobody-knows-it").status, 401);
@@ -165,10 +168,19 @@ fn certificate_whose_key_is_in_a_token_says_who_asks() {
 
 #[test]
 fn key_whose_token_is_away_costs_questions_alone_and_no_other_change_until_it_is_back() {
-    let mut scene = Scene::open_by("", |stage| {
-        let (lines, _) = key_in_token(stage);
-        format!("private_key_jwt = true\n{lines}")
-    });
+    let proof = |stage: &mut Stage| format!("private_key_jwt = true\n{}", key_in_token(stage).0);
+    goes_away("the key that says who asks does not sign", proof);
+}
+
+/// The same of a key whose certificate is shown.
+#[test]
+fn certificates_key_whose_token_is_away_costs_questions_alone_until_it_is_back() {
+    goes_away("the issuer cannot be asked about tokens", certified);
+}
+
+/// The token goes away, which is told by these words, and comes back.
+fn goes_away(said: &str, proof: impl FnOnce(&mut Stage) -> String) {
+    let mut scene = Scene::open_by("", proof);
     let mut client = scene.client();
     assert_eq!(client.get(PATH, TOKEN).status, 200);
     let store = Store::of(&scene.house.stage);
@@ -178,10 +190,7 @@ fn key_whose_token_is_away_costs_questions_alone_and_no_other_change_until_it_is
         asked += 1;
         client.get(PATH, &format!("unknown-{asked}")).status == 503
     });
-    scene
-        .house
-        .gateway
-        .await_log("the key that says who asks does not sign");
+    scene.house.gateway.await_log(said);
     // What is remembered, and what is signed, is none of it.
     assert_eq!(client.get(PATH, TOKEN).status, 200);
     assert_eq!(client.get(PATH, &scene.house.token()).status, 200);
