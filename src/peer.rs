@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,16 @@ pub enum San {
     Dns(String),
     /// A uniformResourceIdentifier, octet for octet.
     Uri(String),
+}
+
+/// As an operator writes it.
+impl fmt::Display for San {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => write!(f, "dns:{name}"),
+            Self::Uri(uri) => write!(f, "uri:{uri}"),
+        }
+    }
 }
 
 /// One SCS/AS operator, as configured.
@@ -116,10 +127,10 @@ pub enum ClientAuthentication {
     /// known by that alone.
     SelfSigned(Vec<OwnFile>),
     /// `private_key_jwt`: by assertions that a key of this file signs, a JWK Set of public keys.
-    PrivateKeyJwt(PathBuf),
+    PrivateKeyJwt(OwnFile),
 }
 
-/// A PEM file of certificates that a client has signed itself.
+/// A file of what a client makes itself: PEM of certificates, or a JWK Set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnFile {
     pub path: PathBuf,

@@ -29,7 +29,6 @@ impl SoftKey {
                 "check the path, and that the gateway's user may read it",
             )
         })?);
-        crate::warn_if_readable_by_others(path, &path.display().to_string(), "a private key");
         Self::from_pem(&pem).map_err(|fault| {
             OpenFault::new(
                 format!("key file {}: {}", path.display(), fault.what),

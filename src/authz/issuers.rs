@@ -258,6 +258,17 @@ impl IssuerRules {
     }
 }
 
+/// Why tokens cannot be taken of all issuers as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitIssuers {
+    /// The place among them of the one that it is about; none: of all.
+    pub place: Option<usize>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub cure: &'static str,
+}
+
 /// All issuers whose tokens are taken.
 #[derive(Debug)]
 pub struct Issuers(Vec<IssuerRules>);
@@ -266,34 +277,42 @@ impl Issuers {
     /// Refuses none at all, two with one name, because a token must have one set of rules, and
     /// two of different profiles with one key, where the operator has given both. What issuers
     /// publish is no fault of the operator's: there such a key is passed over as it is used.
-    pub fn new(issuers: Vec<IssuerRules>) -> Result<Self, String> {
+    pub fn new(issuers: Vec<IssuerRules>) -> Result<Self, UnfitIssuers> {
         if issuers.is_empty() {
-            return Err("no issuer: no token could be taken; add one".to_owned());
+            return Err(UnfitIssuers {
+                place: None,
+                what: "there is none: no token could be taken".to_owned(),
+                cure: "add one",
+            });
         }
         for (place, rules) in issuers.iter().enumerate() {
             let mut before = issuers.iter().take(place);
             if before.any(|other| other.name == rules.name) {
-                return Err(format!(
-                    "issuer {:?} stands twice: merge their keys",
-                    rules.name
-                ));
+                return Err(UnfitIssuers {
+                    place: Some(place),
+                    what: format!("{:?} stands twice", rules.name),
+                    cure: "merge their keys",
+                });
             }
         }
         let issuers = Self(issuers);
         issuers.refuse_capif_with_one_key()?;
-        for rules in &issuers.0 {
+        for (place, rules) in issuers.0.iter().enumerate() {
             let given = issuers.0.iter().filter(|other| !other.keys.published);
             if !rules.keys.published
                 && let Some(keys) = rules.keys.keys()
                 && let Some(other) = rules.other_profile_with(&keys, given)
             {
                 let (own, profile) = (&rules.name, other.profile.word());
-                return Err(format!(
-                    "issuer {own:?} has a key of {:?}, whose profile is {profile}: a key that \
-                     verifies tokens of one profile must not verify those of another; give one \
-                     of them a key of its own",
-                    other.name
-                ));
+                return Err(UnfitIssuers {
+                    place: Some(place),
+                    what: format!(
+                        "{own:?} has a key of {:?}, whose profile is {profile}",
+                        other.name
+                    ),
+                    cure: "give one of them a key of its own: a key that verifies tokens of one \
+                           profile must not verify those of another",
+                });
             }
         }
         Ok(issuers)
@@ -301,22 +320,23 @@ impl Issuers {
 
     /// Their tokens do not say whose they are: it is the key that does. Of what cores publish it is
     /// found out as it is used: one that copies another's key stands in no reload's way.
-    fn refuse_capif_with_one_key(&self) -> Result<(), String> {
-        let given = |rules: &&IssuerRules| rules.is_capif() && !rules.keys.published;
-        let capif = || self.0.iter().filter(given);
-        for (place, rules) in capif().enumerate() {
+    fn refuse_capif_with_one_key(&self) -> Result<(), UnfitIssuers> {
+        let given = |rules: &IssuerRules| rules.is_capif() && !rules.keys.published;
+        let capif = || self.0.iter().enumerate().filter(|(_, rules)| given(rules));
+        for (place, rules) in capif() {
             let keys = rules.keys.keys();
-            let has_one = |other: &&IssuerRules| {
+            let has_one = |(at, other): &(usize, &IssuerRules)| {
                 let (own, others) = (keys.as_ref(), other.keys.keys());
-                own.zip(others)
-                    .is_some_and(|(own, others)| own.share_with(&others))
+                let share = own.zip(others);
+                *at < place && share.is_some_and(|(own, others)| own.share_with(&others))
             };
-            if let Some(other) = capif().take(place).find(has_one) {
-                return Err(format!(
-                    "issuer {:?} has a key of {:?}, and tokens of CAPIF are told apart by their \
-                     keys alone; give one of them a key of its own",
-                    rules.name, other.name
-                ));
+            if let Some((_, other)) = capif().find(has_one) {
+                return Err(UnfitIssuers {
+                    place: Some(place),
+                    what: format!("{:?} has a key of {:?}", rules.name, other.name),
+                    cure: "give one of them a key of its own: tokens of CAPIF are told apart by \
+                           their keys alone",
+                });
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ const SOCKET_PATH_BYTES_MAX: usize = 100;
 
 const NOT_REGULAR: &str = "is not a regular file";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FileKind {
     Certificates,
     PrivateKey,
@@ -183,13 +183,14 @@ pub fn is_of_no_file(fault: &Fault) -> bool {
     fault.what.ends_with(NOT_REGULAR)
 }
 
-/// Whether none but its owner can open a PIN file, where it is there: what is wrong, and the cure.
+/// Whether none but its owner can open a file that holds a secret, where it is there: what is wrong
+/// with what is so `called`, and the cure.
 ///
 /// # Errors
 /// Others can.
-pub fn is_closed(pin_file: &Path) -> Result<(), (String, String)> {
-    let found = fs::metadata(pin_file);
-    let found = found.map_or(Ok(()), |found| closed(&found, "the PIN file", "PIN"));
+pub fn is_closed(file: &Path, called: &str, holds: &str) -> Result<(), (String, String)> {
+    let found = fs::metadata(file);
+    let found = found.map_or(Ok(()), |found| closed(&found, called, holds));
     found.map_err(|Wrong { what, cure }| (what, cure))
 }
 

@@ -1,5 +1,6 @@
 //! The configuration as written to the configuration as meant, all faults in one report.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -102,8 +103,15 @@ fn examined(
         .collect();
     // Whoever opens a pipe waits for who writes to it: then nobody goes on to open anything.
     let config = config.filter(|_| !files.iter().any(|(_, named)| named.holds_up()));
-    let judged = files.into_iter().filter(|(is_judged, _)| *is_judged);
-    faults.extend(judged.filter_map(|(_, named)| named.check().err()));
+    let mut looked_at = HashSet::new();
+    for (_, named) in files.into_iter().filter(|(is_judged, _)| *is_judged) {
+        let is_new = looked_at.insert((named.path.clone(), named.kind));
+        let at = |fault: &Fault| (fault.line, &fault.file) == (named.line, &named.named_in);
+        // Where it is wrong to name it once more, what is wrong with it was said of it before.
+        if is_new || !faults.iter().any(at) {
+            faults.extend(named.check().err());
+        }
+    }
     faults.sort_by(order);
     (config, faults)
 }
@@ -208,9 +216,9 @@ fn config(
         Ok(partners) => (partners, true),
         Err(good) => (good, false),
     };
-    let oauth = issuers::oauth(root.optional_section("oauth"));
+    let (oauth, seals) = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let mut clients = clients::clients(root, all_partners.then_some(&partners), folder);
+    let mut clients = clients::clients(root, all_partners.then_some(&partners), seals, folder);
     if !all_partners {
         // Some may be of those that are at fault.
         clients.all.clear();

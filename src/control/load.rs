@@ -17,7 +17,7 @@ use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, KeySource, Located, Partner, Until};
 use crate::oauth::{AllUsed, Issuer, OwnCertificates};
-use crate::peer::ClientIndex;
+use crate::peer::{Client, ClientIndex};
 use crate::snapshot::Snapshot;
 use crate::tls::{
     self, ClientAuth, PROFILES, PartnerGroup, Profile, RULES, Rule, RuleSet, ServerCertificate,
@@ -26,6 +26,7 @@ use crate::tls::{
 
 mod introspection;
 mod issuers;
+mod key_files;
 mod own;
 mod own_issuer;
 mod sealing;
@@ -34,6 +35,7 @@ mod staples;
 mod tickets;
 
 pub use own::OwnSide;
+pub use own_issuer::of_issuer_or_client;
 pub use staples::take as take_status;
 pub(super) use staples::tls as tls_to_responder;
 
@@ -64,11 +66,12 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of issuers' keys and of certificates that clients have
-    /// signed themselves: of trust anchors a vigil does.
+    /// Says in the log what may become wrong of keys and of certificates that clients have signed
+    /// themselves: of trust anchors a vigil does.
     pub fn warn_of_registered(&self) {
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
+                || warning.key.ends_with(".key")
                 || [self_signed::KEY, keys_fetch::SHARED_KEY].contains(&warning.key.as_str())
         };
         for warning in self.warnings.iter().filter(is_registered) {
@@ -131,6 +134,22 @@ pub(super) fn fault<T>(
     }
 }
 
+/// What is wrong with a client, said in the `line` of the file that it is written in.
+fn of_client(
+    config: &Config,
+    client: &Client,
+    (line, key): (usize, &str),
+    what: &str,
+    cure: &str,
+) -> Fault {
+    let place = config.client_places.get(&client.name);
+    let at = Located { value: (), line };
+    Fault {
+        file: place.and_then(|place| place.file.clone()),
+        ..fault(&at, key, format!("client {}: {what}", client.name), cure)
+    }
+}
+
 /// The same of a key or a secret that was not opened or proved.
 fn of_key<T>(at: &Located<T>, key: &str, open: OpenFault) -> Fault {
     Fault {
@@ -180,6 +199,7 @@ pub fn load(
     running: Option<Running<'_>>,
 ) -> (Option<Snapshot>, Report) {
     let mut report = Report::default();
+    key_files::warn_of_open(config, &mut report);
     let shown = own::load(config, now, running, &mut report);
     let own = config.oauth.as_ref();
     let used = running.map_or_else(AllUsed::default, |running| running.snapshot.used.clone());

@@ -50,6 +50,7 @@ impl Control {
                     if !Arc::ptr_eq(&snapshot, &looked_after) {
                         vigil.look_after(snapshot.certificate_not_after, keys_in_tokens(&snapshot));
                         vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
+                        vigil.look_after_issuer(snapshot.issuer.clone());
                         looked_after = snapshot;
                     }
                     beats.store(Millis::now().0, Ordering::Relaxed);

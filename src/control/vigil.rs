@@ -1,5 +1,6 @@
 //! What is looked after while the gateway serves: the wall clock, the server's certificate, the
-//! trust anchors of clients, and a token that did not sign.
+//! trust anchors of clients, which key signs the embedded issuer's tokens, and a token that did not
+//! sign.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use super::anchors::{self, RENEW_S};
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::Fault;
+use crate::oauth::Issuer;
 use crate::signers::{Done, SignerState, Signers, Signs};
 use crate::snapshot::{Anchor, Snapshot};
 
@@ -45,6 +47,9 @@ pub struct Vigil {
     not_after: UnixSeconds,
     remind_at: Millis,
     anchors: Arc<[Anchor]>,
+    issuer: Option<Arc<Issuer>>,
+    /// The key that signed the issuer's tokens as of the last look.
+    signing_kid: Option<String>,
     /// When the first of them ends, for whoever asks on any thread.
     anchors_end: Arc<AtomicU64>,
     warn_at: Millis,
@@ -70,6 +75,8 @@ impl Vigil {
             not_after,
             remind_at: now,
             anchors: Arc::from([]),
+            issuer: None,
+            signing_kid: None,
             anchors_end: Arc::new(AtomicU64::new(u64::MAX)),
             warn_at: now,
             token,
@@ -92,6 +99,9 @@ impl Vigil {
             // When certificates end is reckoned anew.
             self.remind_at = now;
             self.warn_at = now;
+        }
+        if let Some(kid) = self.successor(wall.seconds()) {
+            tracing::info!(kid, "another key of the embedded issuer signs from now on");
         }
         self.remind(now, wall.seconds());
         self.warn_of_anchors(now, wall.seconds());
@@ -127,6 +137,22 @@ impl Vigil {
             .store(first.unwrap_or(u64::MAX), Ordering::Relaxed);
         self.anchors = anchors;
         self.warn_at = Millis(0);
+    }
+
+    /// Looks after which key of this issuer signs from now on.
+    pub fn look_after_issuer(&mut self, issuer: Option<Arc<Issuer>>) {
+        self.issuer = issuer;
+    }
+
+    /// The name of the key that signs in place of the one of the last look, if it is another.
+    fn successor(&mut self, wall: UnixSeconds) -> Option<&str> {
+        let kid = self.issuer.as_ref().map(|issuer| issuer.signing_kid(wall));
+        if kid == self.signing_kid.as_deref() {
+            return None;
+        }
+        let kid = kid.map(str::to_owned);
+        let before = std::mem::replace(&mut self.signing_kid, kid);
+        before.and(self.signing_kid.as_deref())
     }
 
     /// When the first trust anchor ends, in seconds since 1970: the highest number without any.

@@ -109,6 +109,14 @@ pub struct TokenKeys {
     retired: Vec<PublicJwk>,
 }
 
+/// One key has two parts to play: its places among all, the current one before those to come, and
+/// those before the old ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyTwice {
+    pub first: usize,
+    pub again: usize,
+}
+
 /// From when a key signs of which that is not said: never.
 const NEVER: UnixSeconds = UnixSeconds(u64::MAX);
 
@@ -122,7 +130,7 @@ impl TokenKeys {
         current: Arc<TokenKey>,
         next: impl IntoIterator<Item = (Option<UnixSeconds>, Arc<TokenKey>)>,
         retired: Vec<PublicJwk>,
-    ) -> Result<Self, IssuerFault> {
+    ) -> Result<Self, KeyTwice> {
         let next = next.into_iter();
         let next = next.map(|(from, key)| (from.unwrap_or(NEVER), key));
         let keys = Self {
@@ -130,19 +138,15 @@ impl TokenKeys {
             next: next.collect(),
             retired,
         };
-        let mut kids: Vec<&str> = keys.public().map(PublicJwk::kid).collect();
-        kids.sort_unstable();
-        if kids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(IssuerFault {
-                client: None,
-                what: "one key stands twice among those of [oauth]".to_owned(),
-                cure: "a key signs, is to sign, or has signed: keep it in one of oauth.key, \
-                       [[oauth.next_key]] and [[oauth.old_key]]"
-                    .to_owned(),
-                lasts: true,
-            });
+        let kids: Vec<&str> = keys.public().map(PublicJwk::kid).collect();
+        let places = { kids.iter().enumerate() }.find_map(|(again, kid)| {
+            let first = kids.iter().take(again).position(|before| before == kid)?;
+            Some(KeyTwice { first, again })
+        });
+        match places {
+            Some(twice) => Err(twice),
+            None => Ok(keys),
         }
-        Ok(keys)
     }
 
     /// The one that signs now.
@@ -150,6 +154,23 @@ impl TokenKeys {
         let begun = self.next.iter().filter(|(from, _)| *from <= now);
         let last = begun.max_by_key(|(from, _)| *from);
         last.map_or(&self.current, |(_, key)| key)
+    }
+
+    /// The names of those by which tokens may be signed that are valid still, where tokens live for
+    /// `live_s` seconds: of the one that signs, and of those whose place was taken no longer ago.
+    pub(super) fn in_use(&self, now: UnixSeconds, live_s: u64) -> impl Iterator<Item = &str> {
+        let begun = move || {
+            let next = self.next.iter().filter(move |(from, _)| *from <= now);
+            let next = next.map(|(from, key)| (*from, key.kid()));
+            std::iter::once((UnixSeconds(0), self.current.kid())).chain(next)
+        };
+        begun().filter_map(move |(from, kid)| {
+            let later = begun()
+                .map(|(later, _)| later)
+                .filter(|later| *later > from);
+            let ended = later.min().map(|until| until.0.saturating_add(live_s));
+            ended.is_none_or(|ended| ended >= now.0).then_some(kid)
+        })
     }
 
     /// Those that sign, or are to: the current one first, the others as they were given.

@@ -19,7 +19,7 @@ use hsm::OpenFault;
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
 use crate::authz::sealed::Sealing;
-use crate::authz::token::VerifiedToken;
+use crate::authz::token::{LEEWAY_S, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, ClientIndex, TokenFormat};
 use registration::Registered;
@@ -47,7 +47,7 @@ pub use fault::{GrantFault, Scheme};
 pub use grant::Grant;
 /// Why a token could not be signed.
 pub use hsm::SignFault;
-pub use keys::{TokenKey, TokenKeys};
+pub use keys::{KeyTwice, TokenKey, TokenKeys};
 pub use metadata::PublicJwk;
 pub use mint::Minted;
 pub use registration::OwnCertificates;
@@ -314,6 +314,25 @@ impl Issuer {
     /// Its keys.
     pub fn keys(&self) -> &TokenKeys {
         &self.keys
+    }
+
+    /// The name of the key that signs its tokens now, but for those of CAPIF's form.
+    pub fn signing_kid(&self, now: UnixSeconds) -> &str {
+        self.keys.signing_at(now).kid()
+    }
+
+    /// The names of keys by which tokens of it may be signed that are valid still, but for those of
+    /// CAPIF's form.
+    pub fn kids_in_use(&self, now: UnixSeconds) -> impl Iterator<Item = &str> {
+        self.keys
+            .in_use(now, self.lifetime_s.saturating_add(LEEWAY_S))
+    }
+
+    /// The name of the key of CAPIF's form, and of what it signs as revocations know it, where it
+    /// issues such tokens.
+    pub fn capif_kid(&self) -> Option<(&str, &str)> {
+        let capif = self.capif.as_ref()?;
+        Some((capif.key.kid(), &capif.name))
     }
 
     /// What a client's certificate must say and what it may be granted.

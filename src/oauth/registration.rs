@@ -54,7 +54,7 @@ pub fn registrations(
         };
         let fault = |(what, cure): Wrong| IssuerFault {
             client: Some(ClientIndex(place)),
-            what: format!("client {}: {what}", client.name),
+            what,
             cure,
             lasts: true,
         };
@@ -94,7 +94,7 @@ fn registered(
         ClientAuthentication::Tls(registered) => Method::Tls(Subject::new(registered)?),
         ClientAuthentication::SelfSigned(_) => Method::SelfSigned(own.to_vec()),
         ClientAuthentication::PrivateKeyJwt(file) => Method::PrivateKeyJwt {
-            keys: keys(file)?,
+            keys: keys(&file.path)?,
             used: used.of(client_id),
         },
     };

@@ -106,7 +106,7 @@ fn jwks(issuer: &Issuer) -> Vec<u8> {
 /// An issuer with one key.
 fn issuer_with(terms: Terms<'_>, key: Arc<PrivateKey>) -> Result<Issuer, IssuerFault> {
     let key = Arc::new(TokenKey::prove(key)?);
-    Issuer::new(terms, TokenKeys::new(key, [], Vec::new())?)
+    Issuer::new(terms, TokenKeys::new(key, [], Vec::new()).expect("one key"))
 }
 
 fn issuer_of(clients: &[Client]) -> Result<Issuer, IssuerFault> {
@@ -271,10 +271,7 @@ fn registered_scope_that_names_no_api_is_refused_and_says_whose() {
     let by_host = || Some(TlsClientAuth::SanDns(HOST.to_owned()));
     let found = fault(client("two", by_host(), &["3gpp-nidd", "3gpp-nid"]));
     assert_eq!(found.client, Some(ClientIndex(1)));
-    assert!(
-        found.what.contains("client two") && found.what.contains("\"3gpp-nid\""),
-        "{found}"
-    );
+    assert!(found.what.contains("\"3gpp-nid\""), "{found}");
     assert!(found.cure.contains("3gpp-nidd"), "{found}");
     let found = fault(client("two", by_host(), &[]));
     assert!(found.what.contains("no scopes"), "{found}");

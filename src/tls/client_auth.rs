@@ -163,7 +163,7 @@ impl ClientAuth {
             let earlier = names.insert(name, ClientIndex(place));
             if earlier.is_some_and(|other| other != ClientIndex(place)) {
                 let cure = "a name belongs to one client: remove it from the other";
-                return Err((format!("{san:?} belongs to two clients"), cure.to_owned()));
+                return Err((format!("{san} belongs to two clients"), cure.to_owned()));
             }
         }
         self.members.push(Member {

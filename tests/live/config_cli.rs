@@ -1,6 +1,6 @@
 //! `t8gate serve` and `t8gate check` as an operator meets them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::harness::client::HOST;
 use crate::harness::gateway::{Gateway, check, t8gate, write};
@@ -240,6 +240,111 @@ fn key_of_another_certificate_is_a_fault() {
         stage.config.set_text("tls.key.file", other.key.display());
     };
     faulty(change, &["tls.key"]);
+}
+
+/// What `check` says is wrong, line for line.
+fn faults(change: impl FnOnce(&mut Stage)) -> Vec<String> {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    change(&mut stage);
+    let (good, said) = checked(&stage);
+    assert!(!good, "{said}");
+    let of_file = said.lines().filter(|line| line.contains(".toml:"));
+    of_file.map(str::to_owned).collect()
+}
+
+/// One fault, in a line of its own, which says this.
+fn one_fault(change: impl FnOnce(&mut Stage), key: &str, what: &str) {
+    let faults = faults(change);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    let (_, behind) = faults[0].split_once(".toml:").expect("it was looked for");
+    let (line, said) = behind.split_once(": ").expect("a line");
+    assert!(
+        line.parse().is_ok_and(|line: usize| line > 0),
+        "{faults:#?}"
+    );
+    assert!(said.starts_with(&format!("{key}: {what}")), "{faults:#?}");
+}
+
+#[test]
+fn faults_of_issuers_keys_and_clients_are_said_once_in_their_lines() {
+    let private = |stage: &mut Stage| {
+        let key = r#"{"keys":[{"kty":"oct","k":"AA","kid":"a","alg":"HS256"}]}"#;
+        let jwks = stage.scratch.write("scs.jwks", key);
+        stage.issue_tokens_to(&format!("private_key_jwt = {jwks:?}"));
+    };
+    one_fault(private, "private_key_jwt", "client acme: /");
+    let opaque = |stage: &mut Stage| {
+        stage.issue_tokens();
+        let line = "token_format = \"opaque\"";
+        stage.config.extend_table("client", 0, line);
+    };
+    one_fault(opaque, "client[1].token_format", "has tokens sealed");
+    let shared = |stage: &mut Stage| {
+        stage.issue_tokens();
+        let body = stage.config.table_body("issuer", 0);
+        let jwks = body.lines().find(|line| line.starts_with("jwks"));
+        let core = "name = \"core\"\nprofile = \"capif\"\naef_id = \"aef-1\"\n";
+        let core = format!("{core}{}", jwks.expect("keys in a file"));
+        stage.config.table("issuer", &core);
+    };
+    one_fault(shared, "issuer", "\"https://");
+    let twice = |stage: &mut Stage| {
+        stage.issue_tokens();
+        let key = stage.config.value("oauth.key.file");
+        stage
+            .config
+            .table("oauth.next_key", &format!("file = {key}"));
+    };
+    one_fault(twice, "oauth.next_key", "is the key of oauth.key (line ");
+    let names = |stage: &mut Stage| {
+        stage.issue_tokens();
+        let folder = stage.scratch.path().join("clients.d");
+        std::fs::create_dir(&folder).expect("our own folder");
+        let text = "name = \"other\"\nsans = [\"dns:scs.acme.example\"]\n\
+                    scs_as_ids = [\"other\"]\n";
+        std::fs::write(folder.join("other.toml"), text).expect("our own folder");
+        stage.config.set_text("clients.folder", folder.display());
+    };
+    one_fault(
+        names,
+        "sans",
+        "\"dns:scs.acme.example\" stands already in line ",
+    );
+}
+
+#[test]
+fn key_file_that_others_can_open_is_warned_of_and_served() {
+    use std::os::unix::fs::PermissionsExt;
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    stage.issue_tokens();
+    let of = |key: &str| PathBuf::from(stage.config.value(key).trim_matches('"'));
+    let files = [of("tls.key.file"), of("oauth.key.file")];
+    let modes = |mode: u32| {
+        for file in &files {
+            std::fs::set_permissions(file, PermissionsExt::from_mode(mode)).expect("our own file");
+        }
+    };
+    modes(0o640);
+    let (good, said) = checked(&stage);
+    assert!(good, "{said}");
+    for key in ["tls.key ", "oauth.key "] {
+        let warned = |line: &str| line.starts_with("WARN") && line.contains(key);
+        let row = said.lines().find(|line| warned(line)).expect(key);
+        assert!(
+            row.contains("open to others than its owner (mode 640)"),
+            "{row}"
+        );
+    }
+    let gateway = stage.start();
+    gateway.await_log("open to others than its owner (mode 640)");
+    let count = gateway.log().matches("open to others").count();
+    assert_eq!(count, 2, "{}", gateway.log());
+    drop(gateway);
+    modes(0o400);
+    let (good, said) = checked(&stage);
+    assert!(good && !said.contains("open to others"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{Client, get};
+use crate::harness::client::{Client, HOST, get};
 use crate::harness::mint::now_s;
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
@@ -105,6 +105,8 @@ fn spec_5_2_row_15_one_key_takes_the_place_of_another_without_a_restart() {
     for token in [&first_token, &second_token] {
         assert_eq!(client.get(PATH, token).status, 200);
     }
+    let begun = "another key of the embedded issuer signs from now on";
+    house.gateway.await_log(begun);
 
     // The second is the key, and the first an old one.
     house.rewrite(|config| {
@@ -132,4 +134,52 @@ fn spec_5_2_row_15_one_key_takes_the_place_of_another_without_a_restart() {
         .await_log("no token that it signed can be valid any more");
     assert_problem(&client.get(PATH, &first_token), 401);
     assert_eq!(client.get(PATH, &second_token).status, 200);
+    let log = house.gateway.log();
+    assert_eq!(log.matches(begun).count(), 1, "{log}");
+    assert!(!log.contains(GONE), "{log}");
+}
+
+const GONE: &str = "tokens that were signed by the key before are refused from now on";
+
+/// Nobody is told by a good configuration what becomes of tokens that are out.
+#[test]
+fn key_that_is_replaced_without_an_old_key_is_warned_of_unless_it_was_revoked() {
+    let mut house = House::open_staged(|stage| {
+        stage.issue_tokens();
+        let key = stage
+            .scratch
+            .write("capif.key", Key::P256.generate().serialize_pem());
+        stage.config.set_text("oauth.capif.key.file", key.display());
+        stage.config.set_text("oauth.capif.aef_id", "aef-t8");
+        stage.config.set_text("revocation.revoked", "revoked.jsonl");
+        stage.scratch.write("revoked.jsonl", "");
+    });
+    let mut client = house.client();
+    let first = kids(&mut client).remove(0);
+    let revoked = format!("{{\"key\":\"{first}\",\"issuer\":\"https://{HOST}\"}}\n");
+    house.stage.scratch.write("revoked.jsonl", revoked);
+    let replace = |house: &mut House, key: &str, file: &str| {
+        let made = Key::P256.generate().serialize_pem();
+        let file = house.stage.scratch.write(file, made);
+        house.rewrite(|config| {
+            config.set_text(key, file.display());
+        });
+        house.gateway.hang_up();
+    };
+    house.gateway.hang_up();
+    wait_until("the first to be revoked", || kids(&mut client).is_empty());
+    replace(&mut house, "oauth.key.file", "second.key");
+    wait_until("the second", || !kids(&mut client).is_empty());
+    let second = kids(&mut client);
+    let log = house.gateway.log();
+    assert!(!log.contains(GONE), "{log}");
+    replace(&mut house, "oauth.key.file", "third.key");
+    house.gateway.await_log(GONE);
+    wait_until("the third", || kids(&mut client) != second);
+    house.gateway.await_log("[[oauth.old_key]]");
+    let of_capif = "in CAPIF's form that were signed by the key before are refused";
+    let log = house.gateway.log();
+    assert!(!log.contains(of_capif), "{log}");
+    replace(&mut house, "oauth.capif.key.file", "other-capif.key");
+    house.gateway.await_log(of_capif);
 }

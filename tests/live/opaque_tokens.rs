@@ -338,7 +338,7 @@ fn client_alone_may_have_opaque_tokens_and_only_where_there_is_a_secret() {
     assert!(!said.status.success());
     let said = format!("{}{}", said.stdout, said.stderr);
     assert!(
-        said.contains("client acme") && said.contains("[oauth.sealing]"),
+        said.contains("client[1].token_format") && said.contains("[oauth.sealing]"),
         "{said}"
     );
 }

@@ -59,12 +59,18 @@ fn issuer_without_name_or_without_what_its_tokens_are_for_is_refused() {
 fn issuers_must_be_some_and_have_names_of_their_own() {
     assert!(Issuers::new(vec![]).is_err());
     let twice = vec![rules(keys()), rules(keys())];
-    assert!(Issuers::new(twice).unwrap_err().contains("stands twice"));
+    assert!(
+        Issuers::new(twice)
+            .unwrap_err()
+            .what
+            .contains("stands twice")
+    );
     let two = [("a", capif()), ("a", custom())];
     let twice = two.map(|(name, profile)| named(name, profile, KeySet::of(keys())));
     assert!(
         Issuers::new(twice.into())
             .unwrap_err()
+            .what
             .contains("stands twice")
     );
 }
@@ -84,7 +90,10 @@ fn key_of_issuers_of_two_profiles_is_refused() {
             named("a", first, keys("k1")),
             named("b", second, keys("k2")),
         ];
-        let told = Issuers::new(both).unwrap_err();
+        let UnfitIssuers {
+            place, what: told, ..
+        } = Issuers::new(both).unwrap_err();
+        assert_eq!(place, Some(0));
         assert!(told.contains("\"a\"") && told.contains("\"b\""), "{told}");
     }
     // An issuer that is about to be called something else.

@@ -67,17 +67,13 @@ impl<'c> Shown<'c> {
         let place = config.client_places.get(&client.name);
         let own_file = place.and_then(|place| place.file.as_deref());
         let line = place.map(|place| place.line).filter(|line| *line > 0);
-        let san = |san: &San| match san {
-            San::Dns(name) => format!("dns:{name}"),
-            San::Uri(uri) => format!("uri:{uri}"),
-        };
         let registered = client.registration.as_ref();
         Self {
             name: &client.name,
             client_id: &client.client_id,
             enabled: client.enabled,
             partner: &client.partner,
-            sans: client.sans.iter().map(san).collect(),
+            sans: client.sans.iter().map(San::to_string).collect(),
             scs_as_ids: &client.scs_as_ids,
             authenticates_by: registered.map(authentication).into_iter().collect(),
             scopes: registered.map(|registered| registered.scopes.as_slice()),
@@ -125,7 +121,7 @@ fn authentication(registered: &Registration) -> (&'static str, String) {
             ("self_signed_tls_client_auth", files.join(", "))
         }
         ClientAuthentication::PrivateKeyJwt(file) => {
-            ("private_key_jwt", file.display().to_string())
+            ("private_key_jwt", file.path.display().to_string())
         }
     }
 }

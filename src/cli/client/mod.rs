@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::clock::UnixSeconds;
-use crate::config::{self, Client, ClientFile, Config, Fault, Until};
+use crate::config::{self, Client, ClientFile, Config, Fault};
 use crate::control::load;
 use crate::oauth;
 
@@ -89,18 +89,8 @@ fn try_out(config: &Path, file: &ClientFile) -> Result<Config, Refused> {
         let (_, report) = load::own_side(config, UnixSeconds::now());
         config::add(&mut faults, report.faults());
         if let Err(wrong) = oauth::check_registrations(&config.clients) {
-            let client = { wrong.client }
-                .and_then(|client| config.clients.get(usize::try_from(client.0).ok()?));
-            let place = client.and_then(|client| config.client_places.get(&client.name));
-            let fault = Fault {
-                file: place.and_then(|place| place.file.clone()),
-                line: 0,
-                key: "client".to_owned(),
-                what: wrong.what,
-                cure: wrong.cure,
-                until: Until::Mended,
-            };
-            config::add(&mut faults, vec![fault]);
+            let wrong = load::of_issuer_or_client(config, wrong);
+            config::add(&mut faults, vec![wrong]);
         }
     }
     match config {

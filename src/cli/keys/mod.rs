@@ -160,7 +160,7 @@ impl Access {
         })?;
         // That of a configuration was looked at there.
         if self.pin_file.is_some()
-            && let Err((what, cure)) = config::is_closed(&pin_file)
+            && let Err((what, cure)) = config::is_closed(&pin_file, "the PIN file", "PIN")
         {
             eprintln!("warning: {what}\n  hint: {cure}");
         }

@@ -17,7 +17,9 @@ use crate::config::value::{
 };
 use crate::config::{Fault, Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
-use crate::peer::{Client, ClientAuthentication, OwnFile, Registration, San, TlsClientAuth};
+use crate::peer::{
+    Client, ClientAuthentication, OwnFile, Registration, San, TlsClientAuth, TokenFormat,
+};
 
 /// What may belong to one client only: the kind of thing, its value, and where it stands first.
 type Owned = HashMap<(&'static str, String), Place>;
@@ -33,20 +35,30 @@ pub(super) struct Clients {
     pub files: Vec<PathBuf>,
 }
 
+/// What matters of the embedded issuer.
+#[derive(Clone, Copy)]
+struct OwnIssuer {
+    is_there: bool,
+    /// It has a secret to seal opaque tokens with, or means to.
+    seals: bool,
+}
+
 /// What clients are read with, whatever file they stand in.
 struct Reader<'r> {
     partners: Option<&'r [Partner]>,
-    has_issuer: bool,
+    issuer: OwnIssuer,
     owned: Owned,
     /// One of them is registered with the embedded issuer, or means to be.
     some_registered: bool,
     read: Clients,
 }
 
-/// `[[client]]`, and behind them the files of `[clients]`, which the file may lack.
+/// `[[client]]`, and behind them the files of `[clients]`, which the file may lack. The issuer here
+/// `seals` opaque tokens, or does not.
 pub(super) fn clients(
     root: &mut Section<'_, '_>,
     partners: Option<&[Partner]>,
+    seals: bool,
     folder: &mut ReadFolder<'_>,
 ) -> Clients {
     let mut of_folder = root.optional_section("clients");
@@ -60,7 +72,10 @@ pub(super) fn clients(
     }
     let mut reader = Reader {
         partners,
-        has_issuer: root.has("oauth"),
+        issuer: OwnIssuer {
+            is_there: root.has("oauth"),
+            seals,
+        },
         owned: Owned::new(),
         some_registered: false,
         read: Clients::default(),
@@ -96,7 +111,7 @@ impl Reader<'_> {
     fn take(&mut self, section: Section<'_, '_>) {
         self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
         let place = section.report().place(section.line());
-        if let Some(client) = client(section, self.partners, self.has_issuer, &mut self.owned) {
+        if let Some(client) = client(section, self.partners, self.issuer, &mut self.owned) {
             self.read.places.insert(client.name.clone(), place);
             self.read.all.push(client);
         }
@@ -144,7 +159,7 @@ fn refuse_issuer_for_nobody(root: &Section<'_, '_>) {
 fn client(
     mut section: Section<'_, '_>,
     partners: Option<&[Partner]>,
-    has_issuer: bool,
+    issuer: OwnIssuer,
     owned: &mut Owned,
 ) -> Option<Client> {
     let name = section.required(
@@ -162,7 +177,7 @@ fn client(
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
     let unbound_tokens = section.or("unbound_tokens", boolean, false);
-    let registration = registration(&mut section, has_issuer);
+    let registration = registration(&mut section, issuer);
     let enabled = section.or("enabled", boolean, true);
     let group = of_client(&mut section, partners);
     if let (Some((partner, identity)), Some(sans)) = (&group, &sans) {
@@ -183,8 +198,12 @@ fn client(
             Entry::Occupied(first) => {
                 let wrong = twice_at(what, first.get(), here.file.as_deref());
                 section.fault(line, key, wrong);
+                false
             }
-            Entry::Vacant(free) => drop(free.insert(here)),
+            Entry::Vacant(free) => {
+                free.insert(here);
+                true
+            }
         }
     };
     if let Some(name) = &name {
@@ -193,13 +212,12 @@ fn client(
     if let Some(id) = &id {
         own("client_id", id.value.clone(), id.line);
     }
-    for san in sans.iter().flat_map(|list| &list.value) {
-        let written = match &san.value {
-            San::Dns(name) => format!("dns:{name}"),
-            San::Uri(uri) => format!("uri:{uri}"),
-        };
-        own("sans", written, san.line);
-    }
+    // One that belongs to another is left out, so that nobody finds the same once more.
+    let sans = sans.map(|list| {
+        let sans = list.value.into_iter();
+        let own = sans.filter(|san| own("sans", san.value.to_string(), san.line));
+        own.map(|san| san.value).collect()
+    });
     for id in scs_as_ids.iter().flat_map(|list| &list.value) {
         own("scs_as_ids", id.value.clone(), id.line);
     }
@@ -207,7 +225,7 @@ fn client(
         name: name?.value,
         client_id: id?.value,
         partner: group?.0,
-        sans: sans?.value.into_iter().map(|san| san.value).collect(),
+        sans: sans?,
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
         unbound_tokens,
         registration,
@@ -283,12 +301,15 @@ fn self_signed(section: &mut Section<'_, '_>) -> Option<ClientAuthentication> {
         return None;
     }
     refuse_repeats(section, SELF_SIGNED, &files.value);
-    let named = |Located { value: path, line }| OwnFile { path, line };
-    let files = files.value.into_iter().map(named);
+    let files = files.value.into_iter().map(own_file);
     Some(ClientAuthentication::SelfSigned(files.collect()))
 }
 
-fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Registration> {
+fn own_file(Located { value: path, line }: Located<PathBuf>) -> OwnFile {
+    OwnFile { path, line }
+}
+
+fn registration(section: &mut Section<'_, '_>, issuer: OwnIssuer) -> Option<Registration> {
     let mut said: Vec<(&str, usize)> = methods()
         .filter_map(|key| section.line_of(key).map(|line| (key, line)))
         .collect();
@@ -302,7 +323,7 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
     authentication = self_signed(section).or(authentication);
     let jwks = section.optional_file(PRIVATE_KEY_JWT, FileKind::Jwks);
     authentication = jwks
-        .map(|jwks| ClientAuthentication::PrivateKeyJwt(jwks.value))
+        .map(|jwks| ClientAuthentication::PrivateKeyJwt(own_file(jwks)))
         .or(authentication);
     said.sort_by_key(|(_, line)| *line);
     let format = section.optional("token_format", token_format);
@@ -329,11 +350,20 @@ fn registration(section: &mut Section<'_, '_>, has_issuer: bool) -> Option<Regis
         let cure = "keep one of them: a client authenticates in one way";
         section.fault(*later, key, Wrong::new(what, cure));
     }
-    if !has_issuer {
+    if !issuer.is_there {
         let cure = "add [oauth], or remove it: what another issuer demands is said there";
         let what = "is for an issuer in this gateway, and there is none";
         section.fault(line, first, Wrong::new(what, cure));
     }
+    let opaque = format
+        .as_ref()
+        .filter(|format| format.value == TokenFormat::Opaque);
+    if let Some(format) = opaque.filter(|_| issuer.is_there && !issuer.seals) {
+        let what = "has tokens sealed, and there is no secret for that";
+        let cure = "add [oauth.sealing] with secret_file or uri, the same on all nodes";
+        section.fault(format.line, "token_format", Wrong::new(what, cure));
+    }
+    let format = format.filter(|format| issuer.seals || format.value == TokenFormat::Jwt);
     let introspects = section.or("introspects", boolean, false);
     let scopes = if introspects && !section.has("scopes") {
         None

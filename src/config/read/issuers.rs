@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::introspection::introspection;
 use super::secrets;
 use crate::authz::issuers::{Custom, Profile};
+use crate::clock::UnixSeconds;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{
@@ -27,8 +28,13 @@ const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=TOKEN_LIFETIME
 const KEYS_REFRESH_MS: std::ops::RangeInclusive<u64> = 10_000..=24 * 3_600_000;
 const KEYS_MAX_AGE_MS: std::ops::RangeInclusive<u64> = 60_000..=30 * 24 * 3_600_000;
 
-/// `[oauth]`, which the file may lack.
-pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
+/// `[oauth]`, which the file may lack, and whether it says what opaque tokens are sealed with.
+pub(super) fn oauth(mut section: Section<'_, '_>) -> (Option<Oauth>, bool) {
+    let oauth = embedded_issuer(&mut section);
+    (oauth, section.has("sealing"))
+}
+
+fn embedded_issuer(section: &mut Section<'_, '_>) -> Option<Oauth> {
     let cure = "write the URL under which clients reach this gateway: \"https://t8.example.net\"";
     let issuer = section.required("issuer", issuer_url, cure);
     let audience = section.optional("audience", text);
@@ -38,16 +44,18 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         TOKEN_LIFETIME_DEFAULT,
     );
     let key = super::private_key::key(section.section("key"));
-    let next_keys = section.sections("next_key").into_iter().map(next_key);
-    let next_keys = next_keys.flatten().collect();
+    let mut moments = HashMap::new();
+    let next_keys = { section.sections("next_key").into_iter() }
+        .filter_map(|section| next_key(section, &mut moments));
+    let next_keys = next_keys.collect();
     let old_keys = section.sections("old_key").into_iter().map(old_key);
     let old_keys = old_keys.flatten().collect();
     let format = section.optional("token_format", token_format);
     let sealing = secrets::sealing(section.optional_section("sealing"));
-    if let Some(format) = &format
-        && format.value == TokenFormat::Opaque
-        && !section.has("sealing")
-    {
+    let opaque = format
+        .as_ref()
+        .filter(|format| format.value == TokenFormat::Opaque);
+    if let Some(format) = opaque.filter(|_| !section.has("sealing")) {
         let what = "has tokens sealed, and there is no secret for that";
         let cure = "add [oauth.sealing] with secret_file or uri, the same on all nodes, so that \
                     every one of them opens the tokens, and a restart as well";
@@ -58,6 +66,12 @@ pub(super) fn oauth(mut section: Section<'_, '_>) -> Option<Oauth> {
         false => None,
     };
     let issuer = issuer?;
+    // Where that is wrong, it was said: nothing is to follow from it.
+    let unsealed = sealing.is_none();
+    if unsealed && section.has("sealing") {
+        return None;
+    }
+    let format = format.filter(|format| !unsealed || format.value == TokenFormat::Jwt);
     Some(Oauth {
         capif,
         audience: audience.map_or_else(|| issuer.value.clone(), |audience| audience.value),
@@ -82,8 +96,24 @@ fn capif_tokens(mut section: Section<'_, '_>) -> Option<CapifTokens> {
     })
 }
 
-fn next_key(mut section: Section<'_, '_>) -> Option<NextKey> {
+/// `moments` at which others begin to sign, and the lines that say so: of two at one moment, nobody
+/// could say which signs.
+fn next_key(
+    mut section: Section<'_, '_>,
+    moments: &mut HashMap<UnixSeconds, usize>,
+) -> Option<NextKey> {
     let signs_from = section.optional("signs_from", moment);
+    if let Some(from) = &signs_from {
+        match moments.get(&from.value) {
+            Some(line) => {
+                let what = format!("another key signs from this moment on (line {line})");
+                let cure = "give each a moment of its own, or leave it out of the one that is only \
+                            to be published";
+                section.fault(from.line, "signs_from", Wrong::new(what, cure));
+            }
+            None => drop(moments.insert(from.value, from.line)),
+        }
+    }
     Some(NextKey {
         key: super::private_key::key(section)?,
         signs_from: signs_from.map(|from| from.value),

@@ -8,7 +8,7 @@ use super::{Own, Report, Running, fault};
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet, Profile};
 use crate::authz::keys::{Algorithm, Keys};
 use crate::clock::UnixSeconds;
-use crate::config::{self, Config, Fault, IssuerKeys, Located, PublishedKeys, Until};
+use crate::config::{self, Config, Fault, IssuerKeys, Located, PublishedKeys};
 use crate::control::keys_fetch::{self, Found};
 use crate::oauth::Issuer;
 use crate::snapshot::{KeyFetches, KeysFrom};
@@ -71,13 +71,17 @@ pub(super) fn configured(
         rules
     });
     let issuers = rules.and_then(|rules| {
-        let issuers = Issuers::new(rules).map_err(|what| Fault {
-            file: None,
-            line: 0,
-            key: "issuer".to_owned(),
-            what,
-            cure: "each [[issuer]] needs a name and keys of its own".to_owned(),
-            until: Until::Mended,
+        let issuers = Issuers::new(rules).map_err(|unfit| {
+            let written = unfit.place.and_then(|place| config.issuers.get(place));
+            let own = config.oauth.as_ref().map(|oauth| oauth.key.line);
+            let line = written.map(|issuer| issuer.keys.line).or(own);
+            let line = line.unwrap_or_default();
+            fault(
+                &Located { value: (), line },
+                "issuer",
+                unfit.what,
+                unfit.cure,
+            )
         });
         let noted = issuers.map(|issuers| (issuers, "each with its own keys".to_owned()));
         report.note("issuers", noted)

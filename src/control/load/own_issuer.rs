@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Report, Running, fault, private_key, sealing, until};
+use super::{Report, Running, fault, of_client, private_key, sealing, until};
 use crate::authz::issuers::IssuerRules;
 use crate::authz::token::LEEWAY_S;
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Fault, KeySource, Located, Oauth, OldKey, Until};
+use crate::config::{Config, Fault, KeySource, Located, Oauth, OldKey};
 use crate::limits::{DOCUMENT_MAX_AGE_S, TOKEN_LIFETIME_S_MAX};
 use crate::oauth::{
-    AllUsed, Issuer, IssuerFault, OwnCertificates, PublicJwk, Terms, TokenKey, TokenKeys,
+    AllUsed, Issuer, IssuerFault, KeyTwice, OwnCertificates, PublicJwk, Terms, TokenKey, TokenKeys,
 };
+
+use crate::peer::ClientAuthentication;
 
 const KEY: &str = "oauth.key";
 const NEXT_KEY: &str = "oauth.next_key";
@@ -44,26 +46,7 @@ pub(super) fn load(
         revokes: config.revocation.store.is_some(),
     };
     let made = Issuer::new(terms, keys);
-    let made = made.map_err(|wrong| {
-        let client = wrong.client.and_then(|client| {
-            let place = usize::try_from(client.0).ok()?;
-            config.clients.get(place)
-        });
-        match client {
-            Some(client) => Fault {
-                file: config
-                    .client_places
-                    .get(&client.name)
-                    .and_then(|at| at.file.clone()),
-                line: 0,
-                key: "client".to_owned(),
-                what: format!("client {}: {}", client.name, wrong.what),
-                cure: wrong.cure,
-                until: Until::Mended,
-            },
-            None => of_issuer(&oauth.key, "oauth", wrong),
-        }
-    });
+    let made = made.map_err(|wrong| of_issuer_or_client(config, wrong));
     let made = made.and_then(|issuer| match (&oauth.capif, capif) {
         (Some(said), Some(key)) => issuer
             .with_capif(said.aef_id.clone(), key)
@@ -89,6 +72,9 @@ pub(super) fn load(
     });
     let made = report.note("embedded issuer", made)?;
     sealing::warn_of_gone_secret(oauth, &made.0, before, report);
+    if let Some(running) = running {
+        warn_of_gone_keys(oauth, &made.0, running, now, report);
+    }
     Some(made)
 }
 
@@ -127,12 +113,28 @@ fn keys(
         });
     }
     let ((current, next), retired) = current.zip(next).zip(retired)?;
-    let keys = TokenKeys::new(current, next, retired);
-    let keys = keys.map_err(|wrong| of_issuer(&oauth.key, KEY, wrong));
-    match keys {
+    match TokenKeys::new(current, next, retired) {
         Ok(keys) => Some(keys),
-        Err(fault) => report.note("issuer keys", Err(fault)),
+        Err(twice) => report.note("issuer keys", Err(stands_twice(oauth, twice, now))),
     }
+}
+
+/// Said of the second of the two.
+fn stands_twice(oauth: &Oauth, KeyTwice { first, again }: KeyTwice, now: UnixSeconds) -> Fault {
+    let next = oauth.next_keys.iter().map(|next| (NEXT_KEY, next.key.line));
+    let old = oauth.old_keys.iter().filter(|old| !is_forgotten(old, now));
+    let old = old.map(|old| (OLD_KEY, old.pem.line));
+    let all = std::iter::once((KEY, oauth.key.line))
+        .chain(next)
+        .chain(old);
+    let all: Vec<_> = all.collect();
+    let of = |place: usize| all.get(place).copied().unwrap_or((KEY, oauth.key.line));
+    let ((earlier, at), (key, line)) = (of(first), of(again));
+    let at_second = Located { value: (), line };
+    let what = format!("is the key of {earlier} (line {at}) once more");
+    let cure = "a key signs, is to sign, or has signed: keep it in one of oauth.key, \
+                [[oauth.next_key]] and [[oauth.old_key]]";
+    fault(&at_second, key, what, cure)
 }
 
 /// The key of tokens in CAPIF's form, none inside where there are none.
@@ -203,17 +205,75 @@ fn warn_of_late_keys(
     report: &mut Report,
 ) {
     let kept = u64::from(DOCUMENT_MAX_AGE_S);
-    for (kid, from) in keys.successors() {
+    let dated = oauth
+        .next_keys
+        .iter()
+        .filter(|next| next.signs_from.is_some());
+    for ((kid, from), next) in keys.successors().zip(dated) {
         let is_published = before.is_some_and(|before| before.keys().has(kid));
         // At a start one that signs already may have been published for long.
         let may_be = before.is_none() && from <= now;
         if !is_published && !may_be && from.0 < now.0.saturating_add(kept) {
-            let at = oauth.next_keys.first().map_or(&oauth.key, |next| &next.key);
             let what = "begins to sign before all who keep the key set have had to fetch it anew";
             let cure = format!("publish it {kept} s before signs_from at the latest");
-            report.warnings.push(fault(at, NEXT_KEY, what, cure));
+            report.warnings.push(fault(&next.key, NEXT_KEY, what, cure));
         }
     }
+}
+
+/// Whoever holds a token that is signed by what is gone gets 401 for it before it ends. Where that
+/// key is revoked, it is no news.
+fn warn_of_gone_keys(
+    oauth: &Oauth,
+    made: &Issuer,
+    running: Running<'_>,
+    now: UnixSeconds,
+    report: &mut Report,
+) {
+    let Some(before) = running.snapshot.issuer.as_deref() else {
+        return;
+    };
+    let is_revoked = |issuer: &str, kid: &str| running.snapshot.revoked.issuer_key(issuer, kid);
+    let is_gone = |kid: &str| !made.keys().has(kid) && !is_revoked(before.name(), kid);
+    if before.kids_in_use(now).any(is_gone) {
+        let what = "tokens that were signed by the key before are refused from now on";
+        let cure = "name its public part (openssl pkey -pubout) in [[oauth.old_key]] for as long \
+                    as tokens live, oauth.token_lifetime";
+        report.warnings.push(fault(&oauth.key, KEY, what, cure));
+    }
+    let capif_now = made.capif_kid().map(|(kid, _)| kid);
+    let capif_gone = before
+        .capif_kid()
+        .is_some_and(|(kid, name)| capif_now != Some(kid) && !is_revoked(name, kid));
+    if capif_gone {
+        let at = oauth.capif.as_ref().map_or(&oauth.key, |capif| &capif.key);
+        let what = "tokens in CAPIF's form that were signed by the key before are refused from \
+                    now on";
+        let cure = "no old key is kept for these: have clients fetch new ones, or put the key \
+                    before back, and change it when few tokens are out";
+        report.warnings.push(fault(at, CAPIF_KEY, what, cure));
+    }
+}
+
+/// What is wrong with a client's registration, said where that names its file, or else where the
+/// client is written; or with the issuer itself.
+pub fn of_issuer_or_client(config: &Config, wrong: IssuerFault) -> Fault {
+    let place = wrong
+        .client
+        .and_then(|client| usize::try_from(client.0).ok());
+    let Some(client) = place.and_then(|place| config.clients.get(place)) else {
+        let line = config.oauth.as_ref().map_or(0, |oauth| oauth.key.line);
+        return of_issuer(&Located { value: (), line }, "oauth", wrong);
+    };
+    let by = { client.registration.as_ref() }.map(|known| &known.authentication);
+    let at = match by {
+        Some(ClientAuthentication::PrivateKeyJwt(file)) => (file.line, "private_key_jwt"),
+        _ => {
+            let place = config.client_places.get(&client.name);
+            (place.map_or(0, |place| place.line), "client")
+        }
+    };
+    of_client(config, client, at, &wrong.what, &wrong.cure)
 }
 
 pub(super) fn of_issuer<T>(at: &Located<T>, key: &str, wrong: IssuerFault) -> Fault {

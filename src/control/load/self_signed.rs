@@ -165,10 +165,5 @@ fn called(certificate: &[u8]) -> String {
 
 /// Said where the client names its file.
 fn of_client(config: &Config, client: &Client, line: usize, what: &str, cure: &str) -> Fault {
-    let place = config.client_places.get(&client.name);
-    let at = Located { value: (), line };
-    Fault {
-        file: place.and_then(|place| place.file.clone()),
-        ..super::fault(&at, KEY, format!("client {}: {what}", client.name), cure)
-    }
+    super::of_client(config, client, (line, KEY), what, cure)
 }

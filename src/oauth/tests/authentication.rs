@@ -11,9 +11,15 @@ use serde_json::json;
 use super::*;
 use crate::authz::assertion::AssertionFault;
 use crate::limits::ASSERTIONS_USED_MAX;
+use crate::peer::OwnFile;
 
 const TYPE: &str = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
                     client-assertion-type%3Ajwt-bearer";
+
+fn of_file(path: impl AsRef<std::path::Path>) -> OwnFile {
+    let path = path.as_ref().to_owned();
+    OwnFile { path, line: 1 }
+}
 
 /// A client's key and the file it is registered by.
 struct Pen {
@@ -33,7 +39,7 @@ impl Pen {
     }
 
     fn stage(&self) -> Stage {
-        let by = ClientAuthentication::PrivateKeyJwt(self.file.path().to_owned());
+        let by = ClientAuthentication::PrivateKeyJwt(of_file(self.file.path()));
         let client = client_by("partner-1", Some(by), &["3gpp-nidd"]);
         Stage::new(client, &certificate(vec![dns(HOST)], &[]))
     }
@@ -210,7 +216,7 @@ fn keys_that_cannot_be_relied_on_are_no_registration() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let registered = |content: &str| {
         std::fs::write(file.path(), content).unwrap();
-        let by = ClientAuthentication::PrivateKeyJwt(file.path().to_owned());
+        let by = ClientAuthentication::PrivateKeyJwt(of_file(file.path()));
         fault(client_by("two", Some(by), &["3gpp-nidd"]))
     };
     for (content, says) in [
@@ -225,7 +231,7 @@ fn keys_that_cannot_be_relied_on_are_no_registration() {
         assert_eq!(found.client, Some(ClientIndex(1)));
         assert!(found.what.contains(says), "{found}");
     }
-    let by = ClientAuthentication::PrivateKeyJwt("/nowhere/at.jwks".into());
+    let by = ClientAuthentication::PrivateKeyJwt(of_file("/nowhere/at.jwks"));
     let client = client_by("two", Some(by), &["3gpp-nidd"]);
     let gone = fault(client.clone());
     assert!(gone.what.contains("/nowhere/at.jwks"), "{gone}");
@@ -243,7 +249,7 @@ fn spec_5_2_row_08_client_is_known_by_the_certificates_that_were_read_for_it() {
     let [own, others, nobodys] = [(); 3].map(|()| certificate(Vec::new(), &[]));
     let by = |path: &str| {
         let path = path.into();
-        let file = crate::peer::OwnFile { path, line: 1 };
+        let file = OwnFile { path, line: 1 };
         Some(ClientAuthentication::SelfSigned(vec![file]))
     };
     let clients = ["partner-1", "partner-2"]

@@ -178,13 +178,37 @@ fn key_that_is_revoked_is_published_no_more() {
 }
 
 #[test]
+fn key_is_in_use_while_it_signs_and_for_as_long_as_what_it_signed_is_valid() {
+    let (first, second, third, spare) = (fresh(), fresh(), fresh(), fresh());
+    let from = |s: u64| Some(UnixSeconds(NOW.0 + s));
+    let coming = [
+        (from(500), Arc::clone(&third)),
+        (from(100), Arc::clone(&second)),
+        (None, spare),
+    ];
+    let keys = TokenKeys::new(Arc::clone(&first), coming, Vec::new()).unwrap();
+    let in_use = |s: u64| -> Vec<String> {
+        let kids = keys.in_use(UnixSeconds(NOW.0 + s), 60);
+        kids.map(str::to_owned).collect()
+    };
+    let [first, second, third] = [&first, &second, &third].map(|key| kid(key));
+    assert_eq!(in_use(99), std::slice::from_ref(&first));
+    assert_eq!(in_use(100), [first.clone(), second.clone()]);
+    assert_eq!(in_use(160), [first, second.clone()]);
+    assert_eq!(in_use(161), std::slice::from_ref(&second));
+    assert_eq!(in_use(560), [third.clone(), second]);
+    assert_eq!(in_use(561), [third]);
+}
+
+#[test]
 fn key_with_two_parts_to_play_is_refused() {
     let one = fresh();
     let twice = [(None, Arc::clone(&one))];
     let made = TokenKeys::new(Arc::clone(&one), twice, Vec::new());
-    assert!(made.err().unwrap().what.contains("twice"));
-    let made = TokenKeys::new(Arc::clone(&one), [], vec![public(&one)]);
-    assert!(made.err().unwrap().what.contains("twice"));
+    assert_eq!(made.err(), Some(KeyTwice { first: 0, again: 1 }));
+    let other = [(None, fresh())];
+    let made = TokenKeys::new(Arc::clone(&one), other, vec![public(&one)]);
+    assert_eq!(made.err(), Some(KeyTwice { first: 0, again: 2 }));
 }
 
 #[test]

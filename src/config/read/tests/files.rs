@@ -149,6 +149,32 @@ fn ticket_secret_is_closed_to_others_and_never_shown() {
 }
 
 #[test]
+fn missing_secret_that_is_named_twice_is_said_to_be_missing_once() {
+    let folder = Folder::new();
+    let lines = "[tls.tickets]\nsecret_file = \"none\"\nsecond_secret_file = \"none\"\n[upstream]";
+    folder.write("t8gate.toml", &SMALL.replace("[upstream]", lines));
+    let faults = folder.read().unwrap_err();
+    let said: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.line, fault.what.as_str()))
+        .collect();
+    assert_eq!(said.len(), 2, "{faults:#?}");
+    assert!(
+        said[0].0 == 16 && said[0].1.contains("cannot be read"),
+        "{faults:#?}"
+    );
+    assert!(
+        said[1].0 == 17 && said[1].1.contains("already (line 16)"),
+        "{faults:#?}"
+    );
+    // Where nothing is wrong but the file, each line that names it is said.
+    let also = "[[tls.also]]\nnames = []\ncertificate = \"none.pem\"\nkey.file = \"server.key\"\n";
+    let also = format!("{also}{also}[upstream]");
+    folder.write("t8gate.toml", &SMALL.replace("[upstream]", &also));
+    assert_eq!(folder.read().unwrap_err().len(), 2);
+}
+
+#[test]
 fn pin_written_in_place_of_its_file_is_not_shown() {
     let folder = Folder::new();
     let token = TOKEN.replace("\"pin\"", "\"98765\"");

@@ -80,6 +80,28 @@ fn keys_to_come_and_old_keys_are_read() {
 }
 
 #[test]
+fn keys_to_come_that_begin_to_sign_at_one_moment_are_refused() {
+    let next = |file: &str, from: &str| {
+        format!("[[oauth.next_key]]\nfile = \"{file}.key\"\nsigns_from = {from}\n")
+    };
+    let first = next("next", "2027-01-01T01:00:00+01:00");
+    let last = small().lines().count();
+    let same = format!(
+        "{}{first}{}",
+        small(),
+        next("other", "2027-01-01T00:00:00Z")
+    );
+    let key = "oauth.next_key[2].signs_from";
+    let fault = refused(&same, last + 6, key, &format!("(line {})", last + 3));
+    assert!(fault.cure.contains("a moment of its own"), "{fault:?}");
+    let later = next("other", "2027-01-01T00:00:01Z");
+    good(&format!("{}{first}{later}", small()));
+    // Of those that only are published there may be many.
+    let spare = |file: &str| format!("[[oauth.next_key]]\nfile = \"{file}.key\"\n");
+    good(&format!("{}{}{}", small(), spare("a"), spare("b")));
+}
+
+#[test]
 fn embedded_issuer_takes_what_is_chosen() {
     let more = "audience = \"t8\"\ntoken_lifetime = \"1m\"\nkey.file";
     let oauth = good(&small_with("key.file", more)).oauth.unwrap();
@@ -178,6 +200,24 @@ fn opaque_tokens_without_what_seals_them_are_refused() {
     refused(&both, line + 2, key, "is what seals already");
     let other = small_with("key.file", "token_format = \"JWT\"\nkey.file");
     refused(&other, 3, "oauth.token_format", "no format");
+    // And what a client's registration says, once, in its line.
+    let of_client = small_with(SCOPES, &format!("{SCOPES}token_format = \"opaque\"\n"));
+    let key = "client[1].token_format";
+    let cure = refused(&of_client, 20, key, "no secret").cure;
+    assert!(cure.contains("[oauth.sealing]"), "{cure}");
+    // Whoever looks further for what is wrong finds none of it once more.
+    for text in [&opaque, &of_client] {
+        let (config, ..) = as_meant(
+            text,
+            Path::new("t8gate.toml"),
+            &cpus(),
+            &mut super::own_files::no_folder,
+        );
+        let config = config.unwrap();
+        assert_eq!(config.oauth.unwrap().token_format, TokenFormat::Jwt);
+        let registration = config.clients[0].registration.clone().unwrap();
+        assert_eq!(registration.token_format, None);
+    }
     let nobody = small() + SECOND_CLIENT + "token_format = \"opaque\"\n";
     let faults = parsed(&nobody).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:#?}");
@@ -473,7 +513,10 @@ fn client_by_address_mailbox_or_assertion_is_read() {
         read("tls_client_auth_san_email = \"Scs@example.org\""),
         by(email)
     );
-    let jwks = ClientAuthentication::PrivateKeyJwt("/etc/t8gate/scs.jwks".into());
+    let jwks = ClientAuthentication::PrivateKeyJwt(OwnFile {
+        path: "/etc/t8gate/scs.jwks".into(),
+        line: 18,
+    });
     assert_eq!(read("private_key_jwt = \"scs.jwks\""), jwks);
 }
 

@@ -313,3 +313,31 @@ fn text_that_is_to_be_written_is_read_in_the_place_it_will_have() {
         assert_eq!(texts.join(" "), wanted);
     }
 }
+
+/// Whoever goes by the names finds them to be of one client each, and says the same not once more.
+#[test]
+fn name_that_belongs_to_two_clients_is_left_out_of_the_second() {
+    let second = ACME.replace("\"acme\"", "\"b\"").replace(
+        "[\"dns:acme.example\"]",
+        "[\"dns:b.example\", \"dns:acme.example\"]",
+    );
+    let mut folder = |at: &Located<PathBuf>| {
+        let files = [("a.toml", ACME.to_owned()), ("b.toml", second.clone())];
+        let file = |(name, text): (&str, String)| {
+            let path = at.value.join(name);
+            ClientFile { path, text }
+        };
+        (files.map(file).into(), Vec::new())
+    };
+    let file = Path::new("/etc/t8gate/t8gate.toml");
+    let (config, faults, _) = as_meant(&with_folder(), file, &cpus(), &mut folder);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert_eq!((faults[0].line, faults[0].key.as_str()), (2, "sans"));
+    let clients = config.expect("what could be read").clients;
+    let sans: Vec<_> = clients.iter().flat_map(|client| &client.sans).collect();
+    let sans: Vec<_> = sans.iter().map(|san| san.to_string()).collect();
+    assert_eq!(
+        sans,
+        ["dns:scs.example.org", "dns:acme.example", "dns:b.example"]
+    );
+}
