@@ -16,6 +16,8 @@ pub struct Document<'a> {
     pub www_authenticate: Option<&'a str>,
     /// When to come again, seconds.
     pub retry_after_s: Option<u32>,
+    /// The content codings that would have been taken.
+    pub accept_encoding: Option<&'a str>,
     /// What the logs know the request by.
     pub request_id: &'a str,
 }
@@ -40,6 +42,9 @@ pub fn write_document(out: &mut Vec<u8>, document: &Document<'_>, head_only: boo
     }
     if let Some(challenge) = document.www_authenticate {
         write_field(out, "WWW-Authenticate", challenge);
+    }
+    if let Some(codings) = document.accept_encoding {
+        write_field(out, "Accept-Encoding", codings);
     }
     if let Some(wait_s) = document.retry_after_s {
         out.extend_from_slice(b"Retry-After: ");
@@ -70,6 +75,7 @@ mod tests {
             max_age_s,
             www_authenticate: Some("Basic realm=\"t8\""),
             retry_after_s: None,
+            accept_encoding: (max_age_s == 0).then_some("identity"),
             request_id: "0af7",
         };
         write_document(&mut out, &document, head_only, close);
@@ -84,6 +90,7 @@ mod tests {
         assert!(said.contains("\r\nCache-Control: no-store\r\nPragma: no-cache\r\n"));
         assert!(said.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"));
         assert!(said.contains("\r\nContent-Length: 7\r\n"));
+        assert!(said.contains("\r\nAccept-Encoding: identity\r\n"));
         assert!(said.contains("\r\nWWW-Authenticate: Basic realm=\"t8\"\r\n"));
         assert!(said.ends_with("\r\n\r\n{\"a\":1}"));
         assert!(!said.contains("Connection"));

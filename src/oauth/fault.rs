@@ -8,8 +8,10 @@ use crate::authz::details::DetailsFault;
 pub enum GrantFault {
     /// Longer than [`FORM_BYTES_MAX`](crate::limits::FORM_BYTES_MAX), or of too many parameters.
     FormTooLong,
-    /// Not `application/x-www-form-urlencoded`, or not UTF-8 in it.
+    /// Not `application/x-www-form-urlencoded`, or not in UTF-8.
     FormMalformed,
+    /// In a content coding, compressed for one.
+    FormCoded,
     ParameterRepeated,
     /// A secret beside the certificate, or two other ways at once.
     SecondAuthentication,
@@ -35,8 +37,9 @@ pub enum GrantFault {
     AssertionUnregistered,
     Assertion(AssertionFault),
     AssertionReplayed,
-    /// The client has used more of them than can be told apart.
-    AssertionsExhausted,
+    /// The client has used more of them than can be told apart: there is room for one in so many
+    /// seconds.
+    AssertionsExhausted(u32),
     /// The path to fetch CAPIF's tokens at is another client's.
     SecurityIdForeign,
     /// A resource owner is named, of whom nothing is known here.
@@ -93,6 +96,7 @@ impl GrantFault {
         let plain = [
             Self::FormTooLong,
             Self::FormMalformed,
+            Self::FormCoded,
             Self::ParameterRepeated,
             Self::SecondAuthentication,
             Self::AuthorizationRefused(Scheme::Basic),
@@ -108,7 +112,7 @@ impl GrantFault {
             Self::AssertionMissing,
             Self::AssertionUnregistered,
             Self::AssertionReplayed,
-            Self::AssertionsExhausted,
+            Self::AssertionsExhausted(1),
             Self::SecurityIdForeign,
             Self::ResourceOwnerUnsupported,
             Self::ScopeMalformed,
@@ -135,6 +139,7 @@ impl GrantFault {
         match self {
             Self::FormTooLong
             | Self::FormMalformed
+            | Self::FormCoded
             | Self::ParameterRepeated
             | Self::SecondAuthentication
             | Self::AssertionIncomplete
@@ -151,7 +156,7 @@ impl GrantFault {
             | Self::AssertionUnregistered
             | Self::Assertion(_)
             | Self::AssertionReplayed => "invalid_client",
-            Self::AssertionsExhausted | Self::TokenNotYetValid | Self::TokenKeyUnknown => {
+            Self::AssertionsExhausted(_) | Self::TokenNotYetValid | Self::TokenKeyUnknown => {
                 "temporarily_unavailable"
             }
             //= RFC 6749 section 5.2
@@ -172,6 +177,7 @@ impl GrantFault {
         match self {
             Self::FormTooLong => "the form is too long or has too many parameters",
             Self::FormMalformed => "the body is not application/x-www-form-urlencoded in UTF-8",
+            Self::FormCoded => "the form is in a content coding: send it as it is",
             Self::ParameterRepeated => "a parameter is sent more than once",
             Self::SecondAuthentication => {
                 "send no secret, and nothing beside the one way the client is registered for"
@@ -206,7 +212,7 @@ impl GrantFault {
                 AssertionFault::JtiMissing => "the assertion has no jti",
             },
             Self::AssertionReplayed => "the assertion was used before",
-            Self::AssertionsExhausted => "too many assertions of late; come again",
+            Self::AssertionsExhausted(_) => "too many assertions of late; come again",
             Self::SecurityIdForeign => "the path is not that of this client_id",
             Self::ResourceOwnerUnsupported => {
                 "tokens of resource owners (resOwnerId, authCode) are not issued here"
@@ -237,6 +243,7 @@ impl GrantFault {
         match self {
             Self::FormTooLong => "grant_form_too_long",
             Self::FormMalformed => "grant_form_malformed",
+            Self::FormCoded => "grant_form_coded",
             Self::ParameterRepeated => "grant_parameter_repeated",
             Self::SecondAuthentication => "grant_second_authentication",
             Self::AuthorizationRefused(Scheme::Basic) => "grant_authorization_basic",
@@ -263,7 +270,7 @@ impl GrantFault {
                 AssertionFault::JtiMissing => "grant_assertion_jti_missing",
             },
             Self::AssertionReplayed => "grant_assertion_replayed",
-            Self::AssertionsExhausted => "grant_assertions_exhausted",
+            Self::AssertionsExhausted(_) => "grant_assertions_exhausted",
             Self::SecurityIdForeign => "grant_security_id_foreign",
             Self::ResourceOwnerUnsupported => "grant_resource_owner",
             Self::ScopeMalformed => "grant_scope_malformed",

@@ -60,7 +60,8 @@ impl Used {
     /// Notes that an assertion is used now. Copies the list, 40 KiB at most, in place of a lock.
     ///
     /// # Errors
-    /// It was used before; or so many were that no more can be told apart.
+    /// It was used before; or so many were that no more can be told apart until the first of them
+    /// has ended.
     //= RFC 7523 section 3
     //# A jti is known until its exp, and what comes with it again is refused.
     pub fn enter(&self, assertion: &Assertion, now: UnixSeconds) -> Result<(), GrantFault> {
@@ -78,7 +79,10 @@ impl Used {
             entered = if left.iter().any(|known| known.jti == one.jti) {
                 Err(GrantFault::AssertionReplayed)
             } else if left.len() >= ASSERTIONS_USED_MAX {
-                Err(GrantFault::AssertionsExhausted)
+                let ends = left.iter().map(|known| known.valid_until.0).min();
+                let wait_s = ends.unwrap_or_default().saturating_sub(now.0) + 1;
+                let wait_s = u32::try_from(wait_s).unwrap_or(u32::MAX);
+                Err(GrantFault::AssertionsExhausted(wait_s))
             } else {
                 left.push(one);
                 Ok(())
@@ -122,8 +126,10 @@ mod tests {
             used.enter(&assertion(jti, 100), UnixSeconds(50)).unwrap();
         }
         let next = assertion(ASSERTIONS_USED_MAX, 200);
-        let full = used.enter(&next, UnixSeconds(100));
-        assert_eq!(full, Err(GrantFault::AssertionsExhausted));
+        for (now, wait_s) in [(50, 51), (100, 1)] {
+            let full = used.enter(&next, UnixSeconds(now));
+            assert_eq!(full, Err(GrantFault::AssertionsExhausted(wait_s)));
+        }
         assert_eq!(used.enter(&next, UnixSeconds(101)), Ok(()));
     }
 

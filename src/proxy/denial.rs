@@ -140,6 +140,7 @@ impl Denial {
             Self::DescriptorsExhausted => 28,
             Self::AuditUnwritable => 29,
             Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
+            Self::Grant(GrantFault::FormCoded) => 52,
             Self::GrantFailuresExceeded(_) => 42,
             Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
             | Self::RevocationUndone(_) => 50,
@@ -203,6 +204,12 @@ impl Row {
             "token_inactive" => {
                 "the issuer says that the token is not active: expired, revoked, or none of its own"
             }
+            "grant_introspection_unregistered" => {
+                "set introspects = true in the [[client]] if it may ask what tokens are worth"
+            }
+            "grant_token_missing" => {
+                "the client must send the token that it means, as token in the form"
+            }
             "grant_token_key_unknown" => {
                 "the token names a key or a secret that this node does not have: give all nodes \
                  the same, and keep the old one as long as tokens live"
@@ -245,6 +252,14 @@ const fn grant_by_401(word: &'static str) -> Row {
     }
 }
 
+const fn grant_by_415(word: &'static str) -> Row {
+    Row {
+        status: 415,
+        title: "Unsupported Media Type",
+        ..grant(word, "invalid_request")
+    }
+}
+
 const fn grant_by_429(word: &'static str) -> Row {
     Row {
         status: 429,
@@ -265,7 +280,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 52] = [
+pub const ROWS: [Row; 53] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -419,9 +434,9 @@ pub const ROWS: [Row; 52] = [
     Row {
         oauth_error: Some("insufficient_scope"),
         cause: "SCOPE_INSUFFICIENT",
-        detail: "The access token's scope does not name this API.",
-        cure: "if it may use the API, grant it at the token's issuer, or in the client's scopes \
-               where that is [oauth]",
+        detail: "The access token's scope does not cover this operation on this API.",
+        cure: "if it may use the API, to read (GET) or to write, grant it at the token's issuer, \
+               or in the client's scopes where that is [oauth]",
         ..row("scope_insufficient", 403, "Forbidden")
     },
     Row {
@@ -615,6 +630,12 @@ pub const ROWS: [Row; 52] = [
                ahead where none was named: it is given one then, which will be taken; one that is \
                to have none at all is disabled (`t8gate client disable`)",
         ..unavailable("client_tokens_revoked")
+    },
+    Row {
+        detail: "The form is in a content coding.",
+        cure: "the client compresses what it posts (Content-Encoding): have it send its form as \
+               it is",
+        ..grant_by_415("grant_form_coded")
     },
 ];
 

@@ -71,20 +71,19 @@ impl Ask {
         body: Source,
         keep_alive: bool,
     ) -> Self {
-        let is_form = |value: &[u8]| {
-            let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
-            media_type
-                .trim_ascii()
-                .eq_ignore_ascii_case(FORM.as_bytes())
+        let named = |name: &'static str| {
+            let fields = head.fields.iter();
+            fields.filter(move |field| field.name.eq_ignore_ascii_case(name))
         };
-        let fields = head.fields.iter();
-        let mut types = fields.filter(|field| field.name.eq_ignore_ascii_case("content-type"));
+        let mut types = named("content-type");
         // Said twice, it could be read in two ways.
         let form = match (types.next(), types.next()) {
             (Some(only), None) => is_form(only.value),
             _ => false,
         };
+        let coded = named("content-encoding").any(|field| is_coded(field.value));
         let (fault, authorization) = match head.authorization {
+            _ if coded => (Some(GrantFault::FormCoded), None),
             _ if !form => (Some(GrantFault::FormMalformed), None),
             Authorization::Absent => (None, None),
             Authorization::One(value) => (None, Some(Scheme::of(value))),
@@ -103,6 +102,33 @@ impl Ask {
             authorization,
         }
     }
+}
+
+/// Whether a `Content-Type` is that of a form in UTF-8, where it says in what.
+//= RFC 6749 appendix B
+//# What a form is encoded from is UTF-8.
+fn is_form(content_type: &[u8]) -> bool {
+    let parts = content_type.split(|byte| *byte == b';');
+    let mut parts = parts.map(<[u8]>::trim_ascii);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case(FORM.as_bytes()) && parts.all(is_utf8)
+}
+
+/// Whether a parameter of a media type is no `charset`, or that of UTF-8.
+fn is_utf8(parameter: &[u8]) -> bool {
+    let at = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
+    let (name, value) = parameter.split_at(at);
+    let value = value.strip_prefix(b"=").unwrap_or(value);
+    let quoted = { value.strip_prefix(b"\"") }.and_then(|value| value.strip_suffix(b"\""));
+    let charset = quoted.unwrap_or(value);
+    !name.eq_ignore_ascii_case(b"charset") || charset.eq_ignore_ascii_case(b"utf-8")
+}
+
+/// Whether a `Content-Encoding` says that the form is not sent as it is.
+fn is_coded(content_encoding: &[u8]) -> bool {
+    let codings = content_encoding.split(|byte| *byte == b',');
+    let mut codings = codings.map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Answers a request to the issuer.
@@ -390,6 +416,7 @@ async fn send(
         max_age_s,
         www_authenticate: None,
         retry_after_s: None,
+        accept_encoding: None,
         request_id: ask.id.as_str(),
     };
     let mut out = connection.local.buffers.lend();

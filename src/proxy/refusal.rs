@@ -7,7 +7,7 @@ use crate::authz::apis::{Verb, Verbs};
 use crate::authz::scope;
 use crate::http::document::{Document, write_document};
 use crate::http::problem::{self, Problem};
-use crate::limits::REFUSED_BODY_BYTES_MAX;
+use crate::limits::{DOCUMENT_MAX_AGE_S, REFUSED_BODY_BYTES_MAX};
 use crate::oauth::GrantFault;
 
 use super::connection::{Connection, Received, Then};
@@ -18,6 +18,8 @@ use super::source::{Sink, Source};
 const RETRY_AFTER_S: u32 = 1;
 /// What a client is asked to wait where an operator has to do something first: an hour.
 const RETRY_AFTER_CHANGE_S: u32 = 3_600;
+/// What forms are taken in.
+const ACCEPT_ENCODING: &str = "identity";
 /// The realm of every challenge.
 const REALM: &str = "t8";
 
@@ -62,6 +64,10 @@ impl Connection {
             Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
             Denial::ClientTokensRevoked(wait_s) => Some(wait_s.min(RETRY_AFTER_CHANGE_S)),
             Denial::TokenFailuresExceeded => Some(RETRY_AFTER_S),
+            Denial::Grant(GrantFault::AssertionsExhausted(wait_s)) => Some(wait_s),
+            // For as long as clients keep the key set without asking: no key comes before somebody
+            // gives the issuer another.
+            Denial::IssuerKeyRevoked => Some(DOCUMENT_MAX_AGE_S),
             Denial::RevocationUndone("no_store") => Some(RETRY_AFTER_CHANGE_S),
             _ => (row.status == 503).then_some(RETRY_AFTER_S),
         };
@@ -82,6 +88,9 @@ impl Connection {
                 max_age_s: 0,
                 www_authenticate: challenge.as_deref(),
                 retry_after_s,
+                //= RFC 9110 section 15.5.16
+                //# Who is refused for a content coding is told which would have been taken.
+                accept_encoding: (row.status == 415).then_some(ACCEPT_ENCODING),
                 request_id: id.as_str(),
             };
             write_document(&mut answer, &document, head_only, !goes_on);

@@ -371,6 +371,50 @@ fn form_in_chunks_and_after_100_continue_is_read() {
     token_of(&client.ask(chunks));
 }
 
+//= RFC 6749 appendix B type=test
+//# A form that says it is written in anything but UTF-8 is not read.
+//= RFC 9110 section 15.5.16 type=test
+//# Nor is one in a content coding, and the answer says which would be: none.
+#[test]
+fn form_in_another_charset_or_in_a_content_coding_is_refused() {
+    let house = house();
+    let mut client = house.client();
+    let of = |content_type: &str, fields: &str| {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        posted(TOKEN, FORM, fields).replace(kind, &format!("{kind}{content_type}"))
+    };
+    for good in [
+        "; charset=UTF-8",
+        ";charset=\"utf-8\"",
+        "; x=y ;charset=utf-8",
+        ";",
+    ] {
+        token_of(&client.ask(of(good, "Content-Encoding: Identity,\r\n")));
+    }
+    for bad in [
+        "; charset=iso-8859-1",
+        ";x=y;Charset=\"utf-16\"",
+        "; charset=",
+        "; charset",
+    ] {
+        assert_grant_refused(&client.ask(of(bad, "")), "invalid_request");
+    }
+    for coded in [
+        "Content-Encoding: gzip\r\n",
+        "Content-Encoding: identity, br\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: deflate\r\n",
+    ] {
+        let refused = client.ask(of("; charset=utf-16", coded));
+        assert_eq!(refused.status, 415, "{}", refused.text());
+        assert_eq!(refused.field("accept-encoding"), Some("identity"));
+        assert_eq!(refused.field("cache-control"), Some("no-store"));
+        assert_eq!(json(&refused)["error"], "invalid_request");
+    }
+    house.gateway.await_log("grant_form_coded");
+    let token = token_of(&client.ask(of("", "")));
+    assert_eq!(client.get(PATH, &token).status, 200);
+}
+
 #[test]
 fn form_that_is_too_long_or_too_slow_is_refused() {
     let house = House::open_staged(|stage| {

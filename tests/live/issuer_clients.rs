@@ -122,6 +122,25 @@ fn assertion_that_comes_again_is_refused_also_after_a_reload() {
     assert_grant_refused(&asked(&mut house.client(), &form), "invalid_client");
 }
 
+/// As many as can be told apart: the client is told when there is room for the next one.
+#[test]
+fn client_that_has_used_up_its_assertions_is_told_when_the_first_of_them_ends() {
+    let pen = Mint::new(Algorithm::Es256, "acme-1");
+    let house = asserting(&pen);
+    let mut client = house.client();
+    for number in 0..1_024 {
+        token_of(&asked(&mut client, &form(&pen, &good(&number.to_string()))));
+    }
+    let refused = asked(&mut client, &form(&pen, &good("next")));
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(json(&refused)["error"], "temporarily_unavailable");
+    let wait: u64 = { refused.field("retry-after") }
+        .and_then(|wait| wait.parse().ok())
+        .expect("seconds");
+    // A minute and the leeway, less what all this has taken; or the first have ended meanwhile.
+    assert!((2..=90).contains(&wait), "{wait}");
+}
+
 /// spec.md 5.2 #3.
 //= RFC 6749 section 2.3 type=test
 //# One way to authenticate in a request.

@@ -245,6 +245,8 @@ fn with_the_embedded_issuers_key_revoked_its_tokens_are_refused_and_none_is_sign
     all_are_refused(&mut clients, token);
     let refused = ask_for_token(&mut client);
     assert_eq!(refused.status, 503, "{}", refused.text());
+    // Nothing signs before somebody gives it another key.
+    assert_eq!(refused.field("retry-after"), Some("300"));
     // Who verifies them elsewhere is not told that it is a key.
     let published = client.ask(crate::harness::client::get("/oauth2/jwks", ""));
     let published: Value = serde_json::from_slice(&published.body).unwrap();

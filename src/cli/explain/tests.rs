@@ -95,6 +95,42 @@ fn end_of_a_token_is_said_as_such() {
 }
 
 #[test]
+fn question_about_a_token_is_said_as_such_with_what_helps_whoever_may_not_ask() {
+    let asked = |outcome: &str| {
+        told(&format!(
+            r#"{{"time":"t","kind":"grant","request_id":"00000000000000000000000000000003",
+            "client":"scs-1","address":"192.0.2.7:1","resource":"/oauth2/introspect",
+            {outcome},"shard":0}}"#,
+        ))
+    };
+    let answered = asked(r#""outcome":"answered","status":200"#);
+    let said = "asked     what an access token is worth, of the issuer in this gateway\n\
+                decided   answered with status 200\n";
+    assert!(answered.contains(said), "{answered}");
+    for (reason, detail, cure) in [
+        (
+            "grant_client_unregistered",
+            "grant_introspection_unregistered",
+            "look at   set introspects = true in the [[client]]",
+        ),
+        (
+            "grant_malformed",
+            "grant_token_missing",
+            "look at   the client must send the token that it means",
+        ),
+    ] {
+        let refused =
+            format!(r#""outcome":"refused","status":400,"reason":"{reason}","detail":"{detail}""#);
+        let refused = asked(&refused);
+        assert!(
+            refused.contains("asked     what an access token"),
+            "{refused}"
+        );
+        assert!(refused.contains(cure), "{refused}");
+    }
+}
+
+#[test]
 fn refused_connection_is_said_with_its_alert() {
     let text = told(
         r#"{"time":"t","kind":"connection","outcome":"refused","reason":"unknown_ca",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::oauth::{GrantFault, REVOCATION_PATH};
+use crate::oauth::{GrantFault, INTROSPECTION_PATH, REVOCATION_PATH};
 use crate::proxy::denial::connections::CONNECTION_ROWS;
 use crate::proxy::denial::{ROWS, Row};
 use crate::tls::RULES;
@@ -114,6 +114,9 @@ fn asked(told: &Told) -> String {
         ("grant", _) if told.resource == REVOCATION_PATH => {
             "the end of an access token of the issuer in this gateway".into()
         }
+        ("grant", _) if told.resource == INTROSPECTION_PATH => {
+            "what an access token is worth, of the issuer in this gateway".into()
+        }
         ("grant", _) => "an access token of the issuer in this gateway".into(),
         (_, "") if told.method.is_empty() && told.resource.is_empty() => String::new(),
         (_, "") => format!("{method} on {resource}"),
@@ -131,6 +134,9 @@ fn decided(told: &Told) -> String {
             "" => format!("nothing to revoke, answered{status}"),
             _ => format!("revoked{status}"),
         },
+        ("answered", "grant") if told.resource == INTROSPECTION_PATH => {
+            format!("answered{status}")
+        }
         ("answered", "grant") => match told.scope.as_slice() {
             [] => format!("granted{status}"),
             scope => format!("granted{status}, for {}", scope.join(" ")),

@@ -399,6 +399,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
     let expected = [
         (FormTooLong, "invalid_request"),
         (FormMalformed, "invalid_request"),
+        (FormCoded, "invalid_request"),
         (ParameterRepeated, "invalid_request"),
         (SecondAuthentication, "invalid_request"),
         (AuthorizationRefused(Scheme::Basic), "invalid_client"),
@@ -414,7 +415,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (AssertionMissing, "invalid_client"),
         (AssertionUnregistered, "invalid_client"),
         (AssertionReplayed, "invalid_client"),
-        (AssertionsExhausted, "temporarily_unavailable"),
+        (AssertionsExhausted(1), "temporarily_unavailable"),
         (SecurityIdForeign, "invalid_client"),
         (ResourceOwnerUnsupported, "invalid_request"),
         (ScopeMalformed, "invalid_scope"),

@@ -121,8 +121,9 @@ fn every_denial_finds_its_own_row() {
             Denial::Grant(GrantFault::AuthorizationRefused(Scheme::Basic)),
             "grant_authorization_refused",
         ),
+        (Denial::Grant(GrantFault::FormCoded), "grant_form_coded"),
         (
-            Denial::Grant(GrantFault::AssertionsExhausted),
+            Denial::Grant(GrantFault::AssertionsExhausted(1)),
             "grant_assertions_exhausted",
         ),
         (Denial::GrantFailuresExceeded(1), "grant_failures_exceeded"),
@@ -182,7 +183,8 @@ fn faults_of_a_grant_are_answered_by_their_error_code() {
         let row = Denial::Grant(fault).row();
         let status = match fault {
             GrantFault::AuthorizationRefused(_) => 401,
-            GrantFault::AssertionsExhausted
+            GrantFault::FormCoded => 415,
+            GrantFault::AssertionsExhausted(_)
             | GrantFault::TokenNotYetValid
             | GrantFault::TokenKeyUnknown => 503,
             _ => 400,
