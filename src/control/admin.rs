@@ -391,6 +391,8 @@ impl Open {
             let mut server = http1::Builder::new();
             server
                 .keep_alive(false)
+                // Who hangs up behind a request has asked for it all the same.
+                .half_close(true)
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_WAIT);
             let connection = server.serve_connection(TokioIo::new(stream), service);
