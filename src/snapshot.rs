@@ -20,7 +20,7 @@ use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::{AllUsed, Assertions, Issuer};
-use crate::peer::{Client, ClientIndex};
+use crate::peer::{Client, ClientIndex, Thumbprint};
 use crate::revoked::{Generation, Revocation as Revoking, Revoked};
 use crate::tls::ocsp::{OcspIssuer, Staple};
 use crate::tls::revocation::Revocation;
@@ -79,13 +79,14 @@ pub struct Snapshot {
 }
 
 /// A trust anchor: what an operator has to know of it in time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Anchor {
     /// Where the configuration names its file.
     pub line: usize,
     pub key: String,
     pub file: PathBuf,
     pub subject: String,
+    pub thumbprint: Thumbprint,
     pub not_before: UnixSeconds,
     pub not_after: UnixSeconds,
 }

@@ -229,6 +229,15 @@ impl IssuerRules {
         &self.keys
     }
 
+    /// What its keys are called that are known now, and its secrets where it seals; empty for a key
+    /// without a name.
+    pub fn key_names(&self) -> Vec<String> {
+        let keys = self.keys.keys();
+        let keys = { keys.iter() }.flat_map(|keys| keys.names().map(str::to_owned));
+        let sealing = { self.sealing.iter() }.flat_map(|sealing| sealing.kids());
+        keys.chain(sealing.map(str::to_owned)).collect()
+    }
+
     fn is_capif(&self) -> bool {
         matches!(self.profile, Profile::Capif { .. })
     }

@@ -331,6 +331,12 @@ impl Keys {
         self.keys.iter().any(|own| own.public.identity == *identity)
     }
 
+    /// What they are called; empty for one without a name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.keys.iter().map(|key| key.id.as_deref());
+        names.map(Option::unwrap_or_default)
+    }
+
     /// The key a token's header means. `kid` is compared with the names of keys and used for
     /// nothing else; without one, exactly one key must fit the algorithm.
     //= RFC 8725 section 3.1

@@ -13,6 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::load::{certificates, client_ca_key};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, Until};
+use crate::peer::Thumbprint;
 use crate::snapshot::Anchor;
 
 /// How long before its end a certificate is spoken of, in seconds.
@@ -36,6 +37,7 @@ pub fn configured(config: &Config) -> Vec<Anchor> {
                 key: key.clone(),
                 file: at.value.clone(),
                 subject: certificate.subject().to_string(),
+                thumbprint: Thumbprint::of(&der),
                 not_before: seconds(validity.not_before.timestamp()),
                 not_after: seconds(validity.not_after.timestamp()),
             };
@@ -106,6 +108,7 @@ mod tests {
             key: "tls.client_ca".to_owned(),
             file: "ca.pem".into(),
             subject: "CN=A CA".to_owned(),
+            thumbprint: Thumbprint([0; 32]),
             not_before: UnixSeconds(not_before),
             not_after: UnixSeconds(not_after),
         }

@@ -12,6 +12,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::crl_keeper::AllBrought;
+use super::touched::Touched;
 use super::{anchors, keys_fetch, revocation, revoked_file};
 use crate::authz::issuers::{IssuerRules, Issuers};
 use crate::clock::UnixSeconds;
@@ -66,13 +67,14 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of keys and of certificates that clients have signed
-    /// themselves: of trust anchors a vigil does.
+    /// Says in the log what may become wrong of keys, of certificates that clients have signed
+    /// themselves and of what is revoked by file: of trust anchors a vigil does.
     pub fn warn_of_registered(&self) {
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
                 || warning.key.ends_with(".key")
-                || [self_signed::KEY, keys_fetch::SHARED_KEY].contains(&warning.key.as_str())
+                || [self_signed::KEY, keys_fetch::SHARED_KEY, revoked_file::KEY]
+                    .contains(&warning.key.as_str())
         };
         for warning in self.warnings.iter().filter(is_registered) {
             let Fault {
@@ -222,13 +224,19 @@ pub fn load(
     let lists = running.as_ref().map(|running| &running.snapshot.revocation);
     let revoked = running.map(|running| Arc::clone(&running.snapshot.revoked));
     let revoked = revoked.unwrap_or_default();
-    let revoked_by_file = revoked_file::read(config, now, &mut report);
     let revocation = match lists {
         Some(lists) => Arc::clone(lists),
         None => revocation::lists(config, now, &revoked, &mut report),
     };
     let auth = auth.map(|auth| auth.looking_up_in(Arc::clone(&revocation)));
     let taken = issuers::configured(config, own, running, &mut report);
+    let touched = { taken.issuers.as_ref() }.zip(shown.as_ref());
+    let touched = touched.map(|(issuers, shown)| Touched {
+        issuers,
+        anchors: &anchors,
+        certificates: &shown.certificates,
+    });
+    let revoked_by_file = revoked_file::read(config, touched, now, &mut report);
     let introspection = introspection::configured(config, running, &mut report);
     let responders = revocation::responders(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {

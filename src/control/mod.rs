@@ -22,4 +22,5 @@ pub mod revocation_notes;
 mod revoked_file;
 pub mod thread;
 pub mod ticket_secrets;
+mod touched;
 pub mod vigil;

@@ -1,32 +1,50 @@
 //! The operator's file of what is revoked: a JSON object in each line, as the admin socket takes
 //! them. One line that is not understood, and nothing of the file comes into force: whoever wrote
-//! it is told which.
+//! it is told which. A line that is understood may have nothing refused for it, where its issuer is
+//! gone or yet to come: that is said, and no reason to leave the others out of force.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use super::load::{Report, fault};
+use super::touched::{InVain, Touched};
 use crate::clock::UnixSeconds;
 use crate::config::regular_file::{self, NotOpened};
 use crate::config::{Config, Fault, Located};
 use crate::limits::REVOKED_FILE_BYTES_MAX;
 use crate::revoked::{FOR_EVER, Meant, Revocation, Unmeant, Written};
 
-const KEY: &str = "revocation.revoked";
-/// Faults of lines that are said; the others are likely to be of the same kind.
+pub(super) const KEY: &str = "revocation.revoked";
+/// Faults of lines that are said, and warnings; the others are likely to be of the same kind.
 const SAID_MAX: usize = 10;
 
-/// What the file says, where there is one.
-pub(super) fn read(config: &Config, now: UnixSeconds, report: &mut Report) -> Vec<Revocation> {
+/// One line.
+struct Line {
+    number: usize,
+    /// Whose token or key it is about, where it says so.
+    issuer: Option<String>,
+    revocation: Revocation,
+}
+
+/// What the file says, where there is one. Lines are warned of that are about nothing which is
+/// `touched`, where that is known.
+pub(super) fn read(
+    config: &Config,
+    touched: Option<Touched<'_>>,
+    now: UnixSeconds,
+    report: &mut Report,
+) -> Vec<Revocation> {
     let Some(file) = &config.revocation.revoked else {
         return Vec::new();
     };
-    let read = text(file).and_then(|text| revocations(file, &text, now));
+    let read = text(file).and_then(|text| lines(file, &text, now));
     match read {
-        Ok(revocations) => {
-            let detail = format!("{} entries", revocations.len());
+        Ok(lines) => {
+            let detail = format!("{} entries", lines.len());
             report.note("revoked by file", Ok(((), detail)));
-            revocations
+            let warnings = { lines.iter() }.filter_map(|line| warning(file, line, touched, now));
+            report.warnings.extend(warnings.take(SAID_MAX));
+            lines.into_iter().map(|line| line.revocation).collect()
         }
         Err(faults) => {
             for fault in faults {
@@ -64,19 +82,59 @@ fn text(at: &Located<std::path::PathBuf>) -> Result<String, Vec<Fault>> {
     Ok(text)
 }
 
-fn revocations(
+/// What is to be said of a line by which nothing is refused, or a client for ever.
+fn warning(
+    at: &Located<std::path::PathBuf>,
+    line: &Line,
+    touched: Option<Touched<'_>>,
+    now: UnixSeconds,
+) -> Option<Fault> {
+    let Line {
+        number,
+        issuer,
+        revocation,
+    } = line;
+    let said = |what: &str, cure: &str| {
+        let what = format!("{}, line {number}: {what}", at.value.display());
+        Some(fault(at, KEY, what, cure))
+    };
+    if revocation.reaches_beyond(now) {
+        return said(
+            "\"issued_until\" is further ahead than clocks may be apart: until then the client \
+             gets no token that is taken",
+            "write up to which moment its tokens are revoked, in seconds since 1970 (date +%s); a \
+             client that is to have none is disabled: `t8gate client disable`",
+        );
+    }
+    let touched = touched?;
+    let why = touched.in_vain(&revocation.entry, issuer.as_deref())?;
+    let cure = match why {
+        InVain::IssuerUnknown => format!(
+            "{}; the line holds where the issuer comes, or comes back",
+            touched.cure_of(why)
+        ),
+        why => touched.cure_of(why),
+    };
+    said(why.what(), &cure)
+}
+
+fn lines(
     at: &Located<std::path::PathBuf>,
     text: &str,
     now: UnixSeconds,
-) -> Result<Vec<Revocation>, Vec<Fault>> {
-    let (mut revocations, mut faults) = (Vec::new(), Vec::new());
+) -> Result<Vec<Line>, Vec<Fault>> {
+    let (mut lines, mut faults) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         match of_line(line, now) {
-            Ok(revocation) => revocations.push(revocation),
+            Ok((issuer, revocation)) => lines.push(Line {
+                number,
+                issuer,
+                revocation,
+            }),
             Err(Unmeant { what, cure }) if faults.len() < SAID_MAX => {
                 let what = format!("{}, line {number}: {what}", at.value.display());
                 faults.push(fault(at, KEY, what, cure));
@@ -85,12 +143,13 @@ fn revocations(
         }
     }
     match faults.is_empty() {
-        true => Ok(revocations),
+        true => Ok(lines),
         false => Err(faults),
     }
 }
 
-fn of_line(line: &str, now: UnixSeconds) -> Result<Revocation, Unmeant> {
+/// Whose token or key it is about, where it says so, and the revocation.
+fn of_line(line: &str, now: UnixSeconds) -> Result<(Option<String>, Revocation), Unmeant> {
     let written = Written::read(line.as_bytes())?;
     if written.names_no_moment() {
         return Err(Unmeant {
@@ -99,11 +158,12 @@ fn of_line(line: &str, now: UnixSeconds) -> Result<Revocation, Unmeant> {
                    and again, and what is issued later is to be good",
         });
     }
+    let issuer = written.issuer().map(str::to_owned);
     match written.meant(now)? {
         Meant::Revocation(mut revocation) => {
             // For as long as it stands there.
             revocation.entry.held.until = FOR_EVER;
-            Ok(revocation)
+            Ok((issuer, revocation))
         }
         // A file is read by more than one who keeps a secret.
         Meant::Token(_) => Err(Unmeant {
@@ -125,7 +185,8 @@ mod tests {
             value: "revoked.jsonl".into(),
             line: 7,
         };
-        revocations(&at, text, NOW)
+        let lines = lines(&at, text, NOW)?;
+        Ok(lines.into_iter().map(|line| line.revocation).collect())
     }
 
     #[test]

@@ -321,6 +321,7 @@ mod tests {
     fn anchors_are_looked_at_when_told_daily_at_a_change_and_when_the_clock_is_set() {
         let mut vigil = vigil(u64::MAX);
         let anchor = |not_after| Anchor {
+            thumbprint: crate::peer::Thumbprint([0; 32]),
             line: 0,
             key: "tls.client_ca".to_owned(),
             file: "ca.pem".into(),

@@ -100,6 +100,11 @@ impl Written {
         self.client.is_some() && self.issued_until.is_none()
     }
 
+    /// Whose token or key it is about, where it says so.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     /// Whose token it is about by its `jti`, where it does not say when that ends.
     pub fn issuer_of_undated_jti(&self) -> Option<&str> {
         let undated = self.jti.is_some() && self.expires.is_none();
@@ -152,7 +157,8 @@ impl Written {
         let issuer = |issuer: Option<String>| match issuer {
             None => wrong(
                 "\"issuer\" is missing",
-                "write the issuer's name, as its tokens say it in iss",
+                "write the issuer's name, as its tokens say it in iss, and of CAPIF's, which say \
+                 the client there, as `t8gate token inspect` does",
             ),
             Some(issuer) => named(issuer),
         };

@@ -274,7 +274,7 @@ impl ClientAuth {
     /// Whatever its group has looked up.
     fn not_withdrawn(&self, thumbprint: Thumbprint) -> Result<(), Refusal> {
         match self.revocation.is_withdrawn(thumbprint) {
-            true => Err(Refusal::CertificateRevoked),
+            true => Err(Refusal::RevokedHere),
             false => Ok(()),
         }
     }
@@ -490,7 +490,7 @@ pub(super) fn unfit(refusal: Refusal) -> Unfit {
         Refusal::CertificateExpired => CertificateError::Expired,
         Refusal::BadCertificate | Refusal::TooLong => CertificateError::BadEncoding,
         Refusal::UnknownCa => CertificateError::UnknownIssuer,
-        Refusal::CertificateRevoked => CertificateError::Revoked,
+        Refusal::CertificateRevoked | Refusal::RevokedHere => CertificateError::Revoked,
         // Both become the alert unknown_ca.
         Refusal::RevocationUnknown => CertificateError::UnknownRevocationStatus,
         Refusal::RevocationListExpired => CertificateError::ExpiredRevocationList,

@@ -111,11 +111,25 @@ pub(super) fn thumbprint(der: &[u8]) -> Thumbprint {
     Thumbprint::of(der)
 }
 
-/// What a certificate is known by, and the last second of its validity; none where it is no X.509
-/// certificate.
-pub fn thumbprint_and_end(der: &[u8]) -> Option<(Thumbprint, UnixSeconds)> {
-    let end = parsed(der)?.validity().not_after.timestamp();
-    Some((thumbprint(der), UnixSeconds(u64::try_from(end).ok()?)))
+/// What is known of a certificate that nobody has verified.
+pub struct Known {
+    pub thumbprint: Thumbprint,
+    /// The last second of its validity.
+    pub not_after: UnixSeconds,
+    /// It may issue others.
+    pub is_ca: bool,
+}
+
+/// What is known of a certificate; nothing where it is no X.509 certificate.
+pub fn known_of(der: &[u8]) -> Option<Known> {
+    let certificate = parsed(der)?;
+    let end = certificate.validity().not_after.timestamp();
+    let usage = certificate.key_usage().ok().flatten();
+    Some(Known {
+        thumbprint: thumbprint(der),
+        not_after: UnixSeconds(u64::try_from(end).ok()?),
+        is_ca: certificate.is_ca() && usage.is_none_or(|usage| usage.value.key_cert_sign()),
+    })
 }
 
 /// The common name is never looked at.

@@ -40,7 +40,7 @@ pub use client_auth::{
 };
 pub use dhe_allowance::DheAllowance;
 pub use handshake::{Effort, Established, Handshake, Step, Terminator};
-pub use leaf::thumbprint_and_end;
+pub use leaf::{Known, known_of};
 pub use own_chain::{UnfitChain, carries, dns_names, has_ca_between, unfit_to_serve};
 pub use profile::{PROFILES, Profile, THREE_GPP};
 pub use resumption::Tickets;
@@ -77,6 +77,8 @@ pub enum Refusal {
     /// A revocation list names a certificate of the client's chain, or a responder says it of the
     /// client's own.
     CertificateRevoked,
+    /// The operator of this gateway has revoked the client's certificate, whatever its CA says.
+    RevokedHere,
     /// No revocation list speaks of a certificate of the client's chain, or no responder of the
     /// client's own.
     RevocationUnknown,
@@ -112,6 +114,7 @@ impl Refusal {
             Self::OtherPartner => "other_partner",
             Self::Profile(_) => "certificate_rule",
             Self::CertificateRevoked => "certificate_revoked",
+            Self::RevokedHere => "certificate_revoked_here",
             Self::RevocationUnknown => "revocation_unknown",
             Self::RevocationListExpired => "revocation_list_expired",
             Self::BadCertificate => "bad_certificate",
@@ -129,7 +132,7 @@ impl Refusal {
 fn alert_of(refusal: Refusal) -> u8 {
     match refusal {
         Refusal::BadCertificate => 42,
-        Refusal::CertificateRevoked => 44,
+        Refusal::CertificateRevoked | Refusal::RevokedHere => 44,
         Refusal::CertificateExpired => 45,
         Refusal::UnknownCa | Refusal::RevocationUnknown | Refusal::RevocationListExpired => 48,
         // access_denied

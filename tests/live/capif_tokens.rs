@@ -13,9 +13,9 @@ use crate::harness::{WAIT, run, run_well, wait_until};
 use crate::hsm_lost::Store;
 use crate::issuer::{FORM, asked, assert_grant_refused, claims, posted, token_of};
 
-const OWN: &str = "/capif-security/v1/securities/acme-app/token";
+pub const OWN: &str = "/capif-security/v1/securities/acme-app/token";
 
-fn with_capif(stage: &mut Stage) {
+pub fn with_capif(stage: &mut Stage) {
     stage.issue_tokens();
     let key = stage
         .scratch

@@ -9,6 +9,7 @@ mod file;
 mod issuing;
 mod opaque;
 mod store;
+mod vain;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -226,6 +227,12 @@ fn ask_for_token(client: &mut Client) -> Response {
     crate::issuer::asked(client, crate::issuer::FORM)
 }
 
+fn header(token: &str) -> Value {
+    let header = token.split('.').next().expect("a header");
+    let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
+    serde_json::from_slice(&header).expect("JSON")
+}
+
 #[test]
 fn with_the_embedded_issuers_key_revoked_its_tokens_are_refused_and_none_is_signed() {
     let house = House::open_staged(|stage| {
@@ -235,10 +242,7 @@ fn with_the_embedded_issuers_key_revoked_its_tokens_are_refused_and_none_is_sign
     let mut client = house.client();
     let issued: Value = serde_json::from_slice(&ask_for_token(&mut client).body).unwrap();
     let token = issued["access_token"].as_str().expect("a token");
-    let header = URL_SAFE_NO_PAD
-        .decode(token.split('.').next().unwrap())
-        .unwrap();
-    let header: Value = serde_json::from_slice(&header).unwrap();
+    let header = header(token);
     let mut clients = warm(&house, token);
     let key = json!({"key": header["kid"], "issuer": format!("https://{HOST}")});
     revoke(&house.stage, &key);
@@ -283,6 +287,15 @@ fn a_revoked_certificate_ends_its_connections_and_comes_back_by_no_way() {
             Ok(mut client) => client.refusal(),
         };
         assert!(refusal.contains("CertificateRevoked"), "{refusal}");
+    }
+    // Who has done that is told apart from the CA, on connections that stood and on new ones.
+    for reason in ["\"trust_lost\"", "\"certificate_revoked_here\""] {
+        let reason = format!("reason={reason}");
+        wait_until(&reason, || {
+            let log = house.gateway.log();
+            let mut lines = log.lines().filter(|line| line.contains(&reason));
+            lines.any(|line| line.contains("--take-back") && line.contains("revocation.revoked"))
+        });
     }
     let dialer = house.stage.dialer(&house.stage.globex);
     assert!(dialer.connect(address).is_ok());

@@ -167,6 +167,7 @@ fn refused_connection_is_said_with_its_alert() {
     assert!(text.contains("gets nothing: the connection"), "{text}");
     for (detail, alert) in [
         ("certificate_revoked", "certificate_revoked"),
+        ("certificate_revoked_here", "certificate_revoked"),
         ("client_certificate_expired", "certificate_expired"),
         ("revocation_list_expired", "unknown_ca"),
         ("not_mapped", "access_denied"),

@@ -73,7 +73,7 @@ pub(super) fn tell(told: &Told) -> String {
                 (_, alert) => format!("the TLS alert {alert}"),
             };
             line("told", &format!("the client gets {alert}"));
-            line("look at", row.cure);
+            line("look at", row.cure_of(&told.detail));
         }
         _ => {}
     }

@@ -83,6 +83,13 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
     }
     let decided = decide(token, &config, &issuers, shown.as_ref(), now);
     print_decision(&decided);
+    // Tokens of CAPIF do not name their issuer.
+    if let Ok(verified) = token::verify_untimed(token, &issuers) {
+        println!(
+            "to revoke it by its jti: --issuer {}",
+            printable(&verified.issuer)
+        );
+    }
     Ok(decided.is_ok())
 }
 

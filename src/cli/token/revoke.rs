@@ -24,7 +24,9 @@ const EXIT_WRONG: u8 = 2;
 pub struct Options {
     #[command(flatten)]
     what: What,
-    /// The issuer, as its tokens name it in iss.
+    /// The issuer, as its tokens name it in iss. Tokens of CAPIF name the client there: of a core
+    /// it is what its [[issuer]] is called, of this gateway the name of [oauth] with
+    /// /capif-security/v1 behind it. `t8gate token inspect` says it of any token.
     #[arg(long, conflicts_with_all = ["token_file", "client", "certificate"])]
     issuer: Option<String>,
     /// With --client: tokens issued up to this second since 1970 are revoked, which is at most half
@@ -106,47 +108,68 @@ pub(super) fn main(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<String, Unrevoked> {
-    let written = written(options)?;
+    let (written, is_ca) = written(options)?;
     let socket = socket(options)?;
     let answer = match options.take_back {
         false => ask(&socket, "POST", "/revocations", &written.to_string())?,
         true => ask(&socket, "DELETE", &place(&written), "")?,
     };
-    let shown = match options.take_back {
-        false => &answer["revoked"][0],
-        true => &answer["taken_back"],
-    };
-    Ok(said(shown, options.take_back))
+    if options.take_back {
+        return Ok(format!(
+            "{}: no longer revoked",
+            called(&answer["taken_back"])
+        ));
+    }
+    let shown = &answer["revoked"][0];
+    if shown["known"] == false {
+        eprintln!("{}", unknown(shown));
+    }
+    if is_ca {
+        eprintln!(
+            "it is a CA's certificate: clients with certificates that it has issued are let in all \
+             the same\n  hint: revoke theirs, or have the CA name them in its list ([[crl]])"
+        );
+    }
+    Ok(said(shown))
+}
+
+fn called(shown: &Value) -> String {
+    let text = |member: &str| shown[member].as_str().unwrap_or_default();
+    format!("{} {}", text("kind").replace('_', " "), text("name"))
 }
 
 /// One line on what is in force now.
-fn said(shown: &Value, taken_back: bool) -> String {
-    let text = |member: &str| shown[member].as_str().unwrap_or_default();
-    let (kind, name) = (text("kind").replace('_', " "), text("name"));
-    if taken_back {
-        return format!("{kind} {name}: no longer revoked");
-    }
-    let mut said = format!("{kind} {name}: revoked");
+fn said(shown: &Value) -> String {
+    let mut said = format!("{}: revoked", called(shown));
     if let Some(until) = shown["issued_until"].as_u64() {
         said += &format!(", tokens issued up to {until} (seconds since 1970)");
     }
     if let Some(until) = shown["until"].as_u64() {
         said += &format!("; kept until {until} (seconds since 1970)");
     }
-    if shown["known"] == false {
-        eprintln!(
-            "no client with this client_id is configured\n  hint: see whether it is spelt right; \
-             it is the client_id, and not the name"
-        );
-    }
     said
 }
 
-/// As the socket takes it.
-fn written(options: &Options) -> Result<Value, Unrevoked> {
-    if let Some(file) = &options.what.token_file {
-        return Ok(json!({"token": token(file)?}));
+/// What is said of a client or key that is revoked and not there: it may come yet.
+fn unknown(shown: &Value) -> &'static str {
+    match shown["kind"] == "client" {
+        true => {
+            "no client with this client_id is configured\n  hint: see whether it is spelt right; \
+             it is the client_id, and not the name"
+        }
+        false => {
+            "the issuer has no key of this name now\n  hint: see whether it is spelt right; it \
+             is the kid in the header of a token, as `t8gate token inspect` shows it"
+        }
     }
+}
+
+/// As the socket takes it, and whether it is a certificate that is known to be a CA's.
+fn written(options: &Options) -> Result<(Value, bool), Unrevoked> {
+    if let Some(file) = &options.what.token_file {
+        return Ok((json!({"token": token(file)?}), false));
+    }
+    let mut is_ca = false;
     let mut written = serde_json::Map::new();
     let texts = [
         ("jti", &options.what.jti),
@@ -169,13 +192,15 @@ fn written(options: &Options) -> Result<Value, Unrevoked> {
         }
     }
     if let Some(named) = &options.what.certificate {
-        let (thumbprint, not_after) = certificate(named)?;
+        let (thumbprint, known) = certificate(named)?;
         written.insert("certificate".to_owned(), thumbprint.into());
-        if let Some(not_after) = not_after.filter(|_| !written.contains_key("expires")) {
-            written.insert("expires".to_owned(), not_after.into());
+        if let Some(known) = known {
+            let expires = written.entry("expires");
+            expires.or_insert_with(|| known.not_after.0.into());
+            is_ca = known.is_ca;
         }
     }
-    Ok(written.into())
+    Ok((written.into(), is_ca))
 }
 
 fn token(file: &Path) -> Result<String, Unrevoked> {
@@ -195,8 +220,8 @@ fn token(file: &Path) -> Result<String, Unrevoked> {
     }
 }
 
-/// The thumbprint of what was named, and when it ends where that is known.
-fn certificate(named: &str) -> Result<(String, Option<u64>), Unrevoked> {
+/// The thumbprint of what was named, and what else is known of it.
+fn certificate(named: &str) -> Result<(String, Option<tls::Known>), Unrevoked> {
     let is_thumbprint = |octet: u8| octet.is_ascii_hexdigit() || octet == b':';
     if named.len() >= 64 && named.bytes().all(is_thumbprint) {
         return Ok((named.to_owned(), None));
@@ -205,10 +230,10 @@ fn certificate(named: &str) -> Result<(String, Option<u64>), Unrevoked> {
     let der = read.map_err(|(what, cure)| wrong(what, cure))?;
     let cure = "name a PEM file, or 64 hexadecimal digits";
     let unreadable = || wrong(format!("{named}: it is no X.509 certificate"), cure);
-    let (thumbprint, not_after) = tls::thumbprint_and_end(&der).ok_or_else(unreadable)?;
-    let digits = thumbprint.0.iter();
+    let known = tls::known_of(&der).ok_or_else(unreadable)?;
+    let digits = known.thumbprint.0.iter();
     let digits = digits.map(|octet| format!("{octet:02x}")).collect();
-    Ok((digits, Some(not_after.0)))
+    Ok((digits, Some(known)))
 }
 
 /// Where a revocation is that is taken back.

@@ -17,6 +17,7 @@ use crate::authz::introspection;
 use crate::authz::token::{self, LEEWAY_S, TokenFault};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::control::revocation_notes::{Act, By, Note, Notes, called};
+use crate::control::touched::{InVain, Touched};
 use crate::limits::{
     REVOCATIONS_BYTES_MAX, REVOCATIONS_LISTED_MAX, REVOCATIONS_PER_REQUEST_MAX, REVOKED_UNDATED_S,
     TOKEN_LIFETIME_S_MAX,
@@ -49,6 +50,8 @@ enum Unrevoked {
     /// The one at this place, from 1.
     Unmeant(usize, Unmeant),
     Token(usize, TokenFault),
+    /// Nothing would be refused for it: why, and what to do about that.
+    InVain(usize, InVain, String),
     TooMany,
     None,
     NotToBeTakenBack,
@@ -99,6 +102,10 @@ impl IntoResponse for Unrevoked {
                 );
                 (StatusCode::BAD_REQUEST, text(&what, cure))
             }
+            Self::InVain(place, why, cure) => (
+                StatusCode::BAD_REQUEST,
+                text(&format!("entry {place}: {}", why.what()), &cure),
+            ),
             Self::TooMany => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 text(
@@ -192,6 +199,7 @@ async fn revoke(
     for (place, written) in (1..).zip(written) {
         let ends_as_own =
             { written.issuer_of_undated_jti() }.is_some_and(|iss| revoking.is_own(iss));
+        let issuer = written.issuer().map(str::to_owned);
         let meant = written.meant(now);
         let meant = meant.map_err(|unmeant| Unrevoked::Unmeant(place, unmeant))?;
         revocations.push(match meant {
@@ -206,6 +214,7 @@ async fn revoke(
                 if revocation.reaches_beyond(now) {
                     return Err(Unrevoked::Unmeant(place, IS_AHEAD));
                 }
+                revoking.would_be_refused(place, &revocation.entry, issuer.as_deref())?;
                 revocation
             }
             Meant::Token(token) => {
@@ -223,8 +232,7 @@ async fn revoke(
         done
     });
     revoked.await.map_err(|_| Unrevoked::Unanswered)??;
-    let shown: Vec<Value> = entries.iter().map(|entry| revoking.shown(entry)).collect();
-    Ok(Json(json!({"revoked": shown})))
+    Ok(Json(json!({"revoked": revoking.shown(&entries)})))
 }
 
 async fn list(State(revoking): State<Arc<Revoking>>) -> Result<Json<Value>, Unrevoked> {
@@ -234,11 +242,10 @@ async fn list(State(revoking): State<Arc<Revoking>>) -> Result<Json<Value>, Unre
     };
     let revoked = Arc::clone(&revoking.current.load().revoked);
     let counts = Kind::ALL.map(|kind| (kind.word().to_owned(), revoked.count(kind).into()));
-    let shown: Vec<Value> = entries.iter().map(|entry| revoking.shown(entry)).collect();
     Ok(Json(json!({
         "counts": serde_json::Map::from_iter(counts),
         "by_file": revoked.of_file(),
-        "to_be_taken_back": shown,
+        "to_be_taken_back": revoking.shown(&entries),
         "more": more,
     })))
 }
@@ -303,7 +310,7 @@ async fn take_back(
     });
     let found = taken_back.await.map_err(|_| Unrevoked::Unanswered)??;
     match found {
-        true => Ok(Json(json!({"taken_back": revoking.shown(&entry)}))),
+        true => Ok(Json(json!({"taken_back": revoking.shown(&[entry])[0]}))),
         false => Err(Unrevoked::Unknown),
     }
 }
@@ -361,19 +368,42 @@ impl Revoking {
         }
     }
 
+    /// Whether something is refused for a revocation that names this issuer, or none.
+    fn would_be_refused(
+        &self,
+        place: usize,
+        entry: &Entry,
+        issuer: Option<&str>,
+    ) -> Result<(), Unrevoked> {
+        let in_force = self.current.load();
+        let touched = Touched::by(&in_force);
+        match touched.in_vain(entry, issuer) {
+            Some(why) => Err(Unrevoked::InVain(place, why, touched.cure_of(why))),
+            None => Ok(()),
+        }
+    }
+
     /// Without secrets: of a token only the beginning of a hash.
-    fn shown(&self, entry: &Entry) -> Value {
-        let kind = entry.id.kind();
-        let mut shown = json!({"kind": kind.word(), "name": called(entry), "at": entry.at.0});
-        if entry.held.until != FOR_EVER {
-            shown["until"] = entry.held.until.0.into();
-        }
-        if kind == Kind::Client {
-            shown["issued_until"] = entry.held.issued_until.0.into();
-            let revoked = &self.current.load().revoked;
-            shown["known"] = revoked.knows_client(&entry.name).into();
-        }
-        shown
+    fn shown(&self, entries: &[Entry]) -> Vec<Value> {
+        let in_force = self.current.load();
+        let keys = Touched::by(&in_force).keys_held();
+        let shown = |entry: &Entry| {
+            let kind = entry.id.kind();
+            let mut shown = json!({"kind": kind.word(), "name": called(entry), "at": entry.at.0});
+            if entry.held.until != FOR_EVER {
+                shown["until"] = entry.held.until.0.into();
+            }
+            match kind {
+                Kind::Client => {
+                    shown["issued_until"] = entry.held.issued_until.0.into();
+                    shown["known"] = in_force.revoked.knows_client(&entry.name).into();
+                }
+                Kind::IssuerKey => shown["known"] = keys.contains(&entry.id).into(),
+                Kind::Token | Kind::Jti | Kind::Certificate => {}
+            }
+            shown
+        };
+        entries.iter().map(shown).collect()
     }
 
     /// Tells the audit file and the log.

@@ -41,7 +41,7 @@ impl One<'_> {
 
     /// What is to be said of it at this time; nothing of one that is well within its own.
     fn warning(&self, config: &Config, now: UnixSeconds) -> Option<Fault> {
-        let (_, end) = tls::thumbprint_and_end(&self.certificate)?;
+        let end = tls::known_of(&self.certificate)?.not_after;
         let (what, cure) = if end < now {
             (
                 "has expired, and lets nobody in",

@@ -29,6 +29,16 @@ pub struct ConnectionRow {
     pub cure: &'static str,
 }
 
+impl ConnectionRow {
+    /// What the operator should look at: for what it was in particular, where that leads elsewhere.
+    pub fn cure_of(&self, detail: &str) -> &'static str {
+        match detail == Refusal::RevokedHere.word() {
+            true => ConnectionDenial::Handshake(Refusal::RevokedHere).row().cure,
+            false => self.cure,
+        }
+    }
+}
+
 impl ConnectionDenial {
     /// The row this refusal belongs to.
     pub fn row(self) -> &'static ConnectionRow {
@@ -57,7 +67,8 @@ impl ConnectionDenial {
 
     /// What the operator should look at.
     pub fn cure(self) -> &'static str {
-        self.rule().map_or(self.row().cure, |rule| rule.row().cure)
+        let row = self.row();
+        { self.rule() }.map_or_else(|| row.cure_of(self.detail("")), |rule| rule.row().cure)
     }
 
     /// Place of the row in [`CONNECTION_ROWS`], which is also the place of its counter.
@@ -91,6 +102,7 @@ impl ConnectionDenial {
             Self::Handshake(Refusal::RevocationUnknown) => 25,
             Self::Handshake(Refusal::RevocationListExpired) => 26,
             Self::Handshake(Refusal::DheOverLimit) => 27,
+            Self::Handshake(Refusal::RevokedHere) => 28,
         }
     }
 }
@@ -105,7 +117,7 @@ const BROKEN_SESSION: &str =
     "the client breaks the TLS protocol, or something on the way alters its bytes";
 
 /// The table.
-pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
+pub const CONNECTION_ROWS: [ConnectionRow; 29] = [
     row(
         "not_tls",
         "decode_error",
@@ -219,7 +231,7 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
     row(
         "trust_lost",
         "certificate_revoked, certificate_expired, unknown_ca, access_denied, close_notify",
-        "the configuration in force, or a revocation list, no longer lets this certificate in: \
+        "the configuration in force, or a revocation, no longer lets this certificate in: \
          detail says why. Over TLS 1.2 the client gets close_notify, whatever that is",
     ),
     row(
@@ -246,6 +258,13 @@ pub const CONNECTION_ROWS: [ConnectionRow; 28] = [
         "clients that offer nothing but DHE come too often, from one source or in all: let them \
          keep their connections or offer ECDHE; else limits.dhe_per_min_per_source_max and \
          limits.dhe_per_min_max",
+    ),
+    row(
+        "certificate_revoked_here",
+        "certificate_revoked",
+        "an operator of this gateway has revoked the client's certificate: `t8gate token revoke \
+         --certificate` with --take-back takes that back, and a line of the file of \
+         revocation.revoked is taken out there",
     ),
 ];
 
@@ -278,6 +297,7 @@ mod tests {
             Refusal::RevocationUnknown,
             Refusal::RevocationListExpired,
             Refusal::DheOverLimit,
+            Refusal::RevokedHere,
         ];
         let faults = [
             TlsFault::BadRecord,

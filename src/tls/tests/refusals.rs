@@ -29,6 +29,7 @@ fn each_refusal_becomes_the_alert_that_comes_closest() {
             Refusal::CertificateRevoked,
             AlertDescription::CertificateRevoked,
         ),
+        (Refusal::RevokedHere, AlertDescription::CertificateRevoked),
         (Refusal::RevocationUnknown, AlertDescription::UnknownCA),
         (Refusal::RevocationListExpired, AlertDescription::UnknownCA),
         (Refusal::NotMapped, AlertDescription::AccessDenied),

@@ -446,7 +446,7 @@ fn spec_5_2_row_08_registered_certificate_is_withdrawn_by_the_operator_and_asked
         let leaf = leaf::Leaf::read(&who.der).unwrap();
         assert!(!auth.must_ask(&leaf, NOW));
         revoke(&revoked, &who);
-        let refused = Err(Refusal::CertificateRevoked);
+        let refused = Err(Refusal::RevokedHere);
         assert_eq!(auth.still_trusts(&peer, NOW), refused);
         assert_eq!(judged(&auth, &who), refused);
     }

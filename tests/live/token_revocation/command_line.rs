@@ -10,14 +10,14 @@ use crate::harness::stage::{House, PATH};
 use crate::harness::{Outcome, WAIT, run};
 
 /// Runs it on the gateway's own configuration.
-fn revoke_with(house: &House, arguments: &[&str], input: &str) -> Outcome {
+pub fn revoke_with(house: &House, arguments: &[&str], input: &str) -> Outcome {
     let mut command = t8gate(&["token", "revoke", "--config"]);
     command.arg(&house.gateway.file).args(arguments);
     run(&mut command, input.as_bytes(), WAIT)
 }
 
 #[track_caller]
-fn revokes(house: &House, arguments: &[&str], input: &str) {
+pub fn revokes(house: &House, arguments: &[&str], input: &str) {
     let outcome = revoke_with(house, arguments, input);
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);
     assert_eq!(outcome.stdout.lines().count(), 1, "{}", outcome.stdout);
@@ -25,7 +25,7 @@ fn revokes(house: &House, arguments: &[&str], input: &str) {
 }
 
 #[track_caller]
-fn fails(outcome: &Outcome, status: i32, word: &str) {
+pub fn fails(outcome: &Outcome, status: i32, word: &str) {
     assert_eq!(outcome.status.code(), Some(status), "{}", outcome.stderr);
     assert!(outcome.stderr.contains(word), "{word}: {}", outcome.stderr);
     assert!(
