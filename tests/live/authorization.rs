@@ -485,6 +485,9 @@ fn scope_of_one_half_of_an_api_allows_that_half_alone() {
             challenge.contains(&format!("scope=\"{API}:{other}\"")),
             "{challenge}"
         );
+        // The API is named in the token's scope: it is what is asked of it that is not.
+        let text = refused.text();
+        assert!(text.contains("does not cover this operation"), "{text}");
         assert_eq!(house.origin.requests(), 1);
     }
 }

@@ -74,6 +74,7 @@ fn spec_5_2_row_12_who_may_not_introspect_is_told_nothing() {
     let form = format!("client_id=acme-app&token={token}");
     let refused = client.ask(posted(INTROSPECT, &form, ""));
     assert_grant_refused(&refused, "unauthorized_client");
+    house.gateway.await_log("set introspects = true");
     let foreign = format!("client_id=globex-app&token={token}");
     let refused = client.ask(posted(INTROSPECT, &foreign, ""));
     assert_grant_refused(&refused, "invalid_client");
