@@ -502,17 +502,3 @@ fn fresh_message() -> Result<[u8; 32], SignFault> {
     aws_lc_rs::rand::fill(&mut message).map_err(|_| SignFault::Refused)?;
     Ok(message)
 }
-
-/// Whether a file may be read by others than its owner; a hint in the log, not a refusal, since
-/// access lists and mounted secrets have modes of their own.
-fn warn_if_readable_by_others(path: &Path, called: &str, holds: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    if let Ok(meta) = std::fs::metadata(path)
-        && meta.permissions().mode() & 0o044 != 0
-    {
-        tracing::warn!(
-            file = called,
-            "this file holds {holds} and is readable by group or world; chmod 0600 it"
-        );
-    }
-}

@@ -244,7 +244,7 @@ const END_THE_LINE: &str = "have whoever writes the PIN into the pipe end its li
 /// The first line of what is there. All copies in memory are wiped when dropped.
 pub fn read(place: &Place) -> Result<Zeroizing<String>, OpenFault> {
     let text = octets(&place.path).map_err(|error| place.unread(&error))?;
-    crate::warn_if_readable_by_others(&place.path, &place.display(), "a PIN");
+    warn_if_readable_by_others(place);
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match str::from_utf8(line) {
@@ -253,6 +253,19 @@ pub fn read(place: &Place) -> Result<Zeroizing<String>, OpenFault> {
             format!("{} has no PIN on its first line", place.called()),
             place.cure(),
         )),
+    }
+}
+
+/// A hint in the log, not a refusal, since access lists and mounted secrets have modes of their own.
+fn warn_if_readable_by_others(place: &Place) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(meta) = std::fs::metadata(&place.path)
+        && meta.permissions().mode() & 0o044 != 0
+    {
+        tracing::warn!(
+            file = place.display(),
+            "this file holds a PIN and is readable by group or world; chmod 0600 it"
+        );
     }
 }
 
