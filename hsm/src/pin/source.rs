@@ -256,7 +256,7 @@ pub fn read(place: &Place) -> Result<Zeroizing<String>, OpenFault> {
     }
 }
 
-/// A hint in the log, not a refusal, since access lists and mounted secrets have modes of their own.
+/// A hint in the log, not a refusal: access lists and mounted secrets have modes of their own.
 fn warn_if_readable_by_others(place: &Place) {
     use std::os::unix::fs::PermissionsExt;
     if let Ok(meta) = std::fs::metadata(&place.path)
