@@ -108,9 +108,11 @@ pub const INTROSPECTION_THREADS_MAX: usize = 16;
 /// Of the tokens that are asked about at a time, those of one client: the others are not to find no
 /// room for theirs.
 pub const INTROSPECTIONS_PER_CLIENT_MAX: usize = INTROSPECTIONS_WAITING_MAX / 8;
-/// Questions in vain that the issuer is asked in a second for the tokens of one client: each is a
-/// request there, which costs it more than a verification costs here. Over it the client's further
-/// tokens are refused unseen (429), but for those that are remembered, good or bad.
+/// Questions in vain that the issuer is asked in a second for the tokens of one client, beside
+/// those that are under way then: each is a request there, which costs it more than a verification
+/// costs here. Over it the client's further tokens are refused unseen (429), but for those that are
+/// remembered, good or bad. Tokens that the issuer calls good and that are good for nothing here
+/// are counted apart, on each shard.
 pub const INTROSPECTIONS_IN_VAIN_PER_S_MAX: u32 = 10;
 /// Questions in vain, in a row, after which nobody asks for a while.
 pub const INTROSPECTION_FAILURES_MAX: u32 = 5;

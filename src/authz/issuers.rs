@@ -465,13 +465,15 @@ impl Issuers {
 
     /// Whether a core's key may verify its tokens. What a core publishes must not be a key by which
     /// others sign: their tokens name them, and would pass for the core's where they do not. The
-    /// others keep it, whoever has published it first: by it they verify what names them alone.
+    /// others keep it, whoever has published it first: by it they verify what names them alone. Nor
+    /// may it be one that the operator has given another core: a copy of it is known to be one.
     //= RFC 8725 section 3.12
     //# A key of two profiles verifies tokens of one.
     fn may_verify(&self, core: &IssuerRules, key: &PickedKey<'_>) -> bool {
         let holds = |other: &IssuerRules| {
             let keys = other.keys.keys.load();
-            !other.is_capif() && keys.as_ref().is_some_and(|keys| keys.hold(key))
+            (!other.is_capif() || !other.keys.published)
+                && keys.as_ref().is_some_and(|keys| keys.hold(key))
         };
         !core.keys.published || !self.0.iter().any(holds)
     }

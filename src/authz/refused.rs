@@ -8,7 +8,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::token::{TokenFault, VerifiedToken};
 use crate::clock::UnixSeconds;
-use crate::limits::{REFUSED_TOKENS_KEPT_S, REFUSED_TOKENS_MAX, TOKEN_FAILURES_PER_S_MAX};
+use crate::limits::{
+    INTROSPECTIONS_IN_VAIN_PER_S_MAX, REFUSED_TOKENS_KEPT_S, REFUSED_TOKENS_MAX,
+    TOKEN_FAILURES_PER_S_MAX,
+};
 use crate::peer::ClientIndex;
 
 #[cfg(test)]
@@ -31,6 +34,8 @@ pub struct RefusedTokens {
     /// Each has one place: the newest of those that share it is known.
     known: Vec<Option<Known>>,
     in_vain: Budget<TOKEN_FAILURES_PER_S_MAX>,
+    /// Of tokens that their issuer calls good and that are good for nothing here.
+    asked_in_vain: Budget<INTROSPECTIONS_IN_VAIN_PER_S_MAX>,
 }
 
 /// What was done in vain for each client within a second, `MAX` of which each may have.
@@ -89,6 +94,7 @@ impl Default for RefusedTokens {
                 .take(REFUSED_TOKENS_MAX)
                 .collect(),
             in_vain: Budget::default(),
+            asked_in_vain: Budget::default(),
         }
     }
 }
@@ -150,6 +156,17 @@ impl RefusedTokens {
     /// Charges a client for a token of its that was verified and is good for nothing all the same.
     pub fn charge(&mut self, client: ClientIndex, now: UnixSeconds) {
         self.in_vain.charge(client, now);
+    }
+
+    /// Whether an issuer may be asked about one more token of a client within this second.
+    pub fn has_questions(&self, client: ClientIndex, now: UnixSeconds) -> bool {
+        self.asked_in_vain.has_some(client, now)
+    }
+
+    /// Charges a client for a question about a token that its issuer calls good, and that is good
+    /// for nothing here.
+    pub fn charge_question(&mut self, client: ClientIndex, now: UnixSeconds) {
+        self.asked_in_vain.charge(client, now);
     }
 
     /// Forgets them: keys and issuers may be others now. What was spent is spent.

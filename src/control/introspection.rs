@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -91,8 +91,9 @@ struct Asker {
     /// Who waits for what is said of a token; it is being asked about, by these rules: what is in
     /// force may be otherwise when it is answered. Whoever asks holds the rules as long.
     waiting: RefCell<HashMap<Asking, Waiting>>,
-    /// By which rules what is known was refused: by others it may be taken.
-    rules: RefCell<Option<Arc<Introspection>>>,
+    /// By which rules what is known was refused: by others it may be taken. Not held: the thread
+    /// ends with them.
+    rules: RefCell<Weak<Introspection>>,
     /// What tokens are known to be refused for, and until when.
     inactive: RefCell<HashMap<Known, (TokenFault, Millis)>>,
     in_vain: RefCell<Budget<INTROSPECTIONS_IN_VAIN_PER_S_MAX>>,
@@ -144,7 +145,7 @@ impl Asker {
         };
         if !self.are_in_force(&asked) {
             self.inactive.borrow_mut().clear();
-            *self.rules.borrow_mut() = Some(Arc::clone(&asked));
+            *self.rules.borrow_mut() = Arc::downgrade(&asked);
         }
         let inactive = self.inactive.borrow().get(&known).copied();
         if let Some((fault, _)) = inactive.filter(|(_, until)| now < *until) {
@@ -246,10 +247,7 @@ impl Asker {
 
     /// Whether what is refused now is refused by these rules.
     fn are_in_force(&self, asked: &Arc<Introspection>) -> bool {
-        let rules = self.rules.borrow();
-        rules
-            .as_ref()
-            .is_some_and(|rules| Arc::ptr_eq(rules, asked))
+        std::ptr::eq(self.rules.borrow().as_ptr(), Arc::as_ptr(asked))
     }
 
     fn note_inactive(&self, known: Known, fault: TokenFault, now: Millis) {

@@ -23,6 +23,9 @@ use crate::clock::{Nanos, UnixSeconds};
 
 /// Where tokens in CAPIF's form are fetched, by POST; the segment in braces is the client's.
 pub const CAPIF_TOKEN_PATH: &str = "/capif-security/v1/securities/{securityId}/token";
+/// Its parts, by which it is found without a search: every request is looked at.
+const BEFORE_ID: &str = "/capif-security/v1/securities/";
+const BEHIND_ID: &str = "/token";
 /// Stands for the client in it.
 pub(super) const SECURITY_ID: &str = "{securityId}";
 
@@ -54,8 +57,7 @@ struct Claims<'g> {
 
 /// The `{securityId}` of a path, as sent; none of any other path.
 pub fn security_id(path: &str) -> Option<&str> {
-    let (before, behind) = CAPIF_TOKEN_PATH.split_once(SECURITY_ID)?;
-    let id = path.strip_prefix(before)?.strip_suffix(behind)?;
+    let id = path.strip_prefix(BEFORE_ID)?.strip_suffix(BEHIND_ID)?;
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 

@@ -38,6 +38,8 @@ pub enum Denial {
     TokenOfOtherClient,
     ClientDisabled,
     CertificateExpired,
+    /// It was revoked, or what is trusted has changed, while the request waited.
+    CertificateDistrusted,
     ScopeInsufficient(ApiId, Verb),
     UpstreamRefused,
     /// Nothing left to make a connection to the upstream with.
@@ -165,6 +167,7 @@ impl Denial {
             Self::IntrospectionDeadline => 47,
             Self::TokenFailuresExceeded => 48,
             Self::ClientTokensRevoked(_) => 51,
+            Self::CertificateDistrusted => 53,
         }
     }
 
@@ -280,7 +283,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 53] = [
+pub const ROWS: [Row; 54] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -636,6 +639,16 @@ pub const ROWS: [Row; 53] = [
         cure: "the client compresses what it posts (Content-Encoding): have it send its form as \
                it is",
         ..grant_by_415("grant_form_coded")
+    },
+    // Nobody hears it: the connection is shut by then.
+    Row {
+        oauth_error: Some("invalid_token"),
+        cause: "CERTIFICATE_DISTRUSTED",
+        detail: "The client certificate of this connection is no longer trusted.",
+        closes: true,
+        cure: "the connection's own record says why its certificate is no longer trusted; nothing \
+               of the request has gone to the SCEF",
+        ..row("certificate_distrusted", 401, "Unauthorized")
     },
 ];
 

@@ -22,6 +22,11 @@ pub(super) async fn open_again(
     unasked: Refused,
 ) -> Result<Asked, Refused> {
     let answered = ask(connection, end).await;
+    // Meanwhile the connection may have been ended, which what has come on it is not told.
+    let answered = match connection.standing.lost() {
+        Some(_) => Err(Denial::CertificateDistrusted),
+        None => answered,
+    };
     // That was waited for, and is no part of the checks.
     connection.account.judging();
     match answered {
@@ -41,7 +46,12 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
     let asked = asked.ok_or(Denial::TokenUnasked)?;
     let token = connection.token_of(end)?;
     let client = connection.standing.peer().client();
-    if !{ local.refused_tokens.borrow() }.has_budget(client, local.seconds()) {
+    let may_ask = {
+        let refused = local.refused_tokens.borrow();
+        let now = local.seconds();
+        refused.has_budget(client, now) && refused.has_questions(client, now)
+    };
+    if !may_ask {
         return Err(Denial::TokenFailuresExceeded);
     }
     let answered = asked.desk.ask(&token, client);
@@ -70,8 +80,10 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
     }
     let cache = &mut local.tokens.borrow_mut();
     let remembered = gate::remember(&token, &verified, &in_force, cache, local.seconds());
+    // Its issuer calls it good, so that nobody remembers it as bad.
     if let Err(Denial::TokenOfOtherClient | Denial::TokenRevoked(_)) = remembered {
-        charge(&local, client);
+        let mut refused = local.refused_tokens.borrow_mut();
+        refused.charge_question(client, local.seconds());
     }
     remembered.map(drop)
 }

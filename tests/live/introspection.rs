@@ -421,6 +421,12 @@ fn issuer_is_asked_by_a_reload_and_no_more_after_another() {
     wait_until("it to be no token", || {
         house.client().get(PATH, TOKEN).status == 401
     });
+    let tasks = format!("/proc/{}/task", house.gateway.pid());
+    wait_until("who asks to have ended", || {
+        let tasks = std::fs::read_dir(&tasks).expect("it runs");
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+        !{ tasks.flatten() }.any(|task| name(task).is_ok_and(|name| name == "t8gate-tokens\n"))
+    });
     house.rewrite(|config| {
         config.without_tables("issuer").table("issuer", &before);
     });

@@ -74,6 +74,13 @@ pub fn revoke(stage: &Stage, what: &Value) -> Value {
     said
 }
 
+/// What a certificate is revoked by: its SHA-256, in hexadecimal digits.
+pub fn hex_of(certificate: &[u8]) -> String {
+    let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    let digits = { thumbprint.as_ref().iter() }.map(|octet| format!("{octet:02x}"));
+    digits.collect()
+}
+
 /// A token of `acme` with this `jti`.
 fn token(stage: &Stage, jti: &str) -> String {
     stage.mint.good(&with(stage.claims(), "jti", jti))
@@ -272,10 +279,7 @@ fn a_revoked_certificate_ends_its_connections_and_comes_back_by_no_way() {
         resumed.handshake_kind(),
         Some(rustls::HandshakeKind::Resumed)
     );
-    let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &house.stage.acme.der);
-    let thumbprint: String = { thumbprint.as_ref().iter() }
-        .map(|octet| format!("{octet:02x}"))
-        .collect();
+    let thumbprint = hex_of(&house.stage.acme.der);
     revoke(&house.stage, &json!({"certificate": thumbprint}));
     for client in &mut clients {
         assert!(client.closed_within(WAIT), "it stands still");

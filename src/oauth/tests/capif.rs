@@ -310,3 +310,17 @@ fn issuer_has_a_name_and_a_key_for_tokens_of_each_form() {
     assert_eq!(kids, [issuer.kid_of(&own, NOW), issuer.kid_of(&capif, NOW)]);
     assert!(kids[0] != kids[1] && kids.iter().all(|kid| !kid.is_empty()));
 }
+
+#[test]
+fn path_is_the_one_that_is_published_with_one_segment_for_the_client() {
+    let path = |id: &str| CAPIF_TOKEN_PATH.replace(crate::oauth::capif::SECURITY_ID, id);
+    for id in ["a", "partner-1", "%7Ba%7D"] {
+        assert_eq!(security_id(&path(id)), Some(id));
+    }
+    for id in ["", "a/b", "/"] {
+        assert_eq!(security_id(&path(id)), None, "{id}");
+    }
+    let longer = format!("{}/", path("a"));
+    assert_eq!(security_id(&longer), None);
+    assert_eq!(security_id(&path("a")[1..]), None);
+}

@@ -80,6 +80,7 @@ fn every_denial_finds_its_own_row() {
         (Denial::TokenUnasked, "introspection_unavailable"),
         (Denial::IntrospectionDeadline, "introspection_deadline"),
         (Denial::CertificateExpired, "certificate_expired"),
+        (Denial::CertificateDistrusted, "certificate_distrusted"),
         (
             Denial::ScopeInsufficient(api, Verb::Get),
             "scope_insufficient",

@@ -1,11 +1,16 @@
 //! Opaque tokens that are remembered, while something is revoked and their issuer is away.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Scene, TOKEN};
+use crate::harness::client::request;
 use crate::harness::introspection::Act;
 use crate::harness::mint::ISSUER;
-use crate::token_revocation::{all_are_refused, all_are_served, revocable, revoke, warm};
+use crate::harness::stage::PATH;
+use crate::harness::{WAIT, wait_until};
+use crate::token_revocation::{all_are_refused, all_are_served, hex_of, revocable, revoke, warm};
 
 /// What is revoked is looked up where it is known: here.
 #[test]
@@ -56,4 +61,51 @@ fn remembered_token_is_good_again_when_its_client_is_without_asking() {
     );
     all_are_served(&mut clients, TOKEN);
     assert_eq!(scene.asked(), asked);
+}
+
+/// By the time that the issuer has answered, its connection has been ended.
+#[test]
+fn request_that_waits_for_the_issuer_goes_nowhere_once_its_certificate_is_revoked() {
+    let scene = Scene::open_staged("", |stage| {
+        revocable(stage);
+    });
+    let stage = &scene.house.stage;
+    scene.issuer.act(Act::Late(Duration::from_secs(1)));
+    let mut client = scene.client();
+    let fields = "Content-Type: application/json\r\n";
+    let post = request("POST", PATH, TOKEN, fields, b"{}");
+    client.send(post).expect("an open connection");
+    wait_until("it to be asked about", || scene.asked() == 1);
+    let certificate = hex_of(&stage.acme.der);
+    revoke(stage, &json!({"certificate": certificate}));
+    assert!(client.closed_within(WAIT), "it stands still");
+    let admin = scene.house.gateway.admin();
+    let refused = [("reason", "certificate_distrusted")];
+    wait_until("the issuer to have answered", || {
+        admin
+            .metrics()
+            .count("t8gate_requests_refused_total", &refused)
+            == 1
+    });
+    assert_eq!(scene.house.origin.requests(), 0);
+}
+
+/// Its issuer calls each of them good, and knows nothing of what is revoked here.
+#[test]
+fn client_whose_tokens_are_revoked_here_has_its_issuer_asked_ten_times_a_second_at_most() {
+    let scene = Scene::open_staged("", |stage| {
+        revocable(stage);
+    });
+    let stage = &scene.house.stage;
+    revoke(stage, &json!({"client": "acme-app"}));
+    let mut client = scene.client();
+    // Fewer than what a shard verifies in vain in a second.
+    let stopped = (0..60).find(|number| {
+        let token = format!("of-acme-{number}");
+        scene.issuer.knows(&token, Scene::good(&scene.house));
+        let response = client.get(PATH, &token);
+        assert!([401, 429].contains(&response.status), "{}", response.text());
+        response.status == 429
+    });
+    assert_eq!(Some(scene.asked()), stopped);
 }

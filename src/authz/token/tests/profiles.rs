@@ -367,9 +367,25 @@ fn token_may_be_of_the_core_whose_keys_are_not_known() {
     assert_eq!(read(&second, "b"), Err(TokenFault::KeysUnknown));
     sets[1].replace(Some(key(&second)));
     assert_eq!(read(&second, "a").as_deref(), Ok("two"));
-    // Whose it is cannot be said where both have the key.
+    // Whoever publishes a key that another core was given has copied it.
     sets[1].replace(Some(key(&first)));
-    assert_eq!(read(&first, "a"), Err(TokenFault::KeyUnknown));
+    assert_eq!(read(&first, "a").as_deref(), Ok("one"));
+}
+
+#[test]
+fn token_by_a_key_that_two_cores_publish_is_of_neither() {
+    let signer = Mint::new(Algorithm::ES256);
+    let published = || {
+        let keys = KeySet::unknown();
+        keys.replace(Some(
+            load(&[signer.signer.jwk(Algorithm::ES256, "a")]).unwrap(),
+        ));
+        keys
+    };
+    let cores = ["one", "two"].map(|name| core_with(name, &published()));
+    let issuers = Issuers::new(cores.into()).unwrap();
+    let read = verify(&of_core(&signer, "a"), &issuers, UnixSeconds(NOW));
+    assert_eq!(read.unwrap_err(), TokenFault::KeyUnknown);
 }
 
 //= RFC 8725 section 3.12 type=test
