@@ -284,3 +284,11 @@ fn spec_5_2_row_08_client_is_known_by_the_certificates_that_were_read_for_it() {
         assert_eq!(granted.is_ok(), is_its);
     }
 }
+
+//= RFC 9110 section 11.6.1 type=test
+//# A challenge names its scheme.
+#[test]
+fn schemes_are_named_as_challenges_name_them() {
+    assert_eq!(Scheme::of(b"bearer abc").word(), "Bearer");
+    assert_eq!(Scheme::of(b"Basic YTpi").word(), "Basic");
+}

@@ -152,10 +152,10 @@ fn escapes_are_undone() {
 #[test]
 fn badly_written_values_are_refused() {
     for (text, says) in [
-        (r"CN=\", "backslash"),
-        (r"CN=\a", "backslash"),
-        (r"CN=\zz", "backslash"),
-        (r"CN=\4", "backslash"),
+        (r"CN=\", "a backslash stands neither"),
+        (r"CN=\a", "a backslash stands neither"),
+        (r"CN=\zz", "a backslash stands neither"),
+        (r"CN=\4", "a backslash stands neither"),
         ("CN= a", "space"),
         ("CN=a ", "space"),
         ("CN=a ,O=b", "space"),
@@ -236,6 +236,8 @@ fn values_that_are_no_text_equal_no_text() {
         assert!(!is_common_name("CN=A", tag, value), "{tag:#x}");
         assert!(!is_common_name("CN=\u{fffd}", tag, value), "{tag:#x}");
     }
+    // What would be UTF-8 there is some other letters in T.61.
+    assert!(!is_common_name("CN=\u{e9}", 0x14, "\u{e9}".as_bytes()));
 }
 
 #[test]

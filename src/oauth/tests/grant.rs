@@ -441,6 +441,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         assert!(fault.word().starts_with("grant_"), "{fault:?}");
         let allowed = |octet| matches!(octet, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         assert!(fault.description().bytes().all(allowed), "{fault:?}");
+        assert!(fault.description().contains(' '), "a sentence: {fault:?}");
     }
 }
 

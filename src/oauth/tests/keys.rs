@@ -200,6 +200,22 @@ fn key_is_in_use_while_it_signs_and_for_as_long_as_what_it_signed_is_valid() {
     assert_eq!(in_use(561), [third]);
 }
 
+/// One without a moment is published, and takes nobody's place.
+#[test]
+fn keys_that_take_the_place_of_another_are_told_with_their_moments() {
+    let [first, second, undated] = [fresh(), fresh(), fresh()];
+    let (soon, later) = (UnixSeconds(NOW.0 + 1), UnixSeconds(NOW.0 + 2));
+    let next = [
+        (Some(later), Arc::clone(&second)),
+        (None, undated),
+        (Some(soon), Arc::clone(&first)),
+    ];
+    let keys = TokenKeys::new(fresh(), next, Vec::new()).unwrap();
+    let told: Vec<_> = keys.successors().collect();
+    let (first, second) = (kid(&first), kid(&second));
+    assert_eq!(told, [(second.as_str(), later), (first.as_str(), soon)]);
+}
+
 #[test]
 fn key_with_two_parts_to_play_is_refused() {
     let one = fresh();
