@@ -181,6 +181,7 @@ fn nobody_is_asked_where_nobody_answers_or_too_many_ask() {
     assert!(desk.ask(b"t", ClientIndex(0)).is_none() && !desk.is_answered());
     let (letters, mut received) = mpsc::channel(1);
     assert!(desk.answered_by(letters.clone()) && !desk.answered_by(letters));
+    assert!(desk.is_answered());
     let mut answered = desk.ask(b"t", ClientIndex(0)).unwrap();
     assert!(
         desk.ask(b"u", ClientIndex(0)).is_none(),

@@ -159,3 +159,26 @@ fn debug_output_holds_no_key() {
     }
     assert!(!json!(said).to_string().contains("PublicKey"));
 }
+
+/// What was verified at another number may be verified no more.
+#[test]
+fn epoch_counts_the_keys_of_all_issuers_that_have_gone() {
+    let signer = Signer::new(Algorithm::ES256);
+    let key = |kid| load(&[signer.jwk(Algorithm::ES256, kid)]).unwrap();
+    let sets = [KeySet::unknown(), KeySet::unknown()];
+    let all = vec![
+        named("a", rfc9068(), Arc::clone(&sets[0])),
+        named("b", rfc9068(), Arc::clone(&sets[1])),
+    ];
+    let issuers = Issuers::new(all).unwrap();
+    let mut before = issuers.epoch();
+    for set in &sets {
+        assert!(!set.replace(Some(key("k1"))));
+        assert_eq!(issuers.epoch(), before, "none has gone");
+    }
+    for set in &sets {
+        assert!(set.replace(Some(key("k2"))));
+        assert_ne!(issuers.epoch(), before);
+        before = issuers.epoch();
+    }
+}

@@ -347,3 +347,9 @@ fn keys_are_compared_by_what_they_are_and_not_by_how_they_are_written() {
     let (pkcs1, pss) = (of(Algorithm::RS256), of(Algorithm::PS256));
     assert!(pkcs1.lack_in(&pss) && pkcs1.share_with(&pss) && !pkcs1.same_as(&pss));
 }
+
+#[test]
+fn keys_are_none_where_an_issuer_has_none_and_one_where_it_has_one() {
+    assert!(Keys::none().is_empty());
+    assert!(!load(&[es256()]).unwrap().is_empty());
+}

@@ -312,3 +312,20 @@ fn sealed_token_of_no_octet_is_none() {
     let token = sealing(1).seal(b"").unwrap();
     assert_eq!(refused(&token), TokenFault::Malformed);
 }
+
+#[test]
+fn issuers_say_by_which_secret_a_token_is_sealed_and_tell_their_secrets_apart() {
+    let of = |sealing: Option<Sealing>| {
+        let rules = rules(Keys::none()).own(sealing.map(Arc::new));
+        Issuers::new(vec![rules]).unwrap()
+    };
+    let issuers = of(Some(sealing(1)));
+    let token = sealed(&sealing(1), &claims());
+    assert_eq!(issuers.sealed_by(token.as_bytes()), Some(secret(1).kid()));
+    let foreign = sealed(&sealing(2), &claims());
+    assert_eq!(issuers.sealed_by(foreign.as_bytes()), None);
+    assert!(issuers.same_as(&of(Some(sealing(1)))));
+    for other in [of(Some(sealing(2))), of(None)] {
+        assert!(!issuers.same_as(&other) && !other.same_as(&issuers));
+    }
+}

@@ -109,6 +109,19 @@ fn own_token_by_a_key_that_is_not_known_here_is_not_said_to_be_gone() {
     assert_eq!(revoked(&stage, &form, UnixSeconds(NOW.0 + 630)), Ok(None));
 }
 
+/// What names the client in the issuer's place is in CAPIF's form, which is not issued here.
+#[test]
+fn token_in_capifs_form_is_gone_where_none_is_issued() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let stage = stage_of("partner-1");
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(serde_json::json!({"alg": "ES256", "kid": "elsewhere"}));
+    let claims = part(serde_json::json!({"iss": "partner-1", "exp": NOW.0 + 60}));
+    let form = format!("client_id=partner-1&token={header}.{claims}.c2ln");
+    assert_eq!(revoked(&stage, &form, NOW), Ok(None));
+}
+
 /// spec.md 5.2 #13.
 //= RFC 7009 section 2.1 type=test
 //# The token must be the client's, and the client must say who it is.

@@ -39,6 +39,7 @@ fn other_types_are_refused() {
         "application/",
         "application/application/at+jwt",
         "text/at+jwt",
+        "application:at+jwt",
         "at+jwt\0",
         "a\u{ff54}+jwt",
     ] {

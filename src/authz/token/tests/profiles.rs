@@ -323,6 +323,11 @@ fn one_core_alone_may_have_the_key_that_is_meant() {
         read(apart, json!("b"), &first),
         Err(TokenFault::SignatureBad)
     );
+    // Of whichever core the key is that was there, and has not signed it.
+    assert_eq!(
+        read(apart, json!("a"), &second),
+        Err(TokenFault::SignatureBad)
+    );
     assert_eq!(read(apart, json!("c"), &first), Err(TokenFault::KeyUnknown));
     // Also where it has no name.
     assert_eq!(read(apart, Value::Null, &first).as_deref(), Ok("one"));
