@@ -129,6 +129,11 @@ fn objects(value: &Json) -> Option<Vec<(&str, &Object)>> {
 }
 
 impl Access {
+    /// Of which it says alone what is allowed.
+    pub fn apis(&self) -> ApiSet {
+        self.apis
+    }
+
     /// What it allows but for its limits.
     pub fn rights(&self) -> Rights {
         let where_given = |given| if given { self.apis } else { ApiSet::EMPTY };

@@ -6,6 +6,7 @@ use super::certificate::Subject;
 use super::form::Form;
 use super::registration::{Method, Registered};
 use super::{Caller, Endpoint, GrantFault, Issuer};
+use crate::authz::apis::ApiSet;
 use crate::authz::details::{self, Access};
 use crate::authz::scope::{self, Rights};
 use crate::clock::UnixSeconds;
@@ -59,10 +60,13 @@ impl Grant {
         &self.client_id
     }
 
-    /// What the token will allow; never nothing.
+    /// What the token will allow but for the limits of its details; never nothing.
+    //= RFC 9396 section 9
+    //# Of an API that the details name they alone say what is allowed, and the scope nothing more.
     pub fn rights(&self) -> Rights {
+        let named = { self.details.iter() }.fold(ApiSet::EMPTY, |all, one| all.union(one.apis()));
         let details = self.details.iter().map(Access::rights);
-        details.fold(self.rights, Rights::and)
+        details.fold(self.rights.without(named), Rights::and)
     }
 
     /// What the token's scope will say; nothing where its details say it all.

@@ -197,10 +197,11 @@ async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broke
     })?;
     would_be_taken(&ask.issuer, &grant, &local, local.seconds())?;
     connection.account.promise()?;
-    connection.account.record.granted = grant.rights();
     let minted = mint(connection, &ask.issuer, grant.clone()).await?;
     // Something may have been revoked while it was signed.
     would_be_taken(&ask.issuer, &grant, &local, minted.issued_at)?;
+    // Of a token that is refused nothing was granted.
+    connection.account.record.granted = grant.rights();
     local
         .latencies
         .borrow_mut()

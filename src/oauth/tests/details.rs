@@ -65,6 +65,22 @@ fn details_and_scope_may_be_asked_for_together() {
     );
 }
 
+//= RFC 9396 section 9 type=test
+//# What is said to have been granted is what the token allows: of an API in its details, no more
+//# than they do.
+#[test]
+fn scope_grants_nothing_more_of_an_api_that_details_name() {
+    let asked = json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read"]}]);
+    let form = format!("{}&scope=3gpp-nidd+3gpp-monitoring-event", form(&asked));
+    let recorded = STAGE.decide(form.clone()).unwrap().rights();
+    let (_, enforced) = granted(&form);
+    assert_eq!(
+        values(recorded),
+        ["3gpp-monitoring-event", "3gpp-nidd:read"]
+    );
+    assert_eq!(recorded, enforced.rights);
+}
+
 /// Limits that nobody here can hold a request to are granted as asked, and give nothing here.
 #[test]
 fn limits_are_carried_in_the_token_as_they_were_asked_for() {

@@ -11,7 +11,7 @@ use crate::harness::mint::now_s;
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::stage::{House, PATH, Stage};
-use crate::harness::{WAIT, signal};
+use crate::harness::{WAIT, signal, wait_until};
 use crate::issuer::{FORM, json as document, posted, token_of};
 
 fn house() -> House {
@@ -114,6 +114,7 @@ fn token_that_is_being_signed_while_it_is_revoked_is_not_handed_out() {
     stage.config.set_text("deadlines.signature", "20s");
     stage.config.set_text("deadlines.handshake", "30s");
     stage.issue_tokens_from(&token);
+    let records = stage.watch();
     let gateway = stage.start();
     let house = House {
         gateway,
@@ -141,4 +142,13 @@ fn token_that_is_being_signed_while_it_is_revoked_is_not_handed_out() {
     wait_s(&asking.answer());
     house.gateway.await_log("client_tokens_revoked");
     is_issued_a_good_one(&mut other);
+    // Nothing is recorded as granted that was not.
+    let records = || std::fs::read_to_string(&records).unwrap_or_default();
+    let (reason, scope) = ("\"client_tokens_revoked\"", "\"scope\":");
+    wait_until("both records", || {
+        records().contains(reason) && records().contains(scope)
+    });
+    let records = records();
+    let both = |line: &str| line.contains(reason) && line.contains(scope);
+    assert!(!records.lines().any(both), "{records}");
 }
