@@ -124,9 +124,12 @@ pub const INTROSPECTION_INACTIVE_FOR: Duration = Duration::from_secs(10);
 pub const INTROSPECTION_INACTIVE_MAX: usize = 16_384;
 /// Between two looks at the deadlines of a shard: how late a deadline may be kept.
 pub const SWEEP_MS: u64 = 25;
-/// A request to the token endpoint of the embedded issuer: those of its grant take some hundred
-/// octets. Over it 413.
-pub const FORM_BYTES_MAX: usize = 8 * 1024;
+/// What is posted to an endpoint of the embedded issuer. A request for a token takes some hundred
+/// octets; one about a token carries it, and the client's assertion beside it.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Of that, for all but the token: an assertion signed with RSA takes one.
+const FORM_BYTES_BESIDE_TOKEN: usize = 4 * 1024;
+const _: () = assert!(TOKEN_BYTES_MAX + FORM_BYTES_BESIDE_TOKEN <= FORM_BYTES_MAX);
 /// How long the issuer's documents may be kept, its key set among them: a new key is to be known
 /// before it signs.
 pub const DOCUMENT_MAX_AGE_S: u32 = 300;

@@ -1,9 +1,9 @@
-//! What is posted to the token endpoint: `application/x-www-form-urlencoded`.
+//! What is posted to the endpoints of the issuer: `application/x-www-form-urlencoded`.
 
 use super::GrantFault;
 use crate::limits::FORM_BYTES_MAX;
 
-/// Five have a meaning; the others are passed over, but must be looked at for repeats.
+/// Those that no endpoint knows are passed over, but must be looked at for repeats.
 const PARAMETERS_MAX: usize = 32;
 
 /// The parameters, decoded, each name once. Those without a value are not in it.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::form::Form;
 use super::*;
-use crate::limits::FORM_BYTES_MAX;
+use crate::limits::{FORM_BYTES_MAX, TOKEN_BYTES_MAX};
 
 #[track_caller]
 fn fault_of(form: impl AsRef<[u8]>) -> GrantFault {
@@ -94,6 +94,18 @@ fn form_over_its_bounds_is_refused() {
     };
     assert!(Form::read(many(32).as_bytes()).is_ok());
     assert_eq!(fault_of(many(33)), GrantFault::FormTooLong);
+}
+
+/// An assertion signed with RSA takes some 900 octets.
+#[test]
+fn longest_token_and_an_assertion_beside_it_fit_into_a_form() {
+    let (token, assertion) = ("t".repeat(TOKEN_BYTES_MAX), "a".repeat(2 * 1024));
+    let form = format!(
+        "client_id=acme-app&token={token}&client_assertion={assertion}&client_assertion_type=\
+         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+    );
+    assert_eq!(value_of(&form, "token"), Some(token));
+    assert_eq!(value_of(&form, "client_assertion"), Some(assertion));
 }
 
 proptest! {
