@@ -48,6 +48,7 @@ pub(super) struct Store {
     /// Device and inode: another file may take the path.
     id: (u64, u64),
     database: Database,
+    is_new: bool,
 }
 
 impl Store {
@@ -66,16 +67,22 @@ impl Store {
             builder.set_check_integrity_on_open(true);
             let database = builder.create_with_backend(backend);
             let database = database.map_err(|error| database_fault(path, &error))?;
-            let store = Self {
+            let mut store = Self {
                 path: path.to_owned(),
                 id,
                 database,
+                is_new: false,
             };
-            store.prepare()?;
+            store.is_new = store.prepare()?;
             let entries = store.read()?;
             Ok((store, entries))
         }));
         opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be made sense of")))
+    }
+
+    /// Whether it was made when it was opened: nothing is revoked by it then.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Whether a start would find this file: what is written into one that has been removed is
@@ -207,8 +214,9 @@ impl Store {
     }
 
     /// Makes the table of a new store, so that whoever reads finds one, and sees that the file will
-    /// be found after a crash of the whole machine: whoever made it may have died before.
-    fn prepare(&self) -> Result<(), StoreFault> {
+    /// be found after a crash of the whole machine: whoever made it may have died before. Whether
+    /// there was none.
+    fn prepare(&self) -> Result<bool, StoreFault> {
         let is_new = || -> Result<bool, redb::Error> {
             let transaction = self.database.begin_read()?;
             match transaction.open_table(REVOKED) {
@@ -217,18 +225,14 @@ impl Store {
                 Err(error) => Err(error.into()),
             }
         };
-        if is_new().map_err(|error| fault(&self.path, &error))? {
+        let is_new = is_new().map_err(|error| fault(&self.path, &error))?;
+        if is_new {
             self.write([], [])?;
-            tracing::warn!(
-                store = %self.path.display(),
-                hint = "right at the first start; later, the file has been lost: revoke again what \
-                        is to stay revoked",
-                "a new store of revocations has been made: nothing is revoked by it"
-            );
         }
         let folder = folder(&self.path);
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| fault(&self.path, &redb::Error::Io(error)))
+        synced.map_err(|error| fault(&self.path, &redb::Error::Io(error)))?;
+        Ok(is_new)
     }
 }
 

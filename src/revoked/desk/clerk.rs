@@ -47,6 +47,15 @@ impl Clerk {
         entries_max: usize,
     ) -> Result<Self, StoreFault> {
         let (store, entries) = Store::open(path)?;
+        // One that is lost later has all that is in force written into the next.
+        if store.is_new() {
+            tracing::warn!(
+                store = %path.display(),
+                hint = "right at the first start; later, the file has been lost: revoke again what \
+                        is to stay revoked",
+                "a new store of revocations has been made: nothing is revoked by it"
+            );
+        }
         revoked.fill(entries);
         counts.usable.store(1, Ordering::Relaxed);
         Ok(Self {

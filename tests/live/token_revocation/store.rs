@@ -111,6 +111,9 @@ fn store_that_is_removed_while_the_gateway_serves_has_forgotten_nothing_at_the_n
     std::fs::remove_file(path_of(&house.stage, "revocation.store")).unwrap();
     revoke(&house.stage, &json!({"token": both[1]}));
     house.gateway.await_log("has been removed or replaced");
+    // All that is in force has been written into the next: nobody has to do it again.
+    house.gateway.await_log("can be used again");
+    assert_eq!(house.gateway.log().matches(MADE).count(), 1, "the first");
     crate::harness::signal(house.gateway.pid(), "KILL");
     house.gateway.wait(WAIT);
     house.gateway = again(&house.stage, &house.gateway);
@@ -136,10 +139,12 @@ fn an_orderly_end_leaves_a_store_that_the_next_start_takes_as_it_is() {
     assert_eq!(listed["counts"]["jti"], 5, "{listed}");
 }
 
+/// What is said of a store that is new.
+const MADE: &str = "a new store of revocations has been made";
+
 /// One that is lost is not missed in silence.
 #[test]
 fn a_store_that_is_made_anew_is_said_to_be() {
-    const MADE: &str = "a new store of revocations has been made";
     let mut house = house();
     house.gateway.await_log(MADE);
     signal(house.gateway.pid(), "TERM");
