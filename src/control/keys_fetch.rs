@@ -37,8 +37,16 @@ pub struct Fresh {
     /// Where that is.
     pub url: HttpUrl,
     pub validators: Validators,
-    /// How long it may be kept, where that is said.
-    pub keep: Option<Duration>,
+    pub keep: Keep,
+}
+
+/// How long something may be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// By all who have it, where that is said.
+    pub max_age: Option<Duration>,
+    /// How long others have kept it on its way here.
+    pub age: Duration,
 }
 
 /// Why there are no keys.
@@ -111,19 +119,20 @@ pub fn shared<'i>(
 ///
 /// # Errors
 /// Why there are none.
-pub async fn fetch(
-    from: &KeysFrom,
-    known: Option<&(HttpUrl, Validators)>,
-) -> Result<Found, KeysFault> {
+pub async fn fetch(from: &KeysFrom, known: Option<&Fresh>) -> Result<Found, KeysFault> {
     let fetched = tokio::time::timeout(FETCH_WAIT, async {
         let url = match &from.place {
             KeysPlace::Jwks(url) => url.clone(),
             KeysPlace::Metadata(url) => described(&from.issuer, url, &from.tls).await?,
         };
         // What was said at another URL is said of other keys.
-        let known = known.filter(|(at, _)| *at == url);
-        let known = known.map(|(_, validators)| validators.clone());
-        keys(from, url, known.unwrap_or_default()).await
+        let known = known.filter(|known| known.url == url);
+        let known = known.cloned().unwrap_or_else(|| Fresh {
+            url,
+            validators: Validators::default(),
+            keep: Keep::default(),
+        });
+        keys(from, known).await
     });
     let late = FetchFault::Deadline(FETCH_WAIT);
     fetched.await.unwrap_or(Err(KeysFault::Fetch(late)))
@@ -153,23 +162,25 @@ pub fn fetch_all(all: &[Arc<KeysFrom>]) -> std::io::Result<Vec<Result<Found, Key
     })
 }
 
-async fn keys(from: &KeysFrom, url: HttpUrl, known: Validators) -> Result<Found, KeysFault> {
-    let got = get(&url, &from.tls, &known, "application/jwk-set+json").await?;
-    let Some((body, validators, keep)) = got else {
-        let (validators, keep) = (known, None);
-        return Ok(Found::Same(Fresh {
-            url,
-            validators,
-            keep,
-        }));
-    };
-    let keys = Keys::published(&body, from.of_rsa).map_err(KeysFault::Refused)?;
-    let fresh = Fresh {
-        url,
-        validators,
-        keep,
-    };
-    Ok(Found::Keys(keys, fresh))
+async fn keys(from: &KeysFrom, known: Fresh) -> Result<Found, KeysFault> {
+    let kind = "application/jwk-set+json";
+    let got = get(&known.url, &from.tls, &known.validators, kind).await?;
+    Ok(match got {
+        Got::Same(said) => Found::Same(Fresh {
+            keep: known.keep.confirmed_by(said),
+            ..known
+        }),
+        Got::Document(body, validators, keep) => {
+            let keys = Keys::published(&body, from.of_rsa).map_err(KeysFault::Refused)?;
+            let url = known.url;
+            let fresh = Fresh {
+                url,
+                validators,
+                keep,
+            };
+            Found::Keys(keys, fresh)
+        }
+    })
 }
 
 /// Where the issuer's description says that its keys are.
@@ -185,7 +196,9 @@ async fn described(
     }
     let unasked = Validators::default();
     let got = get(url, tls, &unasked, "application/json").await?;
-    let (body, ..) = got.ok_or(FetchFault::NotModifiedUnasked)?;
+    let Got::Document(body, ..) = got else {
+        return Err(FetchFault::NotModifiedUnasked.into());
+    };
     let refuse = |what: &str| KeysFault::Refused(what.to_owned());
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| {
         refuse("the issuer's description is no JSON object with issuer and jwks_uri")
@@ -205,7 +218,14 @@ async fn described(
     url.ok_or_else(|| refuse("the description's jwks_uri is no https URL"))
 }
 
-/// A document, and what is said of it; none where it is the one that is known.
+/// A document, and what is said of it.
+enum Got {
+    Document(Vec<u8>, Validators, Keep),
+    /// The one that is known.
+    Same(Keep),
+}
+
+/// Asks for a document.
 //= RFC 8414 section 6.1
 //# It is fetched over TLS, from a server whose certificate has been checked.
 async fn get(
@@ -213,7 +233,7 @@ async fn get(
     tls: &Arc<ClientConfig>,
     known: &Validators,
     kind: &str,
-) -> Result<Option<(Vec<u8>, Validators, Option<Duration>)>, FetchFault> {
+) -> Result<Got, FetchFault> {
     let stream = connect(url, Some(tls)).await?;
     let request = known
         .asked_by(Request::get(&url.target))
@@ -224,34 +244,56 @@ async fn get(
         .map_err(std::io::Error::other)?;
     exchange(stream, request, async |response| match response.status() {
         StatusCode::OK => {
-            let (validators, keep) = (Validators::of(&response), keep(response.headers()));
+            let (validators, keep) = (Validators::of(&response), Keep::of(response.headers()));
             let body = body_within(response, ISSUER_DOCUMENT_BYTES_MAX).await?;
-            Ok(Some((body, validators, keep)))
+            Ok(Got::Document(body, validators, keep))
         }
-        StatusCode::NOT_MODIFIED => known.not_modified().map(|()| None),
+        StatusCode::NOT_MODIFIED => {
+            let same = |()| Got::Same(Keep::of(response.headers()));
+            known.not_modified().map(same)
+        }
         status => Err(FetchFault::Status(status)),
     })
     .await
 }
 
-/// How long an answer may be kept, where it says so.
-//= RFC 9111 section 4.2.1
-//# max-age says for how many seconds, less those that it has been kept by others.
-fn keep(headers: &HeaderMap) -> Option<Duration> {
-    let mut directives = headers.get_all(CACHE_CONTROL).iter();
-    let max_age = directives.find_map(|value| {
-        let mut said = value.to_str().ok()?.split(',');
-        said.find_map(|one| {
-            let (name, seconds) = one.trim().split_once('=')?;
-            let seconds = seconds.trim_matches('"').parse().ok();
-            seconds.filter(|_: &u64| name.eq_ignore_ascii_case("max-age"))
-        })
-    });
-    let age = headers
-        .get(AGE)
-        .and_then(|age| age.to_str().ok()?.parse().ok());
-    let left = max_age?.saturating_sub(age.unwrap_or(0));
-    Some(Duration::from_secs(left))
+impl Keep {
+    /// What an answer says of it.
+    fn of(headers: &HeaderMap) -> Self {
+        let mut directives = headers.get_all(CACHE_CONTROL).iter();
+        let max_age = directives.find_map(|value| {
+            let mut said = value.to_str().ok()?.split(',');
+            said.find_map(|one| {
+                let (name, seconds) = one.trim().split_once('=')?;
+                let seconds = seconds.trim_matches('"').parse().ok();
+                seconds.filter(|_: &u64| name.eq_ignore_ascii_case("max-age"))
+            })
+        });
+        let age = headers
+            .get(AGE)
+            .and_then(|age| age.to_str().ok()?.parse().ok());
+        Self {
+            max_age: max_age.map(Duration::from_secs),
+            age: Duration::from_secs(age.unwrap_or(0)),
+        }
+    }
+
+    /// From now on, where that is said.
+    //= RFC 9111 section 4.2.1
+    //# max-age says for how many seconds, less those that it has been kept by others.
+    pub fn left(self) -> Option<Duration> {
+        Some(self.max_age?.saturating_sub(self.age))
+    }
+
+    /// As it is after an answer that what is known is still so.
+    //= RFC 9111 section 4.3.4
+    //# What such an answer says takes the place of what was said before; the rest stays.
+    fn confirmed_by(self, answer: Self) -> Self {
+        Self {
+            max_age: answer.max_age.or(self.max_age),
+            age: answer.age,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +314,7 @@ mod tests {
             if let Some(age) = age {
                 headers.insert(AGE, HeaderValue::from_static(age));
             }
-            keep(&headers).map(|kept| kept.as_secs())
+            Keep::of(&headers).left().map(|kept| kept.as_secs())
         };
         assert_eq!(kept(&["max-age=300"], None), Some(300));
         assert_eq!(
@@ -291,6 +333,26 @@ mod tests {
             &["s-maxage=9"],
         ] {
             assert_eq!(kept(said, Some("1")), None, "{said:?}");
+        }
+    }
+    //= RFC 9111 section 4.3.4 type=test
+    //# What is confirmed is kept as long as before, where the confirmation says nothing else.
+    #[test]
+    fn what_is_confirmed_is_kept_as_long_as_it_was_unless_something_else_is_said() {
+        let keep = |max_age: Option<u64>, age| Keep {
+            max_age: max_age.map(Duration::from_secs),
+            age: Duration::from_secs(age),
+        };
+        for (before, said, left) in [
+            ((Some(300), 300), (None, 0), Some(300)),
+            ((Some(300), 0), (None, 100), Some(200)),
+            ((Some(300), 0), (Some(60), 10), Some(50)),
+            ((None, 0), (Some(60), 0), Some(60)),
+            ((None, 0), (None, 0), None),
+        ] {
+            let known = keep(before.0, before.1).confirmed_by(keep(said.0, said.1));
+            let wanted = left.map(Duration::from_secs);
+            assert_eq!(known.left(), wanted, "{before:?} {said:?}");
         }
     }
 }

@@ -14,11 +14,9 @@ use aws_lc_rs::rand;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
-use super::crl_fetch::Validators;
 use super::keys_fetch::{self, Found, Fresh, KeysFault, fetch};
 use crate::authz::keys::Keys;
 use crate::clock::{Millis, UnixSeconds};
-use crate::config::HttpUrl;
 use crate::io::cpu;
 use crate::snapshot::{Current, KeysFrom};
 
@@ -58,8 +56,8 @@ struct Kept {
 
 /// What has become of looks at them.
 struct State {
-    /// What was said of the keys that are known, and at which URL.
-    known: Option<(HttpUrl, Validators)>,
+    /// What was said of the keys that are known.
+    known: Option<Fresh>,
     /// When they are looked at again.
     look_at: Millis,
     looked_at: Millis,
@@ -271,9 +269,9 @@ impl State {
     }
 
     fn had(&mut self, fresh: Fresh, refresh: Duration, now: Millis) {
-        let keep = fresh.keep.unwrap_or(refresh).clamp(KEEP_MIN, KEEP_MAX);
-        self.look_at = now.after(with_jitter(keep));
-        self.known = Some((fresh.url, fresh.validators));
+        let keep = fresh.keep.left().unwrap_or(refresh);
+        self.look_at = now.after(with_jitter(keep.clamp(KEEP_MIN, KEEP_MAX)));
+        self.known = Some(fresh);
         (self.in_vain, self.said_at, self.given_up) = (0, None, false);
     }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet, Profile};
 use crate::config::KeysPlace;
+use crate::control::crl_fetch::Validators;
+use crate::control::keys_fetch::Keep;
 use crate::snapshot::KeyFetches;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,6 +46,18 @@ fn state() -> State {
     State::new(&source(Some(some("k"))), NOW)
 }
 
+/// What is said of keys, to be kept for so many seconds.
+fn fresh(max_age_s: Option<u64>) -> Fresh {
+    Fresh {
+        url: "https://localhost/keys".parse().unwrap(),
+        validators: Validators::default(),
+        keep: Keep {
+            max_age: max_age_s.map(Duration::from_secs),
+            ..Keep::default()
+        },
+    }
+}
+
 /// What is waited for something from now on, in milliseconds.
 fn wait(at: Millis) -> u64 {
     at.0 - NOW.0
@@ -81,12 +95,7 @@ fn keys_are_kept_as_long_as_the_issuer_says_within_bounds() {
         (Some(10_000_000), 24 * 3_600),
     ] {
         let mut state = state();
-        let fresh = Fresh {
-            url: "https://localhost/keys".parse().unwrap(),
-            validators: Validators::default(),
-            keep: said.map(Duration::from_secs),
-        };
-        state.had(fresh, SECOND * 100, NOW);
+        state.had(fresh(said), SECOND * 100, NOW);
         let waited = wait(state.look_at);
         assert!(
             (kept * 900..=kept * 1_000).contains(&waited),
@@ -109,12 +118,7 @@ fn looks_in_vain_come_ever_seldomer_and_are_said_once_an_hour() {
     }
     assert!(!state.not_had(NOW.after(SECOND * 3_599)));
     assert!(state.not_had(NOW.after(SECOND * 3_600)));
-    let fresh = Fresh {
-        url: "https://localhost/keys".parse().unwrap(),
-        validators: Validators::default(),
-        keep: None,
-    };
-    state.had(fresh, SECOND, NOW);
+    state.had(fresh(None), SECOND, NOW);
     assert!(state.not_had(NOW), "it is news again");
 }
 
@@ -148,10 +152,7 @@ fn keys_that_are_not_had_for_too_long_are_believed_no_longer() {
     for (age_s, believed) in [(990, true), (1_010, false)] {
         let (from, mut state) = (source(Some(some("k"))), state());
         from.fetches.had_at.store(now - age_s, Ordering::Relaxed);
-        state.known = Some((
-            "https://localhost/keys".parse().unwrap(),
-            Validators::default(),
-        ));
+        state.known = Some(fresh(None));
         note(&from, &mut state, fail());
         assert_eq!(from.keys.keys().is_some(), believed, "{age_s}");
         // That they have not changed is no answer to who has none.
