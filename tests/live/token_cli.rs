@@ -1,5 +1,6 @@
 //! `t8gate token`: tokens that an operator issues, and what is said of a token and why.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -275,6 +276,41 @@ fn each_check_that_fails_is_named_with_its_step_and_what_follows_is_not_looked_a
         &stage.partner_ca.issue("expired", &expired),
         "client_certificate_expired",
     );
+}
+
+/// It is shown to nobody, and what only its issuer knows is not made up.
+#[test]
+fn opaque_token_about_which_its_issuer_would_be_asked_is_left_undecided() {
+    const URL: &str = "https://localhost:1/introspect";
+    let (stage, file) = file(|stage| {
+        let secret = stage.scratch.write("secret", "s3cret");
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("ours");
+        let lines = format!(
+            "[issuer.introspection]\nurl = {URL:?}\nca = {:?}\nclient_id = \"t8gate\"\n\
+             secret_file = {:?}",
+            stage.operator_ca.certificate.display().to_string(),
+            secret.display().to_string()
+        );
+        stage.config.extend_table("issuer", 0, &lines);
+    });
+    for token in ["2YotnFZFEjr1", "a.b", "2YotnFZFEjr1zCsicMWpAA=="] {
+        let outcome = inspect(&file, token, Some(&stage.acme));
+        let said = &outcome.stdout;
+        assert_eq!(outcome.status.code(), Some(3), "{said}{}", outcome.stderr);
+        assert!(said.starts_with("undecided: "), "{said}");
+        for word in [mint::ISSUER, URL, "nobody was asked"] {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert!(!said.contains(token), "{said}");
+    }
+    // What is not asked about is decided as ever.
+    let refused = |token: &str, word: &str| {
+        invalid(&inspect(&file, token, None), token, "form", word);
+    };
+    refused("opaque\"", "token_malformed");
+    refused(&"a".repeat(9_000), "token_too_long");
+    let good = stage.mint.good(&stage.claims());
+    valid(&inspect(&file, &good, Some(&stage.acme)), &good, &["valid"]);
 }
 
 #[test]

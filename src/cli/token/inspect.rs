@@ -2,6 +2,7 @@
 //! decision is the gateway's own; here it is told in steps.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{Wrong, bytes_of, certificate, faulty, read, wrong};
+use crate::authz::introspection;
 use crate::authz::issuers::Issuers;
 use crate::authz::token::{self, Claim, TokenFault, VerifiedToken};
 use crate::cli::serve;
@@ -51,8 +53,11 @@ const STEPS: [&str; 9] = [
 const CLIENT: usize = 7;
 const CERTIFICATE: usize = 8;
 
-/// Prints the token's parts and the decision; whether the token would be taken.
-pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
+/// Nothing is decided here.
+const EXIT_UNDECIDED: u8 = 3;
+
+/// Prints the token's parts and the decision.
+pub(super) fn run(options: &Options) -> Result<ExitCode, Wrong> {
     let file = options.token.as_deref();
     let token = bytes_of(file, TOKEN_BYTES_MAX + 2).map_err(|error| {
         let name = file.map_or("-".to_owned(), |file| file.display().to_string());
@@ -75,6 +80,10 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
     let (issuers, report) = load::issuers_alone(&config);
     serve::end_logins();
     let issuers = issuers.ok_or_else(|| faulty(&options.config, &report.faults()))?;
+    if let Some(asked) = asked_about(token, &config, &issuers) {
+        println!("{asked}");
+        return Ok(ExitCode::from(EXIT_UNDECIDED));
+    }
     let now = UnixSeconds::now();
     print_parts(token, &issuers, now);
     // Of what is signed the header says it.
@@ -90,7 +99,27 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
             printable(&verified.issuer)
         );
     }
-    Ok(decided.is_ok())
+    Ok(match decided {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// Who would be asked what a token is worth, where somebody would be. Nobody is: whoever only looks
+/// at a token shows it to no one.
+fn asked_about(token: &[u8], config: &Config, issuers: &Issuers) -> Option<String> {
+    let mut asked = config.issuers.iter();
+    let (issuer, by) = asked.find_map(|issuer| Some((issuer, issuer.introspection.as_ref()?)))?;
+    // As the gate does: all else is sealed by the embedded issuer, or refused unasked.
+    let is_well_formed = token.len() <= TOKEN_BYTES_MAX && introspection::is_b64token(token);
+    if !introspection::is_opaque(token) || issuers.have_sealed(token) || !is_well_formed {
+        return None;
+    }
+    let (name, url) = (&issuer.name.value, &by.url.value);
+    Some(format!(
+        "undecided: an opaque token, about which a gateway asks its issuer {name} at {url}\n  \
+         hint: nobody was asked: what a running gateway makes of it is in its audit file"
+    ))
 }
 
 /// The certificate of a connection.

@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 /// Prints a token, and says on standard error what it is.
-pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
+pub(super) fn run(options: &Options) -> Result<(), Wrong> {
     let config = read(&options.config)?;
     let Some(oauth) = &config.oauth else {
         let what = format!(
@@ -83,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<bool, Wrong> {
         client.name, answer.expires_in, answer.scope
     );
     println!("{}", answer.access_token);
-    Ok(true)
+    Ok(())
 }
 
 /// What of the issuer's answer is of use here.

@@ -21,7 +21,8 @@ pub enum Command {
     /// standard output.
     Issue(issue::Options),
     /// Say what is in a token, and what the gateway would decide: 0 when it would take it, 1 when
-    /// not. The token is read from a file or from standard input, never from the command line.
+    /// not, 3 when it would ask the token's issuer, which this does not. The token is read from a
+    /// file or from standard input, never from the command line.
     Inspect(inspect::Options),
     /// Have a running gateway refuse a token, a client's tokens, a certificate or an issuer's key
     /// from now on: 0 when that is in force and will be after any restart, 1 when not, 2 when the
@@ -32,13 +33,12 @@ pub enum Command {
 /// Runs one of them.
 pub fn main(command: &Command) -> ExitCode {
     let done = match command {
-        Command::Issue(options) => issue::run(options),
+        Command::Issue(options) => issue::run(options).map(|()| ExitCode::SUCCESS),
         Command::Inspect(options) => inspect::run(options),
         Command::Revoke(options) => return revoke::main(options),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(status) => status,
         Err((what, cure)) => {
             eprintln!("{what}\n  hint: {cure}");
             ExitCode::FAILURE
