@@ -204,8 +204,9 @@ impl TokenCache {
         hash as usize & (self.sets.len() - 1)
     }
 
-    /// Multiplies and folds eight bytes at a time. Only tokens with a valid signature are ever
-    /// put in, so it has to spread them, not to withstand a forger.
+    /// Multiplies and folds eight bytes at a time. Only tokens that an issuer has signed, sealed or
+    /// called active are ever put in, so it has to spread them, not to withstand a forger: where an
+    /// issuer's opaque tokens end alike, they are of one set and displace one another.
     fn hash(&self, token: &[u8]) -> u64 {
         let tail = token
             .get(token.len().saturating_sub(HASHED_BYTES)..)

@@ -47,12 +47,12 @@ pub struct Vigil {
     not_after: UnixSeconds,
     remind_at: Millis,
     anchors: Arc<[Anchor]>,
-    issuer: Option<Arc<Issuer>>,
-    /// The key that signed the issuer's tokens as of the last look.
-    signing_kid: Option<String>,
     /// When the first of them ends, for whoever asks on any thread.
     anchors_end: Arc<AtomicU64>,
     warn_at: Millis,
+    issuer: Option<Arc<Issuer>>,
+    /// The key that signed the issuer's tokens as of the last look.
+    signing_kid: Option<String>,
     token: Option<Watched>,
     state: Arc<SignerState>,
     /// A signature failed, as of the last look.

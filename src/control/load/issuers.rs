@@ -196,8 +196,8 @@ fn keys_source(
 }
 
 /// Fetches keys of which nobody has asked yet. Those of an issuer that publishes a key of another
-/// profile's are not taken, as by who keeps them: what a stranger publishes is no reason not to
-/// start. Whose tokens were taken before stays as it is; of several that are new the first.
+/// profile's are taken, with a warning, as by who keeps them: what a stranger publishes is no
+/// reason not to start.
 fn fetch_first(
     all: &[(&config::Issuer, Arc<KeysFrom>)],
     known: &[&IssuerRules],
