@@ -56,6 +56,8 @@ pub enum Denial {
     AuditUnwritable,
     /// Of the embedded issuer's token endpoint.
     Grant(GrantFault),
+    /// Who asks what a token is worth does not authenticate.
+    IntrospectionByForeign(GrantFault),
     /// Too many failed authentications at the embedded issuer: to come again in so many seconds.
     GrantFailuresExceeded(u32),
     /// The client has had too many tokens verified in vain within this second.
@@ -144,6 +146,7 @@ impl Denial {
             Self::Grant(GrantFault::AuthorizationRefused(_)) => 40,
             Self::Grant(GrantFault::FormCoded) => 52,
             Self::GrantFailuresExceeded(_) => 42,
+            Self::IntrospectionByForeign(_) => 54,
             Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
             | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
@@ -179,7 +182,7 @@ impl Denial {
             Self::TokenInvalid(fault) => fault.word(),
             Self::UpstreamInterim => "too_many_interim_responses",
             Self::ScopeInsufficient(api, _) => api.name(),
-            Self::Grant(fault) => fault.word(),
+            Self::Grant(fault) | Self::IntrospectionByForeign(fault) => fault.word(),
             Self::TokenRevoked(by) => by.word(),
             Self::RevocationUndone(why) => why,
             _ => "",
@@ -283,7 +286,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 54] = [
+pub const ROWS: [Row; 55] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -649,6 +652,15 @@ pub const ROWS: [Row; 54] = [
         cure: "the connection's own record says why its certificate is no longer trusted; nothing \
                of the request has gone to the SCEF",
         ..row("certificate_distrusted", 401, "Unauthorized")
+    },
+    //= RFC 7662 section 2.3
+    //# Who asks and does not authenticate is answered 401.
+    Row {
+        detail: "The client is not the one it says it is.",
+        cure: "as of grant_client_foreign: client_id, certificate and, where it is registered for \
+               those, assertion must be of the one [[client]] that introspects; the log names \
+               what was wrong",
+        ..grant_by_401("introspection_client_foreign")
     },
 ];
 

@@ -248,6 +248,17 @@ async fn introspection(connection: &mut Connection, ask: &mut Ask) -> Result<The
     let said = judged(connection, ask, |caller, now| {
         let issuers = &snapshot.issuers;
         ask.issuer.introspect(&form, caller, issuers, in_force, now)
+    });
+    let said = said.map_err(|denial| match denial {
+        //= RFC 7662 section 2.3
+        //# Who asks and does not authenticate is answered 401, which the endpoints of RFC 6749 have
+        //# for an Authorization field alone.
+        Denial::Grant(fault)
+            if Denial::Grant(fault).row().oauth_error == Some("invalid_client") =>
+        {
+            Denial::IntrospectionByForeign(fault)
+        }
+        denial => denial,
     })?;
     connection.account.promise()?;
     send(connection, ask, &said, 0).await

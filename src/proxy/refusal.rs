@@ -74,7 +74,7 @@ impl Connection {
         let mut answer = self.local.buffers.lend();
         if row.token_endpoint {
             let description = match denial {
-                Denial::Grant(fault) => fault.description(),
+                Denial::Grant(fault) | Denial::IntrospectionByForeign(fault) => fault.description(),
                 _ => row.detail,
             };
             let body = json!({
@@ -166,8 +166,13 @@ fn challenge(denial: Denial) -> Option<String> {
         (Denial::Grant(GrantFault::AuthorizationRefused(scheme)), _) => {
             Some(format!("{} realm=\"{REALM}\"", scheme.word()))
         }
+        //= RFC 9110 section 15.5.2
+        //# A 401 has a challenge. No scheme stands for a certificate, and Basic would ask for a
+        //# secret.
+        (Denial::TokenMissing | Denial::IntrospectionByForeign(_), _) => {
+            Some(format!("Bearer realm=\"{REALM}\""))
+        }
         _ if row.token_endpoint => None,
-        (Denial::TokenMissing, _) => Some(format!("Bearer realm=\"{REALM}\"")),
         (Denial::ScopeInsufficient(api, verb), Some(error)) => {
             let scope = scope::needed(api, verb);
             Some(format!(

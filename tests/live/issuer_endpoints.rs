@@ -66,6 +66,10 @@ fn spec_5_2_row_12_resource_server_is_told_what_a_token_is_worth() {
 /// spec.md 5.2 #12.
 //= RFC 7662 section 2.1 type=test
 //# Who is not one to be told anything is refused; the question is posted.
+//= RFC 7662 section 2.3 type=test
+//# Who does not authenticate is answered 401.
+//= RFC 9110 section 15.5.2 type=test
+//# A 401 has a challenge.
 #[test]
 fn spec_5_2_row_12_who_may_not_introspect_is_told_nothing() {
     let house = house();
@@ -77,7 +81,19 @@ fn spec_5_2_row_12_who_may_not_introspect_is_told_nothing() {
     house.gateway.await_log("set introspects = true");
     let foreign = format!("client_id=globex-app&token={token}");
     let refused = client.ask(posted(INTROSPECT, &foreign, ""));
-    assert_grant_refused(&refused, "invalid_client");
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    assert_eq!(json(&refused)["error"], "invalid_client");
+    assert_eq!(
+        refused.field("www-authenticate"),
+        Some("Bearer realm=\"t8\"")
+    );
+    assert_eq!(refused.field("cache-control"), Some("no-store"));
+    house
+        .gateway
+        .await_log("detail=\"grant_client_id_foreign\"");
+    // Elsewhere that is answered as the token endpoint does.
+    let foreign_grant = FORM.replace("acme-app", "globex-app");
+    assert_grant_refused(&asked(&mut client, &foreign_grant), "invalid_client");
     assert_problem(&client.ask(get(INTROSPECT, "")), 405);
     let dialer = house.stage.dialer(&house.stage.globex);
     let mut globex = dialer.connect(house.gateway.address).expect("a client");

@@ -129,6 +129,10 @@ fn every_denial_finds_its_own_row() {
         ),
         (Denial::GrantFailuresExceeded(1), "grant_failures_exceeded"),
         (
+            Denial::IntrospectionByForeign(GrantFault::ClientIdForeign),
+            "introspection_client_foreign",
+        ),
+        (
             Denial::Grant(GrantFault::DetailsRefused),
             "grant_details_refused",
         ),
