@@ -106,6 +106,20 @@ fn client_has_its_budget_anew_each_second_and_takes_nobody_elses() {
     assert!(refused.has_budget(CLIENT, later(1)));
 }
 
+/// Apart from what is verified in vain: a question costs somebody else.
+#[test]
+fn client_has_its_questions_anew_each_second_and_takes_nobody_elses() {
+    let mut refused = RefusedTokens::default();
+    for number in 0..INTROSPECTIONS_IN_VAIN_PER_S_MAX {
+        assert!(refused.has_questions(CLIENT, NOW), "{number}");
+        refused.charge_question(CLIENT, NOW);
+    }
+    assert!(!refused.has_questions(CLIENT, NOW));
+    assert!(refused.has_budget(CLIENT, NOW));
+    assert!(refused.has_questions(ClientIndex(1), NOW));
+    assert!(refused.has_questions(CLIENT, later(1)));
+}
+
 /// It is as it was verified, for whoever looks whether it still is revoked.
 #[test]
 fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {

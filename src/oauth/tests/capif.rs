@@ -306,6 +306,9 @@ fn issuer_has_a_name_and_a_key_for_tokens_of_each_form() {
     let rules = issuer.capif_rules().unwrap().unwrap();
     assert_eq!(issuer.name_for(&capif), rules.name());
     assert_ne!(rules.name(), NAME);
+    let key = issuer.kid_of(&capif, NOW);
+    assert_eq!(issuer.capif_kid(), Some((key, rules.name())));
+    assert_eq!(STAGE.issuer.capif_kid(), None);
     let kids: Vec<_> = issuer.signing().map(|key| key.kid()).collect();
     assert_eq!(kids, [issuer.kid_of(&own, NOW), issuer.kid_of(&capif, NOW)]);
     assert!(kids[0] != kids[1] && kids.iter().all(|kid| !kid.is_empty()));
