@@ -284,18 +284,26 @@ pub fn claims(token: &[u8], issuers: &Issuers) -> Option<Vec<u8>> {
     }
 }
 
-/// Whether a token says that it is of the issuer of this name, and nothing of having ended by
-/// `now`. Nothing to go by where it is to be let in: anybody can write it.
-pub fn names(token: &[u8], issuer: &str, issuers: &Issuers, now: UnixSeconds) -> bool {
+/// Whether one of these claims of a token is this name, as `iss` that of an issuer, and the token
+/// says nothing of having ended by `now`. Nothing to go by where it is to be let in: anybody can
+/// write it.
+pub fn names(
+    token: &[u8],
+    claims: &[&str],
+    name: &str,
+    issuers: &Issuers,
+    now: UnixSeconds,
+) -> bool {
     if let Some((rules, _)) = issuers.sealer_of(token) {
-        return rules.name() == issuer;
+        return rules.name() == name;
     }
+    let named = claims;
     let claims = Parts::of(token).and_then(|parts| Ok(json::object(&parts.claims)?));
     claims.is_ok_and(|claims| {
         let is_over = |exp: Date| exp.floor.saturating_add(LEEWAY_S) <= now.0;
         let exp = date(&claims, "exp", Claim::Exp);
-        text(&claims, "iss", Claim::Iss) == Ok(issuer)
-            && !exp.is_ok_and(|exp| exp.is_some_and(is_over))
+        let is_it = |claim: &&str| claims.get(*claim).and_then(Json::as_str) == Some(name);
+        named.iter().any(is_it) && !exp.is_ok_and(|exp| exp.is_some_and(is_over))
     })
 }
 

@@ -51,6 +51,7 @@ pub use keys::{KeyTwice, TokenKey, TokenKeys};
 pub use metadata::PublicJwk;
 pub use mint::Minted;
 pub use registration::OwnCertificates;
+pub use revocation::issued_to;
 pub use used::AllUsed;
 
 #[cfg(test)]

@@ -218,7 +218,12 @@ impl Row {
             }
             "grant_token_key_unknown" => {
                 "the token names a key or a secret that this node does not have: give all nodes \
-                 the same, and keep the old one as long as tokens live"
+                 the same, and keep the old one as long as tokens live; of another issuer, see \
+                 the log for why its keys are not had"
+            }
+            "unasked" => {
+                "the issuer of the opaque token has not said whose it is: see the log for why it \
+                 does not answer at introspection.url"
             }
             "no_store" => "set revocation.store: without it no client can revoke its token",
             _ => self.cure,

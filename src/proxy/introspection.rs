@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::authz::introspection::NotTaken;
+use crate::authz::token::VerifiedToken;
 use crate::limits::{INTROSPECTION_SLACK, INTROSPECTION_WAIT};
 use crate::peer::ClientIndex;
 
@@ -40,11 +41,29 @@ pub(super) async fn open_again(
 
 /// Has the shard remember the token, if its issuer says that it is good.
 async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
+    let token = connection.token_of(end)?;
+    let verified = asked_about(connection, &token).await?;
+    let local = Rc::clone(&connection.local);
+    let (in_force, cache) = (local.snapshot(), &mut local.tokens.borrow_mut());
+    let remembered = gate::remember(&token, &verified, &in_force, cache, local.seconds());
+    if let Err(Denial::TokenOfOtherClient | Denial::TokenRevoked(_)) = remembered {
+        charge_question(connection);
+    }
+    remembered.map(drop)
+}
+
+/// What the issuer of a token says of it, by the rules that are in force.
+///
+/// # Errors
+/// That it is no good, or nothing.
+pub(super) async fn asked_about(
+    connection: &mut Connection,
+    token: &[u8],
+) -> Result<VerifiedToken, Denial> {
     let local = Rc::clone(&connection.local);
     let in_force = local.snapshot();
     let asked = in_force.introspection.as_ref();
     let asked = asked.ok_or(Denial::TokenUnasked)?;
-    let token = connection.token_of(end)?;
     let client = connection.standing.peer().client();
     let may_ask = {
         let refused = local.refused_tokens.borrow();
@@ -54,7 +73,7 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
     if !may_ask {
         return Err(Denial::TokenFailuresExceeded);
     }
-    let answered = asked.desk.ask(&token, client);
+    let answered = asked.desk.ask(token, client);
     let mut answered = answered.ok_or(Denial::TokenUnasked)?;
     // Who asks keeps its own deadline, and says then that nobody has answered.
     let by = INTROSPECTION_WAIT + INTROSPECTION_SLACK;
@@ -74,18 +93,20 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
         NotTaken::OverBudget => Denial::TokenFailuresExceeded,
         NotTaken::Unanswered => Denial::TokenUnasked,
     })?;
-    // What was said by other rules than are in force now is not to be remembered.
-    if !Rc::ptr_eq(&in_force, &local.snapshot()) {
-        return Err(Denial::TokenUnasked);
+    // What was said by other rules than are in force now is nothing to go by.
+    match Rc::ptr_eq(&in_force, &local.snapshot()) {
+        true => Ok(verified),
+        false => Err(Denial::TokenUnasked),
     }
-    let cache = &mut local.tokens.borrow_mut();
-    let remembered = gate::remember(&token, &verified, &in_force, cache, local.seconds());
-    // Its issuer calls it good, so that nobody remembers it as bad.
-    if let Err(Denial::TokenOfOtherClient | Denial::TokenRevoked(_)) = remembered {
-        let mut refused = local.refused_tokens.borrow_mut();
-        refused.charge_question(client, local.seconds());
-    }
-    remembered.map(drop)
+}
+
+/// Charges a client for a question about a token that its issuer calls good, so that nobody
+/// remembers it as bad.
+pub(super) fn charge_question(connection: &Connection) {
+    let local = &connection.local;
+    let client = connection.standing.peer().client();
+    let mut refused = local.refused_tokens.borrow_mut();
+    refused.charge_question(client, local.seconds());
 }
 
 /// Charges a client for a question that its token was not worth.

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use crate::audit::{Kind, Outcome, RequestId};
 use crate::authz::apis::{Verb, Verbs};
-use crate::authz::token::VerifiedToken;
+use crate::authz::token::{TokenFault, VerifiedToken};
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
 use crate::http::path;
 use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX, REVOCATION_WAIT};
 use crate::metrics::Phase;
-use crate::oauth::{Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme, security_id};
+use crate::oauth::{
+    Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme, issued_to, security_id,
+};
 use crate::revoked::desk::Refused as Unrevoked;
 use crate::revoked::{Revocation, Whose, of_token};
 use crate::signers::Signs;
@@ -23,6 +25,7 @@ use crate::signers::Signs;
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
 use super::gate::presented;
+use super::introspection;
 use super::local::Local;
 use super::refusal::Refused;
 use super::source::{Sink, Source};
@@ -143,7 +146,7 @@ pub(super) async fn answer(connection: &mut Connection, mut ask: Ask) -> Then {
             Err(Denial::CertificateExpired.into())
         }
         Endpoint::Token | Endpoint::Capif => token(connection, &mut ask).await,
-        Endpoint::Introspection => introspection(connection, &mut ask).await,
+        Endpoint::Introspection => introspected(connection, &mut ask).await,
         Endpoint::Revocation => revocation(connection, &mut ask).await,
         Endpoint::Jwks | Endpoint::Metadata => document(connection, &ask).await,
     };
@@ -233,7 +236,7 @@ fn would_be_taken(
 }
 
 /// What a token is worth, if the client may know.
-async fn introspection(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
+async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
     // What the gate asks of whoever comes with a token.
@@ -264,19 +267,43 @@ async fn introspection(connection: &mut Connection, ask: &mut Ask) -> Result<The
     send(connection, ask, &said, 0).await
 }
 
+/// What a client wants to end.
+enum Named {
+    Verified(Revocation),
+    /// Its issuer alone knows what it is.
+    Opaque(Vec<u8>),
+}
+
 /// The end of a token of the client's own.
 async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
-    let revocation = judged(connection, ask, |caller, now| {
-        let of = |token: &[u8], verified: VerifiedToken| {
-            let id = presented(token, &verified).token.id();
-            let whose = Whose::Client(verified.client_id);
-            of_token(id, verified.grant.valid_until, whose, now)
+    let named = judged(connection, ask, |caller, now| {
+        let of = |token: &[u8], verified: Option<VerifiedToken>| match verified {
+            Some(verified) => Named::Verified(of_verified(token, verified, now)),
+            None => Named::Opaque(token.to_vec()),
         };
         let issuers = &snapshot.issuers;
         ask.issuer.revocable(&form, caller, issuers, now, of)
     })?;
+    let revocation = match named {
+        Some(Named::Verified(revocation)) => Some(revocation),
+        Some(Named::Opaque(token)) if snapshot.introspection.is_some() => {
+            let verified = asked_about(connection, &token).await?;
+            let own = judged(connection, ask, |caller, now| {
+                let of = |verified: VerifiedToken| {
+                    issued_to(caller, &verified)?;
+                    Ok(of_verified(&token, verified, now))
+                };
+                verified.map(of).transpose()
+            });
+            if own.is_err() {
+                introspection::charge_question(connection);
+            }
+            own?
+        }
+        Some(Named::Opaque(_)) | None => None,
+    };
     connection.account.promise()?;
     if let Some(revocation) = revocation {
         let id = revocation.entry.id;
@@ -285,6 +312,35 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
         connection.account.record.revoked = id.pseudonym_octets();
     }
     send(connection, ask, b"{}", 0).await
+}
+
+fn of_verified(token: &[u8], verified: VerifiedToken, now: UnixSeconds) -> Revocation {
+    let id = presented(token, &verified).token.id();
+    let whose = Whose::Client(verified.client_id);
+    of_token(id, verified.grant.valid_until, whose, now)
+}
+
+/// What the issuer of an opaque token says of it, now or when it was asked last; none where the
+/// token is no good.
+async fn asked_about(
+    connection: &mut Connection,
+    token: &[u8],
+) -> Result<Option<VerifiedToken>, Denial> {
+    let local = std::rc::Rc::clone(&connection.local);
+    let known = local.tokens.borrow().answer(token, local.seconds());
+    if known.is_some() {
+        return Ok(known);
+    }
+    match introspection::asked_about(connection, token).await {
+        Ok(verified) => Ok(Some(verified)),
+        Err(Denial::TokenInvalid(TokenFault::NotYetValid)) => {
+            Err(Denial::Grant(GrantFault::TokenNotYetValid))
+        }
+        Err(Denial::TokenInvalid(_)) => Ok(None),
+        //= RFC 7009 section 2.2.1
+        //# A token of which nothing is known now may be good: the client is to come again.
+        Err(_) => Err(Denial::RevocationUndone("unasked")),
+    }
 }
 
 /// Has it in the store and in force.

@@ -112,7 +112,7 @@ fn asked(told: &Told) -> String {
             "a connection over TLS; it was no request yet, or none any more".into()
         }
         ("grant", _) if told.resource == REVOCATION_PATH => {
-            "the end of an access token of the issuer in this gateway".into()
+            "the end of an access token that the client was issued".into()
         }
         ("grant", _) if told.resource == INTROSPECTION_PATH => {
             "what an access token is worth, of the issuer in this gateway".into()

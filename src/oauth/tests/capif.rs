@@ -260,7 +260,7 @@ fn capif_token_is_introspected_and_ended_like_any_other() {
     assert_eq!(told(true)["active"], true);
     assert_eq!(told(true)["scope"], "3gpp#aef-t8:3gpp-nidd");
     assert_eq!(told(false), serde_json::json!({"active": false}));
-    let named = |_: &[u8], verified: token::VerifiedToken| verified.client_id;
+    let named = |_: &[u8], verified: Option<token::VerifiedToken>| verified.unwrap().client_id;
     let ended = stage.issuer.revocable(form, &caller, &issuers, NOW, named);
     assert_eq!(ended, Ok(Some("partner-1".to_owned())));
 }

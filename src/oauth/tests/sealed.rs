@@ -158,7 +158,7 @@ fn opaque_token_is_told_with_all_that_it_says_and_a_forged_one_is_not_active() {
     assert_eq!(asked(&token, true, after), inactive);
     let revocable = |token: &str| {
         let form = format!("client_id=partner-1&token={token}");
-        let named = |_: &[u8], verified: token::VerifiedToken| verified.jti;
+        let named = |_: &[u8], verified: Option<token::VerifiedToken>| verified.unwrap().jti;
         let found = stage
             .issuer
             .revocable(form.as_bytes(), &stage.caller(), &issuers, NOW, named);
@@ -177,12 +177,15 @@ fn sealed_token_whose_secret_is_not_known_here_is_not_said_to_be_gone() {
     let issuers = Issuers::new(vec![STAGE.issuer.rules().unwrap()]).unwrap();
     let revoked = |token: &str| {
         let form = format!("client_id=partner-1&token={token}");
-        let named = |_: &[u8], _| panic!("nobody can say whose it is");
+        let named = |_: &[u8], verified: Option<token::VerifiedToken>| {
+            assert!(verified.is_none(), "nobody can say whose it is");
+        };
         let (issuer, caller) = (&STAGE.issuer, STAGE.caller());
         let said = issuer.revocable(form.as_bytes(), &caller, &issuers, NOW, named);
-        said.map(|named: Option<()>| named.is_some())
+        said.map(|named| named.is_some())
     };
     assert_eq!(revoked(&token), Err(GrantFault::TokenKeyUnknown));
     let of_another = format!("t8s1_AAAAAAAA{}", &token["t8s1_AAAAAAAA".len()..]);
-    assert_eq!(revoked(&of_another), Ok(false));
+    // It may be somebody's else, whom to ask is not the issuer's to know.
+    assert_eq!(revoked(&of_another), Ok(true));
 }

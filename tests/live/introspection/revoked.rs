@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Scene, TOKEN};
-use crate::harness::client::request;
+use crate::harness::client::{Client, request};
 use crate::harness::introspection::Act;
 use crate::harness::mint::ISSUER;
 use crate::harness::stage::PATH;
 use crate::harness::{WAIT, wait_until};
+use crate::issuer::{assert_grant_refused, posted};
 use crate::token_revocation::{all_are_refused, all_are_served, hex_of, revocable, revoke, warm};
 
 /// What is revoked is looked up where it is known: here.
@@ -108,4 +109,50 @@ fn client_whose_tokens_are_revoked_here_has_its_issuer_asked_ten_times_a_second_
         response.status == 429
     });
     assert_eq!(Some(scene.asked()), stopped);
+}
+
+/// spec.md 5.2 #13. Whose it is its issuer is asked, as by a request with it.
+//= RFC 7009 section 2.1 type=test
+//# An opaque token of another issuer is held to belong to the client as well.
+#[test]
+fn opaque_token_of_another_issuer_is_revoked_by_its_client_alone() {
+    let scene = Scene::open_staged("", |stage| {
+        revocable(stage);
+        stage.issue_tokens();
+        let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
+        stage.config.extend_table("client", 1, globex);
+    });
+    let revoke = |client: &mut Client, client_id: &str, token: &str| {
+        let form = format!("client_id={client_id}&token={token}");
+        client.ask(posted("/oauth2/revoke", &form, ""))
+    };
+    let dialer = scene.house.stage.dialer(&scene.house.stage.globex);
+    let mut globex = dialer
+        .connect(scene.house.gateway.address)
+        .expect("a client");
+    let foreign = revoke(&mut globex, "globex-app", TOKEN);
+    assert_grant_refused(&foreign, "invalid_grant");
+    let mut clients = warm(&scene.house, TOKEN);
+    let mut acme = scene.client();
+    // Inactive, and so nothing to end.
+    assert_eq!(revoke(&mut acme, "acme-app", "of-nobody").status, 200);
+    all_are_served(&mut clients, TOKEN);
+    let later = "opaque-of-later";
+    scene.issuer.knows(later, Scene::good(&scene.house));
+    scene.issuer.act(Act::HangUp);
+    let unknown = revoke(&mut acme, "acme-app", later);
+    assert_eq!(unknown.status, 503, "{}", unknown.text());
+    assert_eq!(unknown.field("retry-after"), Some("1"));
+    scene.house.gateway.await_log("introspection.url");
+    scene.issuer.act(Act::Answer);
+    wait_until("its issuer to be asked again", || {
+        revoke(&mut acme, "acme-app", later).status == 200
+    });
+    assert_eq!(revoke(&mut acme, "acme-app", TOKEN).status, 200);
+    for token in [TOKEN, later] {
+        all_are_refused(&mut [scene.client()], token);
+    }
+    all_are_refused(&mut clients, TOKEN);
+    let metrics = scene.house.gateway.admin().metrics();
+    assert_eq!(metrics.count("t8gate_revocations", &[("kind", "token")]), 2);
 }

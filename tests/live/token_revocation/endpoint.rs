@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::{again, all_are_refused, all_are_served, assert_revoked, revocable, warm};
 use crate::authorization::assert_problem;
 use crate::harness::client::get;
+use crate::harness::mint;
 use crate::harness::peers::{curl, url};
 use crate::harness::pki::Identity;
-use crate::harness::stage::{House, PATH};
+use crate::harness::stage::{API, House, PATH};
 use crate::harness::{WAIT, run_well, signal, wait_until};
 use crate::issuer::{FORM, asked, assert_grant_refused, json as document, posted, token_of};
 
@@ -129,8 +130,9 @@ fn spec_5_2_row_13_only_its_own_good_tokens_are_revoked_by_a_client() {
     let refused = acme.ask(posted(REVOKE, "client_id=acme-app", ""));
     assert_grant_refused(&refused, "invalid_request");
     assert_problem(&acme.ask(get(REVOKE, "")), 405);
-    // What is no token, no token of this issuer or none any more.
-    let of_another_issuer = house.token();
+    // What is no token, or none of an issuer whose tokens are taken.
+    let claims = mint::with(house.stage.claims(), "iss", "https://none.example");
+    let of_another_issuer = house.stage.mint.good(&claims);
     for nothing in ["abc", "a.b.c", &format!("{token}x"), &of_another_issuer] {
         let form = format!("client_id=acme-app&token={nothing}");
         let said = acme.ask(posted(REVOKE, &form, ""));
@@ -143,7 +145,41 @@ fn spec_5_2_row_13_only_its_own_good_tokens_are_revoked_by_a_client() {
     let metrics = house.gateway.admin().metrics();
     assert_eq!(metrics.count("t8gate_revocations", &[("kind", "token")]), 0);
     all_are_served(&mut clients, &token);
-    all_are_served(&mut [acme], &of_another_issuer);
+}
+
+/// spec.md 5.2 #13. Its issuer learns nothing of that: it is refused here.
+//= RFC 7009 section 2.2 type=test
+//# A token of whichever issuer is of no use here once that is answered with 200.
+#[test]
+fn spec_5_2_row_13_client_revokes_its_token_of_another_issuer_that_is_taken_here() {
+    let mut house = house();
+    let token = |client_id: &str, jti: &str, who: &Identity| {
+        let claims = mint::claims(client_id, API, &who.thumbprint());
+        house.stage.mint.good(&mint::with(claims, "jti", jti))
+    };
+    let (one, two) = (
+        token("acme-app", "one", &house.stage.acme),
+        token("acme-app", "two", &house.stage.acme),
+    );
+    let of_globex = token("globex-app", "three", &house.stage.globex);
+    warm(&house, &one);
+    let revoking = |token: &str| posted(REVOKE, &format!("client_id=acme-app&token={token}"), "");
+    let mut acme = house.client();
+    assert_grant_refused(&acme.ask(revoking(&of_globex)), "invalid_grant");
+    let said = acme.ask(revoking(&one));
+    signal(house.gateway.pid(), "KILL");
+    assert_eq!((said.status, document(&said)), (200, json!({})));
+    house.gateway.wait(WAIT);
+    house.gateway = again(&house.stage, &house.gateway);
+    all_are_refused(&mut [house.client()], &one);
+    // And at once on connections that remember it.
+    let mut clients = warm(&house, &two);
+    assert_eq!(house.client().ask(revoking(&two)).status, 200);
+    all_are_refused(&mut clients, &two);
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    let path = PATH.replace("/acme/", "/globex/");
+    assert_eq!(globex.get(&path, &of_globex).status, 200);
 }
 
 /// spec.md 5.2 #13.
