@@ -200,6 +200,26 @@ fn key_is_in_use_while_it_signs_and_for_as_long_as_what_it_signed_is_valid() {
     assert_eq!(in_use(561), [third]);
 }
 
+/// By these an operator is told what signs, and what must be kept for as long as tokens live.
+#[test]
+fn issuer_says_which_key_signs_and_which_have_signed_what_is_valid_still() {
+    let [first, second] = [fresh(), fresh()];
+    let turn = UnixSeconds(NOW.0 + 10);
+    let next = [(Some(turn), Arc::clone(&second))];
+    let issuer = issuer(TokenKeys::new(Arc::clone(&first), next, Vec::new()).unwrap());
+    let (first, second) = (kid(&first), kid(&second));
+    let at = |s| {
+        let now = UnixSeconds(turn.0 + s);
+        let in_use: Vec<_> = issuer.kids_in_use(now).collect();
+        (issuer.signing_kid(now), in_use)
+    };
+    let lived = LIFETIME.as_secs() + token::LEEWAY_S;
+    assert_eq!(issuer.signing_kid(NOW), first);
+    assert_eq!(at(0), (&*second, vec![&*first, &*second]));
+    assert_eq!(at(lived), (&*second, vec![&*first, &*second]));
+    assert_eq!(at(lived + 1), (&*second, vec![&*second]));
+}
+
 /// One without a moment is published, and takes nobody's place.
 #[test]
 fn keys_that_take_the_place_of_another_are_told_with_their_moments() {
