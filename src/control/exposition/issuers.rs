@@ -87,7 +87,8 @@ impl Page {
         self.single(name, "gauge", help, sample.waiting);
         let (name, help) = (
             "t8gate_introspection_inactive_remembered",
-            "Opaque tokens that are remembered as inactive, and not asked about again.",
+            "Opaque tokens that are remembered as inactive, those included that would be asked \
+             about again.",
         );
         self.single(name, "gauge", help, sample.inactive);
     }
