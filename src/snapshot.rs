@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub certificate_not_after: UnixSeconds,
     /// The CAs that clients' certificates come from, each once.
     pub anchors: Arc<[Anchor]>,
+    /// The certificates that clients have signed themselves.
+    pub own_certificates: Arc<[OwnCertificate]>,
     /// What session tickets are sealed with.
     pub ticket_keys: Arc<TicketKeys>,
     pub issuers: Issuers,
@@ -88,6 +90,17 @@ pub struct Anchor {
     pub subject: String,
     pub thumbprint: Thumbprint,
     pub not_before: UnixSeconds,
+    pub not_after: UnixSeconds,
+}
+
+/// A certificate that a client has signed itself: the same of it.
+#[derive(Clone, Debug)]
+pub struct OwnCertificate {
+    /// Whose it is.
+    pub client: String,
+    pub file: PathBuf,
+    /// How its SHA-256 begins.
+    pub called: String,
     pub not_after: UnixSeconds,
 }
 

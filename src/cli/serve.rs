@@ -544,6 +544,7 @@ fn start_shards(
         UnixMillis::now(),
     );
     vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
+    vigil.look_after_own_certificates(Arc::clone(&snapshot.own_certificates));
     vigil.look_after_issuer(snapshot.issuer.clone());
     let anchors_not_after = vigil.anchors_end();
     let control = Control::start(writer, vigil, Arc::clone(&current))?;

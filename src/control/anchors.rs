@@ -94,7 +94,12 @@ pub fn next_change(anchors: &[Anchor], now: UnixSeconds) -> Option<Duration> {
             anchor.not_after.0.saturating_add(1),
         ]
     });
-    let to_come = changes.filter(|at| *at > now.0);
+    first_to_come(changes, now)
+}
+
+/// How long it takes until the first of these moments, seconds since 1970, that is not past.
+pub fn first_to_come(moments: impl Iterator<Item = u64>, now: UnixSeconds) -> Option<Duration> {
+    let to_come = moments.filter(|at| *at > now.0);
     to_come.min().map(|at| Duration::from_secs(at - now.0))
 }
 

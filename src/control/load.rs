@@ -67,14 +67,13 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of keys, of certificates that clients have signed
-    /// themselves and of what is revoked by file: of trust anchors a vigil does.
+    /// Says in the log what may become wrong of keys and of what is revoked by
+    /// file: of trust anchors and of certificates that clients have signed themselves a vigil does.
     pub fn warn_of_registered(&self) {
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
                 || warning.key.ends_with(".key")
-                || [self_signed::KEY, keys_fetch::SHARED_KEY, revoked_file::KEY]
-                    .contains(&warning.key.as_str())
+                || [keys_fetch::SHARED_KEY, revoked_file::KEY].contains(&warning.key.as_str())
         };
         for warning in self.warnings.iter().filter(is_registered) {
             let Fault {
@@ -210,6 +209,7 @@ pub fn load(
     let of_issuer = certificates.as_ref();
     let of_issuer = of_issuer.map_or_else(OwnCertificates::default, self_signed::Read::thumbprints);
     let of_issuer = (&of_issuer, &used);
+    let own_certificates = certificates.as_ref().map(self_signed::Read::known);
     let own =
         own.map(|oauth| own_issuer::load(oauth, config, of_issuer, now, running, &mut report));
     let auth = client_auth(config, certificates, &mut report);
@@ -252,6 +252,7 @@ pub fn load(
         certificates: shown.certificates,
         certificate_not_after: shown.not_after,
         anchors: anchors.into(),
+        own_certificates: own_certificates.unwrap_or_default().into(),
         ticket_keys: shown.tickets.keys,
         issuers: issuers.0,
         introspection: issuers.1,

@@ -14,6 +14,7 @@ pub mod keys_keeper;
 pub mod load;
 pub mod ocsp_fetch;
 pub mod ocsp_keeper;
+pub mod own_certificates;
 pub mod process;
 pub mod reload;
 pub mod reporter;

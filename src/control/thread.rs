@@ -50,6 +50,8 @@ impl Control {
                     if !Arc::ptr_eq(&snapshot, &looked_after) {
                         vigil.look_after(snapshot.certificate_not_after, keys_in_tokens(&snapshot));
                         vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
+                        let own_certificates = Arc::clone(&snapshot.own_certificates);
+                        vigil.look_after_own_certificates(own_certificates);
                         vigil.look_after_issuer(snapshot.issuer.clone());
                         looked_after = snapshot;
                     }

@@ -1,6 +1,6 @@
 //! What is looked after while the gateway serves: the wall clock, the server's certificate, the
-//! trust anchors of clients, which key signs the embedded issuer's tokens, and a token that did not
-//! sign.
+//! trust anchors of clients and the certificates that they have signed themselves, which key signs
+//! the embedded issuer's tokens, and a token that did not sign.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -11,11 +11,12 @@ use hsm::{PrivateKey, SignJob};
 use tokio::sync::oneshot;
 
 use super::anchors::{self, RENEW_S};
+use super::own_certificates;
 use crate::clock::{Millis, UnixMillis, UnixSeconds};
 use crate::config::Fault;
 use crate::oauth::Issuer;
 use crate::signers::{Done, SignerState, Signers, Signs};
-use crate::snapshot::{Anchor, Snapshot};
+use crate::snapshot::{Anchor, OwnCertificate, Snapshot};
 
 /// A wall clock that is off by more from what the monotonic one says has been set.
 const JUMP_MS_MIN: u64 = 2_000;
@@ -49,6 +50,8 @@ pub struct Vigil {
     anchors: Arc<[Anchor]>,
     /// When the first of them ends, for whoever asks on any thread.
     anchors_end: Arc<AtomicU64>,
+    own_certificates: Arc<[OwnCertificate]>,
+    /// When all of these are spoken of again.
     warn_at: Millis,
     issuer: Option<Arc<Issuer>>,
     /// The key that signed the issuer's tokens as of the last look.
@@ -78,6 +81,7 @@ impl Vigil {
             issuer: None,
             signing_kid: None,
             anchors_end: Arc::new(AtomicU64::new(u64::MAX)),
+            own_certificates: Arc::from([]),
             warn_at: now,
             token,
             state,
@@ -104,7 +108,7 @@ impl Vigil {
             tracing::info!(kid, "another key of the embedded issuer signs from now on");
         }
         self.remind(now, wall.seconds());
-        self.warn_of_anchors(now, wall.seconds());
+        self.warn_of_ends(now, wall.seconds());
         self.ask_again(now);
     }
 
@@ -139,6 +143,12 @@ impl Vigil {
         self.warn_at = Millis(0);
     }
 
+    /// The same of these certificates that clients have signed themselves.
+    pub fn look_after_own_certificates(&mut self, own_certificates: Arc<[OwnCertificate]>) {
+        self.own_certificates = own_certificates;
+        self.warn_at = Millis(0);
+    }
+
     /// Looks after which key of this issuer signs from now on.
     pub fn look_after_issuer(&mut self, issuer: Option<Arc<Issuer>>) {
         self.issuer = issuer;
@@ -160,7 +170,7 @@ impl Vigil {
         Arc::clone(&self.anchors_end)
     }
 
-    fn warn_of_anchors(&mut self, now: Millis, wall: UnixSeconds) {
+    fn warn_of_ends(&mut self, now: Millis, wall: UnixSeconds) {
         if now < self.warn_at {
             return;
         }
@@ -171,8 +181,20 @@ impl Vigil {
             } = fault;
             tracing::warn!(key, hint = cure, "{what}");
         }
-        let change = anchors::next_change(&self.anchors, wall);
-        let wait = change.map_or(REMIND_EVERY, |change| change.min(REMIND_EVERY));
+        for one in self.own_certificates.iter() {
+            if let Some((what, hint)) = own_certificates::warning(one, wall) {
+                let (key, client) = (own_certificates::KEY, &one.client);
+                tracing::warn!(key, hint, "client {client}: {what}");
+            }
+        }
+        let changes = [
+            anchors::next_change(&self.anchors, wall),
+            own_certificates::next_change(&self.own_certificates, wall),
+        ];
+        let wait = changes
+            .into_iter()
+            .flatten()
+            .fold(REMIND_EVERY, Duration::min);
         self.warn_at = now.after(wait);
     }
 
@@ -340,6 +362,36 @@ mod tests {
         vigil.look_after_anchors(Arc::from([]));
         assert_eq!(vigil.anchors_end().load(Ordering::Relaxed), u64::MAX);
         assert_eq!(vigil.warn_at, Millis(0));
+    }
+
+    #[test]
+    fn own_certificates_of_clients_are_looked_at_as_anchors_are() {
+        let mut vigil = vigil(u64::MAX);
+        let one = |not_after| OwnCertificate {
+            client: "acme".to_owned(),
+            file: "own.pem".into(),
+            called: "AB:CD".to_owned(),
+            not_after: UnixSeconds(not_after),
+        };
+        let said = |not_after, now| {
+            let said = own_certificates::warning(&one(not_after), UnixSeconds(now));
+            said.map_or(String::new(), |(what, _)| what)
+        };
+        let end = 1_000 + RENEW_S;
+        assert_eq!(said(end, 999), "");
+        let soon = "the self-signed certificate AB:CD in own.pem ends soon";
+        assert_eq!(said(end, 1_000), soon);
+        assert_eq!(said(end, end), soon);
+        assert!(said(end, end + 1).contains("has expired"));
+        vigil.look_after_own_certificates([one(u64::MAX), one(1_060)].into());
+        vigil.turn(Millis(1_000), UnixMillis(1_000_000));
+        assert_eq!(vigil.warn_at, Millis(62_000), "when it ends");
+        vigil.turn(Millis(62_000), UnixMillis(1_061_000));
+        assert_eq!(vigil.warn_at, Millis(62_000).after(REMIND_EVERY));
+        // Two weeks before it does.
+        vigil.look_after_own_certificates([one(1_100 + RENEW_S)].into());
+        vigil.turn(Millis(63_000), UnixMillis(1_062_000));
+        assert_eq!(vigil.warn_at, Millis(63_000 + 38_000));
     }
 
     #[test]

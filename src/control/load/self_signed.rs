@@ -5,16 +5,14 @@ use rustls_pki_types::CertificateDer;
 use super::{Report, certificates};
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Fault, Located};
-use crate::control::anchors::RENEW_S;
+use crate::control::own_certificates::{self, KEY};
 use crate::limits::SELF_SIGNED_CERTIFICATES_MAX;
 use crate::oauth::OwnCertificates;
 use crate::peer::{Client, ClientAuthentication, ClientIndex, OwnFile, Thumbprint};
+use crate::snapshot::OwnCertificate;
 use crate::tls::{self, ClientAuth, SelfSigned, UnfitSelfSigned};
 
 const WHAT: &str = "self-signed client certificates";
-
-/// What names their files.
-pub(super) const KEY: &str = "self_signed_tls_client_auth";
 
 /// All of them, each as its file had it at one moment: who is let in by one and what it may fetch
 /// from the issuer here are said of the same certificates.
@@ -39,23 +37,21 @@ impl One<'_> {
         of_client(config, self.client, self.file.line, &what, cure)
     }
 
-    /// What is to be said of it at this time; nothing of one that is well within its own.
+    /// What has to be known of it in time.
+    fn known(&self) -> Option<OwnCertificate> {
+        let not_after = tls::known_of(&self.certificate)?.not_after;
+        Some(OwnCertificate {
+            client: self.client.name.clone(),
+            file: self.file.path.clone(),
+            called: called(&self.certificate),
+            not_after,
+        })
+    }
+
     fn warning(&self, config: &Config, now: UnixSeconds) -> Option<Fault> {
-        let end = tls::known_of(&self.certificate)?.not_after;
-        let (what, cure) = if end < now {
-            (
-                "has expired, and lets nobody in",
-                "take it out, and register the one that the client uses now",
-            )
-        } else if end.0 <= now.0.saturating_add(RENEW_S) {
-            (
-                "ends soon",
-                "register the client's next certificate beside it: both are taken",
-            )
-        } else {
-            return None;
-        };
-        Some(self.fault(config, what, cure))
+        let (what, cure) = own_certificates::warning(&self.known()?, now)?;
+        let (client, line) = (self.client, self.file.line);
+        Some(of_client(config, client, line, &what, cure))
     }
 }
 
@@ -112,6 +108,11 @@ pub(super) fn read<'c>(
 }
 
 impl Read<'_> {
+    /// For who tells of their ends.
+    pub(super) fn known(&self) -> Vec<OwnCertificate> {
+        self.all.iter().filter_map(One::known).collect()
+    }
+
     /// For the issuer.
     pub(super) fn thumbprints(&self) -> OwnCertificates {
         let mut own = OwnCertificates::default();
