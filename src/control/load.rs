@@ -67,13 +67,14 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of keys and of what is revoked by
+    /// Says in the log what may become wrong of keys, of issuers' names and of what is revoked by
     /// file: of trust anchors and of certificates that clients have signed themselves a vigil does.
     pub fn warn_of_registered(&self) {
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
                 || warning.key.ends_with(".key")
-                || [keys_fetch::SHARED_KEY, revoked_file::KEY].contains(&warning.key.as_str())
+                || [issuers::NAME_KEY, keys_fetch::SHARED_KEY, revoked_file::KEY]
+                    .contains(&warning.key.as_str())
         };
         for warning in self.warnings.iter().filter(is_registered) {
             let Fault {

@@ -6,13 +6,19 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::harness::mint::{Algorithm, Mint, now_s, with, without, write_jwks};
-use crate::harness::stage::{API, House, PATH};
-use crate::reload::{reload, rewrite};
+use crate::harness::stage::{API, House, PATH, Stage};
+use crate::reload::{ON_SIGNAL, reload, rewrite};
+use crate::token_revocation::{revocable, revoke};
 
 /// A gateway that also takes the tokens of an issuer with such a profile, and that issuer's pen.
 fn house_with(lines: &str) -> (House, Mint) {
+    house_staged(lines, |_| {})
+}
+
+fn house_staged(lines: &str, change: impl FnOnce(&mut Stage)) -> (House, Mint) {
     let mint = Mint::new(Algorithm::Es256, "other-1");
     let house = House::open_staged(|stage| {
+        change(stage);
         let folder = stage.scratch.path().join("other");
         fs::create_dir(&folder).expect("a writable directory");
         let jwks = write_jwks(&folder, &[&mint]);
@@ -22,8 +28,10 @@ fn house_with(lines: &str) -> (House, Mint) {
     (house, mint)
 }
 
+const CORE: &str = "name = \"core\"\nprofile = \"capif\"\naef_id = \"aef-1\"";
+
 fn core() -> (House, Mint) {
-    house_with("name = \"core\"\nprofile = \"capif\"\naef_id = \"aef-1\"")
+    house_with(CORE)
 }
 
 const JWT: &str = "JWT";
@@ -225,4 +233,38 @@ fn details_in_a_token_are_enforced() {
     assert_eq!(send(json!("all")), 401);
     assert_eq!(send(json!([{"type": "t8_access"}])), 401);
     assert_eq!(house.origin.requests(), 3);
+}
+
+/// Its tokens do not say whose they are: what is revoked of them is known by that name.
+#[test]
+fn core_that_is_called_otherwise_is_said_to_have_lost_what_was_revoked_of_it() {
+    const GONE: &str = "no CAPIF core is called \"core\" any more";
+    let (mut house, mint) = house_staged(CORE, |stage| {
+        revocable(stage);
+        stage.config.set("reload.watch", ON_SIGNAL);
+    });
+    let token = mint.token(&typed(&mint, JWT), &core_claims(&house));
+    let rename = |house: &mut House, from: &str, to: &str| {
+        rewrite(house, |config| {
+            let issuers = [0, 1].map(|place| config.table_body("issuer", place));
+            config.without_tables("issuer");
+            for issuer in issuers {
+                config.table("issuer", &issuer.replace(from, to));
+            }
+        });
+        reload(house);
+    };
+    // Nothing is lost where nothing was revoked.
+    rename(&mut house, "\"core\"", "\"other\"");
+    rename(&mut house, "\"other\"", "\"core\"");
+    assert!(!house.gateway.log().contains("no CAPIF core is called"));
+    revoke(&house.stage, &json!({"key": "other-1", "issuer": "core"}));
+    assert_eq!(status(&house, &token), 401);
+    rename(&mut house, "\"core\"", "\"other\"");
+    assert_eq!(status(&house, &token), 200, "which is what is warned of");
+    house.gateway.await_log(GONE);
+    house.gateway.await_log("give the core its name back");
+    rename(&mut house, "\"other\"", "\"core\"");
+    assert_eq!(status(&house, &token), 401);
+    assert_eq!(house.gateway.log().matches(GONE).count(), 1);
 }

@@ -11,7 +11,11 @@ use crate::clock::UnixSeconds;
 use crate::config::{self, Config, Fault, IssuerKeys, Located, PublishedKeys};
 use crate::control::keys_fetch::{self, Found};
 use crate::oauth::Issuer;
+use crate::revoked::Kind;
 use crate::snapshot::{KeyFetches, KeysFrom};
+
+/// Under which it is reported that one is called otherwise.
+pub(super) const NAME_KEY: &str = "issuer.name";
 
 const CURE: &str = "each key needs its kid, its alg, and the public part only";
 
@@ -57,6 +61,7 @@ pub(super) fn configured(
     };
     let known = all.iter().flatten().chain(own_rules.iter().flatten());
     fetch_first(&keys_from, &known.collect::<Vec<_>>(), report);
+    warn_of_gone_names(config, running, report);
     let mut rules = Some(Vec::new());
     for (issuer, made) in config.issuers.iter().zip(all) {
         let noted = made.map(|made| {
@@ -90,6 +95,39 @@ pub(super) fn configured(
         issuers,
         keys_from: keys_from.into_iter().map(|(_, from)| from).collect(),
         own,
+    }
+}
+
+/// A core's tokens do not say whose they are: what is revoked of them, and which of its keys are,
+/// is known by the name that the core has here.
+fn warn_of_gone_names(config: &Config, running: Option<Running<'_>>, report: &mut Report) {
+    let Some(running) = running else { return };
+    let revoked = &running.snapshot.revoked;
+    if [Kind::Jti, Kind::IssuerKey]
+        .iter()
+        .all(|kind| revoked.count(*kind) == 0)
+    {
+        return;
+    }
+    let cores = |config: &Config| -> Vec<Located<String>> {
+        let cores = { config.issuers.iter() }
+            .filter(|issuer| matches!(issuer.profile, Profile::Capif { .. }));
+        cores.map(|core| core.name.clone()).collect()
+    };
+    let named = cores(config);
+    for gone in cores(running.config) {
+        if named.iter().any(|core| core.value == gone.value) {
+            continue;
+        }
+        let name = &gone.value;
+        let what = format!(
+            "no CAPIF core is called {name:?} any more: what was revoked under that name, tokens \
+             by their jti and keys, is good under any other"
+        );
+        let cure = "give the core its name back, or revoke under its new name what is to stay \
+                    revoked; nothing is amiss where it is gone for good";
+        let at = Located { value: (), line: 0 };
+        report.warnings.push(fault(&at, NAME_KEY, what, cure));
     }
 }
 
