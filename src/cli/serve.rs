@@ -547,6 +547,7 @@ fn start_shards(
     vigil.look_after_own_certificates(Arc::clone(&snapshot.own_certificates));
     vigil.look_after_issuer(snapshot.issuer.clone());
     let anchors_not_after = vigil.anchors_end();
+    let own_certificates_not_after = vigil.own_certificates_end();
     let control = Control::start(writer, vigil, Arc::clone(&current))?;
     let views = shards.iter().enumerate().map(|(index, shard)| ShardView {
         index,
@@ -576,6 +577,7 @@ fn start_shards(
         draining: Arc::clone(draining),
         certificate_not_after: Arc::clone(&certificate_not_after),
         anchors_not_after,
+        own_certificates_not_after,
         reloads: Arc::clone(&reloads),
         revocation: Arc::clone(&snapshot.revocation),
         crl_counts,

@@ -81,6 +81,8 @@ pub struct Parts {
     pub certificate_not_after: Arc<AtomicU64>,
     /// The same of the first trust anchor to end.
     pub anchors_not_after: Arc<AtomicU64>,
+    /// The same of the first certificate that a client has signed itself.
+    pub own_certificates_not_after: Arc<AtomicU64>,
     pub reloads: Arc<Reloads>,
     pub revocation: Arc<Revocation>,
     pub crl_counts: Arc<CrlCounts>,
@@ -150,6 +152,8 @@ impl Admin {
             }),
             certificate_not_after: self.parts.certificate_not_after.load(Ordering::Relaxed),
             anchors_not_after: self.parts.anchors_not_after.load(Ordering::Relaxed),
+            own_certificates_not_after: { &self.parts.own_certificates_not_after }
+                .load(Ordering::Relaxed),
             reloads: &self.parts.reloads,
             crls: self.crls(),
             ocsp: self.ocsp(),

@@ -47,6 +47,8 @@ pub struct Sample<'a> {
     pub certificate_not_after: u64,
     /// End of the first trust anchor to end, seconds since 1970.
     pub anchors_not_after: u64,
+    /// The same of the first certificate that a client has signed itself.
+    pub own_certificates_not_after: u64,
     pub reloads: &'a Reloads,
     pub crls: CrlSample,
     pub ocsp: OcspSample,
@@ -330,6 +332,13 @@ impl Page {
             "gauge",
             "When the first of the CAs that clients come from ends, in seconds since 1970.",
             sample.anchors_not_after,
+        );
+        self.single(
+            "t8gate_registered_certificate_expiry_timestamp_seconds",
+            "gauge",
+            "When the first of the certificates that clients have signed themselves ends, in \
+             seconds since 1970.",
+            sample.own_certificates_not_after,
         );
         let name = "t8gate_reloads_total";
         self.family(

@@ -51,6 +51,8 @@ pub struct Vigil {
     /// When the first of them ends, for whoever asks on any thread.
     anchors_end: Arc<AtomicU64>,
     own_certificates: Arc<[OwnCertificate]>,
+    /// The same of these.
+    own_certificates_end: Arc<AtomicU64>,
     /// When all of these are spoken of again.
     warn_at: Millis,
     issuer: Option<Arc<Issuer>>,
@@ -82,6 +84,7 @@ impl Vigil {
             signing_kid: None,
             anchors_end: Arc::new(AtomicU64::new(u64::MAX)),
             own_certificates: Arc::from([]),
+            own_certificates_end: Arc::new(AtomicU64::new(u64::MAX)),
             warn_at: now,
             token,
             state,
@@ -145,6 +148,9 @@ impl Vigil {
 
     /// The same of these certificates that clients have signed themselves.
     pub fn look_after_own_certificates(&mut self, own_certificates: Arc<[OwnCertificate]>) {
+        let first = own_certificates.iter().map(|one| one.not_after.0).min();
+        self.own_certificates_end
+            .store(first.unwrap_or(u64::MAX), Ordering::Relaxed);
         self.own_certificates = own_certificates;
         self.warn_at = Millis(0);
     }
@@ -168,6 +174,11 @@ impl Vigil {
     /// When the first trust anchor ends, in seconds since 1970: the highest number without any.
     pub fn anchors_end(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.anchors_end)
+    }
+
+    /// The same of the certificates that clients have signed themselves.
+    pub fn own_certificates_end(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.own_certificates_end)
     }
 
     fn warn_of_ends(&mut self, now: Millis, wall: UnixSeconds) {
@@ -384,6 +395,8 @@ mod tests {
         assert_eq!(said(end, end), soon);
         assert!(said(end, end + 1).contains("has expired"));
         vigil.look_after_own_certificates([one(u64::MAX), one(1_060)].into());
+        let end = || vigil.own_certificates_end().load(Ordering::Relaxed);
+        assert_eq!(end(), 1_060);
         vigil.turn(Millis(1_000), UnixMillis(1_000_000));
         assert_eq!(vigil.warn_at, Millis(62_000), "when it ends");
         vigil.turn(Millis(62_000), UnixMillis(1_061_000));

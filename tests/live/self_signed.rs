@@ -12,6 +12,7 @@ use crate::authorization::assert_problem;
 use crate::clock::Clock;
 use crate::harness::client::Client;
 use crate::harness::gateway::{check, t8gate, write};
+use crate::harness::mint::now_s;
 use crate::harness::peers::{curl, s_client, url};
 use crate::harness::pki::{Identity, since_epoch};
 use crate::harness::stage::{API, House, PATH, Stage};
@@ -503,7 +504,13 @@ fn spec_5_2_row_08_end_of_a_registered_certificate_is_said_while_the_gateway_ser
         let own = stage.scratch.path().join("own.pem");
         register(stage, &[&own, &brief.certificate]);
         clock = Some(Clock::of(stage));
+        stage.watch();
     });
+    let name = "t8gate_registered_certificate_expiry_timestamp_seconds";
+    let end = scene.house.gateway.admin().metrics().count(name, &[]);
+    let end = i64::try_from(end).expect("seconds since 1970");
+    let days = (end - now_s()) / DAY_S;
+    assert!((29..=30).contains(&days), "{days}");
     let clock = clock.expect("made above");
     assert!(
         !scene

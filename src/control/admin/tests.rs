@@ -29,6 +29,7 @@ fn parts() -> Parts {
         draining: Arc::default(),
         certificate_not_after: Arc::new(AtomicU64::new(u64::MAX)),
         anchors_not_after: Arc::new(AtomicU64::new(u64::MAX)),
+        own_certificates_not_after: Arc::new(AtomicU64::new(u64::MAX)),
         reloads: Arc::default(),
         revocation: Arc::default(),
         crl_counts: Arc::default(),

@@ -25,6 +25,7 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
         }),
         certificate_not_after: 1_795_000_000,
         anchors_not_after: 1_798_000_000,
+        own_certificates_not_after: 1_798_000_001,
         reloads: &Reloads::default(),
         crls: CrlSample {
             entries: 12,
@@ -136,6 +137,7 @@ fn counts_stand_with_their_shard_reason_and_client() {
         "t8gate_audit_records_dropped_total 6",
         "t8gate_server_certificate_expiry_timestamp_seconds 1795000000",
         "t8gate_trust_anchor_expiry_timestamp_seconds 1798000000",
+        "t8gate_registered_certificate_expiry_timestamp_seconds 1798000001",
     ] {
         has(&page, line);
     }
