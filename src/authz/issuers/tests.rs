@@ -182,3 +182,13 @@ fn epoch_counts_the_keys_of_all_issuers_that_have_gone() {
         before = issuers.epoch();
     }
 }
+
+#[test]
+fn keys_of_an_issuer_are_told_by_their_names_as_they_are_now() {
+    let jwk = |kid| Signer::new(Algorithm::ES256).jwk(Algorithm::ES256, kid);
+    let set = KeySet::unknown();
+    let rules = named("a", rfc9068(), Arc::clone(&set));
+    assert!(rules.key_names().is_empty());
+    set.replace(Some(load(&[jwk("k1"), jwk("k2")]).unwrap()));
+    assert_eq!(rules.key_names(), ["k1", "k2"]);
+}
