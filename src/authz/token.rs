@@ -75,6 +75,9 @@ pub struct VerifiedToken {
     pub issued_at: Option<UnixSeconds>,
     /// To be found among the clients, and to be the peer's.
     pub client_id: String,
+    /// The last second of it by what it says, or its issuer of it: whatever is remembered of it for
+    /// a shorter while, a revocation is kept until then.
+    pub ends: UnixSeconds,
     pub grant: Grant,
 }
 
@@ -396,18 +399,20 @@ fn read(
     // the leeway is never more than allowed.
     let begins = [&nbf, &iat].into_iter().flatten().map(|date| date.ceil);
     let begins = begins.max().unwrap_or_default();
+    // At exp itself a token is expired, hence the second before.
+    let ends = UnixSeconds(exp.floor.saturating_add(LEEWAY_S - 1));
     Ok(VerifiedToken {
         issuer: issuer.name().to_owned(),
         key_id,
         jti: jti.map(str::to_owned),
         issued_at: iat.map(|iat| UnixSeconds(iat.floor)),
         client_id: client_id.to_owned(),
+        ends,
         grant: Grant {
             thumbprint: thumbprint(claims)?,
             rights,
             valid_from: UnixSeconds(begins.saturating_sub(LEEWAY_S)),
-            // At exp itself a token is expired, hence the second before.
-            valid_until: UnixSeconds(exp.floor.saturating_add(LEEWAY_S - 1)),
+            valid_until: ends,
         },
     })
 }

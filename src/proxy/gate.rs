@@ -337,7 +337,7 @@ pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Pre
 }
 
 /// Holds a grant against the connection it is used on.
-fn owned(grant: &CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<(), Denial> {
+pub(super) fn owned(grant: &CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Result<(), Denial> {
     //= RFC 8705 section 3
     //# The certificate of this TLS connection is the one the token is bound to.
     match grant.grant.thumbprint {

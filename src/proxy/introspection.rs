@@ -46,10 +46,12 @@ async fn ask(connection: &mut Connection, end: usize) -> Result<(), Denial> {
     let local = Rc::clone(&connection.local);
     let (in_force, cache) = (local.snapshot(), &mut local.tokens.borrow_mut());
     let remembered = gate::remember(&token, &verified, &in_force, cache, local.seconds());
-    if let Err(Denial::TokenOfOtherClient | Denial::TokenRevoked(_)) = remembered {
+    let peer = connection.standing.peer();
+    let owned = remembered.and_then(|grant| gate::owned(&grant, peer, &in_force));
+    if owned.is_err() {
         charge_question(connection);
     }
-    remembered.map(drop)
+    owned
 }
 
 /// What the issuer of a token says of it, by the rules that are in force.

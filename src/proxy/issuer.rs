@@ -317,7 +317,7 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
 fn of_verified(token: &[u8], verified: VerifiedToken, now: UnixSeconds) -> Revocation {
     let id = presented(token, &verified).token.id();
     let whose = Whose::Client(verified.client_id);
-    of_token(id, verified.grant.valid_until, whose, now)
+    of_token(id, verified.ends, whose, now)
 }
 
 /// What the issuer of an opaque token says of it, now or when it was asked last; none where the
@@ -498,4 +498,34 @@ async fn send(
         true => Then::Again,
         false => Then::CloseWhileItSends,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::scope::Rights;
+
+    /// Nobody is to be told that a token has gone which comes back with the next question to its
+    /// issuer.
+    #[test]
+    fn revocation_is_kept_until_the_token_ends_and_not_what_is_remembered_of_it() {
+        let (now, soon, end) = (UnixSeconds(100), UnixSeconds(130), UnixSeconds(7_300));
+        let verified = VerifiedToken {
+            issuer: "https://as.example".to_owned(),
+            key_id: None,
+            jti: None,
+            issued_at: None,
+            client_id: "a".to_owned(),
+            ends: end,
+            grant: crate::authz::token::Grant {
+                thumbprint: None,
+                rights: Rights::NONE,
+                valid_from: now,
+                valid_until: soon,
+            },
+        };
+        let revocation = of_verified(b"opaque", verified, now);
+        assert_eq!(revocation.entry.held.until, end);
+        assert_eq!(revocation.whose, Whose::Client("a".to_owned()));
+    }
 }

@@ -421,7 +421,7 @@ fn form_that_is_too_long_or_too_slow_is_refused() {
         stage.issue_tokens();
         stage.config.set("deadlines.body", "\"300ms\"");
     });
-    let long = format!("{FORM}&more={}", "x".repeat(9_000));
+    let long = format!("{FORM}&more={}", "x".repeat(17_000));
     assert_grant_refused(&asked(&mut house.client(), &long), "invalid_request");
     // Nobody is asked to go on with what is refused anyway, and chunks are counted as they come.
     let mut client = house.client();

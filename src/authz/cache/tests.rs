@@ -209,6 +209,7 @@ fn what_an_issuer_said_of_a_token_is_kept_with_it_and_outlives_keys() {
         jti: Some("j-1".to_owned()),
         issued_at: None,
         client_id: "acme-app".to_owned(),
+        ends: UnixSeconds(until),
         grant: grant(1, 0, until).grant,
     };
     cache.insert(b"a.signed.one", lasting(1), NOW);

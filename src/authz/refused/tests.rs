@@ -130,6 +130,7 @@ fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
         jti: None,
         issued_at: None,
         client_id: "a".to_owned(),
+        ends: later(3),
         grant: Grant {
             thumbprint: None,
             rights: Rights::NONE,

@@ -61,7 +61,9 @@ struct What {
     /// The jti of an access token of --issuer.
     #[arg(long, requires = "issuer")]
     jti: Option<String>,
-    /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good.
+    /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. One that
+    /// does not say when it was issued, as some issuers leave iat out, may be of before: it is
+    /// refused, however late it was issued, until this is taken back.
     #[arg(long, value_name = "CLIENT_ID")]
     client: Option<String>,
     /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.

@@ -351,10 +351,10 @@ impl Revoking {
     fn of_this_token(&self, token: &[u8], now: UnixSeconds) -> Result<Revocation, TokenFault> {
         // One that is not valid yet will be, and one that has ended is refused anyway.
         match token::verify_untimed(token, &self.current.load().issuers) {
-            Ok(verified) if verified.grant.valid_until < now => Err(TokenFault::Expired),
+            Ok(verified) if verified.ends < now => Err(TokenFault::Expired),
             Ok(verified) => Ok(of_token(
                 Form::Signed(token).id(),
-                verified.grant.valid_until,
+                verified.ends,
                 Whose::Client(verified.client_id),
                 now,
             )),
@@ -395,7 +395,10 @@ impl Revoking {
             }
             match kind {
                 Kind::Client => {
-                    shown["issued_until"] = entry.held.issued_until.0.into();
+                    // A later one may hold beside it.
+                    let held = in_force.revoked.issued_until(&entry.name);
+                    let until = held.max(Some(entry.held.issued_until));
+                    shown["issued_until"] = until.map(|until| until.0).into();
                     shown["known"] = in_force.revoked.knows_client(&entry.name).into();
                 }
                 Kind::IssuerKey => shown["known"] = keys.contains(&entry.id).into(),

@@ -451,3 +451,39 @@ fn spec_5_2_row_08_registered_certificate_is_withdrawn_by_the_operator_and_asked
         assert_eq!(judged(&auth, &who), refused);
     }
 }
+
+/// For whoever looks at a certificate without a connection.
+#[test]
+fn certificate_claims_to_be_whom_it_is_registered_for_or_else_whom_it_names() {
+    let world = World::new();
+    let registered = own(&["one.example"]);
+    let auth = trust(&world, vec![of(2, &registered)]);
+    assert_eq!(auth.client_of(&registered.der, NOW), Ok(ClientIndex(2)));
+    let named = scs_as(&world.ca, &["one.example"]);
+    assert_eq!(auth.client_of(&named.der, NOW), Ok(ClientIndex(0)));
+    let expired = Err(Refusal::CertificateExpired);
+    assert_eq!(auth.client_of(&named.der, LATER), expired);
+    let nobodys = scs_as(&world.ca, &["nobody.example"]);
+    assert_eq!(auth.client_of(&nobodys.der, NOW), Err(Refusal::NotMapped));
+    let nothing = rustls::pki_types::CertificateDer::from(&b"nothing"[..]);
+    assert_eq!(auth.client_of(&nothing, NOW), Err(Refusal::BadCertificate));
+}
+
+#[test]
+fn certificate_is_known_by_its_hash_with_its_end_and_whether_it_may_issue_others() {
+    let world = World::new();
+    let leaf = scs_as(&world.ca, &["one.example"]);
+    let known = crate::tls::known_of(&leaf.der).expect("a certificate");
+    assert_eq!(known.thumbprint.0, Thumbprint::of(&leaf.der).0);
+    assert!(NOW < known.not_after && known.not_after < LATER);
+    // Called a CA, and not let sign certificates.
+    for (der, is_ca) in [
+        (&leaf.der, false),
+        (&own(&[]).der, false),
+        (&world.ca.der, true),
+    ] {
+        let known = crate::tls::known_of(der).expect("a certificate");
+        assert_eq!(known.is_ca, is_ca);
+    }
+    assert!(crate::tls::known_of(b"nothing").is_none());
+}

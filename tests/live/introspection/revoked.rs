@@ -156,3 +156,23 @@ fn opaque_token_of_another_issuer_is_revoked_by_its_client_alone() {
     let metrics = scene.house.gateway.admin().metrics();
     assert_eq!(metrics.count("t8gate_revocations", &[("kind", "token")]), 2);
 }
+
+/// Its issuer calls each of them good, and they are of another's certificate.
+#[test]
+fn client_with_tokens_of_another_has_their_issuer_asked_ten_times_a_second_at_most() {
+    let scene = Scene::open("");
+    let stage = &scene.house.stage;
+    let dialer = stage.dialer(&stage.globex);
+    let mut client = dialer
+        .connect(scene.house.gateway.address)
+        .expect("a client");
+    // Fewer than what a shard verifies in vain in a second.
+    let stopped = (0..60).find(|number| {
+        let token = format!("of-acme-{number}");
+        scene.issuer.knows(&token, Scene::good(&scene.house));
+        let response = client.get(&PATH.replace("/acme/", "/globex/"), &token);
+        assert!([401, 429].contains(&response.status), "{}", response.text());
+        response.status == 429
+    });
+    assert_eq!(Some(scene.asked()), stopped);
+}
