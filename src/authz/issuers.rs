@@ -250,7 +250,24 @@ impl IssuerRules {
     ) -> Option<&'i Self> {
         let others = all.into_iter();
         let mut others = others.filter(|other| other.profile.word() != self.profile.word());
-        others.find(|other| other.keys.keys().is_some_and(|held| held.share_with(keys)))
+        others.find(|other| other.has_one_of(keys))
+    }
+
+    /// Another core that has one of these keys, which are to be this core's; none where this is no
+    /// core.
+    pub fn other_core_with<'i>(
+        &self,
+        keys: &Keys,
+        all: impl IntoIterator<Item = &'i Self>,
+    ) -> Option<&'i Self> {
+        let is_other = |other: &&Self| {
+            self.is_capif() && other.is_capif() && other.name != self.name && other.has_one_of(keys)
+        };
+        all.into_iter().find(is_other)
+    }
+
+    fn has_one_of(&self, keys: &Keys) -> bool {
+        self.keys.keys().is_some_and(|held| held.share_with(keys))
     }
 
     fn same_as(&self, other: &Self) -> bool {

@@ -104,7 +104,19 @@ pub fn shared<'i>(
     rules: Option<&IssuerRules>,
     all: impl IntoIterator<Item = &'i IssuerRules>,
 ) -> Option<(String, &'static str)> {
-    let other = rules?.other_profile_with(keys, all)?;
+    let rules = rules?;
+    let all: Vec<_> = all.into_iter().collect();
+    let Some(other) = rules.other_profile_with(keys, all.iter().copied()) else {
+        let core = rules.other_core_with(keys, all)?;
+        let what = format!(
+            "one of the keys is also {:?}'s, a CAPIF core as well: a token by a key that two of \
+             them publish is taken as neither's",
+            core.name()
+        );
+        let cure = "see which of the two cores signs by it, and have the other one publish it no \
+                    more; or give the gateway the first one's keys as a file, which then are its";
+        return Some((what, cure));
+    };
     let what = format!(
         "one of the keys is also {:?}'s, whose tokens have another profile: no CAPIF core that \
          publishes it has tokens verified by it",

@@ -414,6 +414,23 @@ fn keys_of_an_issuer_of_another_profile_take_nothing_from_it() {
     house.gateway.await_log(REFUSED);
 }
 
+/// Whose its tokens are cannot be said then, and that nobody's are taken must not go unsaid.
+#[test]
+fn key_that_two_cores_publish_is_warned_of() {
+    let house = House::open_staged(|stage| {
+        let started = Publisher::start(&stage.operator_ca);
+        let keys = jwks(&[&Mint::new(Algorithm::Es256, "of-a-core")]);
+        for name in ["one", "two"] {
+            let path = format!("/{name}");
+            started.put(&path, Page::json(&keys));
+            let core = core(stage, name, &started.url(&path));
+            stage.config.table("issuer", &core);
+        }
+    });
+    house.gateway.await_log("a CAPIF core as well");
+    assert_eq!(status(&house, &house.token()), 200);
+}
+
 #[test]
 fn keys_that_are_known_go_on_over_a_reload_without_the_issuer() {
     let (mut house, web) = house();

@@ -192,3 +192,24 @@ fn keys_of_an_issuer_are_told_by_their_names_as_they_are_now() {
     set.replace(Some(load(&[jwk("k1"), jwk("k2")]).unwrap()));
     assert_eq!(rules.key_names(), ["k1", "k2"]);
 }
+
+#[test]
+fn cores_that_have_one_key_are_told_of_each_other() {
+    let signer = Signer::new(Algorithm::ES256);
+    let own = || load(&[signer.jwk(Algorithm::ES256, "k1")]).unwrap();
+    let all = vec![
+        named("a", capif(), KeySet::of(own())),
+        named("b", capif(), KeySet::unknown()),
+        named("c", rfc9068(), KeySet::unknown()),
+    ];
+    let issuers = Issuers::new(all).unwrap();
+    let [first, core, other] = issuers.iter().collect::<Vec<_>>()[..] else {
+        unreachable!("three")
+    };
+    let found = core.other_core_with(&own(), issuers.iter());
+    assert_eq!(found.map(IssuerRules::name), Some("a"));
+    // Neither of itself, nor where one is no core, nor of other keys.
+    assert!(first.other_core_with(&own(), issuers.iter()).is_none());
+    assert!(other.other_core_with(&own(), issuers.iter()).is_none());
+    assert!(core.other_core_with(&keys(), issuers.iter()).is_none());
+}
