@@ -220,7 +220,7 @@ fn client_that_sends_one_bad_opaque_token_after_another_is_stopped_and_no_other_
 //= RFC 8705 section 3.2 type=test
 //# The certificate named in the answer is the one that may use the token.
 #[test]
-fn answer_is_held_to_certificate_client_audience_scope_and_times() {
+fn row_17_an_answer_is_held_to_certificate_client_audience_scope_and_times() {
     let scene = Scene::open("");
     let with = |name: &str, value: Value| {
         let mut answer = Scene::good(&scene.house);
@@ -252,7 +252,7 @@ fn answer_is_held_to_certificate_client_audience_scope_and_times() {
 }
 
 #[test]
-fn answer_is_forgotten_at_its_exp_and_after_what_is_configured() {
+fn row_17_an_answer_is_forgotten_at_its_exp_and_after_what_is_configured() {
     let scene = Scene::open("cache = \"1s\"");
     let mut client = scene.client();
     assert_eq!(client.get(PATH, TOKEN).status, 200);

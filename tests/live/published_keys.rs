@@ -130,7 +130,7 @@ fn keys_are_found_by_the_issuers_description() {
 //= RFC 8414 section 3.3 type=test
 //# A description of another issuer is not used.
 #[test]
-fn description_of_another_issuer_or_without_https_is_not_used() {
+fn row_19_a_description_of_another_issuer_or_without_https_is_not_used() {
     let changed = |name: &'static str, value: fn(&Publisher) -> String| {
         described(RFC8414, DESCRIPTION, |web| {
             with(description(web), name, value(web))
