@@ -225,6 +225,10 @@ impl Row {
                 "the issuer of the opaque token has not said whose it is: see the log for why it \
                  does not answer at introspection.url"
             }
+            "in_vain" => {
+                "the client sends one bad token after another to be revoked: it is answered again \
+                 in the next second"
+            }
             "no_store" => "set revocation.store: without it no client can revoke its token",
             _ => self.cure,
         }

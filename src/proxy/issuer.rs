@@ -278,6 +278,12 @@ enum Named {
 async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
+    // A bad token costs here what it does at T8, and comes out of the same budget.
+    let local = std::rc::Rc::clone(&connection.local);
+    let client = connection.standing.peer().client();
+    if !{ local.refused_tokens.borrow() }.has_budget(client, local.seconds()) {
+        return Err(Denial::RevocationUndone("in_vain").into());
+    }
     let named = judged(connection, ask, |caller, now| {
         let of = |token: &[u8], verified: Option<VerifiedToken>| match verified {
             Some(verified) => Named::Verified(of_verified(token, verified, now)),
@@ -286,6 +292,10 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
         let issuers = &snapshot.issuers;
         ask.issuer.revocable(&form, caller, issuers, now, of)
     })?;
+    if named.is_none() {
+        let mut refused = local.refused_tokens.borrow_mut();
+        refused.charge(client, local.seconds());
+    }
     let revocation = match named {
         Some(Named::Verified(revocation)) => Some(revocation),
         Some(Named::Opaque(token)) if snapshot.introspection.is_some() => {

@@ -5,6 +5,9 @@ use serde_json::json;
 
 use crate::harness::mint::{Algorithm, Mint, with};
 use crate::harness::stage::{House, PATH};
+use crate::harness::wait_until;
+use crate::issuer::posted;
+use crate::token_revocation::revocable;
 
 /// Tokens that are signed by somebody else under the name of a good key.
 fn forged(house: &House, number: usize) -> String {
@@ -97,4 +100,35 @@ fn flood_of_bad_tokens_is_the_flooding_clients_own_trouble() {
     let verified = verdicts(&house, "verified");
     let seen = refused as f64 + house.origin.requests() as f64;
     assert!(verified <= seen, "{verified} {seen}");
+}
+
+/// What is verified for whoever wants a token to end costs as much as for whoever uses it.
+#[test]
+fn bad_tokens_that_are_to_end_come_out_of_the_clients_budget() {
+    let house = House::open_staged(|stage| {
+        revocable(stage);
+        stage.issue_tokens();
+    });
+    let revoke = |token: &str| {
+        let form = format!("client_id=acme-app&token={token}");
+        posted("/oauth2/revoke", &form, "")
+    };
+    let forms: Vec<String> = { 0..3_000 }
+        .map(|number| revoke(&forged(&house, number)))
+        .collect();
+    let mut client = house.client();
+    let put_off = forms.iter().find_map(|form| {
+        let response = client.ask(form);
+        assert!([200, 503].contains(&response.status), "{}", response.text());
+        (response.status == 503).then_some(response)
+    });
+    let put_off = put_off.expect("one of so many within a second");
+    assert_eq!(put_off.field("retry-after"), Some("1"));
+    house.gateway.await_log("one bad token after another");
+    // Its own good one is ended in the next second.
+    let token = house.token();
+    wait_until("the next second", || {
+        client.ask(revoke(&token)).status == 200
+    });
+    assert_eq!(client.get(PATH, &token).status, 401);
 }
