@@ -17,6 +17,9 @@ use crate::load::Load;
 const TRIALS: usize = 200;
 /// On which a revocation is looked for.
 const CONNECTIONS: usize = 8;
+/// Before each: a client whose tokens are refused more often than a hundred times a second is put
+/// off, which says nothing of how soon.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Of another client meanwhile.
 const REQUESTS_PER_S: u32 = 2_000;
 /// All trials of a kind take less.
@@ -103,6 +106,7 @@ fn tokens(house: &House) -> Vec<Duration> {
     let mut times = Vec::with_capacity(TRIALS * CONNECTIONS);
     let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| connect(house)).collect();
     for trial in 0..TRIALS {
+        std::thread::sleep(PAUSE);
         let jti = format!("j-{trial}");
         let token = token(house, &jti);
         for client in &mut clients {
