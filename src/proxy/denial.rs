@@ -588,13 +588,15 @@ pub const ROWS: [Row; 55] = [
         cause: "TOKEN_REVOKED",
         detail: "The access token has been revoked.",
         cure: "the detail says what of it is revoked: itself, its client's tokens or its issuer's \
-               key; where the client is still welcome it must fetch a new token",
+               key; where the client is still welcome it must fetch a new token, and where its \
+               issuer puts no iat into tokens its client's revocation has to be taken back first",
         ..row("token_revoked", 401, "Unauthorized")
     },
     Row {
         detail: "No token can be signed; come again.",
-        cure: "the key of the embedded issuer has been revoked: give oauth.key another one, or \
-               take the revocation back",
+        cure: "what makes the embedded issuer's tokens has been revoked: give oauth.key, \
+               oauth.capif.key or [oauth.sealing], whichever made this one, another one, or take \
+               the revocation back",
         ..unavailable("issuer_key_revoked")
     },
     Row {

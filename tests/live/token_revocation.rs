@@ -263,7 +263,7 @@ fn with_the_embedded_issuers_key_revoked_its_tokens_are_refused_and_none_is_sign
     let published: Value = serde_json::from_slice(&published.body).unwrap();
     assert_eq!(published["keys"], json!([]));
     house.gateway.await_log("issuer_key_revoked");
-    house.gateway.await_log("give oauth.key another one");
+    house.gateway.await_log("give oauth.key, oauth.capif.key");
 }
 
 #[test]
