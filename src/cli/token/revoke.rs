@@ -50,7 +50,8 @@ pub struct Options {
     socket: Option<PathBuf>,
 }
 
-/// What is to be revoked: one of them.
+/// What is to be revoked: one of them. Who gave it its name may have begun with a hyphen, as one in
+/// 64 hashes in base64url does.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
@@ -59,18 +60,23 @@ struct What {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The jti of an access token of --issuer.
-    #[arg(long, requires = "issuer")]
+    #[arg(long, requires = "issuer", allow_hyphen_values = true)]
     jti: Option<String>,
     /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. One that
     /// does not say when it was issued, as some issuers leave iat out, may be of before: it is
     /// refused, however late it was issued, until this is taken back.
-    #[arg(long, value_name = "CLIENT_ID")]
+    #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
     client: Option<String>,
     /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.
     #[arg(long, value_name = "FILE|THUMBPRINT")]
     certificate: Option<String>,
     /// The kid of a key of --issuer: no token that it has signed is taken.
-    #[arg(long, value_name = "KID", requires = "issuer")]
+    #[arg(
+        long,
+        value_name = "KID",
+        requires = "issuer",
+        allow_hyphen_values = true
+    )]
     key: Option<String>,
 }
 

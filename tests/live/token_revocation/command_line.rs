@@ -43,7 +43,7 @@ fn served(client: &mut Client, token: &str) -> bool {
 fn the_command_revokes_tokens_keys_and_clients_and_takes_back() {
     let house = house();
     let mut client = house.client();
-    let tokens: Vec<String> = ["a", "b", "c", "d"]
+    let tokens: Vec<String> = ["a", "b", "-c", "d"]
         .map(|jti| token(&house.stage, jti))
         .into();
     let file = house
@@ -57,7 +57,7 @@ fn the_command_revokes_tokens_keys_and_clients_and_takes_back() {
     assert_revoked(&client.get(PATH, &tokens[0]));
     revokes(&house, &["--token-file", "-"], &tokens[1]);
     assert_revoked(&client.get(PATH, &tokens[1]));
-    revokes(&house, &["--jti", "c", "--issuer", ISSUER], "");
+    revokes(&house, &["--jti", "-c", "--issuer", ISSUER], "");
     assert_revoked(&client.get(PATH, &tokens[2]));
     assert!(served(&mut client, &tokens[3]));
     let key = ["--key", "first", "--issuer", ISSUER];
