@@ -65,12 +65,7 @@ pub fn read(answer: &[u8], issuer: &IssuerRules, now: UnixSeconds) -> Verdict {
     //# What was answered is not used beyond exp: the leeway that a token has is not for it.
     let until = read.grant.valid_until.0.saturating_sub(LEEWAY_S);
     read.grant.valid_until = UnixSeconds(until);
-    if now < read.grant.valid_from {
-        return Err(NotTaken::Refused(TokenFault::NotYetValid));
-    }
-    if now > read.grant.valid_until {
-        return Err(NotTaken::Refused(TokenFault::Expired));
-    }
+    read.timely(now).map_err(NotTaken::Refused)?;
     Ok(read)
 }
 

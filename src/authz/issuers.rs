@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -11,6 +12,7 @@ use super::keys::{Keys, PickedKey};
 use super::sealed::{self, Sealing};
 use super::token::{Header, TokenFault};
 use crate::clock::UnixSeconds;
+use crate::limits::TOKEN_LIFETIME_MAX_DEFAULT;
 
 #[cfg(test)]
 mod tests;
@@ -174,6 +176,8 @@ pub struct IssuerRules {
     name: String,
     profile: Profile,
     keys: Arc<KeySet>,
+    /// How long a token of it lives at most, in seconds.
+    lifetime_s_max: u64,
     /// How sealed tokens of the embedded issuer begin; none of another issuer.
     mark: Option<String>,
     /// What opens those, where there is a secret.
@@ -199,9 +203,18 @@ impl IssuerRules {
             name,
             profile,
             keys,
+            lifetime_s_max: TOKEN_LIFETIME_MAX_DEFAULT.as_secs(),
             mark: None,
             sealing: None,
         })
+    }
+
+    /// The same, of an issuer whose tokens live so long at most.
+    pub fn living_at_most(self, lifetime: Duration) -> Self {
+        Self {
+            lifetime_s_max: lifetime.as_secs(),
+            ..self
+        }
     }
 
     /// The same as the embedded issuer. Its sealed tokens are its own whether there is a secret
@@ -222,6 +235,11 @@ impl IssuerRules {
     /// How its tokens are read.
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// How long a token of it lives at most, in seconds.
+    pub fn lifetime_s_max(&self) -> u64 {
+        self.lifetime_s_max
     }
 
     /// Its keys.
@@ -280,6 +298,7 @@ impl IssuerRules {
             && self.mark == other.mark
             && self.name == other.name
             && self.profile == other.profile
+            && self.lifetime_s_max == other.lifetime_s_max
             && self.keys.same_as(&other.keys)
     }
 }

@@ -113,7 +113,8 @@ impl RefusedTokens {
     }
 
     /// Notes that a client's token was refused. Only what takes a verification to find is charged
-    /// and remembered, and only what stays so for as long as it is remembered.
+    /// and remembered, and only for as long as it stays so: what is not valid yet may be in
+    /// the next second.
     pub fn note(
         &mut self,
         token: &TokenDigest,
@@ -125,7 +126,11 @@ impl RefusedTokens {
             return;
         }
         self.charge(client, now);
-        self.enter(token, Refusal::Fault(fault), UnixSeconds(u64::MAX), now);
+        let end = match fault {
+            TokenFault::NotYetValid => now,
+            _ => UnixSeconds(u64::MAX),
+        };
+        self.enter(token, Refusal::Fault(fault), end, now);
     }
 
     /// Notes that a token that a client has brought is revoked.
@@ -181,8 +186,7 @@ fn place(token: &TokenDigest) -> usize {
 }
 
 /// Whether a fault is found behind the signature only, or is that of the signature itself. What is
-/// found before costs little; a key that is not known may be in a moment, and what is not valid yet
-/// will be.
+/// found before costs little.
 fn takes_verification(fault: TokenFault) -> bool {
     match fault {
         TokenFault::SignatureBad
@@ -190,6 +194,8 @@ fn takes_verification(fault: TokenFault) -> bool {
         | TokenFault::ClaimMalformed(_)
         | TokenFault::Audience
         | TokenFault::Expired
+        | TokenFault::NotYetValid
+        | TokenFault::LivesTooLong
         | TokenFault::NotBound => true,
         TokenFault::TooLong
         | TokenFault::Malformed
@@ -204,7 +210,6 @@ fn takes_verification(fault: TokenFault) -> bool {
         | TokenFault::KeysUnknown
         | TokenFault::SomeKeysUnknown
         | TokenFault::KeyUnknown
-        | TokenFault::NotYetValid
         // Who introspects remembers these.
         | TokenFault::Inactive => false,
     }

@@ -71,14 +71,53 @@ pub struct VerifiedToken {
     pub key_id: Option<String>,
     /// What its issuer tells it apart by, where it does.
     pub jti: Option<String>,
-    /// When it was issued, where it says so.
-    pub issued_at: Option<UnixSeconds>,
+    pub issued: Issued,
     /// To be found among the clients, and to be the peer's.
     pub client_id: String,
     /// The last second of it by what it says, or its issuer of it: whatever is remembered of it for
     /// a shorter while, a revocation is kept until then.
     pub ends: UnixSeconds,
     pub grant: Grant,
+}
+
+impl VerifiedToken {
+    /// Whether it is valid at `now`.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn timely(&self, now: UnixSeconds) -> Result<(), TokenFault> {
+        let Grant {
+            valid_from,
+            valid_until,
+            ..
+        } = self.grant;
+        match self.issued {
+            Issued::NotBefore(earliest) if earliest.0 > now.0.saturating_add(LEEWAY_S) => {
+                Err(TokenFault::LivesTooLong)
+            }
+            _ if now < valid_from => Err(TokenFault::NotYetValid),
+            _ if now > valid_until => Err(TokenFault::Expired),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// When a token was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// As it says itself, or its issuer of it.
+    At(UnixSeconds),
+    /// Neither says it. It was not before that: it would live longer than its issuer's tokens do.
+    NotBefore(UnixSeconds),
+}
+
+impl Issued {
+    /// The first second in which it may have been.
+    pub fn earliest(self) -> UnixSeconds {
+        match self {
+            Self::At(at) | Self::NotBefore(at) => at,
+        }
+    }
 }
 
 /// A claim, to say which one was wrong.
@@ -136,6 +175,9 @@ pub enum TokenFault {
     Expired,
     /// Before `nbf`, or `iat` lies in the future.
     NotYetValid,
+    /// From `iat`, or now where it does not say that, to `exp` it is longer than a token of its
+    /// issuer lives: it would outlive what is revoked.
+    LivesTooLong,
     /// No certificate is named: it is bound to something else, or to nothing.
     NotBound,
     /// Its issuer, asked about it, says that it is not active.
@@ -164,6 +206,7 @@ impl TokenFault {
             Self::Audience => "token_audience",
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
+            Self::LivesTooLong => "token_lives_too_long",
             Self::NotBound => "token_not_bound",
             Self::Inactive => "token_inactive",
         }
@@ -225,12 +268,7 @@ pub fn verify(
     now: UnixSeconds,
 ) -> Result<VerifiedToken, TokenFault> {
     let read = verify_untimed(token, issuers)?;
-    if now < read.grant.valid_from {
-        return Err(TokenFault::NotYetValid);
-    }
-    if now > read.grant.valid_until {
-        return Err(TokenFault::Expired);
-    }
+    read.timely(now)?;
     Ok(read)
 }
 
@@ -395,6 +433,15 @@ fn read(
     let exp = required(claims, "exp", Claim::Exp)?;
     let iat = date(claims, "iat", Claim::Iat)?;
     let nbf = date(claims, "nbf", Claim::Nbf)?;
+    let issued = match &iat {
+        Some(iat) => Issued::At(UnixSeconds(iat.floor)),
+        None => Issued::NotBefore(UnixSeconds(
+            exp.floor.saturating_sub(issuer.lifetime_s_max()),
+        )),
+    };
+    if exp.floor.saturating_sub(issued.earliest().0) > issuer.lifetime_s_max() {
+        return Err(TokenFault::LivesTooLong);
+    }
     // Our clock is cut to whole seconds. Where a date has a fraction, the bounds are cut so that
     // the leeway is never more than allowed.
     let begins = [&nbf, &iat].into_iter().flatten().map(|date| date.ceil);
@@ -405,7 +452,7 @@ fn read(
         issuer: issuer.name().to_owned(),
         key_id,
         jti: jti.map(str::to_owned),
-        issued_at: iat.map(|iat| UnixSeconds(iat.floor)),
+        issued,
         client_id: client_id.to_owned(),
         ends,
         grant: Grant {

@@ -521,6 +521,8 @@ pub struct Issuer {
     pub name: Located<String>,
     pub profile: Profile,
     pub keys: Located<IssuerKeys>,
+    /// How long a token of it lives at most.
+    pub token_lifetime_max: Duration,
     /// How it is asked about opaque tokens; one issuer at most is.
     pub introspection: Option<Introspection>,
 }

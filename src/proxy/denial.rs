@@ -198,6 +198,10 @@ impl Row {
                 "the client must fetch a new token; if this one should still be good, compare the \
                  clocks of its issuer and of this machine"
             }
+            "token_lives_too_long" => {
+                "have the issuer make tokens that live shorter, or set token_lifetime_max of its \
+                 [[issuer]] to what they live: revocations go by that"
+            }
             "token_not_yet_valid" => "compare the clocks of the token's issuer and of this machine",
             "grant_client_disabled" => {
                 "an operator has set enabled = false for the client: `t8gate client enable` takes \
@@ -588,8 +592,9 @@ pub const ROWS: [Row; 55] = [
         cause: "TOKEN_REVOKED",
         detail: "The access token has been revoked.",
         cure: "the detail says what of it is revoked: itself, its client's tokens or its issuer's \
-               key; where the client is still welcome it must fetch a new token, and where its \
-               issuer puts no iat into tokens its client's revocation has to be taken back first",
+               key; where the client is still welcome it must fetch a new token, which \
+               without an iat is taken once it ends later than any of before would: \
+               token_lifetime_max",
         ..row("token_revoked", 401, "Unauthorized")
     },
     Row {

@@ -331,8 +331,7 @@ pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Pre
         jti: verified.jti.as_deref(),
         client_id: &verified.client_id,
         kid,
-        // Which may have been at any time.
-        issued_at: verified.issued_at.unwrap_or(UnixSeconds(0)),
+        issued_at: verified.issued.earliest(),
     }
 }
 

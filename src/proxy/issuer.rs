@@ -343,7 +343,7 @@ async fn asked_about(
     }
     match introspection::asked_about(connection, token).await {
         Ok(verified) => Ok(Some(verified)),
-        Err(Denial::TokenInvalid(TokenFault::NotYetValid)) => {
+        Err(Denial::TokenInvalid(TokenFault::NotYetValid | TokenFault::LivesTooLong)) => {
             Err(Denial::Grant(GrantFault::TokenNotYetValid))
         }
         Err(Denial::TokenInvalid(_)) => Ok(None),
@@ -514,6 +514,7 @@ async fn send(
 mod tests {
     use super::*;
     use crate::authz::scope::Rights;
+    use crate::authz::token::Issued;
 
     /// Nobody is to be told that a token has gone which comes back with the next question to its
     /// issuer.
@@ -524,7 +525,7 @@ mod tests {
             issuer: "https://as.example".to_owned(),
             key_id: None,
             jti: None,
-            issued_at: None,
+            issued: Issued::At(now),
             client_id: "a".to_owned(),
             ends: end,
             grant: crate::authz::token::Grant {

@@ -130,7 +130,7 @@ pub struct Presented<'t> {
     pub client_id: &'t str,
     /// The name of the key that verified it, empty for one without; none where no key has.
     pub kid: Option<&'t str>,
-    /// Its `iat`; 0 where it does not say when it was issued.
+    /// The first second in which it may have been issued: its `iat`, where it says so.
     pub issued_at: UnixSeconds,
 }
 

@@ -238,12 +238,13 @@ fn a_token_is_shown_by_nothing_that_reads_one() {
 }
 
 #[test]
-fn a_token_whose_end_is_not_known_is_held_for_a_year() {
+fn a_token_whose_end_is_not_known_is_held_for_as_long_as_any_lives() {
     let jti = meant(r#"{"jti":"a","issuer":"b"}"#).entry;
-    assert_eq!(jti.held.until, UnixSeconds(NOW.0 + 366 * 86_400));
+    assert_eq!(jti.held.until, UnixSeconds(NOW.0 + 31 * 86_400 + 60));
     let dated = meant(r#"{"jti":"a","issuer":"b","expires":5}"#).entry;
     assert_eq!(dated.held.until, UnixSeconds(5));
-    assert_eq!(meant(r#"{"client":"a"}"#).entry.held.until, FOR_EVER);
+    let tokens = meant(r#"{"client":"a","issued_until":7}"#).entry;
+    assert_eq!(tokens.held.until, UnixSeconds(7 + 31 * 86_400 + 60));
     let certificate = format!(r#"{{"certificate":"{}"}}"#, "ab".repeat(32));
     assert_eq!(meant(&certificate).entry.held.until, FOR_EVER);
 }

@@ -186,10 +186,12 @@ impl Written {
             let issued_until = self.issued_until;
             let issued_until =
                 issued_until.unwrap_or_else(|| now.0.saturating_add(REVOKED_CLOCKS_APART_S));
+            // Whatever was issued by then, and by whom, has ended then.
+            let until = UnixSeconds(issued_until.saturating_add(REVOKED_UNDATED_S));
             return Ok(Revocation {
                 entry: entry(
                     Id::client(&client_id),
-                    held(FOR_EVER, UnixSeconds(issued_until)),
+                    held(until, UnixSeconds(issued_until)),
                     client_id.clone(),
                 ),
                 whose: Whose::Client(client_id),

@@ -235,6 +235,40 @@ fn details_in_a_token_are_enforced() {
     assert_eq!(house.origin.requests(), 3);
 }
 
+/// It is later than what was revoked if it ends later than any of before would.
+#[test]
+fn token_that_says_no_iat_goes_by_its_end_where_its_clients_are_revoked() {
+    let (house, mint) = house_staged(&format!("{CORE}\ntoken_lifetime_max = \"1m\""), |stage| {
+        revocable(stage);
+    });
+    let mut client = house.client();
+    let token = |exp: i64| {
+        let claims = with(core_claims(&house), "exp", exp);
+        mint.token(&typed(&mint, JWT), &claims)
+    };
+    let now = now_s();
+    let (before, later) = (token(now + 40), token(now + 75));
+    for token in [&before, &later] {
+        assert_eq!(client.get(PATH, token).status, 200);
+    }
+    let what = json!({"client": "acme-app", "issued_until": now});
+    revoke(&house.stage, &what);
+    let refused = client.get(PATH, &before);
+    assert!(
+        refused.text().contains("TOKEN_REVOKED"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(client.get(PATH, &later).status, 200);
+    // One that lives longer than is known of any would be called later however early it was.
+    let long = client.get(PATH, &token(now + 3_600));
+    assert_eq!(long.status, 401);
+    house.gateway.await_log("token_lives_too_long");
+    house
+        .gateway
+        .await_log("set token_lifetime_max of its [[issuer]]");
+}
+
 /// Its tokens do not say whose they are: what is revoked of them is known by that name.
 #[test]
 fn core_that_is_called_otherwise_is_said_to_have_lost_what_was_revoked_of_it() {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::authz::scope::Rights;
+use crate::authz::token::Issued;
 use crate::peer::Thumbprint;
 
 const NOW: UnixSeconds = UnixSeconds(1_000);
@@ -207,7 +208,7 @@ fn what_an_issuer_said_of_a_token_is_kept_with_it_and_outlives_keys() {
         issuer: "https://as.example".to_owned(),
         key_id: None,
         jti: Some("j-1".to_owned()),
-        issued_at: None,
+        issued: Issued::NotBefore(UnixSeconds(until - 300)),
         client_id: "acme-app".to_owned(),
         ends: UnixSeconds(until),
         grant: grant(1, 0, until).grant,

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::authz::issuers::{Custom, KeySet, Profile};
 use crate::authz::mint::{AUDIENCE, ISSUER, NOW, b64, changed};
-use crate::authz::token::Claim;
+use crate::authz::token::{Claim, Issued};
 use crate::limits::REVOKED_NAME_BYTES_MAX;
 
 fn issuer(profile: Profile) -> IssuerRules {
@@ -44,12 +44,15 @@ fn active_token_gives_what_its_issuer_says_of_it() {
     );
     assert_eq!(read.grant.thumbprint.map(|bound| bound.0), Some([7; 32]));
     assert!(!read.grant.rights.is_empty());
-    assert_eq!((read.jti, read.issued_at), (None, None));
+    let earliest = UnixSeconds(NOW + 300 - 86_400);
+    assert_eq!((read.jti, read.issued), (None, Issued::NotBefore(earliest)));
     let more = changed(
         good(),
         json!({"iss": ISSUER, "jti": "j", "iat": NOW, "sub": "s"}),
     );
-    assert_eq!(verdict(&more).unwrap().jti.as_deref(), Some("j"));
+    let more = verdict(&more).unwrap();
+    assert_eq!(more.jti.as_deref(), Some("j"));
+    assert_eq!(more.issued, Issued::At(UnixSeconds(NOW)));
 }
 
 #[test]

@@ -145,6 +145,8 @@ fn same_issuers_are_those_with_same_names_profiles_and_keys() {
     ] {
         assert!(!issuers.same_as(&other) && !other.same_as(&issuers));
     }
+    let shorter = named("a", rfc9068(), own()).living_at_most(Duration::from_secs(3_600));
+    assert!(!issuers.same_as(&Issuers::new(vec![shorter]).unwrap()));
     let unknown = || one("a", capif(), KeySet::unknown());
     assert!(unknown().same_as(&unknown()));
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::authz::scope::Rights;
-use crate::authz::token::{Claim, Grant};
+use crate::authz::token::{Claim, Grant, Issued};
 
 const NOW: UnixSeconds = UnixSeconds(1_000);
 const BAD: TokenFault = TokenFault::SignatureBad;
@@ -53,7 +53,7 @@ fn token_that_shares_a_place_is_not_taken_for_another() {
     assert_eq!(refused.lookup(&first, NOW), None);
 }
 
-/// A key that nobody has yet may be published in a moment, and what is not valid yet will be.
+/// A key that nobody has yet may be published in a moment.
 #[test]
 fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() {
     let mut refused = RefusedTokens::default();
@@ -61,7 +61,6 @@ fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() 
         TokenFault::KeyUnknown,
         TokenFault::KeysUnknown,
         TokenFault::SomeKeysUnknown,
-        TokenFault::NotYetValid,
         TokenFault::IssuerUnknown,
         TokenFault::Malformed,
         TokenFault::TooLong,
@@ -77,6 +76,8 @@ fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() 
         TokenFault::Expired,
         TokenFault::Audience,
         TokenFault::NotBound,
+        TokenFault::NotYetValid,
+        TokenFault::LivesTooLong,
         TokenFault::ClaimMissing(Claim::Exp),
         TokenFault::ClaimMalformed(Claim::Exp),
     ] {
@@ -84,6 +85,21 @@ fn what_may_be_good_in_a_moment_or_costs_nothing_is_neither_known_nor_charged() 
         refused.note(&token(0), fault, CLIENT, NOW);
         assert_eq!(refused.lookup(&token(0), NOW), Some(&Refusal::Fault(fault)));
     }
+}
+
+/// It took a verification, like any other that is no good, and may be good in the next second.
+#[test]
+fn token_that_is_not_valid_yet_is_charged_and_known_within_the_second() {
+    let mut refused = RefusedTokens::default();
+    refused.note(&token(0), TokenFault::NotYetValid, CLIENT, NOW);
+    let known = Refusal::Fault(TokenFault::NotYetValid);
+    assert_eq!(refused.lookup(&token(0), NOW), Some(&known));
+    assert_eq!(refused.lookup(&token(0), later(1)), None);
+    for number in 1..TOKEN_FAILURES_PER_S_MAX {
+        assert!(refused.has_budget(CLIENT, NOW));
+        refused.note(&token(number), TokenFault::NotYetValid, CLIENT, NOW);
+    }
+    assert!(!refused.has_budget(CLIENT, NOW));
 }
 
 #[test]
@@ -128,7 +144,7 @@ fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
         issuer: "https://as.example".to_owned(),
         key_id: None,
         jti: None,
-        issued_at: None,
+        issued: Issued::At(NOW),
         client_id: "a".to_owned(),
         ends: later(3),
         grant: Grant {

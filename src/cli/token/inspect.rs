@@ -241,7 +241,7 @@ fn step_of(fault: TokenFault) -> usize {
         | TokenFault::ClaimMalformed(Claim::Iss) => 2,
         TokenFault::KeysUnknown | TokenFault::SomeKeysUnknown | TokenFault::KeyUnknown => 3,
         TokenFault::SignatureBad => 4,
-        TokenFault::Expired | TokenFault::NotYetValid => 6,
+        TokenFault::Expired | TokenFault::NotYetValid | TokenFault::LivesTooLong => 6,
         TokenFault::ClaimMissing(_)
         | TokenFault::ClaimMalformed(_)
         | TokenFault::Audience

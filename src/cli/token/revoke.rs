@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", requires = "client")]
     issued_until: Option<u64>,
     /// With --jti, or a thumbprint: when it ends, in seconds since 1970. A revocation is kept until
-    /// then; for a jti without it a year, or a day where the embedded issuer's tokens have it.
+    /// then; for a jti without it 31 days, or a day where the embedded issuer's tokens have it.
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["token_file", "client", "key"])]
     expires: Option<u64>,
     /// Take the revocation of a client, certificate or key back.
@@ -62,9 +62,9 @@ struct What {
     /// The jti of an access token of --issuer.
     #[arg(long, requires = "issuer", allow_hyphen_values = true)]
     jti: Option<String>,
-    /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. One that
-    /// does not say when it was issued, as some issuers leave iat out, may be of before: it is
-    /// refused, however late it was issued, until this is taken back.
+    /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. Where one
+    /// does not say when it was issued, as some issuers leave iat out, it goes by its end: it is
+    /// good where it ends later than any of before would (token_lifetime_max of the [[issuer]]).
     #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
     client: Option<String>,
     /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.

@@ -17,12 +17,15 @@ use crate::config::{
     PublishedKeys,
 };
 use crate::limits::{
-    KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX,
+    ISSUER_TOKEN_LIFETIME_S_MAX, KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT,
+    TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX_DEFAULT, TOKEN_LIFETIME_S_MAX,
 };
 use crate::peer::TokenFormat;
 
 /// A token that lives shorter than this is fetched more often than it is used.
 const TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> = 60_000..=TOKEN_LIFETIME_S_MAX * 1_000;
+const ISSUER_TOKEN_LIFETIME_MS: std::ops::RangeInclusive<u64> =
+    60_000..=ISSUER_TOKEN_LIFETIME_S_MAX * 1_000;
 
 /// Oftener would be a load, and seldomer a key that is withdrawn and good for days.
 const KEYS_REFRESH_MS: std::ops::RangeInclusive<u64> = 10_000..=24 * 3_600_000;
@@ -186,12 +189,18 @@ fn issuer(
             section.fault(name.line, "name", Wrong::new(what, cure));
         }
     }
+    let token_lifetime_max = section.or(
+        "token_lifetime_max",
+        duration(ISSUER_TOKEN_LIFETIME_MS),
+        TOKEN_LIFETIME_MAX_DEFAULT,
+    );
     let keys = issuer_keys(&mut section, name.as_ref());
     let introspection = introspection(section.optional_section("introspection"));
     Some(Issuer {
         name: name?,
         profile: profile?,
         keys: keys?,
+        token_lifetime_max,
         introspection,
     })
 }

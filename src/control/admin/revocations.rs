@@ -171,8 +171,9 @@ pub fn router(revoking: Arc<Revoking>) -> Router {
 }
 
 const IS_PAST: Unmeant = Unmeant {
-    what: "\"expires\" is past: nothing would be kept",
-    cure: "write when the token or the certificate ends, in seconds since 1970, or leave it out",
+    what: "what it is about has ended: nothing would be kept",
+    cure: "let \"expires\" be when the token or the certificate ends, in seconds since 1970, or \
+           leave it out; no token lives that was issued by an \"issued_until\" of 31 days ago",
 };
 
 const IS_AHEAD: Unmeant = Unmeant {

@@ -46,6 +46,7 @@ fn made(
     // No key of it has to do with an answer: the connection says whose that is.
     let rules = IssuerRules::new(name, profile, KeySet::unknown());
     let rules = rules.map_err(|what| fault(&issuer.name, "issuer", what, "name both"))?;
+    let rules = rules.living_at_most(issuer.token_lifetime_max);
     let anchors = certificates(&written.ca, &format!("{KEY}.ca"))?;
     let (proof, shown) = proof(issuer, written, running)?;
     let tls = trusting_as(anchors.clone(), shown).map_err(|error| {

@@ -139,7 +139,8 @@ fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
 fn made(issuer: &config::Issuer, keys: Arc<KeySet>) -> Result<IssuerRules, Fault> {
     let (name, profile) = (issuer.name.value.clone(), issuer.profile.clone());
     let rules = IssuerRules::new(name, profile, keys);
-    rules.map_err(|what| fault(&issuer.keys, "issuer", what, CURE))
+    let rules = rules.map_err(|what| fault(&issuer.keys, "issuer", what, CURE))?;
+    Ok(rules.living_at_most(issuer.token_lifetime_max))
 }
 
 /// What the rules of an issuer are in short.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::authz::issuers::Issuers;
-use crate::authz::token::{self, TokenFault};
+use crate::authz::token::{self, Issued, TokenFault};
 
 const AEF: &str = "aef-t8";
 
@@ -170,7 +170,7 @@ fn capif_token_is_taken_as_one_and_never_as_one_of_rfc_9068() {
     assert_eq!(verified.client_id, "partner-1");
     assert_eq!(values(verified.grant.rights), ["3gpp-nidd"]);
     assert!(verified.grant.thumbprint == Some(stage.peer.thumbprint()));
-    assert!(verified.jti.is_some() && verified.issued_at == Some(NOW));
+    assert!(verified.jti.is_some() && verified.issued == Issued::At(NOW));
     assert_eq!(
         token::verify(other.as_bytes(), &both, NOW).unwrap().issuer,
         NAME

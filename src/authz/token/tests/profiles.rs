@@ -103,7 +103,11 @@ fn token_of_capif_is_taken_with_what_it_has() {
         (INVOKER, "core")
     );
     assert_eq!(values(&token), "3gpp-bdt 3gpp-nidd");
-    assert_eq!((token.jti, token.issued_at), (None, None));
+    let earliest = UnixSeconds(NOW + 300 - 86_400);
+    assert_eq!(
+        (token.jti, token.issued),
+        (None, Issued::NotBefore(earliest))
+    );
     assert_eq!(token.key_id.as_deref(), Some("k1"));
     assert_eq!(token.grant.valid_from, UnixSeconds(0));
     for name in ["iss", "scope", "exp"] {
@@ -111,6 +115,32 @@ fn token_of_capif_is_taken_with_what_it_has() {
             all.core(json!({name: null})),
             Err(TokenFault::ClaimMissing(_))
         ));
+    }
+}
+
+/// Where it does not say when it was issued, its end is all there is to go by.
+#[test]
+fn token_that_lives_longer_than_its_issuers_is_refused() {
+    let all = all();
+    let longest = NOW + 86_400 + LEEWAY_S;
+    for read in [
+        all.core(json!({"exp": longest})),
+        all.corporate(json!({"exp": longest})),
+    ] {
+        let earliest = UnixSeconds(NOW + LEEWAY_S);
+        assert_eq!(read.unwrap().issued, Issued::NotBefore(earliest));
+    }
+    let says_when = all.core(json!({"exp": NOW + 60, "iat": NOW + 60 - 86_400}));
+    let issued = Issued::At(UnixSeconds(NOW + 60 - 86_400));
+    assert_eq!(says_when.unwrap().issued, issued);
+    for changes in [
+        json!({"exp": longest + 1}),
+        json!({"exp": longest + 1, "nbf": NOW + 3_600}),
+        json!({"exp": NOW + 60, "iat": NOW + 60 - 86_401}),
+    ] {
+        let refused = Err(TokenFault::LivesTooLong);
+        assert_eq!(all.core(changes.clone()), refused, "{changes}");
+        assert_eq!(all.corporate(changes), refused);
     }
 }
 

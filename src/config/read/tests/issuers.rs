@@ -182,6 +182,21 @@ fn keys_that_are_published_are_read_with_defaults_and_with_what_is_chosen() {
     assert_eq!(chosen.max_age, Duration::from_secs(60));
 }
 
+#[test]
+fn longest_life_of_an_issuers_tokens_is_read_within_its_bounds() {
+    let text = |said: &str| with(JWKS, &format!("{JWKS}token_lifetime_max = {said:?}\n"));
+    let read = |text: &str| good(text).issuers[0].token_lifetime_max;
+    assert_eq!(read(SMALL), Duration::from_secs(86_400));
+    for (said, seconds) in [("1m", 60), ("744h", 31 * 86_400)] {
+        assert_eq!(read(&text(said)), Duration::from_secs(seconds));
+    }
+    for bad in ["59s", "745h"] {
+        let wrong = fault(&text(bad));
+        assert_eq!(wrong.key, "issuer[1].token_lifetime_max");
+        assert!(wrong.cure.contains("from 1m to 744h"), "{wrong:?}");
+    }
+}
+
 //= RFC 8414 section 3.1 type=test
 //# The well-known part stands between host and path.
 //= RFC 8414 section 5 type=test
