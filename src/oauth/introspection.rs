@@ -11,7 +11,7 @@ use crate::clock::UnixSeconds;
 /// What is told of a token that opens nothing, whatever the reason.
 //= RFC 7662 section 2.2
 //# Of a token that is not active nothing else is said.
-const INACTIVE: &[u8] = b"{\"active\":false}";
+pub const INACTIVE: &[u8] = b"{\"active\":false}";
 
 /// The claims that are told.
 const TOLD: [&str; 11] = [

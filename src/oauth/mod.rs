@@ -47,6 +47,7 @@ pub use fault::{GrantFault, Scheme};
 pub use grant::Grant;
 /// Why a token could not be signed.
 pub use hsm::SignFault;
+pub use introspection::INACTIVE;
 pub use keys::{KeyTwice, TokenKey, TokenKeys};
 pub use metadata::PublicJwk;
 pub use mint::Minted;

@@ -58,6 +58,8 @@ pub enum Denial {
     Grant(GrantFault),
     /// Who asks what a token is worth does not authenticate.
     IntrospectionByForeign(GrantFault),
+    /// Who asks what tokens are worth has asked about too many that are worth nothing.
+    IntrospectionsExceeded,
     /// Too many failed authentications at the embedded issuer: to come again in so many seconds.
     GrantFailuresExceeded(u32),
     /// The client has had too many tokens verified in vain within this second.
@@ -147,6 +149,7 @@ impl Denial {
             Self::Grant(GrantFault::FormCoded) => 52,
             Self::GrantFailuresExceeded(_) => 42,
             Self::IntrospectionByForeign(_) => 54,
+            Self::IntrospectionsExceeded => 55,
             Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
             | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
@@ -299,7 +302,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 55] = [
+pub const ROWS: [Row; 56] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -677,6 +680,12 @@ pub const ROWS: [Row; 55] = [
                those, assertion must be of the one [[client]] that introspects; the log names \
                what was wrong",
         ..grant_by_401("introspection_client_foreign")
+    },
+    Row {
+        detail: "The client has asked about too many tokens that are not active; come again.",
+        cure: "the resource server asks about one bad token after another: see who sends them to \
+               it; it is answered again in the next second, and others are meanwhile",
+        ..unavailable("introspections_exceeded")
     },
 ];
 

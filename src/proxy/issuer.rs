@@ -16,8 +16,9 @@ use crate::http::path;
 use crate::limits::{DOCUMENT_MAX_AGE_S, FORM_BYTES_MAX, REVOCATION_WAIT};
 use crate::metrics::Phase;
 use crate::oauth::{
-    Caller, Endpoint, Grant, GrantFault, Issuer, Minted, Scheme, issued_to, security_id,
+    Caller, Endpoint, Grant, GrantFault, INACTIVE, Issuer, Minted, Scheme, issued_to, security_id,
 };
+use crate::peer::ClientIndex;
 use crate::revoked::desk::Refused as Unrevoked;
 use crate::revoked::{Revocation, Whose, of_token};
 use crate::signers::Signs;
@@ -239,6 +240,10 @@ fn would_be_taken(
 async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
+    let budget = FailureBudget::of(connection);
+    if budget.is_spent() {
+        return Err(Denial::IntrospectionsExceeded.into());
+    }
     // What the gate asks of whoever comes with a token.
     let in_force = |token: &[u8], verified: &VerifiedToken| {
         let client = snapshot.clients_by_id.get(&verified.client_id);
@@ -263,8 +268,37 @@ async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then
         }
         denial => denial,
     })?;
+    if said == INACTIVE {
+        budget.charge();
+    }
     connection.account.promise()?;
     send(connection, ask, &said, 0).await
+}
+
+/// What a client has within a second for tokens that are no good: one that it names at an endpoint
+/// takes what one does that it brings to T8, and comes out of the same.
+struct FailureBudget {
+    local: std::rc::Rc<Local>,
+    client: ClientIndex,
+}
+
+impl FailureBudget {
+    fn of(connection: &Connection) -> Self {
+        Self {
+            local: std::rc::Rc::clone(&connection.local),
+            client: connection.standing.peer().client(),
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        let refused = self.local.refused_tokens.borrow();
+        !refused.has_budget(self.client, self.local.seconds())
+    }
+
+    fn charge(&self) {
+        let mut refused = self.local.refused_tokens.borrow_mut();
+        refused.charge(self.client, self.local.seconds());
+    }
 }
 
 /// What a client wants to end.
@@ -278,10 +312,8 @@ enum Named {
 async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
-    // A bad token costs here what it does at T8, and comes out of the same budget.
-    let local = std::rc::Rc::clone(&connection.local);
-    let client = connection.standing.peer().client();
-    if !{ local.refused_tokens.borrow() }.has_budget(client, local.seconds()) {
+    let budget = FailureBudget::of(connection);
+    if budget.is_spent() {
         return Err(Denial::RevocationUndone("in_vain").into());
     }
     let named = judged(connection, ask, |caller, now| {
@@ -293,8 +325,7 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
         ask.issuer.revocable(&form, caller, issuers, now, of)
     })?;
     if named.is_none() {
-        let mut refused = local.refused_tokens.borrow_mut();
-        refused.charge(client, local.seconds());
+        budget.charge();
     }
     let revocation = match named {
         Some(Named::Verified(revocation)) => Some(revocation),

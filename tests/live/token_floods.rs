@@ -3,10 +3,11 @@
 
 use serde_json::json;
 
+use crate::harness::client::{Client, Response};
 use crate::harness::mint::{Algorithm, Mint, with};
 use crate::harness::stage::{House, PATH};
 use crate::harness::wait_until;
-use crate::issuer::posted;
+use crate::issuer::{FORM, asked, posted, token_of};
 use crate::token_revocation::revocable;
 
 /// Tokens that are signed by somebody else under the name of a good key.
@@ -102,21 +103,12 @@ fn flood_of_bad_tokens_is_the_flooding_clients_own_trouble() {
     assert!(verified <= seen, "{verified} {seen}");
 }
 
-/// What is verified for whoever wants a token to end costs as much as for whoever uses it.
-#[test]
-fn bad_tokens_that_are_to_end_come_out_of_the_clients_budget() {
-    let house = House::open_staged(|stage| {
-        revocable(stage);
-        stage.issue_tokens();
-    });
-    let revoke = |token: &str| {
-        let form = format!("client_id=acme-app&token={token}");
-        posted("/oauth2/revoke", &form, "")
-    };
+/// Sends a client's forms, each for a token that somebody else has signed, until one is put off.
+fn put_off(house: &House, client: &mut Client, path: &str, client_id: &str) -> Response {
     let forms: Vec<String> = { 0..3_000 }
-        .map(|number| revoke(&forged(&house, number)))
+        .map(|number| format!("client_id={client_id}&token={}", forged(house, number)))
+        .map(|form| posted(path, &form, ""))
         .collect();
-    let mut client = house.client();
     let put_off = forms.iter().find_map(|form| {
         let response = client.ask(form);
         assert!([200, 503].contains(&response.status), "{}", response.text());
@@ -124,11 +116,51 @@ fn bad_tokens_that_are_to_end_come_out_of_the_clients_budget() {
     });
     let put_off = put_off.expect("one of so many within a second");
     assert_eq!(put_off.field("retry-after"), Some("1"));
+    put_off
+}
+
+/// What is verified for whoever wants a token to end costs as much as for whoever uses it.
+#[test]
+fn bad_tokens_that_are_to_end_come_out_of_the_clients_budget() {
+    let house = House::open_staged(|stage| {
+        revocable(stage);
+        stage.issue_tokens();
+    });
+    let mut client = house.client();
+    put_off(&house, &mut client, "/oauth2/revoke", "acme-app");
     house.gateway.await_log("one bad token after another");
     // Its own good one is ended in the next second.
     let token = house.token();
+    let form = format!("client_id=acme-app&token={token}");
     wait_until("the next second", || {
-        client.ask(revoke(&token)).status == 200
+        client.ask(posted("/oauth2/revoke", &form, "")).status == 200
     });
     assert_eq!(client.get(PATH, &token).status, 401);
+}
+
+/// And for whoever asks what they are worth, whoever brought them.
+#[test]
+fn bad_tokens_that_are_asked_about_come_out_of_the_budget_of_who_asks() {
+    let house = House::open_staged(|stage| {
+        stage.issue_tokens();
+        let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
+        stage.config.extend_table("client", 1, globex);
+    });
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    let told = put_off(&house, &mut globex, "/oauth2/introspect", "globex-app");
+    assert!(
+        told.text().contains("temporarily_unavailable"),
+        "{}",
+        told.text()
+    );
+    house.gateway.await_log("introspections_exceeded");
+    // Whose budget it was, and nobody else's.
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    let token = token_of(&asked(&mut house.client(), FORM));
+    let form = format!("client_id=globex-app&token={token}");
+    wait_until("the next second", || {
+        let answer = globex.ask(posted("/oauth2/introspect", &form, ""));
+        answer.status == 200 && answer.text().contains("\"active\":true")
+    });
 }

@@ -149,6 +149,7 @@ fn every_denial_finds_its_own_row() {
         ),
         (Denial::RevocationUndone("busy"), "revocation_unavailable"),
         (Denial::ClientTokensRevoked(1), "client_tokens_revoked"),
+        (Denial::IntrospectionsExceeded, "introspections_exceeded"),
     ];
     assert_eq!(
         rows.len() + grants.len(),
