@@ -152,18 +152,18 @@ fn upstream(config: &Config) -> Result<((), String), Fault> {
 
 fn print(file: &Path, faults_read: usize, report: &Report) {
     let verdict = if faults_read == 0 { "ok" } else { "FAULT" };
-    println!("{verdict:<6} {:<22} {}", "configuration", file.display());
+    say!("{verdict:<6} {:<22} {}", "configuration", file.display());
     for row in &report.rows {
         let (verdict, found) = match &row.found {
             Ok(found) => ("ok", found),
             Err(fault) => ("FAULT", &fault.what),
         };
-        println!("{verdict:<6} {:<22} {found}", row.what);
+        say!("{verdict:<6} {:<22} {found}", row.what);
     }
     for Fault {
         key, what, cure, ..
     } in &report.warnings
     {
-        println!("{:<6} {key:<22} {what}: {cure}", "WARN");
+        say!("{:<6} {key:<22} {what}: {cure}", "WARN");
     }
 }

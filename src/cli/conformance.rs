@@ -105,9 +105,9 @@ pub fn main(file: &Path, format: Format) -> ExitCode {
     };
     let report = report(&config, profile, &side);
     match format {
-        Format::Markdown => print!("{}", markdown(&report)),
+        Format::Markdown => say!("{}", markdown(&report).trim_end()),
         Format::Json => match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => say!("{text}"),
             Err(error) => {
                 eprintln!("the report cannot be written: {error}");
                 return ExitCode::FAILURE;

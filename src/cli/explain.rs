@@ -31,7 +31,7 @@ const BAD_ARGUMENTS: u8 = 2;
 pub fn main(id: &str, audit: &[PathBuf], config: Option<&Path>) -> ExitCode {
     ExitCode::from(match explain(id, audit, config) {
         Ok(text) => {
-            print!("{text}");
+            say!("{}", text.trim_end());
             FOUND
         }
         Err((status, complaint)) => {

@@ -1,5 +1,12 @@
 //! The command line: data to standard output, talk to standard error.
 
+/// As `println!` does, but that a reader may go before the end: see [`say`].
+macro_rules! say {
+    ($($line:tt)*) => {
+        $crate::cli::say(format_args!($($line)*))
+    };
+}
+
 pub mod check;
 pub mod client;
 mod conformance;
@@ -11,7 +18,8 @@ mod pages;
 pub mod serve;
 mod token;
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -117,10 +125,25 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("T8GATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
+}
+
+/// Writes a line to standard output. A reader that has gone (`| head -1`) has seen enough: the
+/// command ends as it would have, and with the same status.
+///
+/// # Panics
+/// As `println!` does, where it is not taken for another reason: a token that was not written must
+/// not look like one that was.
+fn say(line: fmt::Arguments<'_>) {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            panic!("standard output cannot be written: {error}")
+        }
+        _ => {}
+    }
 }
 
 fn complain(file: &Path, faults: &[Fault]) {

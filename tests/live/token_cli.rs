@@ -1,7 +1,9 @@
 //! `t8gate token`: tokens that an operator issues, and what is said of a token and why.
 
+use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -328,4 +330,35 @@ fn nothing_in_a_token_is_an_order_to_the_terminal() {
     );
     assert!(letters().all(|c| c != '\u{202e}'));
     assert!(outcome.stdout.contains("\\u{9b}31m"), "{}", outcome.stdout);
+}
+
+/// As `| head -1` does, and as a disk that is full does.
+#[test]
+fn reader_that_has_gone_is_no_fault_and_what_is_not_written_is_one() {
+    let (stage, file) = file(|_| {});
+    let token = stage.mint.good(&stage.claims());
+    let token = stage.scratch.write("token", token).display().to_string();
+    let told = |words: &[&str], stdout: Stdio| {
+        let mut command = t8gate(words);
+        command.arg("--config").arg(&file).stdout(stdout);
+        let output = command.output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    };
+    for words in [
+        &["token", "inspect", &token][..],
+        &["check", "--conformance"],
+        &["client", "list"],
+        &["client", "show", "acme"],
+        &["hw", "--no-rates"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let gone = told(words, writer.into());
+        assert_eq!(gone, (Some(0), String::new()), "{words:?}");
+        let full = OpenOptions::new().write(true).open("/dev/full");
+        let (status, stderr) = told(words, full.expect("a device of Linux").into());
+        assert_ne!(status, Some(0), "{words:?}");
+        assert!(stderr.contains("No space left"), "{words:?}: {stderr}");
+    }
 }

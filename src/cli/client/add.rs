@@ -143,7 +143,7 @@ pub(super) fn run(options: &Options) -> Result<(), Refused> {
     // It is what was asked for that is served.
     find(&config, &options.name)?;
     file::create(&written.path, &written.text)?;
-    println!("{}", written.path.display());
+    say!("{}", written.path.display());
     say_what_next(&config);
     Ok(())
 }

@@ -133,7 +133,7 @@ pub(super) fn run(options: &Options) -> Result<(), Refused> {
         let clients = config.clients.iter();
         let all: Vec<Shown<'_>> = clients.map(|client| Shown::of(client, config)).collect();
         match options.json {
-            true => println!("{}", json(&all)),
+            true => say!("{}", json(&all)),
             false => table(&all),
         }
     }
@@ -156,7 +156,7 @@ pub(super) fn run_one(options: &OneOptions) -> Result<(), Refused> {
     };
     let shown = Shown::of(client, &config);
     match options.json {
-        true => println!("{}", json(&shown)),
+        true => say!("{}", json(&shown)),
         false => print(&shown),
     }
     Ok(())
@@ -172,21 +172,24 @@ fn table(all: &[Shown<'_>]) {
     };
     let name = width("NAME", |shown| shown.name.len());
     let id = width("CLIENT_ID", |shown| shown.client_id.len());
-    println!(
+    say!(
         "{:name$}  {:id$}  {:8}  WRITTEN IN",
-        "NAME", "CLIENT_ID", "STATE"
+        "NAME",
+        "CLIENT_ID",
+        "STATE"
     );
     for shown in all {
         let (state, place) = (shown.state(), shown.place());
-        println!(
+        say!(
             "{:name$}  {:id$}  {state:8}  {place}",
-            shown.name, shown.client_id
+            shown.name,
+            shown.client_id
         );
     }
 }
 
 fn print(shown: &Shown<'_>) {
-    let row = |name: &str, value: &str| println!("{name:<28}{value}");
+    let row = |name: &str, value: &str| say!("{name:<28}{value}");
     row("name", shown.name);
     row("client_id", shown.client_id);
     row("state", shown.state());

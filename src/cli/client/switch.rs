@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, enabled: bool) -> Result<(), Refused> {
     let written = ClientFile { path, text };
     let config = try_out(options.file(), &written)?;
     file::replace(&written.path, &written.text)?;
-    println!("{}", written.path.display());
+    say!("{}", written.path.display());
     say_what_next(&config);
     Ok(())
 }

@@ -140,7 +140,7 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
         scef,
     } = scene;
     let gateway = gateway::start(&state.file(CONFIGURATION))?;
-    println!(
+    say!(
         "The gateway serves {} with its own issuer; its log is {}.",
         addresses.origin(),
         state.file("t8gate.log").display()
@@ -171,7 +171,7 @@ fn run(options: &Options, state: &State, softhsm: Option<PathBuf>) -> Result<boo
                     _ = hangup.recv() => {}
                 }
             });
-            println!("Ending in order.");
+            say!("Ending in order.");
         }
         Ok(outcome.differences == 0)
     });
@@ -227,7 +227,7 @@ impl Scene {
         let scef = scef.map_err(|fault| {
             format!("{fault}\n  hint: the demo brings its own SCEF, at upstream.address")
         })?;
-        println!("Keys, certificates and configuration are those of an earlier demo.");
+        say!("Keys, certificates and configuration are those of an earlier demo.");
         Ok(Self {
             keys,
             addresses: Addresses {
@@ -262,7 +262,7 @@ fn greet(state: &State) {
         true => "It is removed at the end; --state DIR keeps one.",
         false => "It is kept: change demo.toml in it and start again with the same --state.",
     };
-    println!(
+    say!(
         "t8gate demo: everything is in {}\n{end}\n",
         state.path().display()
     );
@@ -276,14 +276,14 @@ fn make_keys_and_certificates(state: &State, keys: &Keys) -> Result<(), String> 
             let ceremony = Ceremony::begin(module, config::TOKEN, &pin).map_err(fault)?;
             let server = ceremony.make(NewKey::P256, "server", None).map_err(fault)?;
             let issuer = ceremony.make(NewKey::P256, "issuer", None).map_err(fault)?;
-            println!("Keys in a SoftHSM token ({}):", module.display());
+            say!("Keys in a SoftHSM token ({}):", module.display());
             tell_key("server", &server)?;
             tell_key("issuer", &issuer)?;
             server.spki
         }
         Keys::Files => {
             let banner = "*".repeat(78);
-            println!(
+            say!(
                 "{banner}\n** NO SOFTHSM HERE: the private keys are in FILES, not in a token.\n\
                  ** Install SoftHSM 2 (Debian, Ubuntu: apt-get install softhsm2) and start\n\
                  ** again, to see what this gateway is for.\n{banner}\n"
@@ -297,9 +297,11 @@ fn make_keys_and_certificates(state: &State, keys: &Keys) -> Result<(), String> 
 
 /// What the token itself says of a key; anything but "it stays in" is no demo of that.
 fn tell_key(label: &str, key: &MadeKey) -> Result<(), String> {
-    println!(
+    say!(
         "   {label}: made inside (CKA_LOCAL {}), sensitive {}, never extractable {}",
-        key.custody.local, key.custody.sensitive, key.custody.never_extractable
+        key.custody.local,
+        key.custody.sensitive,
+        key.custody.never_extractable
     );
     match key.custody.stays_in_token() {
         true => Ok(()),
@@ -323,7 +325,7 @@ fn choose(asked: Option<SocketAddr>, port: u16, what: &str) -> Result<SocketAddr
     let free = addresses.find(|address| accept::port_is_free(*address).is_ok());
     let free = free.ok_or_else(|| format!("no port from {port} on is free for {what}"))?;
     if free.port() != port {
-        println!("** PORT {port} IS TAKEN: {what} are served at {free} instead.\n");
+        say!("** PORT {port} IS TAKEN: {what} are served at {free} instead.\n");
     }
     Ok(free)
 }
@@ -364,9 +366,9 @@ fn walk(state: &State, keys: &Keys, addresses: Addresses) -> Walked {
 fn conclude(outcome: &tour::Outcome) {
     let steps = outcome.steps;
     match outcome.differences {
-        0 => println!("\n{steps} steps, all as expected."),
-        1 => println!("\n{steps} steps, 1 difference: NOT as expected."),
-        many => println!("\n{steps} steps, {many} differences: NOT as expected."),
+        0 => say!("\n{steps} steps, all as expected."),
+        1 => say!("\n{steps} steps, 1 difference: NOT as expected."),
+        many => say!("\n{steps} steps, {many} differences: NOT as expected."),
     }
 }
 

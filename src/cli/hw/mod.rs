@@ -4,7 +4,7 @@ mod rows;
 mod table;
 mod token;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -100,8 +100,7 @@ pub fn main(options: &Options) -> ExitCode {
     } else {
         table::render(&rows, &survey.remarks)
     };
-    // Whoever reads it may have seen enough of it.
-    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    say!("{}", text.trim_end());
     ExitCode::SUCCESS
 }
 

@@ -60,18 +60,26 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     if options.json {
         let rounds: Vec<_> = rounds.iter().map(as_json).collect();
         let scheme = format!("{scheme:?}");
-        println!("{:#}", json!({ "scheme": scheme, "rounds": rounds }));
+        say!("{:#}", json!({ "scheme": scheme, "rounds": rounds }));
         return Ok(());
     }
-    println!("{scheme:?}, {} s each", options.seconds);
-    println!(
+    say!("{scheme:?}, {} s each", options.seconds);
+    say!(
         "{:>7} {:>12} {:>10} {:>10} {:>10}",
-        "threads", "signatures/s", "CPU us", "p50 us", "p99 us"
+        "threads",
+        "signatures/s",
+        "CPU us",
+        "p50 us",
+        "p99 us"
     );
     for round in &rounds {
-        println!(
+        say!(
             "{:>7} {:>12.0} {:>10.1} {:>10.1} {:>10.1}",
-            round.threads, round.signatures_per_s, round.cpu_us, round.p50_us, round.p99_us
+            round.threads,
+            round.signatures_per_s,
+            round.cpu_us,
+            round.p50_us,
+            round.p99_us
         );
     }
     Ok(())

@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
             "see whether the token answers: t8gate keys self-test",
         )
     })?;
-    print!("{request}");
+    say!("{}", request.trim_end());
     eprintln!("  hint: next, have it issued, and then: t8gate keys import-cert");
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     })?;
     let id = options.id.as_ref().map(|id| id.0.as_slice());
     let made = ceremony.make(options.key, label, id.or(ceremony.id_named()))?;
-    println!("{}", made.uri);
+    say!("{}", made.uri);
     eprintln!(
         "made {} key {label:?}, id {}: {}",
         options.key,

@@ -30,10 +30,10 @@ pub(super) fn run(options: &Options) -> Result<(), Faults> {
     let tokens = inventory(&source, log_in)?;
     if options.json {
         let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, log_in)).collect();
-        println!("{:#}", json!({ "tokens": tokens }));
+        say!("{:#}", json!({ "tokens": tokens }));
     } else {
         for token in &tokens {
-            print!("{}", as_text(token));
+            say!("{}", as_text(token).trim_end());
         }
     }
     if tokens.is_empty() {

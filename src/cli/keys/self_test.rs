@@ -74,5 +74,5 @@ fn missing_for_rsa(key: &PrivateKey) -> Option<hsm::OpenFault> {
 }
 
 fn row(verdict: &str, what: &str, found: &str) {
-    println!("{verdict:<6} {what:<16} {found}");
+    say!("{verdict:<6} {what:<16} {found}");
 }

@@ -81,20 +81,20 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Wrong> {
     serve::end_logins();
     let issuers = issuers.ok_or_else(|| faulty(&options.config, &report.faults()))?;
     if let Some(asked) = asked_about(token, &config, &issuers) {
-        println!("{asked}");
+        say!("{asked}");
         return Ok(ExitCode::from(EXIT_UNDECIDED));
     }
     let now = UnixSeconds::now();
     print_parts(token, &issuers, now);
     // Of what is signed the header says it.
     if let Some(kid) = issuers.sealed_by(token) {
-        println!("  {:<12} {kid}", "sealed by");
+        say!("  {:<12} {kid}", "sealed by");
     }
     let decided = decide(token, &config, &issuers, shown.as_ref(), now);
     print_decision(&decided);
     // Tokens of CAPIF do not name their issuer.
     if let Ok(verified) = token::verify_untimed(token, &issuers) {
-        println!(
+        say!(
             "to revoke it by its jti: --issuer {}",
             printable(&verified.issuer)
         );
@@ -251,26 +251,26 @@ fn step_of(fault: TokenFault) -> usize {
 }
 
 fn print_decision(decided: &Result<String, Refusal>) {
-    println!("decision");
+    say!("decision");
     let failed = decided.as_ref().err().map(|refusal| refusal.step);
     for (place, step) in STEPS.iter().enumerate() {
         match failed {
-            Some(at) if place > at => println!("  -       {step:<12} not looked at"),
+            Some(at) if place > at => say!("  -       {step:<12} not looked at"),
             Some(at) if place == at => {
                 let what = decided.as_ref().err().map_or("", |refusal| &refusal.what);
-                println!("  FAILED  {step:<12} {what}");
+                say!("  FAILED  {step:<12} {what}");
             }
-            _ => println!("  ok      {step}"),
+            _ => say!("  ok      {step}"),
         }
     }
     // The store of revocations belongs to the gateway that runs.
     let unasked = "not asked: a running gateway refuses what is revoked";
-    println!("  -       {:<12} {unasked}", "revocation");
+    say!("  -       {:<12} {unasked}", "revocation");
     match decided {
-        Ok(said) => println!("{said}"),
+        Ok(said) => say!("{said}"),
         Err(Refusal { what, cure, .. }) => {
-            println!("refused: {what}");
-            println!("  hint: {cure}");
+            say!("refused: {what}");
+            say!("  hint: {cure}");
         }
     }
 }
@@ -285,11 +285,11 @@ fn print_parts(token: &[u8], issuers: &Issuers, now: UnixSeconds) {
         false => vec![("header", part()), ("claims", part())],
     };
     for (name, decoded) in parts {
-        println!("{name}");
+        say!("{name}");
         let read =
             decoded.and_then(|part| serde_json::from_slice::<Map<String, Value>>(&part).ok());
         let Some(read) = read else {
-            println!("  cannot be read");
+            say!("  cannot be read");
             continue;
         };
         for (name, value) in &read {
@@ -298,7 +298,7 @@ fn print_parts(token: &[u8], issuers: &Issuers, now: UnixSeconds) {
                 _ => None,
             };
             let (name, value) = (printable(name), printable(&value.to_string()));
-            println!("  {name:<12} {value}{}", date.unwrap_or_default());
+            say!("  {name:<12} {value}{}", date.unwrap_or_default());
         }
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn run(options: &Options) -> Result<(), Wrong> {
         "for {}, {} s, scope {}",
         client.name, answer.expires_in, answer.scope
     );
-    println!("{}", answer.access_token);
+    say!("{}", answer.access_token);
     Ok(())
 }
 
