@@ -28,7 +28,7 @@ fn file(change: impl FnOnce(&mut Stage)) -> (Stage, PathBuf) {
     (stage, file)
 }
 
-fn issue(stage: &Stage, file: &Path, who: &Identity, words: &[&str]) -> Outcome {
+pub fn issue(stage: &Stage, file: &Path, who: &Identity, words: &[&str]) -> Outcome {
     let mut command = t8gate(&["token", "issue", "--certificate"]);
     command
         .arg(&who.certificate)

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Wrong, certificate, faulty, read, wrong};
 use crate::cli::serve;
 use crate::clock::UnixSeconds;
-use crate::config;
+use crate::config::{self, Config, Revocation};
 use crate::control::load;
 use crate::oauth::GrantFault;
 use crate::peer::ClientIndex;
@@ -82,8 +82,30 @@ pub(super) fn run(options: &Options) -> Result<(), Wrong> {
         "for {}, {} s, scope {}",
         client.name, answer.expires_in, answer.scope
     );
+    if let Some(unasked) = unasked(&config) {
+        eprintln!("{unasked}");
+    }
     say!("{}", answer.access_token);
     Ok(())
+}
+
+/// What is revoked is known to the gateway that runs, which nobody asks here: a token comes out
+/// that it refuses, within the half minute after a client's tokens were revoked without a moment.
+fn unasked(config: &Config) -> Option<String> {
+    let Revocation { store, revoked, .. } = &config.revocation;
+    let socket = { config.admin.as_ref() }.and_then(|admin| admin.socket.as_ref());
+    let see = match (store, socket, revoked) {
+        (Some(_), Some(socket), _) => format!(
+            "curl --unix-socket {} http://localhost/revocations",
+            socket.value.display()
+        ),
+        (_, _, Some(file)) => format!("revocation.revoked, {}", file.value.display()),
+        _ => return None,
+    };
+    Some(format!(
+        "not asked: a running gateway refuses it where the client's tokens or the issuer's key are \
+         revoked\n  hint: what is, says {see}"
+    ))
 }
 
 /// What of the issuer's answer is of use here.

@@ -1,18 +1,21 @@
 //! What the embedded issuer hands out while a client's tokens are revoked: nothing that would be
 //! refused.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{again, all_are_refused, ask, ask_for_token, revocable, revoke, warm};
+use super::{again, all_are_refused, ask, ask_for_token, path_of, revocable, revoke, warm};
 use crate::harness::client::{Client, Response};
+use crate::harness::gateway::write;
 use crate::harness::mint::now_s;
 use crate::harness::origin::Origin;
 use crate::harness::pki::Key;
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, signal, wait_until};
 use crate::issuer::{FORM, json as document, posted, token_of};
+use crate::token_cli::issue;
 
 fn house() -> House {
     House::open_staged(|stage| {
@@ -151,4 +154,38 @@ fn token_that_is_being_signed_while_it_is_revoked_is_not_handed_out() {
     let records = records();
     let both = |line: &str| line.contains(reason) && line.contains(scope);
     assert!(!records.lines().any(both), "{records}");
+}
+
+/// The command hands it out all the same, and says so: nobody has asked the gateway.
+#[test]
+fn token_that_an_operator_issues_comes_with_a_word_that_what_is_revoked_was_not_asked() {
+    let house = house();
+    let issued = |stage: &Stage, file: &Path| {
+        let outcome = issue(stage, file, &stage.acme, &["--client", "acme"]);
+        assert!(outcome.status.success(), "{}", outcome.stderr);
+        (outcome.stdout.trim_end().to_owned(), outcome.stderr)
+    };
+    revoke(&house.stage, &json!({"client": "acme-app"}));
+    let (token, said) = issued(&house.stage, &house.gateway.file);
+    all_are_refused(&mut [house.client()], &token);
+    let socket = path_of(&house.stage, "admin.socket");
+    let hint = format!(
+        "hint: what is, says curl --unix-socket {} ",
+        socket.display()
+    );
+    assert!(
+        said.contains("not asked: ") && said.contains(&hint),
+        "{said}"
+    );
+    // Where nothing can be revoked but by a file, and where nothing can.
+    let mut stage = house.stage;
+    stage.config.unset("revocation.store");
+    stage.config.unset("admin.socket");
+    let (_, said) = issued(&stage, &write(stage.scratch.path(), &stage.config));
+    assert!(!said.contains("not asked"), "{said}");
+    let file = stage.scratch.write("revoked.jsonl", "");
+    stage.config.set_text("revocation.revoked", file.display());
+    let (_, said) = issued(&stage, &write(stage.scratch.path(), &stage.config));
+    let hint = format!("hint: what is, says revocation.revoked, {}", file.display());
+    assert!(said.contains(&hint), "{said}");
 }
