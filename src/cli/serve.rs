@@ -543,8 +543,8 @@ fn start_shards(
         Millis::now(),
         UnixMillis::now(),
     );
-    vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
-    vigil.look_after_own_certificates(Arc::clone(&snapshot.own_certificates));
+    let (anchors, own) = (&snapshot.anchors, &snapshot.own_certificates);
+    vigil.look_after_clients(anchors, own, UnixSeconds::now());
     vigil.look_after_issuer(snapshot.issuer.clone());
     let anchors_not_after = vigil.anchors_end();
     let own_certificates_not_after = vigil.own_certificates_end();

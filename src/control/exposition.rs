@@ -337,7 +337,7 @@ impl Page {
             "t8gate_registered_certificate_expiry_timestamp_seconds",
             "gauge",
             "When the first of the certificates that clients have signed themselves ends, in \
-             seconds since 1970.",
+             seconds since 1970; one that has ended counts where its client has none that holds.",
             sample.own_certificates_not_after,
         );
         let name = "t8gate_reloads_total";

@@ -1,6 +1,7 @@
 //! The certificates that clients have signed themselves: which of them have ended or soon will, and
 //! what is said of those. The client is out with the last of them, and no CA tells the operator.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::anchors::{RENEW_S, first_to_come};
@@ -38,4 +39,54 @@ pub fn next_change(all: &[OwnCertificate], now: UnixSeconds) -> Option<Duration>
         [end.saturating_sub(RENEW_S), end.saturating_add(1)]
     });
     first_to_come(changes, now)
+}
+
+/// When the first of them ends that holds. What a client has changed away from may stand beside its
+/// next one for years, and hides no other; where none of a client's holds, its last one counts: it
+/// is out.
+pub fn first_end(all: &[OwnCertificate], now: UnixSeconds) -> Option<UnixSeconds> {
+    let mut ends = HashMap::new();
+    for one in all {
+        let end = ends.entry(&one.client).or_insert(one.not_after);
+        *end = match now <= one.not_after.min(*end) {
+            true => one.not_after.min(*end),
+            false => one.not_after.max(*end),
+        };
+    }
+    ends.into_values().min()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn one(client: &str, not_after: u64) -> OwnCertificate {
+        OwnCertificate {
+            client: client.to_owned(),
+            file: "own.pem".into(),
+            called: "AB:CD".to_owned(),
+            not_after: UnixSeconds(not_after),
+        }
+    }
+
+    #[test]
+    fn one_that_has_ended_counts_only_where_its_client_has_none_that_holds() {
+        let all = [
+            one("acme", 1_000),
+            one("globex", 3_000),
+            one("acme", 4_000),
+            one("acme", 2_000),
+        ];
+        let first = |now| first_end(&all, UnixSeconds(now)).map(|end| end.0);
+        assert_eq!(first(1_000), Some(1_000), "in its last second");
+        assert_eq!(first(1_001), Some(2_000));
+        assert_eq!(first(2_001), Some(3_000));
+        assert_eq!(first(3_001), Some(3_000), "globex is out");
+        assert_eq!(first(4_001), Some(3_000));
+        assert_eq!(
+            first_end(&all[..1], UnixSeconds(5_000)),
+            Some(UnixSeconds(1_000))
+        );
+        assert_eq!(first_end(&[], UnixSeconds(0)), None);
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::clock::{Millis, UnixMillis};
+use crate::clock::{Millis, UnixMillis, UnixSeconds};
 
 use super::audit_file::AuditWriter;
 use super::vigil::{Vigil, keys_in_tokens};
@@ -49,9 +49,8 @@ impl Control {
                     let snapshot = current.load_full();
                     if !Arc::ptr_eq(&snapshot, &looked_after) {
                         vigil.look_after(snapshot.certificate_not_after, keys_in_tokens(&snapshot));
-                        vigil.look_after_anchors(Arc::clone(&snapshot.anchors));
-                        let own_certificates = Arc::clone(&snapshot.own_certificates);
-                        vigil.look_after_own_certificates(own_certificates);
+                        let (anchors, own) = (&snapshot.anchors, &snapshot.own_certificates);
+                        vigil.look_after_clients(anchors, own, UnixSeconds::now());
                         vigil.look_after_issuer(snapshot.issuer.clone());
                         looked_after = snapshot;
                     }

@@ -51,7 +51,7 @@ pub struct Vigil {
     /// When the first of them ends, for whoever asks on any thread.
     anchors_end: Arc<AtomicU64>,
     own_certificates: Arc<[OwnCertificate]>,
-    /// The same of these.
+    /// The same of these: see [`own_certificates::first_end`].
     own_certificates_end: Arc<AtomicU64>,
     /// When all of these are spoken of again.
     warn_at: Millis,
@@ -137,22 +137,30 @@ impl Vigil {
         }
     }
 
-    /// Looks after these trust anchors from now on, and speaks of them at the next look.
-    pub fn look_after_anchors(&mut self, anchors: Arc<[Anchor]>) {
-        let first = anchors.iter().map(|anchor| anchor.not_after.0).min();
-        self.anchors_end
-            .store(first.unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.anchors = anchors;
+    /// Looks after what clients come in by from now on: these trust anchors, and these certificates
+    /// that they have signed themselves. Speaks of them at the next look.
+    pub fn look_after_clients(
+        &mut self,
+        anchors: &Arc<[Anchor]>,
+        own_certificates: &Arc<[OwnCertificate]>,
+        wall: UnixSeconds,
+    ) {
+        self.anchors = Arc::clone(anchors);
+        self.own_certificates = Arc::clone(own_certificates);
         self.warn_at = Millis(0);
+        self.note_ends(wall);
     }
 
-    /// The same of these certificates that clients have signed themselves.
-    pub fn look_after_own_certificates(&mut self, own_certificates: Arc<[OwnCertificate]>) {
-        let first = own_certificates.iter().map(|one| one.not_after.0).min();
-        self.own_certificates_end
-            .store(first.unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.own_certificates = own_certificates;
-        self.warn_at = Millis(0);
+    fn note_ends(&self, wall: UnixSeconds) {
+        let anchors = self.anchors.iter().map(|anchor| anchor.not_after).min();
+        let own_certificates = own_certificates::first_end(&self.own_certificates, wall);
+        for (end, first) in [
+            (&self.anchors_end, anchors),
+            (&self.own_certificates_end, own_certificates),
+        ] {
+            let first = first.map_or(u64::MAX, |first| first.0);
+            end.store(first, Ordering::Relaxed);
+        }
     }
 
     /// Looks after which key of this issuer signs from now on.
@@ -185,6 +193,7 @@ impl Vigil {
         if now < self.warn_at {
             return;
         }
+        self.note_ends(wall);
         let warnings = self.anchors.iter();
         for fault in warnings.filter_map(|anchor| anchors::warning(anchor, wall)) {
             let Fault {
@@ -362,7 +371,9 @@ mod tests {
             not_before: UnixSeconds(0),
             not_after: UnixSeconds(not_after),
         };
-        vigil.look_after_anchors([anchor(u64::MAX), anchor(1_060)].into());
+        let none: Arc<[OwnCertificate]> = Arc::from([]);
+        let anchors = Arc::from([anchor(u64::MAX), anchor(1_060)]);
+        vigil.look_after_clients(&anchors, &none, UnixSeconds(1_000));
         assert_eq!(vigil.anchors_end().load(Ordering::Relaxed), 1_060);
         vigil.turn(Millis(1_000), UnixMillis(1_000_000));
         assert_eq!(vigil.warn_at, Millis(62_000), "when it ends");
@@ -370,7 +381,7 @@ mod tests {
         assert_eq!(vigil.warn_at, Millis(62_000).after(REMIND_EVERY));
         vigil.turn(Millis(63_000), UnixMillis(1_000_000));
         assert_eq!(vigil.warn_at, Millis(124_000), "it is to come again");
-        vigil.look_after_anchors(Arc::from([]));
+        vigil.look_after_clients(&Arc::from([]), &none, UnixSeconds(1_000));
         assert_eq!(vigil.anchors_end().load(Ordering::Relaxed), u64::MAX);
         assert_eq!(vigil.warn_at, Millis(0));
     }
@@ -378,12 +389,7 @@ mod tests {
     #[test]
     fn own_certificates_of_clients_are_looked_at_as_anchors_are() {
         let mut vigil = vigil(u64::MAX);
-        let one = |not_after| OwnCertificate {
-            client: "acme".to_owned(),
-            file: "own.pem".into(),
-            called: "AB:CD".to_owned(),
-            not_after: UnixSeconds(not_after),
-        };
+        let one = |not_after| own_certificates::tests::one("acme", not_after);
         let said = |not_after, now| {
             let said = own_certificates::warning(&one(not_after), UnixSeconds(now));
             said.map_or(String::new(), |(what, _)| what)
@@ -394,15 +400,20 @@ mod tests {
         assert_eq!(said(end, 1_000), soon);
         assert_eq!(said(end, end), soon);
         assert!(said(end, end + 1).contains("has expired"));
-        vigil.look_after_own_certificates([one(u64::MAX), one(1_060)].into());
-        let end = || vigil.own_certificates_end().load(Ordering::Relaxed);
-        assert_eq!(end(), 1_060);
+        let none: Arc<[Anchor]> = Arc::from([]);
+        let two = Arc::from([one(u64::MAX - 1), one(1_060)]);
+        vigil.look_after_clients(&none, &two, UnixSeconds(1_000));
+        let first = vigil.own_certificates_end();
+        let first = || first.load(Ordering::Relaxed);
+        assert_eq!(first(), 1_060);
         vigil.turn(Millis(1_000), UnixMillis(1_000_000));
         assert_eq!(vigil.warn_at, Millis(62_000), "when it ends");
         vigil.turn(Millis(62_000), UnixMillis(1_061_000));
         assert_eq!(vigil.warn_at, Millis(62_000).after(REMIND_EVERY));
+        assert_eq!(first(), u64::MAX - 1, "the other one's turn");
         // Two weeks before it does.
-        vigil.look_after_own_certificates([one(1_100 + RENEW_S)].into());
+        let next = Arc::from([one(1_100 + RENEW_S)]);
+        vigil.look_after_clients(&none, &next, UnixSeconds(1_062));
         vigil.turn(Millis(63_000), UnixMillis(1_062_000));
         assert_eq!(vigil.warn_at, Millis(63_000 + 38_000));
     }
