@@ -234,6 +234,7 @@ pub fn load(
     let touched = { taken.issuers.as_ref() }.zip(shown.as_ref());
     let touched = touched.map(|(issuers, shown)| Touched {
         issuers,
+        clients: &config.clients,
         anchors: &anchors,
         certificates: &shown.certificates,
     });

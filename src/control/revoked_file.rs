@@ -3,6 +3,7 @@
 //! it is told which. A line that is understood may have nothing refused for it, where its issuer is
 //! gone or yet to come: that is said, and no reason to leave the others out of force.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::clock::UnixSeconds;
 use crate::config::regular_file::{self, NotOpened};
 use crate::config::{Config, Fault, Located};
 use crate::limits::REVOKED_FILE_BYTES_MAX;
-use crate::revoked::{FOR_EVER, Meant, Revocation, Unmeant, Written};
+use crate::revoked::{FOR_EVER, Id, Kind, Meant, Revocation, Unmeant, Written};
 
 pub(super) const KEY: &str = "revocation.revoked";
 /// Faults of lines that are said, and warnings; the others are likely to be of the same kind.
@@ -42,6 +43,8 @@ pub(super) fn read(
         Ok(lines) => {
             let detail = format!("{} entries", lines.len());
             report.note("revoked by file", Ok(((), detail)));
+            let touched = touched.map(|touched| (touched, touched.here()));
+            let touched = { touched.as_ref() }.map(|(touched, here)| (*touched, here));
             let warnings = { lines.iter() }.filter_map(|line| warning(file, line, touched, now));
             report.warnings.extend(warnings.take(SAID_MAX));
             lines.into_iter().map(|line| line.revocation).collect()
@@ -82,11 +85,12 @@ fn text(at: &Located<std::path::PathBuf>) -> Result<String, Vec<Fault>> {
     Ok(text)
 }
 
-/// What is to be said of a line by which nothing is refused, or a client for ever.
+/// What is to be said of a line by which nothing is refused, or a client for ever. Beside what can
+/// be touched stand the clients and keys that there are.
 fn warning(
     at: &Located<std::path::PathBuf>,
     line: &Line,
-    touched: Option<Touched<'_>>,
+    touched: Option<(Touched<'_>, &HashSet<Id>)>,
     now: UnixSeconds,
 ) -> Option<Fault> {
     let Line {
@@ -106,16 +110,33 @@ fn warning(
              client that is to have none is disabled: `t8gate client disable`",
         );
     }
-    let touched = touched?;
-    let why = touched.in_vain(&revocation.entry, issuer.as_deref())?;
-    let cure = match why {
-        InVain::IssuerUnknown => format!(
-            "{}; the line holds where the issuer comes, or comes back",
-            touched.cure_of(why)
+    let (touched, here) = touched?;
+    let (entry, issuer) = (&revocation.entry, issuer.as_deref());
+    if let Some(why) = touched.in_vain(entry, issuer) {
+        let cure = match why {
+            InVain::IssuerUnknown => format!(
+                "{}; the line holds where the issuer comes, or comes back",
+                touched.cure_of(why)
+            ),
+            why => touched.cure_of(why),
+        };
+        return said(why.what(), &cure);
+    }
+    match entry.id.kind() {
+        _ if here.contains(&entry.id) => None,
+        Kind::Client => said(
+            "no client with this client_id is configured",
+            "see whether it is spelt right: it is the client_id, and not the name; the line holds \
+             once there is one",
         ),
-        why => touched.cure_of(why),
-    };
-    said(why.what(), &cure)
+        Kind::IssuerKey if issuer.is_some_and(|issuer| touched.knows_keys_of(issuer)) => said(
+            "the issuer has no key of this name now",
+            "see whether it is spelt right: it is the kid in the header of a token, as `t8gate \
+             token inspect` shows it; the line holds once there is one, and is to be taken out \
+             where the key is gone for good",
+        ),
+        _ => None,
+    }
 }
 
 fn lines(

@@ -1,8 +1,11 @@
-//! What revocations can be about here: issuers whose tokens are taken, and certificates that
-//! clients show. One about anything else is kept like the others, and nothing is refused for it.
+//! What revocations can be about here: issuers whose tokens are taken, their keys, clients, and
+//! certificates that these show. One about anything else is kept like the others, and nothing is
+//! refused for it.
+
+use std::collections::HashSet;
 
 use crate::authz::issuers::{IssuerRules, Issuers, Profile};
-use crate::peer::Thumbprint;
+use crate::peer::{Client, Thumbprint};
 use crate::revoked::{Entry, Id, Kind};
 use crate::snapshot::{Anchor, Snapshot};
 use crate::tls::ServerCertificate;
@@ -11,6 +14,7 @@ use crate::tls::ServerCertificate;
 #[derive(Clone, Copy)]
 pub struct Touched<'s> {
     pub issuers: &'s Issuers,
+    pub clients: &'s [Client],
     pub anchors: &'s [Anchor],
     /// The gateway's own.
     pub certificates: &'s [ServerCertificate],
@@ -65,6 +69,7 @@ impl<'s> Touched<'s> {
     pub fn by(snapshot: &'s Snapshot) -> Self {
         Self {
             issuers: &snapshot.issuers,
+            clients: &snapshot.clients,
             anchors: &snapshot.anchors,
             certificates: &snapshot.certificates,
         }
@@ -113,6 +118,19 @@ impl<'s> Touched<'s> {
             ids.collect::<Vec<_>>()
         };
         self.issuers.iter().flat_map(of_issuer).collect()
+    }
+
+    /// What revocations of the clients and of the keys are known by that there are now.
+    pub fn here(self) -> HashSet<Id> {
+        let clients = self.clients.iter();
+        let clients = clients.map(|client| Id::client(&client.client_id));
+        clients.chain(self.keys_held()).collect()
+    }
+
+    /// Whether it is known which keys an issuer has.
+    pub fn knows_keys_of(self, issuer: &str) -> bool {
+        let mut its = self.issuers.iter().filter(|rules| rules.name() == issuer);
+        its.all(|rules| rules.keys().keys().is_some())
     }
 }
 

@@ -8,7 +8,7 @@ use super::{all_are_served, ask, assert_revoked, house, path_of, revocable, revo
 use crate::capif_tokens::{self, OWN};
 use crate::harness::client::HOST;
 use crate::harness::gateway::{check, t8gate};
-use crate::harness::mint::{ISSUER, now_s};
+use crate::harness::mint::{Algorithm, ISSUER, Mint, now_s, write_jwks};
 use crate::harness::pki::{Authority, Key};
 use crate::harness::stage::{House, PATH};
 use crate::harness::{WAIT, run_well, wait_until};
@@ -203,6 +203,51 @@ fn line_of_the_file_that_is_about_nothing_here_is_warned_of_and_in_no_way() {
     assert_revoked(&house.client().get(PATH, &of("two")));
     assert_eq!(house.client().get(PATH, &of("one")).status, 200);
     assert_eq!(house.gateway.log().matches("line 1").count(), 2);
+}
+
+/// A name in the place of a `client_id` is enough, or a letter of a kid.
+#[test]
+fn line_of_the_file_whose_client_or_key_is_not_there_is_warned_of_and_holds_once_it_is() {
+    let key = |kid: &str| json!({"key": kid, "issuer": ISSUER});
+    let client = |client_id: &str| json!({"client": client_id, "issued_until": now_s()});
+    let house = House::open_staged(|stage| {
+        revocable(stage);
+        stage.config.set_text("reload.watch", "off");
+        let lines = [
+            client("acme"),
+            client("globex-app"),
+            key("secnd"),
+            key("first"),
+        ];
+        let lines = lines.map(|line| line.to_string()).join("\n");
+        let file = stage.scratch.write("revoked.jsonl", lines);
+        stage.config.set_text("revocation.revoked", file.display());
+    });
+    let (client, key) = (
+        "revoked.jsonl, line 1: no client with this client_id is configured",
+        "revoked.jsonl, line 3: the issuer has no key of this name now",
+    );
+    let said = || {
+        let log = house.gateway.log();
+        [client, key, "revoked.jsonl, line"].map(|what| log.matches(what).count())
+    };
+    assert_eq!(said(), [1, 1, 2], "{}", house.gateway.log());
+    let checked = check(&house.gateway.file, &house.stage.environment).stdout;
+    for line in [client, key] {
+        let said = checked.lines().find(|said| said.contains(line));
+        let said = said.expect(line);
+        assert!(said.starts_with("WARN"), "{said}");
+        assert!(said.contains("the line holds once there is one"), "{said}");
+    }
+    let second = Mint::new(Algorithm::Es256, "secnd");
+    write_jwks(house.stage.scratch.path(), &[&house.stage.mint, &second]);
+    reload(&house);
+    assert_revoked(
+        &house
+            .client()
+            .get(PATH, &second.good(&house.stage.claims())),
+    );
+    wait_until("the client alone to be said again", || said() == [2, 1, 3]);
 }
 
 #[test]
