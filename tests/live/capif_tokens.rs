@@ -12,6 +12,8 @@ use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{WAIT, run, run_well, wait_until};
 use crate::hsm_lost::Store;
 use crate::issuer::{FORM, asked, assert_grant_refused, claims, posted, token_of};
+use crate::reload::reload;
+use crate::token_revocation::{revocable, revoke};
 
 pub const OWN: &str = "/capif-security/v1/securities/acme-app/token";
 
@@ -252,4 +254,43 @@ fn capif_key_that_has_another_part_to_play_is_a_fault_of_the_configuration() {
         assert!(told.contains(what), "{told}");
         std::mem::swap(&mut stage.config, &mut stage_config);
     }
+}
+
+/// These do not say who issued them: what is revoked of them is known by the name of the issuer.
+#[test]
+fn issuer_that_is_called_otherwise_is_said_to_have_lost_what_was_revoked_of_it() {
+    const GONE: &str = "the embedded issuer is not called";
+    let mut house = House::open_staged(|stage| {
+        with_capif(stage);
+        revocable(stage);
+        stage.config.set_text("reload.watch", "off");
+    });
+    let mut client = house.client();
+    let token = token_of(&fetched(&mut client, OWN, FORM));
+    let (own, other) = (format!("https://{HOST}"), "https://other.example");
+    let call = |house: &mut House, name: &str| {
+        house.rewrite(|config| {
+            config.set_text("oauth.issuer", name);
+        });
+        reload(house);
+    };
+    // Nothing is lost where nothing was revoked.
+    call(&mut house, other);
+    call(&mut house, &own);
+    assert!(!house.gateway.log().contains(GONE));
+    let issuer = format!("{own}/capif-security/v1");
+    let jti = &claims(&token)["jti"];
+    revoke(
+        &house.stage,
+        &serde_json::json!({"jti": jti, "issuer": issuer}),
+    );
+    assert_eq!(client.get(PATH, &token).status, 401);
+    call(&mut house, other);
+    assert_eq!(client.get(PATH, &token).status, 200, "which is warned of");
+    house
+        .gateway
+        .await_log(&format!("{GONE} \"{own}\" any more"));
+    house.gateway.await_log("give it its name back");
+    call(&mut house, &own);
+    assert_eq!(client.get(PATH, &token).status, 401);
 }

@@ -99,7 +99,8 @@ pub(super) fn configured(
 }
 
 /// A core's tokens do not say whose they are: what is revoked of them, and which of its keys are,
-/// is known by the name that the core has here.
+/// is known by the name that the core has here. So it is with the embedded issuer's of CAPIF and
+/// with its keys.
 fn warn_of_gone_names(config: &Config, running: Option<Running<'_>>, report: &mut Report) {
     let Some(running) = running else { return };
     let revoked = &running.snapshot.revoked;
@@ -114,20 +115,35 @@ fn warn_of_gone_names(config: &Config, running: Option<Running<'_>>, report: &mu
             .filter(|issuer| matches!(issuer.profile, Profile::Capif { .. }));
         cores.map(|core| core.name.clone()).collect()
     };
+    let mut warn = |key, line, who: String, cure| {
+        let what = format!(
+            "{who} any more: what was revoked under that name, tokens by their jti and keys, is \
+             good under any other"
+        );
+        let at = Located { value: (), line };
+        report.warnings.push(fault(&at, key, what, cure));
+    };
     let named = cores(config);
     for gone in cores(running.config) {
         if named.iter().any(|core| core.value == gone.value) {
             continue;
         }
-        let name = &gone.value;
-        let what = format!(
-            "no CAPIF core is called {name:?} any more: what was revoked under that name, tokens \
-             by their jti and keys, is good under any other"
-        );
+        let who = format!("no CAPIF core is called {:?}", gone.value);
         let cure = "give the core its name back, or revoke under its new name what is to stay \
                     revoked; nothing is amiss where it is gone for good";
-        let at = Located { value: (), line: 0 };
-        report.warnings.push(fault(&at, NAME_KEY, what, cure));
+        warn(NAME_KEY, 0, who, cure);
+    }
+    let own = running.config.oauth.as_ref().zip(config.oauth.as_ref());
+    if let Some((before, now)) = own
+        && before.issuer.value != now.issuer.value
+    {
+        let who = format!(
+            "the embedded issuer is not called {:?}",
+            before.issuer.value
+        );
+        let cure = "give it its name back, or revoke under its new name what is to stay revoked: \
+                    of its tokens of CAPIF that is the name with /capif-security/v1 behind it";
+        warn("oauth.issuer", now.issuer.line, who, cure);
     }
 }
 
