@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -145,6 +145,9 @@ pub struct KeyFetches {
     pub failed: AtomicU64,
     /// Seconds since 1970; 0 where they were not had yet.
     pub had_at: AtomicU64,
+    /// How long they may be kept that were had first, where that is said: who keeps them comes
+    /// later.
+    pub first_kept: OnceLock<Duration>,
 }
 
 impl KeyFetches {

@@ -243,7 +243,7 @@ impl State {
     /// Of keys that have just been fetched for the first time, or should have been.
     fn new(from: &KeysFrom, now: Millis) -> Self {
         let wait = match from.keys.keys() {
-            Some(_) => with_jitter(from.refresh),
+            Some(_) => kept_for(from.fetches.first_kept.get().copied(), from.refresh),
             None => RETRY_AFTER,
         };
         Self {
@@ -269,8 +269,7 @@ impl State {
     }
 
     fn had(&mut self, fresh: Fresh, refresh: Duration, now: Millis) {
-        let keep = fresh.keep.left().unwrap_or(refresh);
-        self.look_at = now.after(with_jitter(keep.clamp(KEEP_MIN, KEEP_MAX)));
+        self.look_at = now.after(kept_for(fresh.keep.left(), refresh));
         self.known = Some(fresh);
         (self.in_vain, self.said_at, self.given_up) = (0, None, false);
     }
@@ -288,6 +287,11 @@ impl State {
         }
         !said
     }
+}
+
+/// How long keys are kept of which this is said.
+fn kept_for(said: Option<Duration>, refresh: Duration) -> Duration {
+    with_jitter(said.unwrap_or(refresh).clamp(KEEP_MIN, KEEP_MAX))
 }
 
 /// Up to a tenth less, so that a fleet does not ask at one moment.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -35,10 +36,16 @@ fn direct(stage: &mut Stage, url: &str) {
 
 /// A gateway with the keys of an issuer that publishes those of the stage's mint.
 fn house() -> (House, Publisher) {
+    house_told("Content-Type: application/json\r\n")
+}
+
+/// The same where these fields come with them.
+fn house_told(fields: &str) -> (House, Publisher) {
     let mut publisher = None;
     let house = House::open_staged(|stage| {
         let web = Publisher::start(&stage.operator_ca);
-        web.put(JWKS, Page::json(&jwks(&[&stage.mint])));
+        let keys = jwks(&[&stage.mint]).to_string();
+        web.put(JWKS, Page::Answer(200, fields.to_owned(), keys));
         direct(stage, &web.url(JWKS));
         publisher = Some(web);
     });
@@ -209,6 +216,16 @@ fn keys_are_asked_for_by_what_is_known_of_them() {
         house.gateway.log().matches("keys are others now").count(),
         0
     );
+}
+
+/// The answer before the start is one like the others.
+#[test]
+fn keys_that_were_had_at_the_start_are_kept_no_longer_than_the_issuer_says() {
+    let (_house, web) = house_told("Cache-Control: max-age=1\r\n");
+    assert_eq!(web.asked(JWKS).len(), 1);
+    // Ten seconds at least, whatever is said; five minutes where nothing is.
+    std::thread::sleep(Duration::from_secs(2));
+    wait_until("another look", || web.asked(JWKS).len() == 2);
 }
 
 #[test]

@@ -281,13 +281,16 @@ fn fetch_first(
         let rules = all.find(|rules| Arc::ptr_eq(rules.keys(), &from.keys));
         let all = known.iter().copied();
         match fetched {
-            Ok(Found::Keys(keys, _)) => {
+            Ok(Found::Keys(keys, fresh)) => {
                 if let Some((what, cure)) = keys_fetch::shared(&keys, rules, all) {
                     let warning = fault(&issuer.keys, keys_fetch::SHARED_KEY, what, cure);
                     report.warnings.push(warning);
                 }
                 from.keys.replace(Some(keys));
                 from.fetches.note_had(UnixSeconds::now());
+                if let Some(left) = fresh.keep.left() {
+                    from.fetches.first_kept.get_or_init(|| left);
+                }
             }
             Ok(Found::Same(_)) => {}
             Err(why) => {
