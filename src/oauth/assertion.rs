@@ -88,8 +88,6 @@ impl Assertions {
             exp: now.0.saturating_add(OWN_ASSERTION_LIFETIME_S),
             jti: unguessable()?,
         });
-        let signed = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.key.sign(signed.as_bytes())?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        self.key.jws(&self.header, &claims)
     }
 }

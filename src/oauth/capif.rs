@@ -7,8 +7,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hsm::SignFault;
 use serde::Serialize;
 
@@ -80,10 +78,8 @@ impl Capif {
             cnf: Confirmation::of(grant.thumbprint()),
         });
         let began = Nanos::now();
-        let signed = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.key.sign(signed.as_bytes())?;
+        let token = self.key.jws(&self.header, &claims)?;
         let signed_ns = Nanos::now().since(began);
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Ok(Minted {
             json: mint::response(&token, lifetime_s, &scope, &[]),
             issued_at: now,

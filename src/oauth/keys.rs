@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hsm::{KeyKind, PrivateKey, Scheme, SignFault, SignJob, jose_signature};
 use serde::Serialize;
 
@@ -86,16 +88,18 @@ impl TokenKey {
         &self.header
     }
 
-    /// As JOSE carries it.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFault> {
-        let scheme = self.scheme;
+    /// The JWS of these claims under this header, which is in base64url already.
+    pub(super) fn jws(&self, header: &str, claims: &[u8]) -> Result<String, SignFault> {
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+        let (scheme, message) = (self.scheme, signed.as_bytes());
         let signature = self.key.sign(SignJob { scheme, message })?;
-        match self.key.kind() {
+        let signature = match self.key.kind() {
             //= RFC 7518 section 3.3
             //# The signature of RS256 is the RSA signature as it is.
-            KeyKind::Rsa => Ok(signature),
-            kind => jose_signature(kind, &signature).ok_or(SignFault::Refused),
-        }
+            KeyKind::Rsa => signature,
+            kind => jose_signature(kind, &signature).ok_or(SignFault::Refused)?,
+        };
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
 

@@ -139,9 +139,7 @@ impl Issuer {
             Some(sealing) => sealing.seal(&claims).ok_or(SignFault::Refused)?,
             None => {
                 let key = self.keys.signing_at(now);
-                let signed = format!("{}.{}", key.header(), URL_SAFE_NO_PAD.encode(claims));
-                let signature = key.sign(signed.as_bytes())?;
-                format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+                key.jws(key.header(), &claims)?
             }
         };
         let signed_ns = Nanos::now().since(began);
