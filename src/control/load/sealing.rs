@@ -81,12 +81,8 @@ fn secret(
     }
     match &at.value {
         SecretSource::File(file) => {
-            let named = Located {
-                value: file.clone(),
-                line: at.line,
-            };
             let key = format!("{KEY}.{which}secret_file");
-            tickets::from_file(&named, &key, SealingSecret::from_octets).map(Arc::new)
+            tickets::from_file(at, file, &key, SealingSecret::from_octets).map(Arc::new)
         }
         SecretSource::Pkcs11 {
             module,

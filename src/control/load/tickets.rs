@@ -1,6 +1,6 @@
 //! The keys of session tickets: of a secret that other nodes have as well, or of this process.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,10 +150,8 @@ fn secret(
 ) -> Result<Secret, Fault> {
     match &at.value {
         config::SecretSource::File(file) => {
-            let line = at.line;
-            let value = file.clone();
             let key = format!("tls.tickets.{which}secret_file");
-            let here = from_file(&Located { value, line }, &key, TicketSecret::from_octets)?;
+            let here = from_file(at, file, &key, TicketSecret::from_octets)?;
             Ok(Secret {
                 shared: SharedSecret::Here(here),
                 token: None,
@@ -186,13 +184,14 @@ fn secret(
 
 /// The secret that a file holds, by what makes one of its octets.
 pub(super) fn from_file<T>(
-    at: &Located<PathBuf>,
+    at: &Located<config::SecretSource>,
+    file: &Path,
     key: &str,
     of_octets: fn(&[u8]) -> Result<T, String>,
 ) -> Result<T, Fault> {
     // Not even the path: a secret may have been written there by mistake.
     let cure = "(umask 077; openssl rand -base64 32 > FILE) makes one; all nodes need the same";
-    let octets = std::fs::read(&at.value).map(Zeroizing::new);
+    let octets = std::fs::read(file).map(Zeroizing::new);
     let octets = octets.map_err(|error| {
         let what = format!("the file of the secret cannot be read: {}", error.kind());
         fault(at, key, what, cure)
