@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::authorization::assert_problem;
+use crate::capif_tokens::with_capif;
 use crate::harness::client::{Client, HOST, get};
 use crate::harness::mint::now_s;
 use crate::harness::origin::Origin;
@@ -145,12 +146,7 @@ const GONE: &str = "tokens that were signed by the key before are refused from n
 #[test]
 fn key_that_is_replaced_without_an_old_key_is_warned_of_unless_it_was_revoked() {
     let mut house = House::open_staged(|stage| {
-        stage.issue_tokens();
-        let key = stage
-            .scratch
-            .write("capif.key", Key::P256.generate().serialize_pem());
-        stage.config.set_text("oauth.capif.key.file", key.display());
-        stage.config.set_text("oauth.capif.aef_id", "aef-t8");
+        with_capif(stage);
         stage.config.set_text("revocation.revoked", "revoked.jsonl");
         stage.scratch.write("revoked.jsonl", "");
     });
