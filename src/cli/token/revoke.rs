@@ -105,7 +105,7 @@ fn wrong(what: impl Into<String>, cure: impl Into<String>) -> Unrevoked {
 pub(super) fn main(options: &Options) -> ExitCode {
     match run(options) {
         Ok(said) => {
-            println!("{said}");
+            say!("{said}");
             ExitCode::SUCCESS
         }
         Err(Unrevoked { what, cure, status }) => {
