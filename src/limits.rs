@@ -136,11 +136,8 @@ pub const DOCUMENT_MAX_AGE_S: u32 = 300;
 /// A token of the embedded issuer lives no longer than that (`oauth.token_lifetime`), in seconds:
 /// it would outlive every change of a grant.
 pub const TOKEN_LIFETIME_S_MAX: u64 = 24 * 3_600;
-/// How long the tokens of another issuer may live (`issuer.token_lifetime_max`), where not said: as
-/// long as any of the embedded one.
-pub const TOKEN_LIFETIME_MAX_DEFAULT: Duration = Duration::from_secs(TOKEN_LIFETIME_S_MAX);
-/// And the longest that can be said, in seconds: 31 days. A revocation is kept for as long where
-/// nothing says when its tokens end.
+/// How long the tokens of another issuer live at most, in seconds, where the operator does not say
+/// that they live shorter (`issuer.token_lifetime_max`): 31 days. What lives longer is refused.
 pub const ISSUER_TOKEN_LIFETIME_S_MAX: u64 = 31 * 86_400;
 /// What a token may carry of `authorization_details`, as JSON: with it in base64, and all else, a
 /// token stays below [`TOKEN_BYTES_MAX`].
@@ -174,9 +171,12 @@ pub const REVOCATION_WAIT: Duration = Duration::from_secs(5);
 /// Parts in which they are held; entering one copies its part.
 pub const REVOKED_BUCKETS: usize = 1 << 12;
 const _: () = assert!(REVOKED_BUCKETS.is_power_of_two() && REVOKED_BUCKETS <= 1 << 16);
-/// How long a revocation is kept where the end of its tokens is not known, in seconds: those that
-/// have been issued have all ended then, by any clock that is near enough.
-pub const REVOKED_UNDATED_S: u64 = ISSUER_TOKEN_LIFETIME_S_MAX + 60;
+/// How long the revocation of a token is kept whose end is not known, in seconds: a year. A token
+/// that lives longer would be good again.
+pub const REVOKED_UNDATED_S: u64 = 366 * 86_400;
+/// How long that of a client is kept behind its moment, in seconds: what was issued by then has
+/// ended, by any clock that is near enough.
+pub const REVOKED_CLIENT_S: u64 = ISSUER_TOKEN_LIFETIME_S_MAX + 60;
 /// How much longer than its token a revocation is kept, in seconds: a clock that was put back must
 /// not make the token good again.
 pub const REVOKED_KEPT_S: u64 = 600;
@@ -352,6 +352,10 @@ pub const KEYS_MAX_AGE_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 /// its time. Over it the client's further tokens are refused unseen (429), but for those that are
 /// remembered.
 pub const TOKEN_FAILURES_PER_S_MAX: u32 = 100;
+/// Tokens that a resource server may ask about on one shard within a second and that are verified
+/// and not active; over it it is told to come again. Others send them to it, so it has more than a
+/// client has for its own: a fortieth of the shard's time.
+pub const TOLD_IN_VAIN_PER_S_MAX: u32 = 500;
 /// Tokens that one shard knows to be bad.
 pub const REFUSED_TOKENS_MAX: usize = 1_024;
 /// For so many seconds: what is amiss at an issuer may be mended.

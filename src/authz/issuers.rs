@@ -12,7 +12,7 @@ use super::keys::{Keys, PickedKey};
 use super::sealed::{self, Sealing};
 use super::token::{Header, TokenFault};
 use crate::clock::UnixSeconds;
-use crate::limits::TOKEN_LIFETIME_MAX_DEFAULT;
+use crate::limits::ISSUER_TOKEN_LIFETIME_S_MAX;
 
 #[cfg(test)]
 mod tests;
@@ -203,13 +203,13 @@ impl IssuerRules {
             name,
             profile,
             keys,
-            lifetime_s_max: TOKEN_LIFETIME_MAX_DEFAULT.as_secs(),
+            lifetime_s_max: ISSUER_TOKEN_LIFETIME_S_MAX,
             mark: None,
             sealing: None,
         })
     }
 
-    /// The same, of an issuer whose tokens live so long at most.
+    /// The same, of an issuer whose tokens live so long at most, which is shorter than any may.
     pub fn living_at_most(self, lifetime: Duration) -> Self {
         Self {
             lifetime_s_max: lifetime.as_secs(),
@@ -254,6 +254,11 @@ impl IssuerRules {
         let keys = { keys.iter() }.flat_map(|keys| keys.names().map(str::to_owned));
         let sealing = { self.sealing.iter() }.flat_map(|sealing| sealing.kids());
         keys.chain(sealing.map(str::to_owned)).collect()
+    }
+
+    /// Whether each of its tokens has an `iat`.
+    fn says_when_issued(&self) -> bool {
+        matches!(self.profile, Profile::Rfc9068 { .. })
     }
 
     fn is_capif(&self) -> bool {
@@ -406,6 +411,14 @@ impl Issuers {
     pub fn same_as(&self, others: &Self) -> bool {
         let pairs = || self.0.iter().zip(&others.0);
         self.0.len() == others.0.len() && pairs().all(|(own, other)| own.same_as(other))
+    }
+
+    /// How long those tokens live at most, in seconds, that need not say when they were issued; of
+    /// those that are asked about it is `asked`'s, where some are.
+    pub fn undated_lifetime_s_max(&self, asked: Option<&IssuerRules>) -> u64 {
+        let undated = self.0.iter().filter(|rules| !rules.says_when_issued());
+        let all = undated.chain(asked).map(IssuerRules::lifetime_s_max);
+        all.max().unwrap_or_default()
     }
 
     /// Whether a token says that one of these issuers has sealed it.

@@ -10,7 +10,7 @@ use super::token::{TokenFault, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::limits::{
     INTROSPECTIONS_IN_VAIN_PER_S_MAX, REFUSED_TOKENS_KEPT_S, REFUSED_TOKENS_MAX,
-    TOKEN_FAILURES_PER_S_MAX,
+    TOKEN_FAILURES_PER_S_MAX, TOLD_IN_VAIN_PER_S_MAX,
 };
 use crate::peer::ClientIndex;
 
@@ -36,6 +36,8 @@ pub struct RefusedTokens {
     in_vain: Budget<TOKEN_FAILURES_PER_S_MAX>,
     /// Of tokens that their issuer calls good and that are good for nothing here.
     asked_in_vain: Budget<INTROSPECTIONS_IN_VAIN_PER_S_MAX>,
+    /// Of tokens of others' that a resource server asks about.
+    told_in_vain: Budget<TOLD_IN_VAIN_PER_S_MAX>,
 }
 
 /// What was done in vain for each client within a second, `MAX` of which each may have.
@@ -95,6 +97,7 @@ impl Default for RefusedTokens {
                 .collect(),
             in_vain: Budget::default(),
             asked_in_vain: Budget::default(),
+            told_in_vain: Budget::default(),
         }
     }
 }
@@ -122,15 +125,22 @@ impl RefusedTokens {
         client: ClientIndex,
         now: UnixSeconds,
     ) {
-        if !takes_verification(fault) {
-            return;
+        if self.remember(token, fault, now) {
+            self.charge(client, now);
         }
-        self.charge(client, now);
+    }
+
+    /// Notes that a token was refused, whoever brought it. Whether it took a verification.
+    pub fn remember(&mut self, token: &TokenDigest, fault: TokenFault, now: UnixSeconds) -> bool {
+        if !takes_verification(fault) {
+            return false;
+        }
         let end = match fault {
-            TokenFault::NotYetValid => now,
+            TokenFault::NotYetValid | TokenFault::LivesTooLong => now,
             _ => UnixSeconds(u64::MAX),
         };
         self.enter(token, Refusal::Fault(fault), end, now);
+        true
     }
 
     /// Notes that a token that a client has brought is revoked.
@@ -172,6 +182,16 @@ impl RefusedTokens {
     /// for nothing here.
     pub fn charge_question(&mut self, client: ClientIndex, now: UnixSeconds) {
         self.asked_in_vain.charge(client, now);
+    }
+
+    /// Whether a resource server may have one more token verified within this second.
+    pub fn may_be_told(&self, client: ClientIndex, now: UnixSeconds) -> bool {
+        self.told_in_vain.has_some(client, now)
+    }
+
+    /// Charges a resource server for a token that was verified and is not active.
+    pub fn charge_told(&mut self, client: ClientIndex, now: UnixSeconds) {
+        self.told_in_vain.charge(client, now);
     }
 
     /// Forgets them: keys and issuers may be others now. What was spent is spent.

@@ -72,6 +72,8 @@ pub struct VerifiedToken {
     /// What its issuer tells it apart by, where it does.
     pub jti: Option<String>,
     pub issued: Issued,
+    /// From when it says that it was issued to its end it is longer than its issuer's tokens live.
+    pub lives_too_long: bool,
     /// To be found among the clients, and to be the peer's.
     pub client_id: String,
     /// The last second of it by what it says, or its issuer of it: whatever is remembered of it for
@@ -92,6 +94,7 @@ impl VerifiedToken {
             ..
         } = self.grant;
         match self.issued {
+            _ if self.lives_too_long => Err(TokenFault::LivesTooLong),
             Issued::NotBefore(earliest) if earliest.0 > now.0.saturating_add(LEEWAY_S) => {
                 Err(TokenFault::LivesTooLong)
             }
@@ -112,6 +115,14 @@ pub enum Issued {
 }
 
 impl Issued {
+    /// Where it is said.
+    pub fn at(self) -> Option<UnixSeconds> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::NotBefore(_) => None,
+        }
+    }
+
     /// The first second in which it may have been.
     pub fn earliest(self) -> UnixSeconds {
         match self {
@@ -433,15 +444,18 @@ fn read(
     let exp = required(claims, "exp", Claim::Exp)?;
     let iat = date(claims, "iat", Claim::Iat)?;
     let nbf = date(claims, "nbf", Claim::Nbf)?;
-    let issued = match &iat {
-        Some(iat) => Issued::At(UnixSeconds(iat.floor)),
-        None => Issued::NotBefore(UnixSeconds(
-            exp.floor.saturating_sub(issuer.lifetime_s_max()),
-        )),
+    let lifetime_s_max = issuer.lifetime_s_max();
+    let (issued, lives_too_long) = match &iat {
+        Some(iat) => {
+            let lifetime_s = exp.floor.saturating_sub(iat.floor);
+            let lives_too_long = lifetime_s > lifetime_s_max.saturating_add(LEEWAY_S);
+            (Issued::At(UnixSeconds(iat.floor)), lives_too_long)
+        }
+        None => {
+            let earliest = UnixSeconds(exp.floor.saturating_sub(lifetime_s_max));
+            (Issued::NotBefore(earliest), false)
+        }
     };
-    if exp.floor.saturating_sub(issued.earliest().0) > issuer.lifetime_s_max() {
-        return Err(TokenFault::LivesTooLong);
-    }
     // Our clock is cut to whole seconds. Where a date has a fraction, the bounds are cut so that
     // the leeway is never more than allowed.
     let begins = [&nbf, &iat].into_iter().flatten().map(|date| date.ceil);
@@ -453,6 +467,7 @@ fn read(
         key_id,
         jti: jti.map(str::to_owned),
         issued,
+        lives_too_long,
         client_id: client_id.to_owned(),
         ends,
         grant: Grant {

@@ -683,8 +683,9 @@ pub const ROWS: [Row; 56] = [
     },
     Row {
         detail: "The client has asked about too many tokens that are not active; come again.",
-        cure: "the resource server asks about one bad token after another: see who sends them to \
-               it; it is answered again in the next second, and others are meanwhile",
+        cure: "the resource server asks about ever new bad tokens, more than 500 a second on one \
+               CPU: see who sends them to it; it is answered again in the next second, and other \
+               clients are meanwhile",
         ..unavailable("introspections_exceeded")
     },
 ];

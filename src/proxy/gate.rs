@@ -331,7 +331,9 @@ pub(super) fn presented<'t>(token: &'t [u8], verified: &'t VerifiedToken) -> Pre
         jti: verified.jti.as_deref(),
         client_id: &verified.client_id,
         kid,
-        issued_at: verified.issued.earliest(),
+        issued_at: verified.issued.at(),
+        issued_from: verified.issued.earliest(),
+        ends: verified.ends,
     }
 }
 

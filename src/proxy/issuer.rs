@@ -3,12 +3,15 @@
 //! all revocations are handed in.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::audit::{Kind, Outcome, RequestId};
 use crate::authz::apis::{Verb, Verbs};
-use crate::authz::token::{TokenFault, VerifiedToken};
+use crate::authz::refused::{Refusal, TokenDigest};
+use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::document::{Document, write_document};
 use crate::http::head::{Authorization, Method, RequestHead};
@@ -18,10 +21,10 @@ use crate::metrics::Phase;
 use crate::oauth::{
     Caller, Endpoint, Grant, GrantFault, INACTIVE, Issuer, Minted, Scheme, issued_to, security_id,
 };
-use crate::peer::ClientIndex;
 use crate::revoked::desk::Refused as Unrevoked;
 use crate::revoked::{Revocation, Whose, of_token};
 use crate::signers::Signs;
+use crate::snapshot::Snapshot;
 
 use super::connection::{Connection, Received, Then};
 use super::denial::Denial;
@@ -194,7 +197,7 @@ async fn document(connection: &mut Connection, ask: &Ask) -> Result<Then, Broken
 /// A token, if the client may have one.
 async fn token(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
-    let local = std::rc::Rc::clone(&connection.local);
+    let local = Rc::clone(&connection.local);
     let grant = judged(connection, ask, |caller, now| match &ask.security_id {
         Some(id) => ask.issuer.decide_for_capif(&form, id, caller, now),
         None => ask.issuer.decide(&form, caller, now),
@@ -226,9 +229,11 @@ fn would_be_taken(
     if revoked.issuer_key(issuer.name_for(grant), issuer.kid_of(grant, issued_at)) {
         return Err(Denial::IssuerKeyRevoked);
     }
-    match revoked.issued_until(grant.client_id()) {
-        Some(until) if issued_at <= until => {
-            let wait_s = until.0.saturating_sub(local.seconds().0).saturating_add(1);
+    match revoked.of_client(grant.client_id()) {
+        Some(held) if issued_at <= held.issued_until => {
+            let wait_s = { held.issued_until.0 }
+                .saturating_sub(local.seconds().0)
+                .saturating_add(1);
             let wait_s = u32::try_from(wait_s).unwrap_or(u32::MAX);
             Err(Denial::ClientTokensRevoked(wait_s))
         }
@@ -240,10 +245,13 @@ fn would_be_taken(
 async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
-    let budget = FailureBudget::of(connection);
-    if budget.is_spent() {
+    let local = Rc::clone(&connection.local);
+    let (client, now) = (connection.standing.peer().client(), local.seconds());
+    if !{ local.refused_tokens.borrow() }.may_be_told(client, now) {
         return Err(Denial::IntrospectionsExceeded.into());
     }
+    let was_verified = Cell::new(false);
+    let verify = |token: &[u8]| verified_once(token, &local, &snapshot, &was_verified);
     // What the gate asks of whoever comes with a token.
     let in_force = |token: &[u8], verified: &VerifiedToken| {
         let client = snapshot.clients_by_id.get(&verified.client_id);
@@ -255,7 +263,8 @@ async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then
     };
     let said = judged(connection, ask, |caller, now| {
         let issuers = &snapshot.issuers;
-        ask.issuer.introspect(&form, caller, issuers, in_force, now)
+        ask.issuer
+            .introspect(&form, caller, issuers, verify, in_force, now)
     });
     let said = said.map_err(|denial| match denial {
         //= RFC 7662 section 2.3
@@ -268,36 +277,39 @@ async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then
         }
         denial => denial,
     })?;
-    if said == INACTIVE {
-        budget.charge();
+    if said == INACTIVE && was_verified.get() {
+        let mut refused = local.refused_tokens.borrow_mut();
+        refused.charge_told(client, now);
     }
     connection.account.promise()?;
     send(connection, ask, &said, 0).await
 }
 
-/// What a client has within a second for tokens that are no good: one that it names at an endpoint
-/// takes what one does that it brings to T8, and comes out of the same.
-struct FailureBudget {
-    local: std::rc::Rc<Local>,
-    client: ClientIndex,
-}
-
-impl FailureBudget {
-    fn of(connection: &Connection) -> Self {
-        Self {
-            local: std::rc::Rc::clone(&connection.local),
-            client: connection.standing.peer().client(),
+/// What a token is, if it is any good; one that is known to be bad on this shard is not verified
+/// again.
+fn verified_once(
+    token: &[u8],
+    local: &Local,
+    snapshot: &Snapshot,
+    was_verified: &Cell<bool>,
+) -> Option<VerifiedToken> {
+    let (digest, now) = (TokenDigest::of(token), local.seconds());
+    let mut refused = local.refused_tokens.borrow_mut();
+    match refused.lookup(&digest, now) {
+        Some(Refusal::Fault(_)) => return None,
+        // It is good but for that.
+        Some(Refusal::Revoked(verified)) => return Some(verified.clone()),
+        None => {}
+    }
+    match token::verify(token, &snapshot.issuers, now) {
+        Ok(verified) => {
+            was_verified.set(true);
+            Some(verified)
         }
-    }
-
-    fn is_spent(&self) -> bool {
-        let refused = self.local.refused_tokens.borrow();
-        !refused.has_budget(self.client, self.local.seconds())
-    }
-
-    fn charge(&self) {
-        let mut refused = self.local.refused_tokens.borrow_mut();
-        refused.charge(self.client, self.local.seconds());
+        Err(fault) => {
+            was_verified.set(refused.remember(&digest, fault, now));
+            None
+        }
     }
 }
 
@@ -312,8 +324,10 @@ enum Named {
 async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, Broken> {
     let form = form(connection, ask).await?;
     let snapshot = connection.local.snapshot();
-    let budget = FailureBudget::of(connection);
-    if budget.is_spent() {
+    // A bad token costs here what it does at T8, and comes out of the same budget.
+    let local = Rc::clone(&connection.local);
+    let client = connection.standing.peer().client();
+    if !{ local.refused_tokens.borrow() }.has_budget(client, local.seconds()) {
         return Err(Denial::RevocationUndone("in_vain").into());
     }
     let named = judged(connection, ask, |caller, now| {
@@ -325,7 +339,8 @@ async fn revocation(connection: &mut Connection, ask: &mut Ask) -> Result<Then, 
         ask.issuer.revocable(&form, caller, issuers, now, of)
     })?;
     if named.is_none() {
-        budget.charge();
+        let mut refused = local.refused_tokens.borrow_mut();
+        refused.charge(client, local.seconds());
     }
     let revocation = match named {
         Some(Named::Verified(revocation)) => Some(revocation),
@@ -367,7 +382,7 @@ async fn asked_about(
     connection: &mut Connection,
     token: &[u8],
 ) -> Result<Option<VerifiedToken>, Denial> {
-    let local = std::rc::Rc::clone(&connection.local);
+    let local = Rc::clone(&connection.local);
     let known = local.tokens.borrow().answer(token, local.seconds());
     if known.is_some() {
         return Ok(known);
@@ -409,7 +424,7 @@ fn judged<T>(
     ask: &Ask,
     judge: impl FnOnce(&Caller<'_>, UnixSeconds) -> Result<T, GrantFault>,
 ) -> Result<T, Denial> {
-    let local = std::rc::Rc::clone(&connection.local);
+    let local = Rc::clone(&connection.local);
     let (snapshot, now) = (local.snapshot(), local.seconds());
     let peer = connection.standing.peer();
     let certificate = peer.thumbprint();
@@ -444,7 +459,7 @@ async fn mint(
         let minted = issuer.mint(&grant, now);
         return minted.map_err(|_| Denial::IssuerFailed.into());
     }
-    let local = std::rc::Rc::clone(&connection.local);
+    let local = Rc::clone(&connection.local);
     let signers = local.signers.as_ref().ok_or(Denial::IssuerFailed)?;
     // What a handshake may wait for the token, a grant may as well.
     let by = connection
@@ -557,6 +572,7 @@ mod tests {
             key_id: None,
             jti: None,
             issued: Issued::At(now),
+            lives_too_long: false,
             client_id: "a".to_owned(),
             ends: end,
             grant: crate::authz::token::Grant {

@@ -46,17 +46,32 @@ pub struct Held {
     pub until: UnixSeconds,
     /// Of a client: tokens issued up to this second are refused. 0 for the other kinds.
     pub issued_until: UnixSeconds,
+    /// Of a client: of tokens that do not say when they were issued, those are refused that end up
+    /// to this second, because they may be of before. It is as it was when they were revoked,
+    /// however long tokens may live since.
+    pub undated_until: UnixSeconds,
 }
 
 /// It matters for ever: until it is taken back.
 pub const FOR_EVER: UnixSeconds = UnixSeconds(u64::MAX);
 
 impl Held {
+    /// For all of it, up to when that matters.
+    pub const fn all_of_it(until: UnixSeconds) -> Self {
+        const NEVER: UnixSeconds = UnixSeconds(0);
+        Self {
+            until,
+            issued_until: NEVER,
+            undated_until: NEVER,
+        }
+    }
+
     /// Both at once: whichever holds longer.
-    fn joined_with(self, other: Self) -> Self {
+    pub fn joined_with(self, other: Self) -> Self {
         Self {
             until: self.until.max(other.until),
             issued_until: self.issued_until.max(other.issued_until),
+            undated_until: self.undated_until.max(other.undated_until),
         }
     }
 }
@@ -130,8 +145,23 @@ pub struct Presented<'t> {
     pub client_id: &'t str,
     /// The name of the key that verified it, empty for one without; none where no key has.
     pub kid: Option<&'t str>,
-    /// The first second in which it may have been issued: its `iat`, where it says so.
-    pub issued_at: UnixSeconds,
+    /// Its `iat`; none where it does not say when it was issued.
+    pub issued_at: Option<UnixSeconds>,
+    /// The first second in which it may have been issued: none of its issuer's lives longer.
+    pub issued_from: UnixSeconds,
+    /// Its last second.
+    pub ends: UnixSeconds,
+}
+
+impl Held {
+    /// Whether a token of its client is refused, by when it was issued.
+    fn reaches(&self, token: &Presented<'_>) -> bool {
+        match token.issued_at {
+            Some(at) => at <= self.issued_until,
+            // By how long tokens live now, and by how long they lived then.
+            None => token.issued_from <= self.issued_until || token.ends <= self.undated_until,
+        }
+    }
 }
 
 /// All that is revoked. Any thread may look it up, and waits for nobody.
@@ -160,7 +190,7 @@ impl Revoked {
             return Some(Kind::IssuerKey);
         }
         let client = held(Kind::Client, &|| Id::client(token.client_id));
-        if client.is_some_and(|held| token.issued_at <= held.issued_until) {
+        if client.is_some_and(|held| held.reaches(token)) {
             return Some(Kind::Client);
         }
         let jti = |jti| held(Kind::Jti, &|| Id::jti(token.issuer, jti));
@@ -180,12 +210,10 @@ impl Revoked {
         self.holds(Kind::IssuerKey, || Id::issuer_key(issuer, kid))
     }
 
-    /// Up to which second a client's tokens are refused that were issued by then; none where that
-    /// is nothing to go by.
-    pub fn issued_until(&self, client_id: &str) -> Option<UnixSeconds> {
+    /// Which of a client's tokens are refused, where any are.
+    pub fn of_client(&self, client_id: &str) -> Option<Held> {
         let id = || Id::client(client_id);
-        let held = self.held(&self.of_file.load(), Kind::Client, &id);
-        held.map(|held| held.issued_until)
+        self.held(&self.of_file.load(), Kind::Client, &id)
     }
 
     /// Changes whenever connections are to be held against the revoked certificates again.

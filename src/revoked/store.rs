@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   key   = kind (1) | digest (32)
-//!   value = layout (1) | until (8) | issued until (8) | made at (8) | name
+//!   value = layout (1) | until (8) | issued until (8) | undated until (8) | made at (8) | name
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -340,8 +340,13 @@ fn io_fault(path: &Path, error: &io::Error) -> StoreFault {
 }
 
 fn value(entry: &Entry) -> Vec<u8> {
-    let numbers = [entry.held.until, entry.held.issued_until, entry.at];
-    let mut value = Vec::with_capacity(1 + 3 * 8 + entry.name.len());
+    let Held {
+        until,
+        issued_until,
+        undated_until,
+    } = entry.held;
+    let numbers = [until, issued_until, undated_until, entry.at];
+    let mut value = Vec::with_capacity(1 + 4 * 8 + entry.name.len());
     value.push(LAYOUT);
     for UnixSeconds(number) in numbers {
         value.extend_from_slice(&number.to_be_bytes());
@@ -354,9 +359,9 @@ fn entry(key: [u8; ID_BYTES], value: &[u8]) -> Option<Entry> {
     let (&LAYOUT, rest) = value.split_first()? else {
         return None;
     };
-    let (numbers, name) = rest.split_at_checked(3 * 8)?;
+    let (numbers, name) = rest.split_at_checked(4 * 8)?;
     let (numbers, _) = numbers.as_chunks::<8>();
-    let [until, issued_until, at] = *numbers else {
+    let [until, issued_until, undated_until, at] = *numbers else {
         return None;
     };
     let seconds = |octets| UnixSeconds(u64::from_be_bytes(octets));
@@ -365,6 +370,7 @@ fn entry(key: [u8; ID_BYTES], value: &[u8]) -> Option<Entry> {
         held: Held {
             until: seconds(until),
             issued_until: seconds(issued_until),
+            undated_until: seconds(undated_until),
         },
         at: seconds(at),
         name: String::from_utf8(name.to_vec()).ok()?,

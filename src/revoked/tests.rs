@@ -35,7 +35,9 @@ pub(super) fn presented() -> Presented<'static> {
         jti: Some("j-1"),
         client_id: "acme-app",
         kid: Some("first"),
-        issued_at: UnixSeconds(NOW.0 - 60),
+        issued_at: Some(UnixSeconds(NOW.0 - 60)),
+        issued_from: UnixSeconds(NOW.0 - 60),
+        ends: UnixSeconds(NOW.0 + 240),
     }
 }
 
@@ -103,7 +105,7 @@ fn tokens_of_a_client_are_revoked_up_to_a_moment_and_later_ones_are_good() {
     ));
     assert_eq!(revoked.token(&presented()), Some(Kind::Client));
     let later = Presented {
-        issued_at: UnixSeconds(until + 1),
+        issued_at: Some(UnixSeconds(until + 1)),
         ..presented()
     };
     assert_eq!(revoked.token(&later), None);
@@ -114,20 +116,49 @@ fn tokens_of_a_client_are_revoked_up_to_a_moment_and_later_ones_are_good() {
     assert_eq!(revoked.token(&other), None);
 }
 
+/// Nothing but its end says when it was issued, and how long its issuer's tokens live: now, or when
+/// the client's were revoked, whichever is longer.
+#[test]
+fn token_that_does_not_say_when_it_was_issued_goes_by_its_end() {
+    let until = NOW.0 - 60;
+    let mut revocation = meant(&format!(
+        r#"{{"client":"acme-app","issued_until":{until}}}"#
+    ));
+    revocation.entry.held.undated_until = UnixSeconds(NOW.0 + 100);
+    let revoked = Revoked::default();
+    revoked.take_file(&[revocation]);
+    let told = |from: u64, ends: u64| {
+        revoked.token(&Presented {
+            issued_at: None,
+            issued_from: UnixSeconds(from),
+            ends: UnixSeconds(ends),
+            ..presented()
+        })
+    };
+    let (client, far) = (Some(Kind::Client), NOW.0 + 1_000);
+    assert_eq!((told(until, far), told(until + 1, far)), (client, None));
+    assert_eq!(told(until + 1, NOW.0 + 101), None);
+    assert_eq!(
+        told(until + 1, NOW.0 + 100),
+        client,
+        "they live shorter now"
+    );
+}
+
 /// Its issuer's clock may be ahead of this one: a token issued just now may say that it is of the
 /// next half-minute.
 #[test]
 fn tokens_of_a_client_are_revoked_by_the_clock_that_is_most_ahead() {
     let revoked = revoked(r#"{"client":"acme-app"}"#);
     let issued = |ahead| Presented {
-        issued_at: UnixSeconds(NOW.0 + ahead),
+        issued_at: Some(UnixSeconds(NOW.0 + ahead)),
         ..presented()
     };
     assert_eq!(revoked.token(&issued(30)), Some(Kind::Client));
     assert_eq!(revoked.token(&issued(31)), None);
-    let ahead = |s| Some(UnixSeconds(NOW.0 + s));
-    assert_eq!(revoked.issued_until("acme-app"), ahead(30));
-    assert_eq!(revoked.issued_until("globex-app"), None);
+    let until = |client| revoked.of_client(client).map(|held| held.issued_until);
+    assert_eq!(until("acme-app"), Some(UnixSeconds(NOW.0 + 30)));
+    assert_eq!(until("globex-app"), None);
     let reaches_beyond = |ahead: u64| {
         let until = NOW.0 + ahead;
         let json = format!(r#"{{"client":"acme-app","issued_until":{until}}}"#);
@@ -238,9 +269,9 @@ fn a_token_is_shown_by_nothing_that_reads_one() {
 }
 
 #[test]
-fn a_token_whose_end_is_not_known_is_held_for_as_long_as_any_lives() {
+fn a_token_whose_end_is_not_known_is_held_for_a_year_and_a_client_for_31_days() {
     let jti = meant(r#"{"jti":"a","issuer":"b"}"#).entry;
-    assert_eq!(jti.held.until, UnixSeconds(NOW.0 + 31 * 86_400 + 60));
+    assert_eq!(jti.held.until, UnixSeconds(NOW.0 + 366 * 86_400));
     let dated = meant(r#"{"jti":"a","issuer":"b","expires":5}"#).entry;
     assert_eq!(dated.held.until, UnixSeconds(5));
     let tokens = meant(r#"{"client":"a","issued_until":7}"#).entry;

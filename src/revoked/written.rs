@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::{Entry, FOR_EVER, Held, Id, Revocation, Whose};
 use crate::clock::UnixSeconds;
 use crate::limits::{
-    REVOKED_CLOCKS_APART_S, REVOKED_NAME_BYTES_MAX, REVOKED_UNDATED_S, TOKEN_BYTES_MAX,
+    REVOKED_CLIENT_S, REVOKED_CLOCKS_APART_S, REVOKED_NAME_BYTES_MAX, REVOKED_UNDATED_S,
+    TOKEN_BYTES_MAX,
 };
 use crate::peer::Thumbprint;
 
@@ -176,22 +177,21 @@ impl Written {
             at: now,
             name,
         };
-        let held = |until, issued_until| Held {
-            until,
-            issued_until,
-        };
-        const NEVER: UnixSeconds = UnixSeconds(0);
         if let Some(client) = self.client {
             let client_id = named(client)?;
             let issued_until = self.issued_until;
             let issued_until =
                 issued_until.unwrap_or_else(|| now.0.saturating_add(REVOKED_CLOCKS_APART_S));
             // Whatever was issued by then, and by whom, has ended then.
-            let until = UnixSeconds(issued_until.saturating_add(REVOKED_UNDATED_S));
+            let until = UnixSeconds(issued_until.saturating_add(REVOKED_CLIENT_S));
             return Ok(Revocation {
                 entry: entry(
                     Id::client(&client_id),
-                    held(until, UnixSeconds(issued_until)),
+                    Held {
+                        until,
+                        issued_until: UnixSeconds(issued_until),
+                        undated_until: until,
+                    },
                     client_id.clone(),
                 ),
                 whose: Whose::Client(client_id),
@@ -202,7 +202,7 @@ impl Written {
             return Ok(Revocation {
                 entry: entry(
                     Id::certificate(thumbprint),
-                    held(expires.unwrap_or(FOR_EVER), NEVER),
+                    Held::all_of_it(expires.unwrap_or(FOR_EVER)),
                     String::new(),
                 ),
                 whose: Whose::Nobody,
@@ -216,7 +216,7 @@ impl Written {
         Ok(Revocation {
             entry: entry(
                 Id::issuer_key(&issuer, &kid),
-                held(FOR_EVER, NEVER),
+                Held::all_of_it(FOR_EVER),
                 format!("{issuer} {kid}"),
             ),
             whose: Whose::All,
@@ -229,10 +229,7 @@ pub fn of_token(id: Id, until: UnixSeconds, whose: Whose, now: UnixSeconds) -> R
     Revocation {
         entry: Entry {
             id,
-            held: Held {
-                until,
-                issued_until: UnixSeconds(0),
-            },
+            held: Held::all_of_it(until),
             at: now,
             name: String::new(),
         },

@@ -18,7 +18,9 @@ use crate::harness::mint::{AUDIENCE, now_s};
 use crate::harness::pki::{Authority, Leaf, San};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::wait_until;
+use crate::issuer::posted;
 use crate::reload::{ON_SIGNAL, reload};
+use crate::token_revocation::revocable;
 
 const TOKEN: &str = "opaque-2YotnFZFEjr1zCsicMWpAA";
 
@@ -95,6 +97,27 @@ impl Scene {
         }
         response
     }
+}
+
+/// Its issuer's word of it is held to the rules of the issuer's tokens, and whoever wants it to end
+/// hears that it is still there: with another bound it would be taken.
+#[test]
+fn opaque_token_that_lives_longer_than_its_issuers_is_refused_and_not_said_to_be_gone() {
+    let scene = Scene::open_staged("", |stage| {
+        let lifetime = "token_lifetime_max = \"1m\"";
+        stage.config.extend_table("issuer", 0, lifetime);
+        revocable(stage);
+        stage.issue_tokens();
+    });
+    scene.refused(TOKEN, 401, "token_invalid");
+    scene.house.gateway.await_log("token_lives_too_long");
+    let form = format!("client_id=acme-app&token={TOKEN}");
+    let told = scene.client().ask(posted("/oauth2/revoke", &form, ""));
+    assert_eq!(told.status, 503, "{}", told.text());
+    let mut good = Scene::good(&scene.house);
+    good["exp"] = (now_s() + 60).into();
+    scene.issuer.knows("shorter", good);
+    assert_eq!(scene.client().get(PATH, "shorter").status, 200);
 }
 
 //= RFC 7662 section 2.1 type=test

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::harness::client::Client;
 use crate::harness::mint::{Algorithm, Mint, now_s, with, without, write_jwks};
 use crate::harness::stage::{API, House, PATH, Stage};
 use crate::reload::{ON_SIGNAL, reload, rewrite};
@@ -238,8 +239,10 @@ fn details_in_a_token_are_enforced() {
 /// It is later than what was revoked if it ends later than any of before would.
 #[test]
 fn token_that_says_no_iat_goes_by_its_end_where_its_clients_are_revoked() {
-    let (house, mint) = house_staged(&format!("{CORE}\ntoken_lifetime_max = \"1m\""), |stage| {
+    const LIFETIME: &str = "token_lifetime_max = \"2m\"";
+    let (mut house, mint) = house_staged(&format!("{CORE}\n{LIFETIME}"), |stage| {
         revocable(stage);
+        stage.config.set("reload.watch", ON_SIGNAL);
     });
     let mut client = house.client();
     let token = |exp: i64| {
@@ -247,26 +250,35 @@ fn token_that_says_no_iat_goes_by_its_end_where_its_clients_are_revoked() {
         mint.token(&typed(&mint, JWT), &claims)
     };
     let now = now_s();
-    let (before, later) = (token(now + 40), token(now + 75));
+    let (before, later, long) = (token(now + 85), token(now + 135), token(now + 3_600));
     for token in [&before, &later] {
         assert_eq!(client.get(PATH, token).status, 200);
     }
     let what = json!({"client": "acme-app", "issued_until": now});
     revoke(&house.stage, &what);
-    let refused = client.get(PATH, &before);
-    assert!(
-        refused.text().contains("TOKEN_REVOKED"),
-        "{}",
-        refused.text()
-    );
+    let is_revoked = |client: &mut Client| {
+        let refused = client.get(PATH, &before);
+        let text = refused.text();
+        assert!(text.contains("TOKEN_REVOKED"), "{text}");
+    };
+    is_revoked(&mut client);
     assert_eq!(client.get(PATH, &later).status, 200);
     // One that lives longer than is known of any would be called later however early it was.
-    let long = client.get(PATH, &token(now + 3_600));
-    assert_eq!(long.status, 401);
+    assert_eq!(client.get(PATH, &long).status, 401);
     house.gateway.await_log("token_lives_too_long");
     house
         .gateway
         .await_log("set token_lifetime_max of its [[issuer]]");
+    // How long they live from now on says nothing of those that there are.
+    rewrite(&mut house, |config| {
+        let issuers = [0, 1].map(|place| config.table_body("issuer", place));
+        config.without_tables("issuer");
+        for issuer in issuers {
+            config.table("issuer", &issuer.replace("\"2m\"", "\"1m\""));
+        }
+    });
+    reload(&house);
+    is_revoked(&mut client);
 }
 
 /// Its tokens do not say whose they are: what is revoked of them is known by that name.

@@ -103,16 +103,21 @@ fn flood_of_bad_tokens_is_the_flooding_clients_own_trouble() {
     assert!(verified <= seen, "{verified} {seen}");
 }
 
-/// Sends a client's forms, each for a token that somebody else has signed, until one is put off.
+/// Sends a client's forms, each for a token that somebody else has signed, until one is put off:
+/// some at once, so that the gateway and not the way to it says how many there are in a second.
 fn put_off(house: &House, client: &mut Client, path: &str, client_id: &str) -> Response {
-    let forms: Vec<String> = { 0..3_000 }
+    let forms: Vec<String> = { 0..5_000 }
         .map(|number| format!("client_id={client_id}&token={}", forged(house, number)))
         .map(|form| posted(path, &form, ""))
         .collect();
-    let put_off = forms.iter().find_map(|form| {
-        let response = client.ask(form);
-        assert!([200, 503].contains(&response.status), "{}", response.text());
-        (response.status == 503).then_some(response)
+    let put_off = forms.chunks(25).find_map(|forms| {
+        client.send(forms.concat()).expect("a connection");
+        let answers = forms.iter().map(|_| client.answer());
+        let answers: Vec<Response> = answers.collect();
+        for answer in &answers {
+            assert!([200, 503].contains(&answer.status), "{}", answer.text());
+        }
+        answers.into_iter().find(|answer| answer.status == 503)
     });
     let put_off = put_off.expect("one of so many within a second");
     assert_eq!(put_off.field("retry-after"), Some("1"));
@@ -155,12 +160,42 @@ fn bad_tokens_that_are_asked_about_come_out_of_the_budget_of_who_asks() {
         told.text()
     );
     house.gateway.await_log("introspections_exceeded");
-    // Whose budget it was, and nobody else's.
+    // Whose budget it was, and nobody else's: nor that of its own requests to T8.
     assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    let claims = with(house.stage.claims(), "client_id", "globex-app");
+    let cnf = json!({"x5t#S256": house.stage.globex.thumbprint()});
+    let own = house.stage.mint.good(&with(claims, "cnf", cnf));
+    let path = PATH.replace("acme", "globex");
+    assert_eq!(globex.get(&path, &own).status, 200);
     let token = token_of(&asked(&mut house.client(), FORM));
     let form = format!("client_id=globex-app&token={token}");
     wait_until("the next second", || {
         let answer = globex.ask(posted("/oauth2/introspect", &form, ""));
         answer.status == 200 && answer.text().contains("\"active\":true")
     });
+}
+
+/// Others send them to a resource server: what costs nothing, and what is known already, must not
+/// keep it from hearing of good ones.
+#[test]
+fn tokens_that_cost_nothing_to_refuse_are_asked_about_without_end() {
+    let house = House::open_staged(|stage| {
+        stage.issue_tokens();
+        let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
+        stage.config.extend_table("client", 1, globex);
+    });
+    let dialer = house.stage.dialer(&house.stage.globex);
+    let mut globex = dialer.connect(house.gateway.address).expect("a client");
+    let one = forged(&house, 0);
+    for token in ["x", one.as_str()] {
+        let form = format!("client_id=globex-app&token={token}");
+        let form = posted("/oauth2/introspect", &form, "").repeat(25);
+        for _ in 0..60 {
+            globex.send(&form).expect("a connection");
+            for _ in 0..25 {
+                let answer = globex.answer();
+                assert_eq!(answer.status, 200, "{}", answer.text());
+            }
+        }
+    }
 }

@@ -377,12 +377,8 @@ fn revocation_of_a_jti_of_the_embedded_issuer_is_kept_as_long_as_its_tokens_may_
     let day = 24 * 3_600;
     assert!((day..day + 60).contains(&until(json!({"jti": "a", "issuer": own}))));
     assert!(until(json!({"jti": "b", "issuer": own, "expires": now_s() + 2 * day})) > day + 60);
-    for undated in [
-        json!({"jti": "a", "issuer": ISSUER}),
-        json!({"client": "acme-app"}),
-    ] {
-        assert!((31 * day..32 * day).contains(&until(undated)));
-    }
+    assert!(until(json!({"jti": "a", "issuer": ISSUER})) > 365 * day);
+    assert!((31 * day..32 * day).contains(&until(json!({"client": "acme-app"}))));
 }
 
 /// It would be forgotten at the next start, though it was said to be revoked.

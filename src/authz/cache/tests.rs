@@ -209,6 +209,7 @@ fn what_an_issuer_said_of_a_token_is_kept_with_it_and_outlives_keys() {
         key_id: None,
         jti: Some("j-1".to_owned()),
         issued: Issued::NotBefore(UnixSeconds(until - 300)),
+        lives_too_long: false,
         client_id: "acme-app".to_owned(),
         ends: UnixSeconds(until),
         grant: grant(1, 0, until).grant,

@@ -4,7 +4,7 @@ use super::*;
 use crate::authz::issuers::{Custom, KeySet, Profile};
 use crate::authz::mint::{AUDIENCE, ISSUER, NOW, b64, changed};
 use crate::authz::token::{Claim, Issued};
-use crate::limits::REVOKED_NAME_BYTES_MAX;
+use crate::limits::{ISSUER_TOKEN_LIFETIME_S_MAX, REVOKED_NAME_BYTES_MAX};
 
 fn issuer(profile: Profile) -> IssuerRules {
     IssuerRules::new(ISSUER.to_owned(), profile, KeySet::unknown()).unwrap()
@@ -44,7 +44,7 @@ fn active_token_gives_what_its_issuer_says_of_it() {
     );
     assert_eq!(read.grant.thumbprint.map(|bound| bound.0), Some([7; 32]));
     assert!(!read.grant.rights.is_empty());
-    let earliest = UnixSeconds(NOW + 300 - 86_400);
+    let earliest = UnixSeconds(NOW + 300 - ISSUER_TOKEN_LIFETIME_S_MAX);
     assert_eq!((read.jti, read.issued), (None, Issued::NotBefore(earliest)));
     let more = changed(
         good(),

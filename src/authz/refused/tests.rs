@@ -136,6 +136,23 @@ fn client_has_its_questions_anew_each_second_and_takes_nobody_elses() {
     assert!(refused.has_questions(CLIENT, later(1)));
 }
 
+/// Others bring them to a resource server: it has none of what is its own to spend.
+#[test]
+fn resource_server_has_a_budget_for_what_others_bring_it() {
+    let mut refused = RefusedTokens::default();
+    for number in 0..TOLD_IN_VAIN_PER_S_MAX {
+        assert!(refused.may_be_told(CLIENT, NOW), "{number}");
+        assert!(refused.remember(&token(number), BAD, NOW));
+        refused.charge_told(CLIENT, NOW);
+    }
+    assert!(!refused.may_be_told(CLIENT, NOW));
+    assert!(refused.may_be_told(ClientIndex(1), NOW) && refused.may_be_told(CLIENT, later(1)));
+    assert!(refused.has_budget(CLIENT, NOW) && refused.has_questions(CLIENT, NOW));
+    assert!(!refused.remember(&token(0), TokenFault::Malformed, NOW));
+    let last = token(TOLD_IN_VAIN_PER_S_MAX - 1);
+    assert_eq!(refused.lookup(&last, NOW), Some(&Refusal::Fault(BAD)));
+}
+
 /// It is as it was verified, for whoever looks whether it still is revoked.
 #[test]
 fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
@@ -145,6 +162,7 @@ fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
         key_id: None,
         jti: None,
         issued: Issued::At(NOW),
+        lives_too_long: false,
         client_id: "a".to_owned(),
         ends: later(3),
         grant: Grant {

@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", requires = "client")]
     issued_until: Option<u64>,
     /// With --jti, or a thumbprint: when it ends, in seconds since 1970. A revocation is kept until
-    /// then; for a jti without it 31 days, or a day where the embedded issuer's tokens have it.
+    /// then; for a jti without it a year, or a day where the embedded issuer's tokens have it.
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["token_file", "client", "key"])]
     expires: Option<u64>,
     /// Take the revocation of a client, certificate or key back.
@@ -60,12 +60,13 @@ struct What {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The jti of an access token of --issuer.
-    #[arg(long, requires = "issuer", allow_hyphen_values = true)]
+    #[arg(long, requires = "issuer", allow_hyphen_values = true, value_parser = name)]
     jti: Option<String>,
     /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. Where one
     /// does not say when it was issued, as some issuers leave iat out, it goes by its end: it is
-    /// good where it ends later than any of before would (token_lifetime_max of the [[issuer]]).
-    #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
+    /// good where it ends later than any of before would, by token_lifetime_max of the [[issuer]],
+    /// 31 days where that is not said.
+    #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true, value_parser = name)]
     client: Option<String>,
     /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.
     #[arg(long, value_name = "FILE|THUMBPRINT")]
@@ -75,9 +76,19 @@ struct What {
         long,
         value_name = "KID",
         requires = "issuer",
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        value_parser = name
     )]
     key: Option<String>,
+}
+
+/// A name that somebody gave, which is no option of this command: its value was left out then.
+fn name(written: &str) -> Result<String, String> {
+    const OPTIONS: [&str; 4] = ["--issuer", "--take-back", "--config", "--socket"];
+    match OPTIONS.contains(&written) {
+        false => Ok(written.to_owned()),
+        true => Err("a name is missing before it".to_owned()),
+    }
 }
 
 /// What went wrong, and what to do about it.
@@ -151,6 +162,9 @@ fn said(shown: &Value) -> String {
     let mut said = format!("{}: revoked", called(shown));
     if let Some(until) = shown["issued_until"].as_u64() {
         said += &format!(", tokens issued up to {until} (seconds since 1970)");
+    }
+    if let Some(until) = shown["undated_until"].as_u64() {
+        said += &format!("; such without iat that end up to {until}");
     }
     if let Some(until) = shown["until"].as_u64() {
         said += &format!("; kept until {until} (seconds since 1970)");

@@ -18,7 +18,7 @@ use crate::config::{
 };
 use crate::limits::{
     ISSUER_TOKEN_LIFETIME_S_MAX, KEYS_MAX_AGE_DEFAULT, KEYS_REFRESH_DEFAULT,
-    TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX_DEFAULT, TOKEN_LIFETIME_S_MAX,
+    TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_S_MAX,
 };
 use crate::peer::TokenFormat;
 
@@ -192,7 +192,7 @@ fn issuer(
     let token_lifetime_max = section.or(
         "token_lifetime_max",
         duration(ISSUER_TOKEN_LIFETIME_MS),
-        TOKEN_LIFETIME_MAX_DEFAULT,
+        std::time::Duration::from_secs(ISSUER_TOKEN_LIFETIME_S_MAX),
     );
     let keys = issuer_keys(&mut section, name.as_ref());
     let introspection = introspection(section.optional_section("introspection"));

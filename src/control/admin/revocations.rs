@@ -173,7 +173,7 @@ pub fn router(revoking: Arc<Revoking>) -> Router {
 const IS_PAST: Unmeant = Unmeant {
     what: "what it is about has ended: nothing would be kept",
     cure: "let \"expires\" be when the token or the certificate ends, in seconds since 1970, or \
-           leave it out; no token lives that was issued by an \"issued_until\" of 31 days ago",
+           leave it out; by an \"issued_until\" of 31 days ago no token lives that would be taken",
 };
 
 const IS_AHEAD: Unmeant = Unmeant {
@@ -207,6 +207,10 @@ async fn revoke(
             Meant::Revocation(mut revocation) => {
                 if ends_as_own {
                     revocation.entry.held.until = end_of_own(now);
+                }
+                let held = &mut revocation.entry.held;
+                if revocation.entry.id.kind() == Kind::Client {
+                    held.undated_until = revoking.undated_until(held.issued_until);
                 }
                 // The next start would know nothing of what was said to be revoked.
                 if revocation.entry.held.until <= now {
@@ -347,6 +351,14 @@ impl Revoking {
         { snapshot.issuer.as_ref() }.is_some_and(|own| own.name() == issuer)
     }
 
+    /// Up to when tokens end that were issued by then and do not say when.
+    fn undated_until(&self, issued_until: UnixSeconds) -> UnixSeconds {
+        let snapshot = self.current.load();
+        let asked = { snapshot.introspection.as_ref() }.map(|asked| &asked.issuer);
+        let lifetime_s = snapshot.issuers.undated_lifetime_s_max(asked);
+        UnixSeconds(issued_until.0.saturating_add(lifetime_s + LEEWAY_S))
+    }
+
     /// Whose a token is, and when it ends, is what the gateway itself finds: the client whose
     /// remembered tokens are to be verified anew is no other then.
     fn of_this_token(&self, token: &[u8], now: UnixSeconds) -> Result<Revocation, TokenFault> {
@@ -391,15 +403,19 @@ impl Revoking {
         let shown = |entry: &Entry| {
             let kind = entry.id.kind();
             let mut shown = json!({"kind": kind.word(), "name": called(entry), "at": entry.at.0});
-            if entry.held.until != FOR_EVER {
-                shown["until"] = entry.held.until.0.into();
+            // A later one of a client may hold beside it.
+            let held = match kind {
+                Kind::Client => in_force.revoked.of_client(&entry.name),
+                _ => None,
+            };
+            let held = held.map_or(entry.held, |held| held.joined_with(entry.held));
+            if held.until != FOR_EVER {
+                shown["until"] = held.until.0.into();
             }
             match kind {
                 Kind::Client => {
-                    // A later one may hold beside it.
-                    let held = in_force.revoked.issued_until(&entry.name);
-                    let until = held.max(Some(entry.held.issued_until));
-                    shown["issued_until"] = until.map(|until| until.0).into();
+                    shown["issued_until"] = held.issued_until.0.into();
+                    shown["undated_until"] = held.undated_until.0.into();
                     shown["known"] = in_force.revoked.knows_client(&entry.name).into();
                 }
                 Kind::IssuerKey => shown["known"] = keys.contains(&entry.id).into(),

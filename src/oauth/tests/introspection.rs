@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::authz::issuers::Issuers;
+use crate::authz::token;
 use crate::peer::San;
 
 /// The issuer of [`STAGE`], and a client that introspects.
@@ -26,9 +27,10 @@ fn token(stage: &Stage) -> String {
 fn asked(stage: &Stage, form: &str, in_force: bool, now: UnixSeconds) -> Result<Value, GrantFault> {
     let issuers = Issuers::new(vec![stage.issuer.rules().unwrap()]).unwrap();
     let caller = stage.caller();
-    let said = stage
-        .issuer
-        .introspect(form.as_bytes(), &caller, &issuers, |_, _| in_force, now);
+    let verify = |token: &[u8]| token::verify(token, &issuers, now).ok();
+    let (form, in_force) = (form.as_bytes(), |_: &[u8], _: &VerifiedToken| in_force);
+    let issuer = &stage.issuer;
+    let said = issuer.introspect(form, &caller, &issuers, verify, in_force, now);
     said.map(|said| read(&said))
 }
 

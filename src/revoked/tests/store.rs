@@ -19,6 +19,7 @@ fn entry(number: u32, until: UnixSeconds) -> Entry {
         held: Held {
             until,
             issued_until: UnixSeconds(u64::from(number)),
+            undated_until: UnixSeconds(u64::from(number) + 60),
         },
         at: NOW,
         name: format!("name {number}"),

@@ -86,10 +86,7 @@ fn peer_of(auth: &ClientAuth, who: &Identity) -> crate::peer::Peer {
 fn revoke(revoked: &Revoked, who: &Identity) {
     let entry = Entry {
         id: Id::certificate(Thumbprint::of(&who.der)),
-        held: Held {
-            until: FOR_EVER,
-            issued_until: UnixSeconds(0),
-        },
+        held: Held::all_of_it(FOR_EVER),
         at: NOW,
         name: String::new(),
     };

@@ -119,6 +119,9 @@ fn what_stands_in_the_way_of_the_command_is_said_with_its_cure() {
     fails(&revoke_with(&house, &[], ""), 2, "--token-file");
     let two = ["--client", "a", "--certificate", "b"];
     fails(&revoke_with(&house, &two, ""), 2, "cannot be used with");
+    // A variable of the shell's that is empty.
+    let unnamed = ["--client", "--take-back"];
+    fails(&revoke_with(&house, &unnamed, ""), 2, "a name is missing");
     let back = ["--client", "nobody", "--take-back"];
     fails(&revoke_with(&house, &back, ""), 2, "not revoked");
     let unknown = revoke_with(&house, &["--client", "nobody"], "");

@@ -1,6 +1,7 @@
 //! Tokens as CAPIF cores and other issuers write them, and that none passes for another.
 
 use super::*;
+use crate::limits::ISSUER_TOKEN_LIFETIME_S_MAX;
 
 const AEF: &str = "aef-1";
 const INVOKER: &str = "invoker-1";
@@ -103,7 +104,7 @@ fn token_of_capif_is_taken_with_what_it_has() {
         (INVOKER, "core")
     );
     assert_eq!(values(&token), "3gpp-bdt 3gpp-nidd");
-    let earliest = UnixSeconds(NOW + 300 - 86_400);
+    let earliest = UnixSeconds(NOW + 300 - ISSUER_TOKEN_LIFETIME_S_MAX);
     assert_eq!(
         (token.jti, token.issued),
         (None, Issued::NotBefore(earliest))
@@ -122,7 +123,8 @@ fn token_of_capif_is_taken_with_what_it_has() {
 #[test]
 fn token_that_lives_longer_than_its_issuers_is_refused() {
     let all = all();
-    let longest = NOW + 86_400 + LEEWAY_S;
+    let lifetime = ISSUER_TOKEN_LIFETIME_S_MAX;
+    let longest = NOW + lifetime + LEEWAY_S;
     for read in [
         all.core(json!({"exp": longest})),
         all.corporate(json!({"exp": longest})),
@@ -130,13 +132,13 @@ fn token_that_lives_longer_than_its_issuers_is_refused() {
         let earliest = UnixSeconds(NOW + LEEWAY_S);
         assert_eq!(read.unwrap().issued, Issued::NotBefore(earliest));
     }
-    let says_when = all.core(json!({"exp": NOW + 60, "iat": NOW + 60 - 86_400}));
-    let issued = Issued::At(UnixSeconds(NOW + 60 - 86_400));
+    let says_when = all.core(json!({"exp": NOW + 60, "iat": NOW + 60 - lifetime - LEEWAY_S}));
+    let issued = Issued::At(UnixSeconds(NOW + 60 - lifetime - LEEWAY_S));
     assert_eq!(says_when.unwrap().issued, issued);
     for changes in [
         json!({"exp": longest + 1}),
         json!({"exp": longest + 1, "nbf": NOW + 3_600}),
-        json!({"exp": NOW + 60, "iat": NOW + 60 - 86_401}),
+        json!({"exp": NOW + 60, "iat": NOW + 59 - lifetime - LEEWAY_S}),
     ] {
         let refused = Err(TokenFault::LivesTooLong);
         assert_eq!(all.core(changes.clone()), refused, "{changes}");
