@@ -178,6 +178,8 @@ pub struct IssuerRules {
     keys: Arc<KeySet>,
     /// How long a token of it lives at most, in seconds.
     lifetime_s_max: u64,
+    /// Each of its tokens has an `iat`, whatever its profile demands.
+    dated: bool,
     /// How sealed tokens of the embedded issuer begin; none of another issuer.
     mark: Option<String>,
     /// What opens those, where there is a secret.
@@ -204,12 +206,21 @@ impl IssuerRules {
             profile,
             keys,
             lifetime_s_max: ISSUER_TOKEN_LIFETIME_S_MAX,
+            dated: false,
             mark: None,
             sealing: None,
         })
     }
 
-    /// The same, of an issuer whose tokens live so long at most, which is shorter than any may.
+    /// The same, of an issuer whose tokens say when they were issued though they need not.
+    pub fn dated(self) -> Self {
+        Self {
+            dated: true,
+            ..self
+        }
+    }
+
+    /// The same, of an issuer whose tokens live so long at most.
     pub fn living_at_most(self, lifetime: Duration) -> Self {
         Self {
             lifetime_s_max: lifetime.as_secs(),
@@ -258,7 +269,7 @@ impl IssuerRules {
 
     /// Whether each of its tokens has an `iat`.
     fn says_when_issued(&self) -> bool {
-        matches!(self.profile, Profile::Rfc9068 { .. })
+        self.dated || matches!(self.profile, Profile::Rfc9068 { .. })
     }
 
     fn is_capif(&self) -> bool {

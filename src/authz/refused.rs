@@ -152,6 +152,16 @@ impl RefusedTokens {
         now: UnixSeconds,
     ) {
         self.charge(client, now);
+        self.remember_revoked(token, verified, now);
+    }
+
+    /// Notes that a token is good in itself and yet not to be taken, whoever brought it.
+    pub fn remember_revoked(
+        &mut self,
+        token: &TokenDigest,
+        verified: VerifiedToken,
+        now: UnixSeconds,
+    ) {
         let end = verified.grant.valid_until;
         self.enter(token, Refusal::Revoked(verified), end, now);
     }

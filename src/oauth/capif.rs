@@ -131,7 +131,8 @@ impl Issuer {
         let keys = [capif.key.public()];
         let keys = KeySet::of(Keys::from_jwks(&mint::json(&Set { keys }))?);
         let aef_id = capif.aef_id.clone();
-        IssuerRules::new(capif.name.clone(), Profile::Capif { aef_id }, keys).map(Some)
+        let rules = IssuerRules::new(capif.name.clone(), Profile::Capif { aef_id }, keys)?;
+        Ok(Some(rules.dated()))
     }
 
     /// Decides on a request for a token in CAPIF's form, posted to the path of `security_id`, as

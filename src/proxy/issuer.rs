@@ -250,8 +250,8 @@ async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then
     if !{ local.refused_tokens.borrow() }.may_be_told(client, now) {
         return Err(Denial::IntrospectionsExceeded.into());
     }
-    let was_verified = Cell::new(false);
-    let verify = |token: &[u8]| verified_once(token, &local, &snapshot, &was_verified);
+    let seen = Cell::new(None);
+    let verify = |token: &[u8]| verified_once(token, &local, &snapshot, &seen);
     // What the gate asks of whoever comes with a token.
     let in_force = |token: &[u8], verified: &VerifiedToken| {
         let client = snapshot.clients_by_id.get(&verified.client_id);
@@ -277,13 +277,21 @@ async fn introspected(connection: &mut Connection, ask: &mut Ask) -> Result<Then
         }
         denial => denial,
     })?;
-    if said == INACTIVE && was_verified.get() {
+    if said == INACTIVE
+        && let Some((digest, good)) = seen.take()
+    {
         let mut refused = local.refused_tokens.borrow_mut();
         refused.charge_told(client, now);
+        if let Some(good) = good {
+            refused.remember_revoked(&digest, good, now);
+        }
     }
     connection.account.promise()?;
     send(connection, ask, &said, 0).await
 }
+
+/// A token that has been verified now, and what it is where it is good in itself.
+type Seen = (TokenDigest, Option<VerifiedToken>);
 
 /// What a token is, if it is any good; one that is known to be bad on this shard is not verified
 /// again.
@@ -291,7 +299,7 @@ fn verified_once(
     token: &[u8],
     local: &Local,
     snapshot: &Snapshot,
-    was_verified: &Cell<bool>,
+    seen: &Cell<Option<Seen>>,
 ) -> Option<VerifiedToken> {
     let (digest, now) = (TokenDigest::of(token), local.seconds());
     let mut refused = local.refused_tokens.borrow_mut();
@@ -303,11 +311,15 @@ fn verified_once(
     }
     match token::verify(token, &snapshot.issuers, now) {
         Ok(verified) => {
-            was_verified.set(true);
+            seen.set(Some((digest, Some(verified.clone()))));
             Some(verified)
         }
         Err(fault) => {
-            was_verified.set(refused.remember(&digest, fault, now));
+            // The keys that lack may be had with the next one: it took as much, and is not known.
+            let took = refused.remember(&digest, fault, now);
+            if took || fault == TokenFault::SomeKeysUnknown {
+                seen.set(Some((digest, None)));
+            }
             None
         }
     }

@@ -25,7 +25,7 @@ use crate::clock::UnixSeconds;
 const REVOKED: TableDefinition<'static, [u8; ID_BYTES], &'static [u8]> =
     TableDefinition::new("revoked");
 /// How values are laid out: a store of another layout is not read.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// Pages of the store kept in memory. All that is looked up is in memory anyway.
 const CACHE_BYTES: usize = 4 << 20;
 /// Client ids and issuers are its only content: none but the gateway's user may change it.

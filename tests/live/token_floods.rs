@@ -180,14 +180,21 @@ fn bad_tokens_that_are_asked_about_come_out_of_the_budget_of_who_asks() {
 #[test]
 fn tokens_that_cost_nothing_to_refuse_are_asked_about_without_end() {
     let house = House::open_staged(|stage| {
+        revocable(stage);
         stage.issue_tokens();
         let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
         stage.config.extend_table("client", 1, globex);
     });
     let dialer = house.stage.dialer(&house.stage.globex);
     let mut globex = dialer.connect(house.gateway.address).expect("a client");
-    let one = forged(&house, 0);
-    for token in ["x", one.as_str()] {
+    let (one, revoked) = (
+        forged(&house, 0),
+        token_of(&asked(&mut house.client(), FORM)),
+    );
+    let ended = format!("client_id=acme-app&token={revoked}");
+    let told = house.client().ask(posted("/oauth2/revoke", &ended, ""));
+    assert_eq!(told.status, 200, "{}", told.text());
+    for token in ["x", one.as_str(), revoked.as_str()] {
         let form = format!("client_id=globex-app&token={token}");
         let form = posted("/oauth2/introspect", &form, "").repeat(25);
         for _ in 0..60 {

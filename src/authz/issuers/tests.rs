@@ -151,6 +151,24 @@ fn same_issuers_are_those_with_same_names_profiles_and_keys() {
     assert!(unknown().same_as(&unknown()));
 }
 
+/// Those that say when they were issued go by that.
+#[test]
+fn tokens_that_may_lack_an_iat_live_as_long_as_the_longest_of_their_issuers_does() {
+    let living = |name, profile, seconds| {
+        let rules = named(name, profile, KeySet::unknown());
+        rules.living_at_most(Duration::from_secs(seconds))
+    };
+    let dated = living("own", capif(), 4_000).dated();
+    let all = vec![living("a", rfc9068(), 3_000), dated];
+    let dated_only = Issuers::new(all).unwrap();
+    assert_eq!(dated_only.undated_lifetime_s_max(None), 0);
+    let asked = living("a", rfc9068(), 500);
+    assert_eq!(dated_only.undated_lifetime_s_max(Some(&asked)), 500);
+    let all = vec![living("a", custom(), 600), living("b", capif(), 700)];
+    let undated = Issuers::new(all).unwrap();
+    assert_eq!(undated.undated_lifetime_s_max(Some(&asked)), 700);
+}
+
 #[test]
 fn debug_output_holds_no_key() {
     let jwk = Signer::new(Algorithm::ES256).jwk(Algorithm::ES256, "k1");

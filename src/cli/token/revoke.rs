@@ -65,7 +65,7 @@ struct What {
     /// A `client_id`, all of whose tokens issued so far are revoked; later ones are good. Where one
     /// does not say when it was issued, as some issuers leave iat out, it goes by its end: it is
     /// good where it ends later than any of before would, by token_lifetime_max of the [[issuer]],
-    /// 31 days where that is not said.
+    /// 31 days where that is not said; the longest counts of those whose tokens may lack it.
     #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true, value_parser = name)]
     client: Option<String>,
     /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.
@@ -84,8 +84,22 @@ struct What {
 
 /// A name that somebody gave, which is no option of this command: its value was left out then.
 fn name(written: &str) -> Result<String, String> {
-    const OPTIONS: [&str; 4] = ["--issuer", "--take-back", "--config", "--socket"];
-    match OPTIONS.contains(&written) {
+    const OPTIONS: [&str; 12] = [
+        "--token-file",
+        "--jti",
+        "--client",
+        "--certificate",
+        "--key",
+        "--issuer",
+        "--issued-until",
+        "--expires",
+        "--take-back",
+        "--config",
+        "--socket",
+        "--help",
+    ];
+    let option = written.split('=').next().unwrap_or_default();
+    match OPTIONS.contains(&option) {
         false => Ok(written.to_owned()),
         true => Err("a name is missing before it".to_owned()),
     }

@@ -351,12 +351,13 @@ impl Revoking {
         { snapshot.issuer.as_ref() }.is_some_and(|own| own.name() == issuer)
     }
 
-    /// Up to when tokens end that were issued by then and do not say when.
+    /// Up to when tokens end, leeway included, that were issued by then and do not say when:
+    /// whichever of the issuers they may be of.
     fn undated_until(&self, issued_until: UnixSeconds) -> UnixSeconds {
         let snapshot = self.current.load();
         let asked = { snapshot.introspection.as_ref() }.map(|asked| &asked.issuer);
         let lifetime_s = snapshot.issuers.undated_lifetime_s_max(asked);
-        UnixSeconds(issued_until.0.saturating_add(lifetime_s + LEEWAY_S))
+        UnixSeconds(issued_until.0.saturating_add(lifetime_s + LEEWAY_S - 1))
     }
 
     /// Whose a token is, and when it ends, is what the gateway itself finds: the client whose

@@ -120,8 +120,10 @@ fn what_stands_in_the_way_of_the_command_is_said_with_its_cure() {
     let two = ["--client", "a", "--certificate", "b"];
     fails(&revoke_with(&house, &two, ""), 2, "cannot be used with");
     // A variable of the shell's that is empty.
-    let unnamed = ["--client", "--take-back"];
-    fails(&revoke_with(&house, &unnamed, ""), 2, "a name is missing");
+    for option in ["--take-back", "--issued-until=5", "--help"] {
+        let unnamed = revoke_with(&house, &["--client", option], "");
+        fails(&unnamed, 2, "a name is missing");
+    }
     let back = ["--client", "nobody", "--take-back"];
     fails(&revoke_with(&house, &back, ""), 2, "not revoked");
     let unknown = revoke_with(&house, &["--client", "nobody"], "");
