@@ -123,6 +123,21 @@ impl TokenVerdict {
     }
 }
 
+/// An identity of a subscriber that was found where none may be: nothing of what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundIdentity {
+    /// What it looks like, and how sure that is.
+    pub form: &'static str,
+    pub tier: &'static str,
+    /// A keyed hash, the same for all of one subscriber's.
+    pub pseudonym: [u8; 16],
+    /// The beginning of where it stands: a JSON pointer, `header:` and a name, `path`.
+    pub pointer: [u8; POINTER_BYTES],
+}
+
+/// Of a pointer, as it is recorded.
+pub const POINTER_BYTES: usize = 64;
+
 /// One decision. It carries no token and nothing of a path or body: nothing in it can name a
 /// subscriber.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +168,8 @@ pub struct Record {
     /// The beginning of the hash of the token that a client revoked; zeros where none was.
     pub revoked: [u8; 8],
     pub token: TokenVerdict,
+    /// An identity that was to leave, or came in.
+    pub identity: Option<FoundIdentity>,
     /// Body bytes that came from the client.
     pub request_bytes: u64,
     /// Body bytes that went to the client.
@@ -192,6 +209,7 @@ impl Record {
             granted: Rights::NONE,
             revoked: [0; 8],
             token: TokenVerdict::None,
+            identity: None,
             request_bytes: 0,
             response_bytes: 0,
             authorize_ns: 0,

@@ -150,6 +150,16 @@ impl Lines {
             let name: String = octets.map(|octet| format!("{octet:02x}")).collect();
             line.text(",\"name\":", &name);
         }
+        if let Some(found) = &record.identity {
+            let end = found.pointer.iter().position(|octet| *octet == 0);
+            let pointer = &found.pointer[..end.unwrap_or(found.pointer.len())];
+            line.text(",\"identity\":", found.form);
+            line.text(",\"tier\":", found.tier);
+            line.text(",\"at\":", &String::from_utf8_lossy(pointer));
+            let octets = found.pseudonym.iter();
+            let pseudonym: String = octets.map(|octet| format!("{octet:02x}")).collect();
+            line.text(",\"pseudonym\":", &pseudonym);
+        }
         line.text(",\"token\":", record.token.word());
         line.number(",\"request_bytes\":", record.request_bytes);
         line.number(",\"response_bytes\":", record.response_bytes);

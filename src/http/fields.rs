@@ -65,6 +65,8 @@ fn known(name: &[u8]) -> FieldClass {
         (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
         (b'r', 11) => (b"remote-user", Identity),
         (b'a', 13) => (b"authorization", Authorization),
+        // An answer must come as it can be looked through.
+        (b'a', 15) => (b"accept-encoding", HopByHop),
         (b'c', 10) => (b"connection", Connection),
         (b'c', 11) => (b"client-cert", Identity),
         (b'c', 14) => (b"content-length", ContentLength),

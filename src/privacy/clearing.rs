@@ -55,6 +55,11 @@ impl Clearing {
         }
     }
 
+    /// How long a body may be that is judged as a whole.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Forgets the last body and begins with another.
     pub fn restart(&mut self, media: Media) {
         self.media = media;

@@ -96,13 +96,24 @@ impl Account {
 
     /// Ends the account of a request that was refused.
     pub fn refused(&mut self, denial: Denial) {
+        self.note(denial);
+        self.close(Outcome::Refused);
+    }
+
+    /// Notes why an answer that has begun is cut off.
+    pub fn cut_by(&mut self, denial: Denial) {
+        let answered = self.record.status;
+        self.note(denial);
+        self.record.status = answered;
+    }
+
+    fn note(&mut self, denial: Denial) {
         let row = denial.row();
         self.record.word = row.word;
         self.record.detail = denial.particular();
         self.record.cure = row.cure_of(self.record.detail);
         self.record.status = row.status;
         self.local.counters.refused(denial.place()).bump();
-        self.close(Outcome::Refused);
     }
 
     /// Ends the account; a second time changes nothing.

@@ -5,12 +5,14 @@ use std::task::{Context, Poll, Waker};
 
 use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
-use crate::http::head::{self, Method, ResponseBody};
+use crate::http::head::{self, Method, ResponseBody, ResponseHead};
 use crate::limits::{FIELDS_MAX, RELAY_BYTES};
+use crate::privacy::{Media, Verdict};
 
 use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
 use super::exchange::{Broken, Times, heard};
+use super::guarded::{Guarded, Stopped, forwarded};
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -19,6 +21,7 @@ struct Answer {
     status: u16,
     body: Source,
     sink: Sink,
+    media: Media,
     /// The upstream connection can carry another exchange.
     link_lives: bool,
     /// The client's connection can.
@@ -35,6 +38,7 @@ pub(super) async fn relay(
 ) -> Result<Then, Broken> {
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
+    let mut guarded = Guarded::new(&connection.local, answer.media);
     connection.account.record.status = answer.status;
     let mut begun = false;
     // A final answer is there: nobody waits for 100 any more.
@@ -45,8 +49,7 @@ pub(super) async fn relay(
             return Err(Broken::Cut);
         }
         let inbox = &mut link.stream.inbox;
-        let taken = answer.body.take(inbox, &mut out, answer.sink, RELAY_BYTES);
-        let taken = match taken {
+        let taken = match guarded.take(&mut answer.body, inbox) {
             Ok(taken) => taken,
             Err(fault) if !begun => return Err(Denial::UpstreamBodyMalformed(fault).into()),
             Err(_) => return Err(Broken::Cut),
@@ -61,25 +64,41 @@ pub(super) async fn relay(
         if more_to_come && inbox.is_empty() {
             link.stream.start_recv(RELAY_BYTES);
         }
-        if !out.is_empty() {
-            connection.send(&out).await?;
-            out.clear();
-            begun = true;
+        let whole = !more_to_come;
+        loop {
+            let (before, sink) = (out.len(), answer.sink);
+            let again = guarded.pass(whole, &mut out, sink);
+            let again = again.map_err(|why| stopped(connection, why, begun))?;
+            if whole && !again {
+                sink.end(&mut out);
+            }
+            // The head waits for the first of the body that may leave.
+            if whole || begun || out.len() > before {
+                if !out.is_empty() {
+                    connection.send(&out).await?;
+                    out.clear();
+                }
+                begun = true;
+            }
+            if !again {
+                break;
+            }
         }
-        if !more_to_come {
+        if whole {
             break;
         }
         if link.stream.is_receiving() {
-            more_of_answer(connection, &mut link, request, times, &mut answer, &mut out).await?;
+            more_of_answer(connection, &mut link, request, times, &mut answer, begun).await?;
         }
     }
+    drop(guarded);
     connection.local.buffers.give_back(out);
     finish(connection, link, answer).await
 }
 
 /// Judges the response head and writes the client's; the head is taken out of the link's inbox.
 fn answer_head(
-    connection: &Connection,
+    connection: &mut Connection,
     link: &mut Link,
     request: &Request,
     end: usize,
@@ -88,6 +107,7 @@ fn answer_head(
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
         .map_err(Denial::UpstreamMalformed)?;
+    guard_head(connection, &head)?;
     let asked_all = request.body.is_done() && !request.broken_off;
     let goes_on = request.keep_alive && asked_all && !connection.local.draining.get();
     let (body, sink) = match head.body {
@@ -113,14 +133,79 @@ fn answer_head(
     let whole = asked_all && head.body != ResponseBody::UntilClose;
     let link_lives = head.keep_alive && whole && !bare;
     let status = head.status;
+    let media = media(&head);
     link.stream.inbox.drain(..end);
     Ok(Answer {
         status,
         body,
         sink,
+        media,
         link_lives,
         goes_on,
     })
+}
+
+/// How the body is to be read.
+fn media(head: &ResponseHead<'_, '_>) -> Media {
+    let mut fields = head.fields.iter();
+    let kind = fields.find(|field| field.name.eq_ignore_ascii_case("content-type"));
+    let essence = kind.map_or(&b""[..], |field| field.value);
+    let end = memchr::memchr(b';', essence).unwrap_or(essence.len());
+    let essence = essence[..end].trim_ascii();
+    let is_json = essence.len() >= JSON.len()
+        && essence[essence.len() - JSON.len()..].eq_ignore_ascii_case(JSON);
+    match is_json {
+        true => Media::Json,
+        false => Media::Text,
+    }
+}
+
+/// What the media types of T8 end in: `application/json`, `application/problem+json`.
+const JSON: &[u8] = b"json";
+
+/// Looks through the head of an answer.
+///
+/// # Errors
+/// It must not leave, or its body is coded so that nobody could look through that.
+pub(super) fn guard_head(
+    connection: &mut Connection,
+    head: &ResponseHead<'_, '_>,
+) -> Result<(), Broken> {
+    let coded = |field: &&httparse::Header<'_>| {
+        field.name.eq_ignore_ascii_case("content-encoding")
+            && !field.value.eq_ignore_ascii_case(b"identity")
+    };
+    if head.fields.iter().any(|field| coded(&field)) {
+        return Err(Denial::AnswerUnguarded("content_coding").into());
+    }
+    let local = &connection.local;
+    let fields = forwarded(head.fields, head.dropped);
+    let guard = &local.snapshot().guard;
+    let mut scratch = local.scratch.borrow_mut();
+    let verdict = guard.head(head.reason.as_bytes(), fields, &mut scratch);
+    drop(scratch);
+    match verdict {
+        Verdict::Clean => Ok(()),
+        Verdict::Hit(hit) => Err(stopped(connection, Stopped::of(&hit), false)),
+    }
+}
+
+/// Notes why an answer does not leave, or no more of it.
+fn stopped(connection: &mut Connection, why: Stopped, begun: bool) -> Broken {
+    let denial = match why {
+        Stopped::Identity(found) => {
+            connection.account.record.identity = Some(found);
+            Denial::IdentityInAnswer(found.form)
+        }
+        Stopped::MemberTooLong => Denial::AnswerUnguarded("member_too_long"),
+    };
+    match begun {
+        false => denial.into(),
+        true => {
+            connection.account.cut_by(denial);
+            Broken::Cut
+        }
+    }
 }
 
 const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
@@ -131,7 +216,7 @@ async fn more_of_answer(
     request: &mut Request,
     times: &mut Times,
     answer: &mut Answer,
-    out: &mut Vec<u8>,
+    begun: bool,
 ) -> Result<(), Broken> {
     let stall = connection.local.snapshot().deadlines.upstream_response;
     times.upstream_by = connection.watch.now().after(stall);
@@ -139,7 +224,9 @@ async fn more_of_answer(
     match heard(connection, &mut link.stream, request, times).await {
         Ok(Ok(count)) if count > 0 => Ok(()),
         // An end is an end only where the framing says so; an error never is.
-        Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
+        Ok(Ok(_)) if answer.body.closed() => Ok(()),
+        Ok(_) if !begun => Err(Denial::UpstreamClosed.into()),
+        Err(Broken::Denied(denial)) if !begun => Err(denial.into()),
         Ok(_) | Err(Broken::Denied(_) | Broken::Cut) => Err(Broken::Cut),
         Err(gone) => Err(gone),
     }

@@ -20,6 +20,7 @@ use super::exchange;
 use super::forward::Identity;
 use super::gate::{self, Tokens};
 use super::greeting::{greet, linger};
+use super::guarded;
 use super::introspection;
 use super::issuer;
 use super::local::Local;
@@ -444,6 +445,14 @@ impl Connection {
             record,
             local.seconds(),
         );
+        let admitted = admitted.and_then(|permit| {
+            guarded::request_head(&head, &local)
+                .map(|()| permit)
+                .map_err(|found| {
+                    self.account.record.identity = Some(found);
+                    Denial::IdentityInRequest(found.form)
+                })
+        });
         self.account.judged();
         let admitted = match admitted {
             Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),

@@ -52,6 +52,12 @@ pub enum Denial {
     UpstreamBodyMalformed(ChunkFault),
     UpstreamDeadline,
     ExchangeDeadline,
+    /// An identity of a subscriber was to leave, of this form.
+    IdentityInAnswer(&'static str),
+    /// An answer, or what is left of it, cannot be looked through.
+    AnswerUnguarded(&'static str),
+    /// A client sends an identity that it must not know, of this form.
+    IdentityInRequest(&'static str),
     /// The decision could not be recorded.
     AuditUnwritable,
     /// Of the embedded issuer's token endpoint.
@@ -150,6 +156,9 @@ impl Denial {
             Self::GrantFailuresExceeded(_) => 42,
             Self::IntrospectionByForeign(_) => 54,
             Self::IntrospectionsExceeded => 55,
+            Self::IdentityInAnswer(_) => 56,
+            Self::AnswerUnguarded(_) => 57,
+            Self::IdentityInRequest(_) => 58,
             Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
             | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
@@ -187,7 +196,10 @@ impl Denial {
             Self::ScopeInsufficient(api, _) => api.name(),
             Self::Grant(fault) | Self::IntrospectionByForeign(fault) => fault.word(),
             Self::TokenRevoked(by) => by.word(),
-            Self::RevocationUndone(why) => why,
+            Self::RevocationUndone(why)
+            | Self::AnswerUnguarded(why)
+            | Self::IdentityInAnswer(why)
+            | Self::IdentityInRequest(why) => why,
             _ => "",
         }
     }
@@ -302,7 +314,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 56] = [
+pub const ROWS: [Row; 59] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -686,6 +698,29 @@ pub const ROWS: [Row; 56] = [
         cure: "the resource server asks about one bad token after another: see who sends them to \
                it; it is answered again in the next second, and others are meanwhile",
         ..unavailable("introspections_exceeded")
+    },
+    //= TS 33.187 clause 4.7
+    //# The IMSI is not sent outside of the operator's domain.
+    Row {
+        cause: "ANSWER_WITHHELD",
+        detail: "The answer of the SCEF must not leave the operator's domain.",
+        cure: "the SCEF's answer holds an identity of a subscriber: the record says of which form \
+               and where it stands; the SCEF must not send it, and what it did stands",
+        ..row("identity_in_answer", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "ANSWER_WITHHELD",
+        detail: "The answer of the SCEF cannot be looked through.",
+        cure: "the SCEF must not compress what it answers (Content-Encoding), nor send one value \
+               that is longer than limits.guarded_bytes_max",
+        ..row("answer_unguarded", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "IDENTITY_NOT_ALLOWED",
+        detail: "The request holds an identity of a subscriber that is not for use outside.",
+        cure: "the client has an identity that it must not know: the record says of which form and \
+               where it stands; find out where the client has it from",
+        ..row("identity_in_request", 400, "Bad Request")
     },
 ];
 
