@@ -135,6 +135,8 @@ fn token_that_lives_longer_than_its_issuers_is_refused() {
     let says_when = all.core(json!({"exp": NOW + 60, "iat": NOW + 60 - lifetime - LEEWAY_S}));
     let issued = Issued::At(UnixSeconds(NOW + 60 - lifetime - LEEWAY_S));
     assert_eq!(says_when.unwrap().issued, issued);
+    assert_eq!(issued.at(), Some(issued.earliest()));
+    assert_eq!(Issued::NotBefore(UnixSeconds(NOW)).at(), None);
     for changes in [
         json!({"exp": longest + 1}),
         json!({"exp": longest + 1, "nbf": NOW + 3_600}),
