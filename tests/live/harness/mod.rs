@@ -31,7 +31,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What any single wait of a test may take before the test fails.
-pub const WAIT: Duration = Duration::from_secs(10);
+pub const WAIT: Duration = Duration::from_secs(30);
 
 /// A directory of one test's own, gone when the test is.
 pub struct Scratch {
