@@ -7,6 +7,7 @@ macro_rules! say {
     };
 }
 
+mod apis;
 pub mod check;
 pub mod client;
 mod conformance;
@@ -71,6 +72,13 @@ enum Command {
     /// Issue access tokens, look into them, and revoke them and what they hang on.
     #[command(subcommand)]
     Token(token::Command),
+    /// List the APIs that can be served: resources, methods, media types, and where a request says
+    /// whom it is about. Scopes and policy are written from it.
+    Apis {
+        /// Print all that is known of them, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// What `serve` starts for each PKCS#11 module, to hold it, its PIN and its sessions.
@@ -111,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => keys::main(&command),
         Command::Client(command) => client::main(&command),
         Command::Token(command) => token::main(&command),
+        Command::Apis { json } => apis::main(json),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

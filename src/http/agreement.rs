@@ -61,6 +61,7 @@ fn field() -> impl Strategy<Value = String> {
         1 => "Transfer-Encoding: ?(chunked|CHUNKED|gzip|chunked, chunked|identity)",
         1 => "Connection: (close|keep-alive|x-a, close|host|Content-Type|,|a b|if-match)",
         1 => "Expect: (100-continue|100-Continue|something)",
+        1 => "(Content-Type|content_type|Accept): application/json",
         1 => "Host: (scef|scef:443|other)",
         1 => "[Xx]-[Ff]orwarded[-_][Ff]or: 1\\.2\\.3\\.4",
     ]

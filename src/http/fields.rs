@@ -15,6 +15,10 @@ pub enum FieldClass {
     Connection,
     /// `Authorization`: read here, never forwarded.
     Authorization,
+    /// `Accept`: read here, and forwarded.
+    Accept,
+    /// `Content-Type`: read here, and forwarded.
+    ContentType,
     /// `Expect`.
     Expect,
     /// Meant for one connection only; dropped in both directions.
@@ -54,8 +58,8 @@ pub fn is_indispensable(name: &[u8]) -> bool {
 /// First byte and length decide which name it could be: at most two comparisons each.
 fn known(name: &[u8]) -> FieldClass {
     use FieldClass::{
-        Authorization, Connection, ContentLength, Expect, HopByHop, Host, Identity, Plain,
-        TransferEncoding,
+        Accept, Authorization, Connection, ContentLength, ContentType, Expect, HopByHop, Host,
+        Identity, Plain, TransferEncoding,
     };
     let Some(first) = name.first() else {
         return Plain;
@@ -64,9 +68,11 @@ fn known(name: &[u8]) -> FieldClass {
         (b'x', _) => return extension(name),
         (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
         (b'r', 11) => (b"remote-user", Identity),
+        (b'a', 6) => (b"accept", Accept),
         (b'a', 13) => (b"authorization", Authorization),
         (b'c', 10) => (b"connection", Connection),
         (b'c', 11) => (b"client-cert", Identity),
+        (b'c', 12) => (b"content-type", ContentType),
         (b'c', 14) => (b"content-length", ContentLength),
         (b'c', 16) => (b"cf-connecting-ip", Identity),
         (b'c', 17) => (b"client-cert-chain", Identity),

@@ -93,6 +93,10 @@ pub struct RequestHead<'h, 'b> {
     pub expect_continue: bool,
     /// The `Authorization` field.
     pub authorization: Authorization<'b>,
+    /// The value of `Content-Type`.
+    pub content_type: Option<&'b [u8]>,
+    /// Bit `i`: `fields[i]` is an `Accept`.
+    pub accept: u64,
 }
 
 /// How a response's body ends.
@@ -217,6 +221,8 @@ malformed! {
     CodingMisplaced = "transfer_encoding_misplaced",
     /// A length above zero on a response that has no body.
     LengthMisplaced = "content_length_misplaced",
+    /// More than one `Content-Type`.
+    TypeRepeated = "content_type_repeated",
     /// `Connection` is no list of tokens, or too long a one.
     ConnectionMalformed = "connection_malformed",
     /// `Connection` names a field the message means something else without.
@@ -368,11 +374,26 @@ pub fn request<'h, 'b>(
     let mut host = None;
     let mut expects = false;
     let mut authorization = Authorization::Absent;
+    let mut content_type = None;
+    let mut accept = 0;
     for (place, field) in fields.iter().enumerate() {
         let class = classify(field.name);
         framing.take(class, field, fields)?;
         match class {
             FieldClass::Plain => continue,
+            FieldClass::Accept => {
+                accept |= 1 << place;
+                continue;
+            }
+            //= RFC 9110 section 8.3
+            //# A message has one media type: of two, each reader would choose its own.
+            FieldClass::ContentType if content_type.is_some() => {
+                return Err(Malformed::TypeRepeated.into());
+            }
+            FieldClass::ContentType => {
+                content_type = Some(field.value);
+                continue;
+            }
             //= RFC 9112 section 3.2
             //# Without exactly one valid Host the request is refused.
             FieldClass::Host if host.is_some() => return Err(Malformed::HostRepeated.into()),
@@ -418,6 +439,8 @@ pub fn request<'h, 'b>(
         keep_alive: !framing.close,
         expect_continue: expects && !matches!(body, BodyLength::None | BodyLength::Length(0)),
         authorization,
+        content_type,
+        accept,
     })
 }
 

@@ -3,14 +3,15 @@
 //! message is refused, never repaired.
 //!
 //! [`head`] reads heads, [`target`] what a request line and `Host` name, [`path`] judges paths,
-//! [`fields`] says what a field is to a gateway, [`chunked`] takes bodies apart, [`h1`] writes,
-//! and [`problem`] words refusals.
+//! [`fields`] says what a field is to a gateway, [`media`] reads what bodies are written in,
+//! [`chunked`] takes bodies apart, [`h1`] writes, and [`problem`] words refusals.
 
 pub mod chunked;
 pub mod document;
 pub mod fields;
 pub mod h1;
 pub mod head;
+pub mod media;
 pub mod path;
 pub mod problem;
 pub mod target;

@@ -17,6 +17,10 @@ pub struct Problem<'a> {
     pub www_authenticate: Option<&'a str>,
     /// The methods a 405 names.
     pub allow: Option<&'a str>,
+    /// The media type that a 415 names, of a body that is no patch.
+    pub accept: Option<&'a str>,
+    /// The same of a patch.
+    pub accept_patch: Option<&'a str>,
     /// When to come again, seconds.
     pub retry_after_s: Option<u32>,
     /// What the logs know the request by; empty where it has no id yet.
@@ -54,6 +58,16 @@ fn write_head(out: &mut Vec<u8>, problem: &Problem<'_>, body_bytes: usize, close
     }
     if let Some(methods) = problem.allow {
         write_field(out, "Allow", methods);
+    }
+    //= RFC 9110 section 15.5.16
+    //# A 415 says by Accept which media types would have been taken.
+    if let Some(media) = problem.accept {
+        write_field(out, "Accept", media);
+    }
+    //= RFC 5789 section 2.2
+    //# Of a PATCH it says so by Accept-Patch.
+    if let Some(media) = problem.accept_patch {
+        write_field(out, "Accept-Patch", media);
     }
     if let Some(wait_s) = problem.retry_after_s {
         out.extend_from_slice(b"Retry-After: ");
@@ -119,6 +133,7 @@ pub const fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",

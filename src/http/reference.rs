@@ -194,6 +194,9 @@ pub fn request(head: &[u8]) -> Option<Read> {
             .filter(|(name, _)| name.to_ascii_lowercase() == wanted);
         named.map(|(_, value)| value.clone()).collect()
     };
+    if all("content-type").len() > 1 {
+        return None;
+    }
     let hosts = all("host");
     let [host] = &hosts[..] else { return None };
     let named = authority(host)?;

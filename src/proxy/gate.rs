@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::audit::{Record, TokenVerdict};
-use crate::authz::apis::{self, ApiFault, Operation, Verb};
+use crate::authz::apis::{self, Action, ApiFault, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::introspection;
 use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
 use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
-use crate::http::head::{Authorization, Method, RequestHead};
+use crate::http::head::{Authorization, BodyLength, Method, RequestHead};
+use crate::http::media;
 use crate::http::path;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::metrics::{Counters, Latencies, Phase};
@@ -49,8 +50,8 @@ pub struct Tokens<'a> {
 
 /// Admits a request or names precisely what was wrong. The order is the policy: API and
 /// operation known, the client enabled, `{scsAsId}` the certificate's, token valid, bound and the
-/// client's own, API in scope. Notes in `record` what was asked for, and where the verdict on the
-/// token came from.
+/// client's own, API in scope, answers acceptable, the body there and of the right media type.
+/// Notes in `record` what was asked for, and where the verdict on the token came from.
 ///
 /// # Errors
 /// The first check that failed.
@@ -80,17 +81,47 @@ pub fn admit<'p>(
     if !client.enabled {
         return Err(Denial::ClientDisabled);
     }
-    let api = operation.api;
+    let (api, action) = (operation.api, operation.action);
     let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
     let token = presented_token(head)?;
     let rights = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     //= RFC 9068 section 4
     //# The scope must cover what is asked for.
-    match verb {
-        Some(verb) if rights.allow(api, verb) => Ok(Permit { scs_as_id }),
-        // There is no operation without a verb.
-        verb => Err(Denial::ScopeInsufficient(api, verb.unwrap_or(Verb::Get))),
+    if !rights.allow(api, action.verb) {
+        return Err(Denial::ScopeInsufficient(api, action.verb));
     }
+    understood(head, action)?;
+    Ok(Permit { scs_as_id })
+}
+
+/// Whether both sides can read what the other is to send, as far as the head says.
+fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial> {
+    if head.accept != 0 && !media::accepts_json(accepted(head)) {
+        return Err(Denial::NotAcceptable);
+    }
+    let Some(body) = &action.takes else {
+        return Ok(());
+    };
+    match head.body {
+        BodyLength::None => return Err(Denial::LengthMissing),
+        BodyLength::Length(0) => return Err(Denial::BodyMissing),
+        // Whether chunks hold anything is seen when they are read.
+        BodyLength::Length(_) | BodyLength::Chunked => {}
+    }
+    //= TS 29.122 clause 5.2.3
+    //# Bodies are JSON, in the media type of their operation.
+    match head.content_type {
+        Some(value) if media::is(value, body.media.name()) => Ok(()),
+        _ => Err(Denial::MediaTypeUnsupported(action.verb, body.media)),
+    }
+}
+
+/// The values of the `Accept` fields.
+fn accepted<'b>(head: &RequestHead<'_, 'b>) -> impl Iterator<Item = &'b [u8]> + Clone {
+    let fields = head.fields.iter().enumerate();
+    fields
+        .filter(|(place, _)| head.accept >> place & 1 == 1)
+        .map(|(_, field)| field.value)
 }
 
 /// HEAD is authorized as GET; OPTIONS and the methods T8 does not have are no verbs.
@@ -354,3 +385,6 @@ pub(super) fn owned(grant: &CachedGrant, peer: &Peer, snapshot: &Snapshot) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

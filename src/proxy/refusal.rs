@@ -60,6 +60,10 @@ impl Connection {
             Denial::MethodNotAllowed(allowed) => Some(allow(allowed)),
             _ => None,
         };
+        let media = match denial {
+            Denial::MediaTypeUnsupported(verb, media) => Some((verb, media.name())),
+            _ => None,
+        };
         let retry_after_s = match denial {
             Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
             Denial::ClientTokensRevoked(wait_s) => Some(wait_s.min(RETRY_AFTER_CHANGE_S)),
@@ -104,6 +108,8 @@ impl Connection {
                     cause: row.cause,
                     www_authenticate: challenge.as_deref(),
                     allow: allow.as_deref(),
+                    accept: media.filter(|(verb, _)| *verb != Verb::Patch).map(|m| m.1),
+                    accept_patch: media.filter(|(verb, _)| *verb == Verb::Patch).map(|m| m.1),
                     retry_after_s,
                     request_id: id.as_str(),
                 },

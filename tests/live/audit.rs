@@ -257,7 +257,7 @@ fn clients_that_go_and_answers_that_break_have_their_outcome() {
     let mut leaving = house.client();
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {}\r\n\
-         Content-Length: 100\r\n\r\nhalf",
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\nhalf",
         house.token()
     );
     leaving.send(head).expect("a connection");

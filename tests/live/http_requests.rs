@@ -217,6 +217,8 @@ fn curl_that_expects_100_is_served() {
         "8",
     ]);
     curl.args([
+        "--header",
+        "Content-Type: application/json",
         "--data-binary",
         "hello",
         "--write-out",

@@ -8,6 +8,7 @@
 mod harness;
 
 mod anchors;
+mod apis;
 mod audit;
 mod authorization;
 mod bare_metal;

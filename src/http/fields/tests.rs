@@ -66,19 +66,22 @@ fn framing_fields_are_known_with_dashes_and_dropped_with_underscores() {
     assert_eq!(classify("content-LENGTH"), FieldClass::ContentLength);
     assert_eq!(classify("Transfer-Encoding"), FieldClass::TransferEncoding);
     assert_eq!(classify("Content_Length"), FieldClass::Identity);
+    assert_eq!(classify("CONTENT-TYPE"), FieldClass::ContentType);
+    assert_eq!(classify("Content_Type"), FieldClass::Identity);
+    assert_eq!(classify("accept"), FieldClass::Accept);
     assert_eq!(classify("Transfer_Encoding"), FieldClass::Identity);
 }
 
 #[test]
 fn other_fields_are_plain() {
     for name in [
-        "Accept",
+        "Accept-Language",
         "Via",
         "x",
         "X-Forwarder",
         "X-Custom",
         "Hosts",
-        "Content-Type",
+        "Content-Types",
         "tee",
     ] {
         assert_eq!(classify(name), FieldClass::Plain, "{name}");

@@ -54,6 +54,8 @@ macro_rules! refusals {
     };
 }
 
+//= RFC 9110 section 8.3 type=test
+//# Two media types are refused, the same or not.
 refusals! {
     bare_lf_after_the_request_line_is_refused:
         read(b"GET /a HTTP/1.1\nHost: scef\r\n\r\n") => Malformed::LineEnding;
@@ -81,6 +83,8 @@ refusals! {
     version_2_0_is_refused: read(b"PRI * HTTP/2.0\r\n\r\n") => HeadFault::VersionUnsupported;
     missing_host_is_refused: read(b"GET /a HTTP/1.1\r\n\r\n") => Malformed::HostMissing;
     repeated_host_is_refused: with("Host: scef") => Malformed::HostRepeated;
+    repeated_content_type_is_refused:
+        with("Content-Type: application/json\r\nContent-Type: a/b") => Malformed::TypeRepeated;
     empty_host_is_refused: read(b"GET /a HTTP/1.1\r\nHost:\r\n\r\n") => Malformed::HostMalformed;
     host_with_a_bad_port_is_refused:
         read(b"GET /a HTTP/1.1\r\nHost: a:65536\r\n\r\n") => Malformed::HostMalformed;

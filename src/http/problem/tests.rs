@@ -7,6 +7,8 @@ const PROBLEM: Problem<'static> = Problem {
     cause: "TOKEN_EXPIRED",
     www_authenticate: Some("Bearer error=\"invalid_token\""),
     allow: Some("GET"),
+    accept: Some("application/json"),
+    accept_patch: Some("application/merge-patch+json"),
     retry_after_s: Some(3),
     request_id: "id\r\nX: y",
 };
@@ -20,6 +22,10 @@ fn written(head_only: bool, close: bool) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
+//= RFC 9110 section 15.5.16 type=test
+//# Accept says what would have been taken.
+//= RFC 5789 section 2.2 type=test
+//# Accept-Patch says it of a PATCH.
 //= RFC 9457 section 3.1 type=test
 //# The members are there and escaped.
 #[test]
@@ -33,7 +39,8 @@ fn body_is_json_that_says_what_was_meant() {
     assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
     assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())));
     assert!(head.contains("\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\n"));
-    assert!(head.contains("\r\nAllow: GET\r\nRetry-After: 3"));
+    assert!(head.contains("\r\nAllow: GET\r\nAccept: application/json\r\n"));
+    assert!(head.contains("\r\nAccept-Patch: application/merge-patch+json\r\nRetry-After: 3"));
     assert!(head.contains("\r\nCache-Control: no-store\r\n"));
 }
 

@@ -65,6 +65,13 @@ fn every_denial_finds_its_own_row() {
         (Denial::BodyDeadline, "body_deadline"),
         (Denial::ApiUnknown, "api_unknown"),
         (Denial::MethodNotAllowed(allowed), "method_not_allowed"),
+        (Denial::NotAcceptable, "not_acceptable"),
+        (
+            Denial::MediaTypeUnsupported(apis::Verb::Post, apis::MediaType::Json),
+            "media_type_unsupported",
+        ),
+        (Denial::LengthMissing, "length_missing"),
+        (Denial::BodyMissing, "body_missing"),
         (Denial::ScsAsIdForeign, "scs_as_id_foreign"),
         (Denial::TokenMissing, "token_missing"),
         (Denial::TokenRepeated, "token_repeated"),

@@ -523,19 +523,23 @@ pub fn get(path: &str, token: &str) -> String {
 
 /// Any request with a token, further field lines (each with its CRLF) and a body by length.
 pub fn request(method: &str, path: &str, token: &str, fields: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n\
-         {fields}Content-Length: {length}\r\n\r\n"
-    )
-    .into_bytes();
+    let length = format!("{fields}Content-Length: {}\r\n", body.len());
+    let mut request = head(method, path, token, &length).into_bytes();
     request.extend_from_slice(body);
     request
 }
 
-/// A head with a token and whatever field lines, each with its CRLF.
+/// A head with a token and whatever field lines, each with its CRLF; with the `Content-Type` that
+/// its method has in MonitoringEvent, where they name none.
 pub fn head(method: &str, path: &str, token: &str, fields: &str) -> String {
+    let media = match method {
+        _ if fields.to_ascii_lowercase().contains("content-type:") => "",
+        "POST" | "PUT" => "Content-Type: application/json\r\n",
+        "PATCH" => "Content-Type: application/json-patch+json\r\n",
+        _ => "",
+    };
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n{fields}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n\
+         {media}{fields}\r\n"
     )
 }

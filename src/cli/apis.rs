@@ -1,0 +1,105 @@
+//! `t8gate apis`: the table of APIs, from which scopes and policy are written.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::authz::apis::resource::{Api, Parameter, Resource};
+use crate::authz::apis::shape::{NOTHING, Role, Shape};
+use crate::authz::apis::{Action, ApiId};
+
+/// Prints the table, for people or as JSON.
+pub fn main(as_json: bool) -> ExitCode {
+    let apis = ApiId::all().filter_map(ApiId::row);
+    match as_json {
+        true => {
+            let apis: Vec<Value> = apis.map(document).collect();
+            println!("{:#}", json!({ "apis": apis }));
+        }
+        false => print!("{}", text(apis)),
+    }
+    ExitCode::SUCCESS
+}
+
+/// An API, then its resources, then what may be done to each: in what media type, and by what the
+/// request can say whom it is about.
+fn text(apis: impl Iterator<Item = &'static Api>) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    for api in apis {
+        let _ = writeln!(out, "{} ({})", api.name, api.title);
+        for resource in api.resources {
+            let _ = writeln!(out, "  {}", resource.template);
+            for action in resource.actions {
+                line(&mut out, action);
+            }
+        }
+        out.push('\n');
+    }
+    out.push_str(
+        "A scope names an API, or with :read or :write behind it the half of it that reads (GET) \
+         or changes.\nOn the right stands what a request can name its subscribers by; where, says \
+         --json.\n",
+    );
+    out
+}
+
+fn line(out: &mut String, action: &Action) {
+    let media = action.takes.map_or("", |body| body.media.name());
+    let takes = action.takes.map_or(NOTHING, |body| body.shape);
+    let named = action.query.iter().map(|parameter| parameter.shape);
+    let mut subscribers: Vec<&str> = Vec::new();
+    for (_, kind) in named.chain([takes]).flat_map(Shape::places) {
+        if kind.role() == Role::Subscriber && !subscribers.contains(&kind.word()) {
+            subscribers.push(kind.word());
+        }
+    }
+    let (verb, subscribers) = (action.verb.name(), subscribers.join(" "));
+    let line = format!("    {verb:<7} {media:<28} {subscribers}");
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+fn document(api: &'static Api) -> Value {
+    let resources: Vec<Value> = api.resources.iter().map(resource).collect();
+    json!({ "name": api.name, "title": api.title, "version": "v1", "resources": resources })
+}
+
+fn resource(resource: &'static Resource) -> Value {
+    let operations: Vec<Value> = resource.actions.iter().map(operation).collect();
+    json!({ "path": resource.template, "operations": operations })
+}
+
+fn operation(action: &'static Action) -> Value {
+    let notifications = action.calls.iter();
+    let notifications: Vec<Value> = notifications
+        .map(|call| json!({ "to": call.to, "body": places(call.shape) }))
+        .collect();
+    json!({
+        "method": action.verb.name(),
+        "media_type": action.takes.map(|body| body.media.name()),
+        "creates": action.creates,
+        "query": action.query.iter().map(parameter).collect::<Vec<_>>(),
+        "request": action.takes.map(|body| places(body.shape)),
+        "response": places(action.gives),
+        "notifications": notifications,
+    })
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name,
+        "json": parameter.is_json,
+        "values": places(parameter.shape),
+    })
+}
+
+fn places(shape: Shape) -> Vec<Value> {
+    let places = shape.places().into_iter();
+    places
+        .map(|(place, kind)| {
+            let role = kind.role().word();
+            json!({ "pointer": place, "kind": kind.word(), "role": role })
+        })
+        .collect()
+}

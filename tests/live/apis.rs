@@ -1,0 +1,268 @@
+//! What is not in the table of APIs, refused before any of its body is read.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::authorization::assert_problem;
+use crate::harness::client::{Response, head, request};
+use crate::harness::gateway::t8gate;
+use crate::harness::mint::with;
+use crate::harness::run_well;
+use crate::harness::stage::{House, PATH, RESOURCE};
+
+fn house() -> House {
+    House::open_with(|config| {
+        config.set_text("admin.address", "127.0.0.1:0");
+    })
+}
+
+/// A house, and a token for these APIs.
+fn house_for(scope: &str) -> (House, String) {
+    let house = house();
+    let claims = with(house.stage.claims(), "scope", scope);
+    let token = house.stage.mint.good(&claims);
+    (house, token)
+}
+
+/// Asks with a body that is announced and never sent: the answer comes all the same, and the SCEF
+/// hears of nothing.
+fn refused_unread(house: &House, head: &str, status: u16, cause: &str) -> Response {
+    let response = house.client().ask(head);
+    assert_problem(&response, status);
+    let problem: Value = serde_json::from_slice(&response.body).expect("a JSON document");
+    assert_eq!(problem["cause"], cause, "{head}");
+    let metrics = house.gateway.admin().metrics();
+    let reason = cause.to_lowercase();
+    let counted = metrics.sum("t8gate_requests_refused_total", &[("reason", &reason)]);
+    assert!(counted >= 1.0, "{reason} is not counted");
+    assert_eq!(house.origin.requests(), 0, "{head}");
+    response
+}
+
+const LATER: &str = "Content-Length: 100\r\n";
+
+#[test]
+fn what_is_no_api_or_no_resource_is_404() {
+    let house = house();
+    for path in [
+        "/3gpp-no-such-api/v1/acme/subscriptions",
+        "/3gpp-monitoring-event/v2/acme/subscriptions",
+        "/3gpp-monitoring-event/v1/acme/transactions",
+        // The AF and the SCS/AS serve these.
+        "/3gpp-mo-lcs-notify/v1/acme",
+        "/3gpp-msisdn-less-mo-sms/v1/acme/x",
+    ] {
+        let asked = head("POST", path, &house.token(), LATER);
+        refused_unread(&house, &asked, 404, "API_UNKNOWN");
+    }
+}
+
+//= RFC 9110 section 15.5.6 type=test
+//# Also where a body is under way.
+#[test]
+fn a_method_that_the_resource_does_not_have_is_405() {
+    let house = house();
+    for (method, path, allow) in [
+        ("PUT", PATH, "GET, HEAD, POST"),
+        ("POST", RESOURCE, "GET, HEAD, PUT, PATCH, DELETE"),
+        ("OPTIONS", PATH, "GET, HEAD, POST"),
+        ("GET", "/3gpp-ueid/v1/retrieve", "POST"),
+        (
+            "PATCH",
+            "/3gpp-musa/v1/acme/subscriptions/1",
+            "GET, HEAD, PUT, DELETE",
+        ),
+    ] {
+        let asked = head(method, path, &house.token(), LATER);
+        let response = refused_unread(&house, &asked, 405, "METHOD_NOT_ALLOWED");
+        assert_eq!(response.field("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+//= RFC 9110 section 15.5.16 type=test
+//# The answer names the media type that would have been taken.
+//= RFC 5789 section 2.2 type=test
+//# That of a PATCH does so by Accept-Patch.
+#[test]
+fn a_body_of_another_media_type_is_415() {
+    let (house, token) = house_for("3gpp-monitoring-event 3gpp-bdt 3gpp-asti");
+    let bdt = "/3gpp-bdt/v1/acme/subscriptions/1";
+    let retrieve = "/3gpp-asti/v1/acme/configurations/retrieve";
+    for (method, path, sent, field, wanted) in [
+        ("POST", PATH, "text/plain", "accept", "application/json"),
+        (
+            "POST",
+            PATH,
+            "application/json; charset=utf-16",
+            "accept",
+            "application/json",
+        ),
+        (
+            "PUT",
+            RESOURCE,
+            "application/merge-patch+json",
+            "accept",
+            "application/json",
+        ),
+        (
+            "PATCH",
+            RESOURCE,
+            "application/json",
+            "accept-patch",
+            "application/json-patch+json",
+        ),
+        (
+            "PATCH",
+            bdt,
+            "application/json",
+            "accept-patch",
+            "application/merge-patch+json",
+        ),
+        (
+            "POST",
+            retrieve,
+            "application/xml",
+            "accept",
+            "application/json",
+        ),
+    ] {
+        let fields = format!("Content-Type: {sent}\r\n{LATER}");
+        let asked = head(method, path, &token, &fields);
+        let response = refused_unread(&house, &asked, 415, "MEDIA_TYPE_UNSUPPORTED");
+        let other = if field == "accept" {
+            "accept-patch"
+        } else {
+            "accept"
+        };
+        assert_eq!(
+            response.field(field),
+            Some(wanted),
+            "{method} {path} {sent}"
+        );
+        assert_eq!(response.field(other), None, "{method} {path} {sent}");
+    }
+    let fields = "Content-Type: Application/JSON; charset=\"UTF-8\"\r\n";
+    let taken = request("POST", PATH, &token, fields, b"{}");
+    assert_eq!(house.client().ask(taken).status, 200);
+    assert_eq!(house.origin.requests(), 1);
+}
+
+//= RFC 9110 section 12.5.1 type=test
+//# Who excludes what there is to answer with is refused, and who does not is served.
+#[test]
+fn who_takes_no_json_is_406() {
+    let house = house();
+    let token = house.token();
+    for accept in [
+        "text/html",
+        "application/json;q=0, */*;q=0",
+        "application/*;q=0.0, text/*",
+    ] {
+        let fields = format!("Accept: {accept}\r\n{LATER}");
+        let asked = head("POST", PATH, &token, &fields);
+        refused_unread(&house, &asked, 406, "NOT_ACCEPTABLE");
+        // HEAD as GET, without the document.
+        let mut client = house.client();
+        let bare = head("HEAD", PATH, &token, &format!("Accept: {accept}\r\n"));
+        client.send(bare).expect("a connection");
+        let response = client.read_answer(true).expect("an answer");
+        assert_eq!((response.status, response.body.len()), (406, 0));
+    }
+    let mut client = house.client();
+    for (served, accept) in ["*/*", "application/json", "application/*;q=0.1, text/html"]
+        .into_iter()
+        .enumerate()
+    {
+        let asked = head("GET", PATH, &token, &format!("Accept: {accept}\r\n"));
+        assert_eq!(client.ask(asked).status, 200, "{accept}");
+        assert_eq!(house.origin.requests(), served + 1);
+    }
+}
+
+#[test]
+fn a_body_that_is_missing_is_411_or_400() {
+    let house = house();
+    let token = house.token();
+    for (method, path) in [("POST", PATH), ("PUT", RESOURCE), ("PATCH", RESOURCE)] {
+        let unsaid = head(method, path, &token, "");
+        refused_unread(&house, &unsaid, 411, "LENGTH_MISSING");
+        let empty = head(method, path, &token, "Content-Length: 0\r\n");
+        refused_unread(&house, &empty, 400, "BODY_MISSING");
+    }
+    // Neither costs the connection.
+    let mut client = house.client();
+    assert_eq!(client.ask(head("POST", PATH, &token, "")).status, 411);
+    assert_eq!(client.get(PATH, &token).status, 200);
+}
+
+/// Who may not ask at all is told that, and not what the operation takes.
+#[test]
+fn what_a_body_is_in_is_asked_after_the_token() {
+    let house = house();
+    let fields = "Content-Type: text/plain\r\nContent-Length: 0\r\nAccept: text/plain\r\n";
+    let asked = head("POST", PATH, "bad", fields);
+    assert_eq!(house.client().ask(asked).status, 401);
+    let foreign = "/3gpp-monitoring-event/v1/globex/subscriptions";
+    let asked = head("POST", foreign, "bad", fields);
+    assert_eq!(house.client().ask(asked).status, 403);
+}
+
+#[test]
+fn a_refused_client_that_waits_to_send_its_body_is_not_asked_for_it() {
+    let house = house();
+    let fields = "Content-Type: text/plain\r\nContent-Length: 9\r\nExpect: 100-continue\r\n";
+    let mut client = house.client();
+    let response = client.ask(head("POST", PATH, &house.token(), fields));
+    assert_problem(&response, 415);
+    assert!(client.closed_within(Duration::from_secs(5)));
+    assert_eq!(house.origin.requests(), 0);
+}
+
+#[test]
+fn apis_of_a_nef_are_served_like_those_of_t8() {
+    let (house, token) = house_for("3gpp-traffic-influence 3gpp-ueid");
+    let mut client = house.client();
+    let influence = "/3gpp-traffic-influence/v1/acme/subscriptions";
+    assert_eq!(client.get(influence, &token).status, 200);
+    let foreign = "/3gpp-traffic-influence/v1/globex/subscriptions";
+    assert_problem(&client.get(foreign, &token), 403);
+    let retrieve = request("POST", "/3gpp-ueid/v1/retrieve", &token, "", b"{}");
+    assert_eq!(client.ask(retrieve).status, 200);
+    let outside = "/3gpp-time-sync/v1/acme/subscriptions";
+    assert_problem(&client.get(outside, &token), 403);
+    assert_eq!(house.origin.requests(), 2);
+}
+
+#[test]
+fn the_table_is_printed_for_people_and_for_programs() {
+    let text = run_well(&mut t8gate(&["apis"]));
+    for line in [
+        "3gpp-monitoring-event (MonitoringEvent)",
+        "  /{scsAsId}/subscriptions/{subscriptionId}",
+        "3gpp-ueid (UEId)",
+    ] {
+        assert!(
+            text.lines().any(|own| own == line),
+            "no line {line:?} in\n{text}"
+        );
+    }
+    assert!(
+        text.contains("PATCH   application/json-patch+json"),
+        "{text}"
+    );
+    let json: Value =
+        serde_json::from_str(&run_well(&mut t8gate(&["apis", "--json"]))).expect("a JSON document");
+    let apis = json["apis"].as_array().expect("a list of APIs");
+    assert_eq!(apis.len(), 45);
+    let post = &apis[0]["resources"][0]["operations"][1];
+    assert_eq!(post["method"], "POST");
+    assert_eq!(post["media_type"], "application/json");
+    assert_eq!(post["creates"], true);
+    let request = post["request"].as_array().expect("places");
+    let external = serde_json::json!({
+        "pointer": "/externalId", "kind": "external_id", "role": "subscriber",
+    });
+    assert!(request.contains(&external), "{request:?}");
+    assert_eq!(post["notifications"][0]["to"], "/notificationDestination");
+}
