@@ -5,7 +5,7 @@
 COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
 	--package t8gate-micro --bin counts --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-fips test-scale test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-fips test-scale test-spec test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,6 +68,11 @@ test-scale: ## what a list of a million revoked certificates costs, and how soon
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
 	cargo build --release --package t8load
 	cargo test --release --test scale -- --ignored --nocapture revocation::
+
+test-spec: setup ## compares the table of APIs with 3GPP's OpenAPI files: OPENAPI=FOLDER
+	cargo build --package t8gate
+	"$${CARGO_TARGET_DIR:-target}/tools/spec/bin/python" tests/spec/apis.py "$(OPENAPI)" \
+		"$${CARGO_TARGET_DIR:-target}/debug/t8gate"
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (two hours; SHARD=k/n)
 	tests/mutants/run

@@ -8,8 +8,8 @@ use crate::authorization::assert_problem;
 use crate::harness::client::{Response, head, request};
 use crate::harness::gateway::t8gate;
 use crate::harness::mint::with;
-use crate::harness::run_well;
 use crate::harness::stage::{House, PATH, RESOURCE};
+use crate::harness::{Scratch, WAIT, command, run, run_well, tool};
 
 fn house() -> House {
     House::open_with(|config| {
@@ -232,6 +232,74 @@ fn apis_of_a_nef_are_served_like_those_of_t8() {
     let outside = "/3gpp-time-sync/v1/acme/subscriptions";
     assert_problem(&client.get(outside, &token), 403);
     assert_eq!(house.origin.requests(), 2);
+}
+
+/// A part of an OpenAPI file: one resource with a POST, whose body has these members.
+fn openapi(server: &str, path: &str, media: &str, members: &str) -> String {
+    format!(
+        "servers:\n  - url: '{{apiRoot}}/{server}/v1'\n\
+         paths:\n  {path}:\n    post:\n      \
+         requestBody:\n        required: true\n        content:\n          {media}:\n            \
+         schema:\n              type: object\n              properties: {members}\n      \
+         responses: {{'201': {{description: x, headers: {{Location: {{}}}}}}}}\n"
+    )
+}
+
+/// `make test-spec` needs 3GPP's files; that it would find what differs is shown without them.
+#[test]
+fn the_comparison_with_openapi_files_finds_what_differs() {
+    let folder = Scratch::new();
+    for sub in ["rel17", "nef", "refs"] {
+        std::fs::create_dir(folder.path().join(sub)).expect("a directory");
+    }
+    let bdt = |members: &str| {
+        let path = "/{scsAsId}/subscriptions";
+        openapi("3gpp-bdt", path, "application/json", members)
+    };
+    let group = "externalGroupId: {type: string}";
+    let new = bdt(&format!("{{msisdn: {{type: string}}, {group}}}"));
+    folder.write("TS29122_ResourceManagementOfBdt.yaml", new);
+    let old = bdt(&format!("{{thatUri: {{type: string}}, {group}}}"));
+    folder.write("rel17/TS29122_ResourceManagementOfBdt.yaml", old);
+    let ue_id = openapi(
+        "3gpp-ueid",
+        "/retrieve",
+        "text/plain",
+        "{ipDomain: {type: string}}",
+    );
+    folder.write("nef/TS29522_UEId.yaml", ue_id);
+    let outcome = run(
+        command(tool("spec/bin/python"))
+            .arg("tests/spec/apis.py")
+            .arg(folder.path())
+            .arg(env!("CARGO_BIN_EXE_t8gate"))
+            .current_dir(env!("CARGO_MANIFEST_DIR")),
+        b"",
+        WAIT,
+    );
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
+    let found: Vec<&str> = outcome.stdout.lines().collect();
+    let post = "ResourceManagementOfBdt POST /{scsAsId}/subscriptions";
+    for line in [
+        format!("{post} request: has /msisdn (something suspicious) in Rel-18"),
+        format!("{post} request: has /thatUri (something suspicious) in Rel-17"),
+        format!("{post} request: /self (self_link) is in no file"),
+        format!("{post}: does not call /notificationDestination in Rel-18"),
+        "ResourceManagementOfBdt GET /{scsAsId}/subscriptions: is in the table and in no file"
+            .to_owned(),
+        "UEId POST /retrieve: takes ['text/plain'] in Rel-18, application/json in the table"
+            .to_owned(),
+        "UEId POST /retrieve: creates: True in Rel-18, not so in the table".to_owned(),
+        "UEId POST /retrieve request: /ueMacAddr (mac) is in no file".to_owned(),
+    ] {
+        assert!(
+            found.contains(&line.as_str()),
+            "no line {line:?} in {found:#?}"
+        );
+    }
+    let agreed = format!("{post} request: /externalGroupId");
+    let told = found.iter().any(|line| line.starts_with(&agreed));
+    assert!(!told, "{found:#?}");
 }
 
 #[test]
