@@ -34,9 +34,7 @@ pub enum FieldClass {
 /// Classifies a field name: any case, and dashes and underscores alike.
 #[must_use]
 pub fn classify(name: &str) -> FieldClass {
-    let class = known(name.as_bytes());
-    let dashed = class == FieldClass::Plain || memchr::memchr(b'_', name.as_bytes()).is_none();
-    if dashed { class } else { FieldClass::Identity }
+    known(name.as_bytes())
 }
 
 /// Would a message mean something else without this field? Then `Connection` must not name it.
@@ -67,31 +65,37 @@ fn known(name: &[u8]) -> FieldClass {
     let (wanted, class): (&[u8], FieldClass) = match (first.to_ascii_lowercase(), name.len()) {
         (b'x', _) => return extension(name),
         (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
-        (b'r', 11) => (b"remote-user", Identity),
-        (b'a', 6) => (b"accept", Accept),
-        (b'a', 13) => (b"authorization", Authorization),
-        (b'c', 10) => (b"connection", Connection),
-        (b'c', 11) => (b"client-cert", Identity),
-        (b'c', 12) => (b"content-type", ContentType),
-        (b'c', 14) => (b"content-length", ContentLength),
-        (b'c', 16) => (b"cf-connecting-ip", Identity),
-        (b'c', 17) => (b"client-cert-chain", Identity),
-        (b'e', 6) => (b"expect", Expect),
-        (b'f', 9) => (b"forwarded", Identity),
-        (b'h', 4) => (b"host", Host),
-        (b'h', 14) => (b"http2-settings", HopByHop),
-        (b'k', 10) => (b"keep-alive", HopByHop),
-        (b'p', 16) => (b"proxy-connection", HopByHop),
-        (b'p', 18) => (b"proxy-authenticate", HopByHop),
-        (b'p', 19) => (b"proxy-authorization", HopByHop),
-        (b't', 2) => (b"te", HopByHop),
-        (b't', 7) => (b"trailer", HopByHop),
-        (b't', 14) => (b"true-client-ip", Identity),
-        (b't', 17) => (b"transfer-encoding", TransferEncoding),
-        (b'u', 7) => (b"upgrade", HopByHop),
+        (b'r', 11) => (b"Remote-User", Identity),
+        (b'a', 6) => (b"Accept", Accept),
+        (b'a', 13) => (b"Authorization", Authorization),
+        (b'c', 10) => (b"Connection", Connection),
+        (b'c', 11) => (b"Client-Cert", Identity),
+        (b'c', 12) => (b"Content-Type", ContentType),
+        (b'c', 14) => (b"Content-Length", ContentLength),
+        (b'c', 16) => (b"CF-Connecting-IP", Identity),
+        (b'c', 17) => (b"Client-Cert-Chain", Identity),
+        (b'e', 6) => (b"Expect", Expect),
+        (b'f', 9) => (b"Forwarded", Identity),
+        (b'h', 4) => (b"Host", Host),
+        (b'h', 14) => (b"HTTP2-Settings", HopByHop),
+        (b'k', 10) => (b"Keep-Alive", HopByHop),
+        (b'p', 16) => (b"Proxy-Connection", HopByHop),
+        (b'p', 18) => (b"Proxy-Authenticate", HopByHop),
+        (b'p', 19) => (b"Proxy-Authorization", HopByHop),
+        (b't', 2) => (b"TE", HopByHop),
+        (b't', 7) => (b"Trailer", HopByHop),
+        (b't', 14) => (b"True-Client-IP", Identity),
+        (b't', 17) => (b"Transfer-Encoding", TransferEncoding),
+        (b'u', 7) => (b"Upgrade", HopByHop),
         _ => return Plain,
     };
-    if starts(name, wanted) { class } else { Plain }
+    // Most are spelled as they are here, and compared many octets at once. One that is not the same
+    // in any case, and yet begins alike, has an underscore.
+    match name == wanted || name.eq_ignore_ascii_case(wanted) {
+        true => class,
+        false if starts(name, wanted) => Identity,
+        false => Plain,
+    }
 }
 
 /// Names that start with `x`: the third byte decides.
@@ -110,8 +114,15 @@ fn extension(name: &[u8]) -> FieldClass {
         Some(b'h') => whole(b"x-http-method") || whole(b"x-http-method-override"),
         Some(b'm') => whole(b"x-method-override"),
         Some(b'o') => starts(name, b"x-original-"),
-        Some(b'r') if whole(b"x-request-id") => return FieldClass::RequestId,
-        Some(b'r') => whole(b"x-real-ip") || whole(b"x-rewrite-url") || whole(b"x-remote-user"),
+        Some(b'r') if name.eq_ignore_ascii_case(b"x-request-id") => return FieldClass::RequestId,
+        Some(b'r') => [
+            &b"x-request-id"[..],
+            b"x-real-ip",
+            b"x-rewrite-url",
+            b"x-remote-user",
+        ]
+        .into_iter()
+        .any(whole),
         Some(b's') => starts(name, b"x-ssl-") || whole(b"x-scs-as-id"),
         Some(b't') => starts(name, b"x-t8gate-") || starts(name, b"x-tls-client-"),
         Some(b'u') => whole(b"x-user"),
@@ -124,7 +135,7 @@ fn extension(name: &[u8]) -> FieldClass {
     }
 }
 
-/// Does the name start with `prefix` (lower case, dashes)?
+/// Does the name start with `prefix`, which has no underscore, in any case?
 fn starts(name: &[u8], prefix: &[u8]) -> bool {
     let fold = |byte: u8| {
         if byte == b'_' {
@@ -137,7 +148,7 @@ fn starts(name: &[u8], prefix: &[u8]) -> bool {
         && name
             .iter()
             .zip(prefix)
-            .all(|(byte, want)| fold(*byte) == *want)
+            .all(|(byte, want)| fold(*byte) == want.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -117,11 +117,13 @@ fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial>
 }
 
 /// The values of the `Accept` fields.
-fn accepted<'b>(head: &RequestHead<'_, 'b>) -> impl Iterator<Item = &'b [u8]> + Clone {
-    let fields = head.fields.iter().enumerate();
-    fields
-        .filter(|(place, _)| head.accept >> place & 1 == 1)
-        .map(|(_, field)| field.value)
+fn accepted<'b>(head: &RequestHead<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
+    let mut left = head.accept;
+    std::iter::from_fn(move || {
+        let field = head.fields.get(left.trailing_zeros() as usize)?;
+        left &= left - 1;
+        Some(field.value)
+    })
 }
 
 /// HEAD is authorized as GET; OPTIONS and the methods T8 does not have are no verbs.

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use resource::{Api, SEGMENTS_MAX, Segment};
+use resource::{Api, SEGMENTS_MAX};
 
 mod nef;
 mod nef_bodies;
@@ -34,10 +34,7 @@ impl ApiId {
 
     /// The API with this `{apiName}`, compared octet for octet.
     pub fn from_name(name: &str) -> Option<Self> {
-        let slot = slot(key(name.as_bytes())?, SLOT_FACTOR);
-        let place = *SLOTS.get(slot)?;
-        let api = APIS.get(usize::from(place))?;
-        (api.name == name).then_some(Self(place))
+        find(name).map(|(api, _)| api)
     }
 
     /// Its row of the table.
@@ -57,6 +54,13 @@ impl ApiId {
     pub fn all() -> impl Iterator<Item = Self> {
         (0u8..).map(Self).take(Self::COUNT)
     }
+}
+
+fn find(name: &str) -> Option<(ApiId, &'static Api)> {
+    let slot = slot(key(name.as_bytes())?, SLOT_FACTOR);
+    let place = *SLOTS.get(slot)?;
+    let api = *APIS.get(usize::from(place))?;
+    (api.name == name).then_some((ApiId(place), api))
 }
 
 /// A set of APIs; empty by default.
@@ -287,23 +291,25 @@ pub fn operation<'p>(
         true => decode(segment),
         false => Cow::Borrowed(segment),
     };
-    let mut rest = path.strip_prefix('/');
-    if rest.is_none() {
+    let Some(path) = path.strip_prefix('/') else {
         return Err(ApiFault::Unknown);
-    }
-    let mut segments = std::iter::from_fn(|| {
+    };
+    let end = memchr::memchr(b'/', path.as_bytes()).ok_or(ApiFault::Unknown)?;
+    let (root, path) = path.split_at_checked(end).ok_or(ApiFault::Unknown)?;
+    let (api, row) = find(&decoded(root)).ok_or(ApiFault::Unknown)?;
+    // Hardly any path spells the version otherwise.
+    let suffix = path.strip_prefix("/v1/").or_else(|| {
+        let (version, suffix) = path.strip_prefix('/')?.split_once('/')?;
+        (decoded(version) == VERSION).then_some(suffix)
+    });
+    let mut rest = Some(suffix.ok_or(ApiFault::Unknown)?);
+    let segments = std::iter::from_fn(|| {
         let path = rest?;
         let end = memchr::memchr(b'/', path.as_bytes());
         let split = end.and_then(|end| path.split_at_checked(end));
         rest = split.and_then(|(_, after)| after.get(1..));
         Some(split.map_or(path, |(segment, _)| segment))
     });
-    let root = segments.next().unwrap_or_default();
-    let version = segments.next().unwrap_or_default();
-    let api = ApiId::from_name(&decoded(root)).ok_or(ApiFault::Unknown)?;
-    if decoded(version) != VERSION {
-        return Err(ApiFault::Unknown);
-    }
     let mut slots = [""; SEGMENTS_MAX];
     let mut count = 0;
     for segment in segments {
@@ -312,16 +318,14 @@ pub fn operation<'p>(
         count += 1;
     }
     let suffix = slots.get(..count).ok_or(ApiFault::Unknown)?;
-    let resources = api.row().map_or(&[][..], |api| api.resources);
-    let resource = resources
-        .iter()
+    let resource = { row.resources.iter() }
         .find(|resource| resource.matches(suffix, decoded))
         .ok_or(ApiFault::Unknown)?;
     let action = verb.and_then(|verb| resource.action(verb));
     let action = action.ok_or(ApiFault::VerbNotAllowed {
         allowed: resource.verbs,
     })?;
-    let named = resource.segments().first() == Some(&Segment::ScsAsId);
+    let named = resource.names_scs_as();
     let scs_as_id = suffix
         .first()
         .filter(|_| named)

@@ -32,7 +32,11 @@ pub struct Resource {
     pub actions: &'static [Action],
     /// The verbs of these.
     pub verbs: Verbs,
+    /// Where among them each verb stands; [`NO_ACTION`] for one that does not.
+    places: [u8; 5],
 }
+
+const NO_ACTION: u8 = u8::MAX;
 
 /// Of the longest template, `/{scsAsId}/configurations/{configurationId}/rds-ports/{portId}`.
 pub(super) const SEGMENTS_MAX: usize = 5;
@@ -49,9 +53,11 @@ pub(super) enum Segment {
 impl Resource {
     pub(super) const fn new(template: &'static str, actions: &'static [Action]) -> Self {
         let mut verbs = [Verb::Get; 5];
+        let mut places = [NO_ACTION; 5];
         let mut at = 0;
         while at < actions.len() {
             verbs[at] = actions[at].verb;
+            places[actions[at].verb as usize] = at as u8;
             at += 1;
         }
         let (verbs, _) = verbs.split_at(actions.len());
@@ -62,9 +68,16 @@ impl Resource {
             count,
             actions,
             verbs: Verbs::of(verbs),
+            places,
         }
     }
 
+    /// Whether the first segment says who asks; it stands nowhere else.
+    pub(super) fn names_scs_as(&self) -> bool {
+        self.segments[0] == Segment::ScsAsId
+    }
+
+    #[cfg(test)]
     pub(super) fn segments(&self) -> &[Segment] {
         self.segments.get(..self.count).unwrap_or_default()
     }
@@ -83,7 +96,8 @@ impl Resource {
     }
 
     pub(super) fn action(&self, verb: Verb) -> Option<&'static Action> {
-        self.actions.iter().find(|action| action.verb == verb)
+        let place = self.places.get(verb as usize)?;
+        self.actions.get(usize::from(*place))
     }
 }
 

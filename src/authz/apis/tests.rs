@@ -1,3 +1,4 @@
+use super::resource::Segment;
 use super::shape::{Kind, Role, Shape};
 use super::*;
 
