@@ -137,8 +137,8 @@ pub const ROWS: [Row; 60] = [
     Row {
         cause: "API_UNKNOWN",
         detail: "No such API or resource.",
-        cure: "the client calls an API or resource that is not in the list of `t8gate apis`: check its \
-               apiRoot",
+        cure: "the client calls an API or resource that is not in the list of \
+               `t8gate apis`: check its apiRoot",
         ..row("api_unknown", 404, "Not Found")
     },
     Row {
