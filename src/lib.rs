@@ -13,6 +13,7 @@ pub mod machine;
 pub mod metrics;
 pub mod oauth;
 pub mod peer;
+pub mod privacy;
 pub mod proxy;
 pub mod revoked;
 pub mod secret;

@@ -15,6 +15,9 @@ const TARGETS: [(&str, Target); 4] = [
     ("record", record),
 ];
 
+/// The targets of the other room that has some, which goes through their inputs.
+const OF_PRIVACY: [&str; 2] = ["guard", "json_walk"];
+
 fn house(part: &str) -> PathBuf {
     // Of the package: the gateway's, or the one of this room alone.
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -47,10 +50,12 @@ fn every_committed_input_holds_what_its_target_asserts() {
 
 #[test]
 fn every_target_has_inputs_that_are_gone_through() {
-    let known: Vec<String> = TARGETS
-        .iter()
-        .map(|(name, _)| format!("{name}.rs"))
+    let own = TARGETS.iter().map(|(name, _)| *name);
+    let mut known: Vec<String> = own
+        .chain(OF_PRIVACY)
+        .map(|name| format!("{name}.rs"))
         .collect();
+    known.sort();
     assert_eq!(names(&house("fuzz/fuzz_targets")), known);
 }
 

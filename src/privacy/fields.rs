@@ -1,0 +1,254 @@
+//! What the members of T8's messages hold, by their names: where digits stand that look as an IMSI
+//! does, and where nothing of the kind may stand.
+
+/// What a member holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An E.164 number without `+`: 5 to 15 digits.
+    Msisdn,
+    /// `msisdn-` and digits, `extid-` and an external identifier.
+    Gpsi,
+    /// `local@domain`, of a UE or of a group.
+    ExternalId,
+    /// Hexadecimal, of which all may be digits.
+    SupportedFeatures,
+    /// A number as JSON has it: volumes, times since an epoch, ports, identifiers of flows.
+    Number,
+    /// A cell, tracking area, PLMN or the like: begins with MCC and MNC, and is none's.
+    Cell,
+    /// The eight digits of a model of device.
+    Tac,
+    /// A date and time.
+    Time,
+    /// A URI.
+    Link,
+    /// An identifier that somebody chose: of a transaction, an application, a sponsor.
+    Id,
+    /// Octets in base64.
+    Base64,
+    /// What people read.
+    Text,
+    /// An identity that must not leave, whatever stands in it: TS 29.571 knows it as a SUPI, a PEI
+    /// or an internal group.
+    Internal,
+    /// The inside of the network, which a NEF must not show (TS 33.501 clause 5.9.2.3).
+    Network,
+    /// No member that is known: an extension of somebody's.
+    Unknown,
+}
+
+/// The kinds of members, by name. A name that is not there is [`Kind::Unknown`].
+#[derive(Clone, Debug)]
+pub struct FieldKinds {
+    /// Sorted by name.
+    kinds: Vec<(Box<str>, Kind)>,
+    network: bool,
+}
+
+impl Default for FieldKinds {
+    /// The members of TS 29.122 and TS 29.522.
+    fn default() -> Self {
+        let names = KNOWN.iter().flat_map(|(kind, names)| {
+            names
+                .split_ascii_whitespace()
+                .map(|name| (name.into(), *kind))
+        });
+        let mut kinds: Vec<(Box<str>, Kind)> = names.collect();
+        kinds.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        Self {
+            kinds,
+            network: false,
+        }
+    }
+}
+
+impl FieldKinds {
+    /// The same with one more, or with another kind for one.
+    #[must_use]
+    pub fn with(mut self, name: &str, kind: Kind) -> Self {
+        match self.place(name.as_bytes()) {
+            Ok(place) => self.kinds[place].1 = kind,
+            Err(place) => self.kinds.insert(place, (name.into(), kind)),
+        }
+        self.network = self.kinds.iter().any(|(_, kind)| *kind == Kind::Network);
+        self
+    }
+
+    /// The same for a NEF whose AFs are not to see slices and data networks; `but` are members that
+    /// the APIs in use define towards them.
+    //= TS 33.501 clause 5.9.2.3
+    //# DNN and S-NSSAI are not sent outside of the operator's domain.
+    #[must_use]
+    pub fn nef(self, but: &[&str]) -> Self {
+        let hidden = NETWORK
+            .split_ascii_whitespace()
+            .filter(|name| !but.contains(name));
+        hidden.fold(self, |kinds, name| kinds.with(name, Kind::Network))
+    }
+
+    pub fn kind(&self, name: &[u8]) -> Kind {
+        self.place(name)
+            .map_or(Kind::Unknown, |place| self.kinds[place].1)
+    }
+
+    /// Some members must not be there at all, and no sieve knows their names.
+    pub(super) fn hides_network(&self) -> bool {
+        self.network
+    }
+
+    fn place(&self, name: &[u8]) -> Result<usize, usize> {
+        self.kinds
+            .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
+    }
+}
+
+/// The kinds of header fields that a SCEF sends, in lower case; all others are [`Kind::Unknown`].
+pub(super) fn of_header(name: &[u8]) -> Kind {
+    const HEADERS: [(&str, Kind); 18] = [
+        ("location", Kind::Link),
+        ("content-location", Kind::Link),
+        ("link", Kind::Link),
+        ("date", Kind::Time),
+        ("last-modified", Kind::Time),
+        ("expires", Kind::Time),
+        ("content-length", Kind::Number),
+        ("age", Kind::Number),
+        ("retry-after", Kind::Number),
+        ("etag", Kind::Id),
+        ("content-type", Kind::Text),
+        ("cache-control", Kind::Text),
+        ("connection", Kind::Text),
+        ("transfer-encoding", Kind::Text),
+        ("vary", Kind::Text),
+        ("allow", Kind::Text),
+        ("accept-patch", Kind::Text),
+        ("strict-transport-security", Kind::Text),
+    ];
+    let known = HEADERS
+        .iter()
+        .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+    known.map_or(Kind::Unknown, |(_, kind)| *kind)
+}
+
+const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";
+
+//= TS 29.122 clause 5.2.1
+//# No member of a T8 API is of the type SUPI, IMSI or PEI; `gci` and `gli` are wireline SUPIs.
+#[rustfmt::skip]
+const KNOWN: &[(Kind, &str)] = &[
+    (Kind::Msisdn, "msisdn msisdns addedMsisdns excludedMsisdns cancelMsisdns"),
+    (Kind::Gpsi, "gpsi gpsis addedUEs removedUEs tgtUes candiUes inactiveUes gpsiList"),
+    (Kind::ExternalId,
+        "externalId externalIds addedExternalIds excludedExternalIds cancelExternalIds \
+         externalGroupId externalGroupIds extGroupId exterGroupId addExtGroupId"),
+    (Kind::SupportedFeatures, "supportedFeatures suppFeat"),
+    (Kind::Cell,
+        "cellIds cellId enodeBIds routingAreaIds trackingAreaIds plmnIds plmnId mcc mnc tac tai \
+         ecgi \
+         ncgi eutraCellId nrCellId lac rac sac cgi sai rai nid tmgi mbmsServiceId gNbId eNbId \
+         ngeNbId wagfId tngfId n3IwfId"),
+    (Kind::Tac, "imeiTacs"),
+    (Kind::Time,
+        "duration endTs eventTime expTime expiry idleStatusTimestamp maxUEAvailabilityTime \
+         maxWaitTime messageDeliveryStartTime messageDeliveryStopTime monitorExpireTime \
+         requestedRetransmissionTime start startTime startTs stop stopTime endTime timeDuration \
+         timeStamp timeStampGen ts validityTime tmgiExpiration lastUserPlaneActivity"),
+    (Kind::Link,
+        "self subscription transaction configuration niddConfiguration niddDownlinkDataTransfer \
+         afAckUri notifUri notificationDestination notificationUri websocketUri \
+         requestWebsocketUri \
+         revocationNotifUri astiNotifUri configNotifUri subsNotifUri instance type urls"),
+    (Kind::Id,
+        "referenceId bdtRefId transactionId subscriptionId configurationId setId afTransId \
+         afServiceId externalAppId appId afAppId afAppIds sponsorId aspId mtcProviderId appProvId \
+         racsId pfdId flowDescriptions extraPara tltrn notifCorreId notificationCorrelationId \
+         multModalId scsAsId afId"),
+    (Kind::Base64,
+        "data sms triggerPayload groupMessagePayload groupMsgDelPayload civicAddress"),
+    (Kind::Text, "title detail cause reason description failureCode resultReason"),
+    (Kind::Internal,
+        "supi supis supiList additionalSupis imsi imsis suci pei peis imei imeisv gci gli varUeId \
+         interGroupId interGroupIds interGrpIds intGroupId internalGroupId internalGroupIds"),
+    (Kind::Number,
+        "5qi absoluteNum accuracy activeTime ageOfLocationInfo allowedDelay altitude angle \
+         appPortId appSrcPortId applicationPort applicationPortId avrgWndw azimuthDirection \
+         bdtPolicyId bssgpCause cachingTime causeType communicationDurationTime conThreshDl \
+         conThreshUl contribWeightThr confidence distance dlConInfo dlDelay dlDelays \
+         downlinkVolume \
+         durationVariance edrxCycleLength elevationDirection flowId flowIds gmPrio gmmCause \
+         groupReportGuardTime groupReportingGuardTime hSpeed bearing vSpeed hUncertainty \
+         vUncertainty includedAngle innerRadius lat lon linearDistance logAnnouInter logSyncInter \
+         lossOfConnectReason maxAgeOfLocEst maxAllowedUpLat maxDownlinkBandwidth maxNumOfTopAppDl \
+         maxNumOfTopAppUl maxReportNbr maxRptExpireIntvl maxTscBurstSize maxUplinkBandwidth \
+         maximumDetectionTime maximumLatency maximumNumberOfReports maximumPacketSize \
+         maximumResponseTime medCompN minimumReportInterval numForCriterion numberOfUEs \
+         offsetAngle orientationAngle orientationMajor periodicAUTimer periodicTime policyDuration \
+         port portNumber portSCEF portUE ports precedence qosDuration qosInactInt radius \
+         ranapCause \
+         range ratingGroup ratio relatPrecedence relativeRatio repPeriod repThreshDl repThreshRp \
+         repThreshUl req5Gsdelay rtDelay rtDelays rvWaitTime s1ApCause samplingInterval \
+         scefMessageDeliveryPort selectedPolicy semiMajor semiMinor simConnTerm smCause \
+         spatialGranSizeCell spatialGranSizeTa status suggestedNumberOfDlPackets temporalGranSize \
+         timeDom timeSyncErrBdgt totalVolume tscaiTimeDom ueCount ulConInfo ulDelay ulDelays \
+         umtDuration unavailPerDur uncertainty uncertaintyRadius upLocRepStat upNodeId \
+         uplinkVolume \
+         validityPeriod verticalUncertainty volume waitTime"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_one_kind() {
+        let kinds = FieldKinds::default();
+        for pair in kinds.kinds.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{} twice", pair[0].0);
+        }
+        assert_eq!(kinds.kind(b"msisdn"), Kind::Msisdn);
+        assert_eq!(kinds.kind(b"MSISDN"), Kind::Unknown);
+        assert_eq!(kinds.kind(b""), Kind::Unknown);
+    }
+
+    #[test]
+    fn kinds_can_be_added_and_changed() {
+        let kinds = FieldKinds::default()
+            .with("vendorTac", Kind::Tac)
+            .with("msisdn", Kind::Text);
+        assert_eq!(kinds.kind(b"vendorTac"), Kind::Tac);
+        assert_eq!(kinds.kind(b"msisdn"), Kind::Text);
+        assert_eq!(kinds.kind(b"externalId"), Kind::ExternalId);
+    }
+
+    //= TS 33.501 clause 5.9.2.3 type=test
+    //# They are hidden, but for those that an API defines.
+    #[test]
+    fn nef_hides_its_network_but_for_what_an_api_defines() {
+        assert!(!FieldKinds::default().hides_network());
+        let nef = FieldKinds::default().nef(&["dnn"]);
+        assert!(nef.hides_network());
+        assert_eq!(
+            (nef.kind(b"snssai"), nef.kind(b"dnn")),
+            (Kind::Network, Kind::Unknown)
+        );
+    }
+
+    //= TS 29.122 clause 5.2.1 type=test
+    //# Names of SUPIs hold what must not leave.
+    #[test]
+    fn names_of_internal_identities_are_known() {
+        for name in ["supi", "imsi", "gci", "gli", "pei", "interGroupIds"] {
+            assert_eq!(
+                FieldKinds::default().kind(name.as_bytes()),
+                Kind::Internal,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn headers_are_known_in_either_case() {
+        assert_eq!(of_header(b"Location"), Kind::Link);
+        assert_eq!(of_header(b"X-Request-Id"), Kind::Unknown);
+    }
+}

@@ -1,0 +1,644 @@
+//! What is done with a whole message: its head, and its body member by member.
+
+use std::fmt;
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::fields::{FieldKinds, Kind, of_header};
+use super::filter::Filter;
+use super::imsi::{Form, Found, Identity, Scanner, Tier, is_break};
+use super::packed;
+use super::pseudonym::{IdentityKind, Pseudonym, PseudonymKey};
+use super::sieve::Sieve;
+use super::spelling;
+use super::walk::{Step, Walk};
+
+/// What is packed within what is packed is looked into so far.
+const LAYERS: usize = 3;
+
+/// What becomes of a message in which something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Action {
+    /// It does not leave.
+    #[default]
+    Block,
+    /// It leaves with the value rewritten; where that is not possible it does not leave.
+    Redact,
+    /// It leaves, and somebody is told.
+    Alarm,
+}
+
+/// How a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json` and what ends in `+json`.
+    Json,
+    /// Everything else: as one text.
+    Text,
+}
+
+/// What was found, and where: nothing of the identity itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// A JSON pointer, `header:` and a name, `status`, or `body` where there is no member.
+    pub pointer: String,
+    pub form: Form,
+    pub tier: Tier,
+    pub pseudonym: Pseudonym,
+}
+
+impl fmt::Display for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (form, tier) = (self.form.word(), self.tier.word());
+        write!(f, "{form} ({tier}) at {}: {}", self.pointer, self.pseudonym)
+    }
+}
+
+/// Whether a message may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Clean,
+    Hit(Hit),
+}
+
+/// Whether a message may leave once it has been rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// As it came.
+    Clean,
+    /// With so many values rewritten; the first of them is named.
+    Rewritten(Hit, u32),
+    /// Not at all: what was found is in no value, or is there still.
+    Refused(Hit),
+}
+
+/// What is kept from one message to the next: once its buffers are as long as the longest value,
+/// nothing is allocated for a clean message.
+pub struct Scratch {
+    layers: [Layer; LAYERS],
+    walk: Walk,
+    name: Vec<u8>,
+    others: u32,
+}
+
+#[derive(Default)]
+struct Layer {
+    text: Vec<u8>,
+    next: Vec<u8>,
+    folded: Vec<u8>,
+    unpacked: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            layers: Default::default(),
+            walk: Walk::new(),
+            name: Vec::new(),
+            others: 0,
+        }
+    }
+}
+
+impl Scratch {
+    /// Runs of 14 or 15 digits of other networks that have stood where none have to, since this
+    /// was last asked: to be counted, and nothing more.
+    pub fn take_others(&mut self) -> u32 {
+        std::mem::take(&mut self.others)
+    }
+
+    /// For the first value of a body.
+    pub(super) fn restart(&mut self) {
+        self.walk.restart();
+    }
+
+    /// Where the last value stands.
+    pub(super) fn pointer(&self, of_name: bool) -> String {
+        self.walk.pointer(of_name)
+    }
+}
+
+/// What all messages pass.
+pub struct Guard {
+    scanner: Scanner,
+    fields: FieldKinds,
+    action: Action,
+    known: Option<Filter>,
+    key: PseudonymKey,
+    sieve: Sieve,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("action", &self.action)
+            .field("known", &self.known)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// `known` must have been read with the same key.
+    pub fn new(
+        scanner: Scanner,
+        fields: FieldKinds,
+        action: Action,
+        known: Option<Filter>,
+        key: PseudonymKey,
+    ) -> Self {
+        let sieve = Sieve::new(scanner.plmns());
+        Self {
+            scanner,
+            fields,
+            action,
+            known,
+            key,
+            sieve,
+        }
+    }
+
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    pub fn key(&self) -> &PseudonymKey {
+        &self.key
+    }
+
+    /// The status line's text and the header fields, or trailers; `raw` are all the octets in which
+    /// they stand, which are looked at once where nothing is to be found in them.
+    pub fn head<'h>(
+        &self,
+        raw: &[u8],
+        reason: &[u8],
+        fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
+        scratch: &mut Scratch,
+    ) -> Verdict {
+        let mut extensions = fields
+            .clone()
+            .filter(|(name, _)| of_header(name) == Kind::Unknown);
+        if self.sieve.passes(raw) && !extensions.any(|(_, value)| self.sieve.may_hold_packed(value))
+        {
+            return Verdict::Clean;
+        }
+        if let Some(found) = self.line(reason, Kind::Text, scratch) {
+            return Verdict::Hit(found.at("status".to_owned()));
+        }
+        for (name, value) in fields {
+            if let Some(found) = self.line(name, Kind::Text, scratch) {
+                return Verdict::Hit(found.at("header:*".to_owned()));
+            }
+            if let Some(found) = self.line(value, of_header(name), scratch) {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                return Verdict::Hit(found.at(format!("header:{name}")));
+            }
+        }
+        Verdict::Clean
+    }
+
+    /// What stands for a header field's value that was found to hold an identity.
+    pub fn redacted_field(&self, name: &[u8]) -> &'static [u8] {
+        match of_header(name) {
+            Kind::Link => b"https://redacted.invalid/",
+            Kind::Number => b"0",
+            _ => b"redacted",
+        }
+    }
+
+    /// A whole body.
+    pub fn body(&self, media: Media, octets: &[u8], scratch: &mut Scratch) -> Verdict {
+        if media == Media::Json && !self.fields.hides_network() && self.sieve.passes(octets) {
+            return Verdict::Clean;
+        }
+        match self.searched(media, octets, scratch, &mut |_, _| false) {
+            Some(hit) => Verdict::Hit(hit),
+            None => Verdict::Clean,
+        }
+    }
+
+    /// A whole body, with what was found in it rewritten to `out`, by what its member holds.
+    pub fn redact(
+        &self,
+        media: Media,
+        octets: &[u8],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Redaction {
+        out.clear();
+        let mut first = match self.body(media, octets, scratch) {
+            Verdict::Clean => return Redaction::Clean,
+            Verdict::Hit(hit) => hit,
+        };
+        let (mut copied, mut count) = (0, 0);
+        let refused = self.searched(media, octets, scratch, &mut |span, value| {
+            let Some(value) = value else { return false };
+            out.extend_from_slice(octets.get(copied..span.start).unwrap_or_default());
+            out.extend_from_slice(value.as_bytes());
+            copied = span.end;
+            count += 1;
+            true
+        });
+        if let Some(hit) = refused {
+            return Redaction::Refused(hit);
+        }
+        out.extend_from_slice(octets.get(copied..).unwrap_or_default());
+        if let Verdict::Hit(hit) = self.body(media, out, scratch) {
+            first = hit;
+            count = 0;
+        }
+        if count > 0 {
+            Redaction::Rewritten(first, count)
+        } else {
+            Redaction::Refused(first)
+        }
+    }
+
+    /// The first that was found and that `rewrite` does not take: it is given where in the octets
+    /// the value stands, and what may stand there instead.
+    fn searched(
+        &self,
+        media: Media,
+        octets: &[u8],
+        scratch: &mut Scratch,
+        rewrite: &mut dyn FnMut(Range<usize>, Option<&'static str>) -> bool,
+    ) -> Option<Hit> {
+        if media == Media::Text {
+            return self
+                .flat(octets, scratch)
+                .map(|found| found.at("body".to_owned()));
+        }
+        scratch.restart();
+        let mut at = 0;
+        loop {
+            let before = at;
+            match self.value(octets, &mut at, true, scratch) {
+                Value::Clean => {}
+                Value::Found(found, length, of_name) => {
+                    let instead = (!of_name).then(|| instead_of(scratch.walk.kind(), octets, at));
+                    if !rewrite(at - length..at, instead) {
+                        return Some(found.at(scratch.pointer(of_name)));
+                    }
+                }
+                Value::End => return None,
+                // What has been read was read as a client's parser would have; the rest is a text.
+                Value::More | Value::Broken => {
+                    let rest = octets.get(before..).unwrap_or_default();
+                    let found = self.flat(rest, scratch);
+                    return found.map(|found| found.at("body".to_owned()));
+                }
+            }
+        }
+    }
+
+    /// The next of a body's names and values.
+    pub(super) fn value(
+        &self,
+        octets: &[u8],
+        at: &mut usize,
+        last: bool,
+        scratch: &mut Scratch,
+    ) -> Value {
+        let Scratch {
+            layers,
+            walk,
+            name: buffer,
+            others,
+        } = scratch;
+        match walk.step(octets, at, last) {
+            Step::Name(name) => {
+                walk.names(self.kind_of(name, buffer));
+                match self.look(name, Kind::Text, layers, others) {
+                    Some(found) => Value::Found(found, name.len() + 2, true),
+                    None => Value::Clean,
+                }
+            }
+            Step::Text(text) => {
+                let kind = walk.kind();
+                let found = self.look(text, kind, layers, others).or_else(|| {
+                    let form = hidden(kind).filter(|_| !text.is_empty())?;
+                    Some(self.trace_of_member(form, text))
+                });
+                found.map_or(Value::Clean, |found| {
+                    Value::Found(found, text.len() + 2, false)
+                })
+            }
+            Step::Number(number) => match self.number(number, walk.kind(), others) {
+                Some(found) => Value::Found(found, number.len(), false),
+                None => Value::Clean,
+            },
+            Step::More => Value::More,
+            Step::End => Value::End,
+            Step::Broken => Value::Broken,
+        }
+    }
+
+    /// What a member holds whose name may be written with escapes.
+    fn kind_of(&self, name: &[u8], buffer: &mut Vec<u8>) -> Kind {
+        if !name.contains(&b'\\') {
+            return self.fields.kind(name);
+        }
+        spelling::decode(name, buffer);
+        self.fields.kind(buffer)
+    }
+
+    /// A number as JSON writes it: an IMSI would be one without its fraction.
+    fn number(&self, number: &[u8], kind: Kind, others: &mut u32) -> Option<Trace> {
+        if let Some(form) = hidden(kind) {
+            return Some(self.trace_of_member(form, number));
+        }
+        let end = number
+            .iter()
+            .position(|octet| matches!(octet, b'.' | b'e' | b'E'));
+        let whole = number.get(..end.unwrap_or(number.len()))?;
+        let weight = if kind == Kind::Number {
+            Weight::IfKnown
+        } else {
+            Weight::Full
+        };
+        self.digits(whole, weight, others)
+    }
+
+    /// One line of a head.
+    fn line(&self, line: &[u8], kind: Kind, scratch: &mut Scratch) -> Option<Trace> {
+        let plain = matches!(
+            kind,
+            Kind::Text | Kind::Time | Kind::Number | Kind::Id | Kind::Link
+        );
+        if self.sieve.passes(line) && (plain || !self.sieve.may_hold_packed(line)) {
+            return None;
+        }
+        let Scratch { layers, others, .. } = scratch;
+        self.look(line, kind, layers, others)
+            .or_else(|| self.tokens(line, layers, others))
+    }
+
+    /// A text without members: nothing in it has to look like an IMSI.
+    pub(super) fn flat(&self, text: &[u8], scratch: &mut Scratch) -> Option<Trace> {
+        let Scratch { layers, others, .. } = scratch;
+        self.look(text, Kind::Text, layers, others)
+            .or_else(|| self.tokens(text, layers, others))
+    }
+
+    /// Each part of a text that may be base64 or hexadecimal by itself.
+    fn tokens(&self, text: &[u8], layers: &mut [Layer], others: &mut u32) -> Option<Trace> {
+        let apart = |octet: &u8| is_break(*octet) || matches!(octet, b' ' | b':' | b'&' | b'?');
+        text.split(apart)
+            .flat_map(|part| {
+                // A name may stand before it.
+                let value = memchr(b'=', part).and_then(|at| part.get(at + 1..));
+                [Some(part), value].into_iter().flatten()
+            })
+            .filter(|part| part.len() >= packed::CHARACTERS_MIN)
+            .find_map(|part| self.unpacked(part, layers, others))
+    }
+
+    /// A value in every spelling that it may have.
+    fn look(
+        &self,
+        raw: &[u8],
+        kind: Kind,
+        layers: &mut [Layer],
+        others: &mut u32,
+    ) -> Option<Trace> {
+        if spelling::is_plain(raw) {
+            return self
+                .plain(raw, kind, others)
+                .or_else(|| self.packed(raw, kind, layers, others));
+        }
+        let (layer, inner) = layers.split_first_mut()?;
+        let Layer {
+            text,
+            next,
+            folded,
+            unpacked,
+        } = layer;
+        text.clear();
+        text.extend_from_slice(raw);
+        for _ in 0..spelling::ROUNDS_MAX {
+            spelling::fold(text, folded);
+            // As it stands as well: what is left out in one reading ends a run in another.
+            let found = self.plain(text, kind, others);
+            let found = found.or_else(|| self.plain(folded, kind, others));
+            // What is packed in here has the next layer's buffers, as this one's are in use.
+            let found = found.or_else(|| {
+                if takes_packed(kind) {
+                    self.unpacked_into(folded, unpacked, inner, others)
+                } else {
+                    None
+                }
+            });
+            if found.is_some() {
+                return found;
+            }
+            if !spelling::decode(text, next) {
+                break;
+            }
+            std::mem::swap(text, next);
+        }
+        None
+    }
+
+    fn packed(
+        &self,
+        text: &[u8],
+        kind: Kind,
+        layers: &mut [Layer],
+        others: &mut u32,
+    ) -> Option<Trace> {
+        if takes_packed(kind) {
+            self.unpacked(text, layers, others)
+        } else {
+            None
+        }
+    }
+
+    fn unpacked(&self, text: &[u8], layers: &mut [Layer], others: &mut u32) -> Option<Trace> {
+        let (layer, inner) = layers.split_first_mut()?;
+        self.unpacked_into(text, &mut layer.unpacked, inner, others)
+    }
+
+    /// What base64 or hexadecimal from the first octet to the last holds: half-octets, or a text.
+    fn unpacked_into(
+        &self,
+        text: &[u8],
+        octets: &mut Vec<u8>,
+        inner: &mut [Layer],
+        others: &mut u32,
+    ) -> Option<Trace> {
+        let text = text.trim_ascii();
+        for decode in [packed::base64, packed::hex] {
+            if !decode(text, octets) {
+                continue;
+            }
+            let found = packed::tbcd(octets, self.scanner.plmns());
+            if let Some(found) = found {
+                return Some(self.trace(found, octets));
+            }
+            if let Some(found) = self.look(octets, Kind::Unknown, inner, others) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// A text as it is read.
+    fn plain(&self, text: &[u8], kind: Kind, others: &mut u32) -> Option<Trace> {
+        if let Some(found) = self.scanner.explicit(text) {
+            return Some(self.trace(found, text));
+        }
+        self.digits(text, weight(kind, text), others)
+    }
+
+    fn digits(&self, text: &[u8], weight: Weight, others: &mut u32) -> Option<Trace> {
+        let is_known = |imsi: &[u8]| {
+            let known = self.known.as_ref();
+            known.map(|known| known.knows(imsi, &self.key))
+        };
+        let weigh = |imsi: &[u8]| match weight {
+            Weight::Full => Some(Tier::Digits),
+            Weight::UnlessUnknown => match is_known(imsi) {
+                None => Some(Tier::Digits),
+                Some(known) => known.then_some(Tier::Known),
+            },
+            Weight::IfKnown => is_known(imsi).unwrap_or(false).then_some(Tier::Known),
+        };
+        let mut unused = 0;
+        let others = if weight == Weight::Full {
+            others
+        } else {
+            &mut unused
+        };
+        let found = self.scanner.digits(text, &weigh, others)?;
+        Some(self.trace(found, text))
+    }
+
+    fn trace(&self, found: Found, text: &[u8]) -> Trace {
+        let pseudonym = match found.identity {
+            Identity::Digits(digits) => self.key.pseudonym(IdentityKind::Imsi, digits.as_bytes()),
+            Identity::Span(span) => {
+                let identity = text.get(span).unwrap_or_default();
+                self.key.pseudonym(IdentityKind::Internal, identity)
+            }
+        };
+        Trace {
+            form: found.form,
+            tier: found.tier,
+            pseudonym,
+        }
+    }
+
+    fn trace_of_member(&self, form: Form, value: &[u8]) -> Trace {
+        Trace {
+            form,
+            tier: Tier::Explicit,
+            pseudonym: self.key.pseudonym(IdentityKind::Internal, value),
+        }
+    }
+}
+
+/// What was found, without where.
+pub(super) struct Trace {
+    form: Form,
+    tier: Tier,
+    pseudonym: Pseudonym,
+}
+
+impl Trace {
+    pub(super) fn at(self, pointer: String) -> Hit {
+        let Self {
+            form,
+            tier,
+            pseudonym,
+        } = self;
+        Hit {
+            pointer,
+            form,
+            tier,
+            pseudonym,
+        }
+    }
+}
+
+/// What the next part of a body is.
+pub(super) enum Value {
+    Clean,
+    /// With how many octets it has, quotation marks included, and whether it is a name.
+    Found(Trace, usize, bool),
+    More,
+    End,
+    Broken,
+}
+
+/// What digits weigh that begin as an IMSI does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// No digits have to be there.
+    Full,
+    /// They may be others', chosen by somebody: an IMSI, unless the set of known subscribers has
+    /// it not.
+    UnlessUnknown,
+    /// They have to be others' by the field's grammar: an IMSI only if the set has it.
+    IfKnown,
+}
+
+fn weight(kind: Kind, text: &[u8]) -> Weight {
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    let is_msisdn = |text: &[u8]| (5..=15).contains(&text.len()) && digits(text);
+    let is_external = |text: &[u8]| text.iter().filter(|octet| **octet == b'@').count() == 1;
+    let hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
+    match kind {
+        Kind::Msisdn if is_msisdn(text) => Weight::IfKnown,
+        Kind::Gpsi => match (text.strip_prefix(b"msisdn-"), text.strip_prefix(b"extid-")) {
+            (Some(digits), _) if is_msisdn(digits) => Weight::IfKnown,
+            (_, Some(external)) if is_external(external) => Weight::UnlessUnknown,
+            _ => Weight::Full,
+        },
+        Kind::ExternalId if is_external(text) => Weight::UnlessUnknown,
+        Kind::SupportedFeatures if hex(text) => Weight::IfKnown,
+        Kind::Cell
+            if text.len() <= 32
+                && text
+                    .iter()
+                    .all(|o| o.is_ascii_hexdigit() || matches!(o, b'-' | b'_' | b'.')) =>
+        {
+            Weight::IfKnown
+        }
+        Kind::Tac if text.len() == 8 && digits(text) => Weight::IfKnown,
+        Kind::Time if text.contains(&b':') && text.contains(&b'T') => Weight::IfKnown,
+        Kind::Link | Kind::Id => Weight::UnlessUnknown,
+        _ => Weight::Full,
+    }
+}
+
+/// What a member is that must not be there, whatever it holds.
+fn hidden(kind: Kind) -> Option<Form> {
+    match kind {
+        Kind::Internal => Some(Form::Member),
+        Kind::Network => Some(Form::NetworkInternal),
+        _ => None,
+    }
+}
+
+fn takes_packed(kind: Kind) -> bool {
+    matches!(kind, Kind::Unknown | Kind::Text | Kind::Base64 | Kind::Id)
+}
+
+/// What stands for a value that was found to be an identity: of the same type, and of the field's
+/// grammar.
+fn instead_of(kind: Kind, octets: &[u8], end: usize) -> &'static str {
+    let is_text = end.checked_sub(1).and_then(|at| octets.get(at)) == Some(&b'"');
+    match kind {
+        _ if !is_text => "0",
+        Kind::Msisdn => "\"00000\"",
+        Kind::Gpsi => "\"extid-redacted@redacted.invalid\"",
+        Kind::ExternalId => "\"redacted@redacted.invalid\"",
+        Kind::Link => "\"https://redacted.invalid/\"",
+        Kind::SupportedFeatures => "\"0\"",
+        Kind::Base64 => "\"\"",
+        _ => "\"redacted\"",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,272 @@
+//! Identities in plain text, each beside what looks like it and is none.
+
+use super::super::plmn::Plmn;
+use super::*;
+
+fn scanner(imei: bool) -> Scanner {
+    let networks = [("001", "01"), ("999", "070")];
+    let networks = networks.map(|(mcc, mnc)| Plmn::new(mcc, mnc).unwrap());
+    Scanner::new(Plmns::new(networks), imei)
+}
+
+/// What is found where no digits have to be, and the digits of other networks on the way.
+fn look(text: &str, imei: bool) -> (Option<(Form, Tier)>, u32) {
+    let scanner = scanner(imei);
+    let mut others = 0;
+    let found = scanner.explicit(text.as_bytes());
+    let found =
+        found.or_else(|| scanner.digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut others));
+    (found.map(|found| (found.form, found.tier)), others)
+}
+
+fn form(text: &str) -> Option<Form> {
+    look(text, false).0.map(|(form, _)| form)
+}
+
+//= TS 23.003 section 2.2 type=test
+//# 14 and 15 digits, both lengths of an MNC, an MSIN that begins with zeroes.
+#[test]
+fn digits_of_an_imsi_are_found_alone_and_among_others() {
+    for imsi in [
+        "001010123456789",
+        "00101012345678",
+        "001010000000001",
+        "999070123456789",
+        "99907012345678",
+    ] {
+        for text in [
+            imsi.to_owned(),
+            format!("subscriber {imsi} is unknown"),
+            format!("x{imsi}x"),
+            format!("/subscriptions/{imsi}/"),
+            format!("447700900123 {imsi}"),
+            format!("2026-11-18 {imsi}"),
+        ] {
+            assert_eq!(
+                look(&text, false).0,
+                Some((Form::Imsi, Tier::Digits)),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn digits_with_separators_between_are_found() {
+    for text in [
+        "001 01 0123456789",
+        "001-01-0123456789",
+        "001.01.0123456789",
+        "0 0 1 0 1 0 1 2 3 4 5 6 7 8 9",
+        "001 - 01 - 0123456789",
+        "12 001 01 0123456789",
+        "2026-11-18 001 01 0123456789",
+    ] {
+        assert_eq!(form(text), Some(Form::Imsi), "{text}");
+    }
+    assert_eq!(
+        form("001    01 0123456789"),
+        None,
+        "four separators end a run"
+    );
+}
+
+#[test]
+fn other_digits_are_not_taken_for_an_imsi() {
+    for text in [
+        "0010101234567",
+        "00101012345678901",
+        "002010123456789",
+        "999071123456789",
+        "192.168.100.200",
+        "5f2b7c0e-9d41-4a63-8c21-001010123456",
+        "00101012-3456-4789-8c21-a0b0c0d0e0f0",
+        "d41d8cd98f00b001010123456789fe7e",
+        "89001012012341234012",
+    ] {
+        assert_eq!(form(text), None, "{text}");
+    }
+}
+
+#[test]
+fn date_is_not_taken_for_an_imsi() {
+    let greek = Scanner::new(Plmns::new([Plmn::new("999", "91").unwrap()]), false);
+    let found = |text: &str| {
+        greek
+            .digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut 0)
+            .is_some()
+    };
+    assert!(!found("9999-10-18 11-06-40"));
+    assert!(!found("9999-12-31 110640"));
+    assert!(found("9999-19-18 110640"));
+    assert!(found("99991018110640"));
+}
+
+#[test]
+fn digits_of_other_networks_are_counted() {
+    assert_eq!(look("002010123456789 and 00201012345678", false), (None, 2));
+    assert_eq!(look("447700900123", false), (None, 0));
+}
+
+#[test]
+fn what_is_weighed_too_light_is_passed_over() {
+    let scanner = scanner(false);
+    let text = b"001010000000001, 001010000000002";
+    let second = |imsi: &[u8]| (imsi.last() == Some(&b'2')).then_some(Tier::Known);
+    let found = scanner.digits(text, &second, &mut 0).unwrap();
+    assert_eq!(found.tier, Tier::Known);
+    assert!(scanner.digits(text, &|_| None, &mut 0).is_none());
+}
+
+//= TS 29.571 clause 5.3.2 type=test
+//# SUPIs of every kind, a SUCI with the null scheme, groups; in either case.
+#[test]
+fn what_says_itself_what_it_is_is_found() {
+    for (text, expected) in [
+        ("imsi-001010123456789", Form::SupiImsi),
+        ("imsi-262011234567890", Form::SupiImsi),
+        ("IMSI-00101", Form::SupiImsi),
+        ("supi=imsi-00101012345678;", Form::SupiImsi),
+        ("imsi-0-0-1-0-1", Form::SupiImsi),
+        ("nai-user@example.com", Form::SupiNai),
+        ("gci-0011aabbccdd", Form::SupiGci),
+        ("gli-QUJDRA==", Form::SupiGli),
+        ("suci-0-001-01-0000-0-0-0123456789", Form::Suci),
+        ("SUCI-0-001-001-12-0-0-0123456789", Form::Suci),
+        ("0a1b2c3d-001-01-ab", Form::GroupId),
+        (
+            "group 0A1B2C3D-001-001-0102030405060708090a.",
+            Form::GroupId,
+        ),
+    ] {
+        assert_eq!(
+            look(text, false).0,
+            Some((expected, Tier::Explicit)),
+            "{text}"
+        );
+    }
+    for text in [
+        "CHANGE_OF_IMSI_IMEI_ASSOCIATION",
+        "imsi-attach",
+        "imsi-1234",
+        "sinai-hospital@example.com",
+        "nai-user",
+        "magli-anna",
+        "gci-12",
+        "suci-x",
+        "0a1b2c3d-001-01-abc",
+        "0a1b2c3d-001-1-ab",
+        "0a1b2c3d4-001-01-ab",
+        "0a1b2c3d-001-01-abcdefabcdefabcdefabcd",
+        "0a1b2c3d-0010-01-ab",
+    ] {
+        assert_eq!(form(text), None, "{text}");
+    }
+}
+
+//= TS 23.003 section 28.7 type=test
+//# NAIs at realms of 3GPP networks, with MNCs of two digits and of three, SNPNs, IMS, emergencies.
+#[test]
+fn user_at_a_realm_of_a_3gpp_network_is_found() {
+    for text in [
+        "type0.rid0.schid0.userid0123456789@5gc.mnc001.mcc001.3gppnetwork.org",
+        "0001010123456789@nai.epc.mnc001.mcc001.3gppnetwork.org",
+        "6001010123456789@nai.epc.mnc01.mcc001.3gppnetwork.org",
+        "1001010123456789@wlan.mnc001.mcc001.3gppnetwork.org",
+        "001010123456789@ims.mnc001.mcc001.3gppnetwork.org",
+        "sip:001010123456789@IMS.MNC001.MCC001.3GPPNETWORK.ORG",
+        "imsi001010123456789@sos.nai.epc.mnc001.mcc001.3gppnetwork.org",
+        "imei123456789012345@sos.nai.epc.mnc001.mcc001.3gppnetwork.org",
+        "user@5gc.nid000007ed9d5.mnc001.mcc001.3gppnetwork.org",
+        "nai.epc.mnc001.mcc001.3gppnetwork.org!0262011234567890@visited.example",
+        "a@epc.mnc001.mcc001.pub.3gppnetwork.org",
+    ] {
+        assert_eq!(
+            look(text, false).0,
+            Some((Form::Nai, Tier::Explicit)),
+            "{text}"
+        );
+    }
+    for text in [
+        "https://scef.epc.mnc001.mcc001.3gppnetwork.org/3gpp-nidd/v1",
+        "meter@example.org",
+        "a@3gppnetwork.example",
+    ] {
+        assert_eq!(form(text), None, "{text}");
+    }
+}
+
+//= TS 23.003 section 19.3.2 type=test
+//# The digit for the kind of authentication before an IMSI of 14 digits or 15; decorated as well.
+#[test]
+fn user_of_a_root_nai_is_found_without_its_realm() {
+    for user in [
+        "0001010123456789",
+        "1001010123456789",
+        "6001010123456789",
+        "000101012345678",
+    ] {
+        assert_eq!(
+            look(user, false).0,
+            Some((Form::Nai, Tier::Digits)),
+            "{user}"
+        );
+    }
+    let decorated = "home.example!0001010123456789@visited.example";
+    assert_eq!(form(decorated), Some(Form::Nai));
+    assert_eq!(form("2001010123456789"), None);
+}
+
+#[test]
+fn digits_that_are_called_an_imsi_are_found_whatever_their_network() {
+    for text in [
+        "IMSI 262011234567890",
+        "imsi:26201123456789",
+        "imsi=\"262011234567890",
+        "supi_262011234567890",
+    ] {
+        assert_eq!(
+            look(text, false).0,
+            Some((Form::Imsi, Tier::Explicit)),
+            "{text}"
+        );
+    }
+    assert_eq!(form("number 262011234567890"), None);
+}
+
+#[test]
+fn one_subscriber_has_the_same_digits_in_every_form() {
+    let scanner = scanner(false);
+    for text in [
+        "001010123456789",
+        "0001010123456789",
+        "imsi-001010123456789",
+        "001-01-0123456789",
+    ] {
+        let found = scanner.explicit(text.as_bytes());
+        let found =
+            found.or_else(|| scanner.digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut 0));
+        let Some(Identity::Digits(digits)) = found.map(|found| found.identity) else {
+            panic!("digits in {text}")
+        };
+        assert_eq!(digits.as_bytes(), b"001010123456789", "{text}");
+    }
+}
+
+#[test]
+fn devices_are_found_where_they_are_asked_for() {
+    for text in [
+        "imei-490154203237518",
+        "imeisv-4901542032375181",
+        "eui-0011223344aabbcc",
+    ] {
+        assert_eq!(
+            look(text, true).0,
+            Some((Form::Pei, Tier::Explicit)),
+            "{text}"
+        );
+        assert_eq!(form(text), None, "{text}");
+    }
+    assert_eq!(look("imei-49015420", true).0, None);
+    assert_eq!(look("490154203237518", true).0, None);
+}

@@ -1,0 +1,576 @@
+//! The first look at a message: whether it holds anything that has to be looked into. Almost none
+//! does, and all of it goes through here, so this is what the guard costs.
+//!
+//! Octets are taken 64 at a time as sets of places, one bit each: where the digits are, the hyphens
+//! and so on. By AVX2 where the machine has it, else by a table. What remains is worked on in bits:
+//!
+//! - an octet that is no plain ASCII, a `%`, `\u`, `\n`: the text can be read otherwise;
+//! - 14 digits, with up to three separators between two: an IMSI's length;
+//! - `i-`, `i"`, `k.`: the ends of `imsi-`, `nai-`, `gci-`, `"supi"`, `3gppnetwork.` and the like;
+//! - two hyphens with three octets between them: the MCC of a group's identifier;
+//! - a string of nothing but ten or more letters of base64, in which one of the trigrams is that an
+//!   identity has, and that holds one by a second look.
+
+use super::imsi::SEPARATORS_MAX;
+use super::packed::{CHARACTERS_MIN, Trigrams, is_suspect};
+use super::plmn::Plmns;
+
+const BLOCK: usize = 64;
+const DIGITS_MIN: usize = 14;
+// The bits below are made for these.
+const _: () = assert!(DIGITS_MIN == 14 && CHARACTERS_MIN == 10 && SEPARATORS_MAX == 3);
+
+/// Words that values are searched for in base64, besides what digits begin with.
+const WORDS: [&[u8]; 6] = [
+    b"imsi-",
+    b"suci-",
+    b"nai-",
+    b"gci-",
+    b"gli-",
+    b"3gppnetwork",
+];
+
+/// What all messages are looked at with.
+pub(super) struct Sieve {
+    trigrams: Trigrams,
+    plmns: Plmns,
+}
+
+impl Sieve {
+    pub(super) fn new(plmns: &Plmns) -> Self {
+        Self {
+            trigrams: Trigrams::new(plmns, &WORDS),
+            plmns: plmns.clone(),
+        }
+    }
+
+    /// Whether nothing in the text has to be looked into.
+    pub(super) fn passes(&self, octets: &[u8]) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2, which is all that the function needs. It is there for
+            // the 3 GB/s that a clean message has to go through with: see `bin/guard` of
+            // benches/micro.
+            return unsafe { self.passes_by_avx2(octets) };
+        }
+        self.passes_by(octets, by_table)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn passes_by_avx2(&self, octets: &[u8]) -> bool {
+        self.passes_by(octets, |block| avx2::places(block))
+    }
+
+    #[inline(always)]
+    fn passes_by(&self, octets: &[u8], places: impl Fn(&[u8; BLOCK]) -> Places) -> bool {
+        let mut before = Before::default();
+        let (blocks, rest) = octets.as_chunks::<BLOCK>();
+        for (number, block) in blocks.iter().enumerate() {
+            let suspect = before.suspects(&places(block));
+            if suspect.any() && self.confirms(octets, number * BLOCK, &suspect) {
+                return false;
+            }
+        }
+        // What stands behind the end is of no class.
+        let mut last = [b'\n'; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        let suspect = before.suspects(&places(&last));
+        !(suspect.any() && self.confirms(octets, blocks.len() * BLOCK, &suspect))
+    }
+
+    /// Whether one of the places that were noticed is more than it seems.
+    #[cold]
+    #[inline(never)]
+    fn confirms(&self, octets: &[u8], start: usize, suspect: &Suspect) -> bool {
+        suspect.unread != 0
+            // A line's end may stand within base64.
+            || each(suspect.backslash)
+                .any(|at| matches!(octets.get(start + at + 1), Some(b'u' | b'n' | b'r')))
+            || each(suspect.digits).any(|at| is_long_run(octets, start + at))
+            || each(suspect.word).any(|at| ends_word(octets, start + at))
+            || each(suspect.mcc).any(|at| {
+                let mcc = octets.get((start + at).saturating_sub(3)..start + at);
+                mcc.is_some_and(|mcc| mcc.iter().all(u8::is_ascii_digit))
+            })
+            || each(suspect.packed).any(|at| self.may_be_packed(octets, start + at))
+    }
+
+    /// Whether a line that is no JSON may hold an identity in base64.
+    pub(super) fn may_hold_packed(&self, line: &[u8]) -> bool {
+        line.len() >= CHARACTERS_MIN && self.trigrams.any(line)
+    }
+
+    /// Whether a string that ends at this quotation mark may hold an identity in base64.
+    fn may_be_packed(&self, octets: &[u8], end: usize) -> bool {
+        // A name of a member: what values may hold no name has in base64.
+        if octets.get(end + 1) == Some(&b':') {
+            return false;
+        }
+        let before = &octets[..end];
+        let start = before.iter().rposition(|octet| *octet == b'"');
+        start.is_some_and(|start| {
+            let value = &before[start + 1..];
+            self.trigrams.any(value) && is_suspect(value, &WORDS, &self.plmns)
+        })
+    }
+}
+
+/// The places that are set, from the first.
+fn each(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (bits != 0).then_some(bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        at
+    })
+}
+
+/// Whether the run of digits and separators around the place has as many digits as an IMSI.
+fn is_long_run(octets: &[u8], at: usize) -> bool {
+    let (mut digits, mut separators) = (0, 0);
+    // The run is noticed at its 14th octet.
+    for octet in &octets[at.saturating_sub(DIGITS_MIN - 1)..] {
+        match octet {
+            b'0'..=b'9' => (digits, separators) = (digits + 1, 0),
+            b' ' | b'-' | b'.' if separators < SEPARATORS_MAX => separators += 1,
+            _ => break,
+        }
+        if digits == DIGITS_MIN {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the octet at the place ends one of the words that call an identity one.
+fn ends_word(octets: &[u8], at: usize) -> bool {
+    let ends = |word: &[u8]| {
+        let before = at
+            .checked_sub(word.len())
+            .and_then(|from| octets.get(from..at));
+        before.is_some_and(|before| before.eq_ignore_ascii_case(word))
+    };
+    match octets.get(at) {
+        Some(b'-') => [
+            &b"imsi"[..],
+            b"suci",
+            b"nai",
+            b"gci",
+            b"gli",
+            b"imei",
+            b"eui",
+        ]
+        .iter()
+        .any(|word| ends(word)),
+        Some(b'"') => [
+            &b"\"supi"[..],
+            b"\"imsi",
+            b"\"suci",
+            b"\"pei",
+            b"\"gci",
+            b"\"gli",
+        ]
+        .iter()
+        .any(|word| ends(word)),
+        _ => ends(b"3gppnetwork"),
+    }
+}
+
+/// Where in a block the octets of each class are; the first is the lowest bit.
+struct Places {
+    digit: u64,
+    hyphen: u64,
+    /// Spaces and dots.
+    separator: u64,
+    /// `%`, NUL, and what is no ASCII.
+    unread: u64,
+    backslash: u64,
+    i: u64,
+    k: u64,
+    quote: u64,
+    /// Letters, digits and what else base64 has.
+    letter: u64,
+}
+
+/// What has to be looked at, at its last octet.
+struct Suspect {
+    unread: u64,
+    backslash: u64,
+    digits: u64,
+    word: u64,
+    mcc: u64,
+    packed: u64,
+}
+
+impl Suspect {
+    #[inline(always)]
+    fn any(&self) -> bool {
+        self.unread | self.backslash | self.digits | self.word | self.mcc | self.packed != 0
+    }
+}
+
+/// What the block before this one ends with.
+#[derive(Default)]
+struct Before {
+    digit: u64,
+    hyphen: u64,
+    i: u64,
+    k: u64,
+    quote: u64,
+    letter: u64,
+    separated: [u64; 2],
+    /// Runs of digits and separators: of one octet, 2, 4, 8 and 14.
+    runs: [u64; 5],
+    /// Runs of letters: of 2, 4, 8 and 10.
+    letters: [u64; 4],
+    /// A string of nothing but letters has reached the end.
+    string: bool,
+}
+
+impl Before {
+    #[inline(always)]
+    fn suspects(&mut self, now: &Places) -> Suspect {
+        let separator = now.hyphen | now.separator;
+        let first = separator & behind::<1>(now.digit, self.digit);
+        let second = separator & behind::<1>(first, self.separated[0]);
+        let third = separator & behind::<1>(second, self.separated[1]);
+        let one = now.digit | first | second | third;
+        let two = one & behind::<1>(one, self.runs[0]);
+        let four = two & behind::<2>(two, self.runs[1]);
+        let eight = four & behind::<4>(four, self.runs[2]);
+        let fourteen = eight & behind::<6>(eight, self.runs[3]);
+        // Once in a run: where it has become so long.
+        let digits = fourteen & !behind::<1>(fourteen, self.runs[4]);
+
+        let word = ((now.hyphen | now.quote) & behind::<1>(now.i, self.i))
+            | (now.separator & behind::<1>(now.k, self.k));
+        let mcc = now.hyphen & behind::<4>(now.hyphen, self.hyphen);
+
+        // A one is added where a run of letters begins behind a quotation mark: it is carried
+        // through the run, and comes to stand behind its end.
+        let starts = now.letter & behind::<1>(now.quote, self.quote);
+        let (sum, over) = now.letter.overflowing_add(starts);
+        let (sum, over_again) = sum.overflowing_add(u64::from(self.string));
+        let l2 = now.letter & behind::<1>(now.letter, self.letter);
+        let l4 = l2 & behind::<2>(l2, self.letters[0]);
+        let l8 = l4 & behind::<4>(l4, self.letters[1]);
+        let l10 = l8 & behind::<2>(l8, self.letters[2]);
+        let packed = sum & !now.letter & now.quote & behind::<1>(l10, self.letters[3]);
+
+        *self = Self {
+            digit: now.digit,
+            hyphen: now.hyphen,
+            i: now.i,
+            k: now.k,
+            quote: now.quote,
+            letter: now.letter,
+            separated: [first, second],
+            runs: [one, two, four, eight, fourteen],
+            letters: [l2, l4, l8, l10],
+            string: over | over_again,
+        };
+        Suspect {
+            unread: now.unread,
+            backslash: now.backslash,
+            digits,
+            word,
+            mcc,
+            packed,
+        }
+    }
+}
+
+/// The places so many octets behind these.
+#[inline(always)]
+fn behind<const N: u32>(now: u64, before: u64) -> u64 {
+    now << N | before >> (64 - N)
+}
+
+/// One bit for each class, as `Places` has them; letters of base64 apart.
+const CLASSES: [u16; 256] = {
+    let mut classes = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let letter = (octet as u8).is_ascii_alphanumeric() as u16;
+        classes[octet] = match octet as u8 {
+            b'0'..=b'9' => 1,
+            b'-' => 2,
+            b' ' | b'.' => 4,
+            b'%' | 0 | 0x80.. => 8,
+            b'\\' => 16,
+            b'i' | b'I' => 32,
+            b'k' | b'K' => 64,
+            b'"' => 128,
+            _ => 0,
+        };
+        let of_base64 = matches!(octet as u8, b'+' | b'/' | b'-' | b'_' | b'=') as u16;
+        classes[octet] |= (letter | of_base64) << 8;
+        octet += 1;
+    }
+    classes
+};
+
+fn by_table(block: &[u8; BLOCK]) -> Places {
+    let place = |class: u16| {
+        block.iter().enumerate().fold(0, |places, (at, octet)| {
+            places | u64::from(CLASSES[usize::from(*octet)] & class != 0) << at
+        })
+    };
+    Places {
+        digit: place(1),
+        hyphen: place(2),
+        separator: place(4),
+        unread: place(8),
+        backslash: place(16),
+        i: place(32),
+        k: place(64),
+        quote: place(128),
+        letter: place(256),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm_set_epi64x, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
+    };
+
+    use super::{BLOCK, Places};
+
+    /// A class is a set of high halves of octets with a set of low ones: an octet is in it when
+    /// both tables say so. One bit for each: digit, hyphen, separator, `%`, backslash, i, k, quote.
+    const HIGH: [u8; 16] = table(&[
+        (3, 1),
+        (2, 2 | 4 | 8 | 128),
+        (5, 16),
+        (4, 32 | 64),
+        (6, 32 | 64),
+    ]);
+    const LOW: [u8; 16] = table(&[
+        (0, 1 | 4),
+        (1, 1),
+        (2, 1 | 128),
+        (3, 1),
+        (4, 1),
+        (5, 1 | 8),
+        (6, 1),
+        (7, 1),
+        (8, 1),
+        (9, 1 | 32),
+        (0xb, 64),
+        (0xc, 16),
+        (0xd, 2),
+        (0xe, 4),
+    ]);
+    /// The letters of base64, in five such sets: A to O and a to o; P to Z and p to z; digits and
+    /// `=`; `+`, `-` and `/`; `_`.
+    const LETTER_HIGH: [u8; 16] = table(&[(4, 1), (6, 1), (5, 2 | 16), (7, 2), (3, 4), (2, 8)]);
+    const LETTER_LOW: [u8; 16] = table(&[
+        (0, 2 | 4),
+        (1, 7),
+        (2, 7),
+        (3, 7),
+        (4, 7),
+        (5, 7),
+        (6, 7),
+        (7, 7),
+        (8, 7),
+        (9, 7),
+        (0xa, 1 | 2),
+        (0xb, 1 | 8),
+        (0xc, 1),
+        (0xd, 1 | 4 | 8),
+        (0xe, 1),
+        (0xf, 1 | 8 | 16),
+    ]);
+
+    const fn table(entries: &[(usize, u8)]) -> [u8; 16] {
+        let mut table = [0; 16];
+        let mut at = 0;
+        while at < entries.len() {
+            table[entries[at].0] = entries[at].1;
+            at += 1;
+        }
+        table
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn places(block: &[u8; BLOCK]) -> Places {
+        let (halves, _) = block.as_chunks::<32>();
+        let [low, high] = [half(&halves[0]), half(&halves[1])];
+        let whole = |class: usize| u64::from(low[class]) | u64::from(high[class]) << 32;
+        Places {
+            digit: whole(0),
+            hyphen: whole(1),
+            separator: whole(2),
+            unread: whole(3),
+            backslash: whole(4),
+            i: whole(5),
+            k: whole(6),
+            quote: whole(7),
+            letter: whole(8),
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn half(octets: &[u8; 32]) -> [u32; 9] {
+        let octets = load(octets);
+        let zero = _mm256_setzero_si256();
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(octets), _mm256_set1_epi8(0xf));
+        let classes = _mm256_and_si256(
+            _mm256_shuffle_epi8(both(&HIGH), high),
+            _mm256_shuffle_epi8(both(&LOW), octets),
+        );
+        let letters = _mm256_and_si256(
+            _mm256_shuffle_epi8(both(&LETTER_HIGH), high),
+            _mm256_shuffle_epi8(both(&LETTER_LOW), octets),
+        );
+        // The highest bit of each octet is what can be gathered.
+        let other = _mm256_or_si256(octets, _mm256_cmpeq_epi8(octets, zero));
+        let places = |bits: __m256i| _mm256_movemask_epi8(bits).cast_unsigned();
+        [
+            places(_mm256_slli_epi16::<7>(classes)),
+            places(_mm256_slli_epi16::<6>(classes)),
+            places(_mm256_slli_epi16::<5>(classes)),
+            places(_mm256_or_si256(_mm256_slli_epi16::<4>(classes), other)),
+            places(_mm256_slli_epi16::<3>(classes)),
+            places(_mm256_slli_epi16::<2>(classes)),
+            places(_mm256_slli_epi16::<1>(classes)),
+            places(classes),
+            !places(_mm256_cmpeq_epi8(letters, zero)),
+        ]
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn load(octets: &[u8; 32]) -> __m256i {
+        // The compiler makes one load of the four.
+        let [a, b, c, d] =
+            [0, 1, 2, 3].map(|word| i64::from_le_bytes(octets.as_chunks::<8>().0[word]));
+        _mm256_set_epi64x(d, c, b, a)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn both(table: &[u8; 16]) -> __m256i {
+        let (words, _) = table.as_chunks::<8>();
+        let [low, high] = [i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1])];
+        _mm256_broadcastsi128_si256(_mm_set_epi64x(high, low))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plmn::Plmn;
+    use super::*;
+
+    fn sieve() -> Sieve {
+        Sieve::new(&Plmns::new([Plmn::new("001", "01").unwrap()]))
+    }
+
+    /// By AVX2, where this machine has it, and by the table; with the text at every place in a
+    /// block.
+    fn passes(text: &[u8]) -> bool {
+        let sieve = sieve();
+        let mut outcomes = Vec::new();
+        for shift in 0..BLOCK + 1 {
+            for behind in [0, 70] {
+                let whole = [&vec![b','; shift], text, &vec![b','; behind]].concat();
+                outcomes.push(sieve.passes(&whole));
+                outcomes.push(sieve.passes_by(&whole, by_table));
+            }
+        }
+        let first = outcomes[0];
+        assert!(
+            outcomes.iter().all(|one| *one == first),
+            "{:?}",
+            text.escape_ascii()
+        );
+        first
+    }
+
+    #[test]
+    fn what_may_be_an_identity_is_noticed_at_every_place() {
+        for text in [
+            "00101012345678",
+            "001010123456789",
+            "001-01-0123 45.6789",
+            "0 0 1 - 0 1 0 1 2 3 4 5 6 7 8",
+            "imsi-00101",
+            "IMSI-00101",
+            "Suci-0-001-01-0-0-0-1",
+            "nai-a@b",
+            "gci-1234",
+            "gli-1234",
+            "imei-123456789012345",
+            "eui-0011223344556677",
+            "a@nai.epc.mnc001.mcc001.3GPPNETWORK.org",
+            "0a1b2c3d-001-01-ab",
+            "0a1b2c3d-001-001-ab",
+            r#"{"gci":""#,
+            r#"{"supi":1}"#,
+            r"\u0030",
+            r"MDAxMDEwMTIz\nNDU2Nzg5",
+            "%30",
+            "\u{660}",
+            "\0",
+            r#":"AAEBIUNlh/k=""#,
+            r#":"MDAxMDEwMTIzNDU2Nzg5""#,
+        ] {
+            assert!(!passes(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_passed() {
+        for text in [
+            "",
+            "447700900123",
+            "1234567890123",
+            "192.168.100.200",
+            "2026-11-18T11:06:40.123456Z",
+            "1           2          3       4",
+            "5f2b7c0e-9d41-4a63-8c21-0123456789ab",
+            "3gpp-monitoring-event",
+            "wifi-calling, bank.example, sinai.example",
+            r#"{"gpsi":"msisdn-447700900123"}"#,
+            r#"{"monitoringType":"LOCATION_REPORTING","x":"UE_REACHABILITY"}"#,
+            r#"{"https:\/\/scef.example\/x":"\"5f2b\""}"#,
+        ] {
+            assert!(passes(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_class_octets_agree() {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            for octet in 0..=255_u8 {
+                let mut block = [b'\n'; BLOCK];
+                block[5] = octet;
+                block[40] = octet;
+                // SAFETY: the machine has AVX2, as was just asked.
+                let one = unsafe { avx2::places(&block) };
+                let other = by_table(&block);
+                let all = |p: &Places| {
+                    [
+                        p.digit,
+                        p.hyphen,
+                        p.separator,
+                        p.unread,
+                        p.backslash,
+                        p.i,
+                        p.k,
+                        p.quote,
+                        p.letter,
+                    ]
+                };
+                assert_eq!(all(&one), all(&other), "{octet:#x}");
+            }
+        }
+    }
+}
