@@ -38,6 +38,12 @@ pub const RECV_BYTES: usize = 4 * 1024;
 pub const CLIENTS_MAX: usize = 65_536;
 /// A file of a client, some hundred octets with its comments.
 pub const CLIENT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Services of one client's policy.
+pub const SERVICES_MAX: usize = 256;
+/// Words about whom one service is granted for; more UEs than that make a set in a built file.
+pub const SERVICE_UES_MAX: usize = 4_096;
+/// A built file of UE sets, which is held in memory: some 240 million entries.
+pub const UE_SETS_BYTES_MAX: u64 = 4 << 30;
 /// Self-signed certificates that one client may have registered at a time: one for each of its
 /// nodes, and the next of each.
 pub const SELF_SIGNED_CERTIFICATES_MAX: usize = 64;

@@ -15,6 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use t8gate::authz::apis::{ApiId, Verb};
+use t8gate::authz::details::Gives;
+use t8gate::authz::policy::{Asked, Operations, Policy, Selectors, Service, decide};
+use t8gate::authz::scope::Rights;
+use t8gate::authz::ue::{Kind, Matcher, UeId};
 use t8gate::cli::serve::Gateway;
 use t8gate::clock::UnixSeconds;
 use t8gate::peer::{Client, San};
@@ -113,6 +118,66 @@ fn warm_request_allocates_nothing() {
         "a count that cannot count"
     );
     assert_eq!(made, 0);
+    assert_eq!(allocations_of_decisions(), 0);
+}
+
+/// Judges requests of a client with services, about whom its token limits it to and about others.
+fn allocations_of_decisions() -> u64 {
+    let api = ApiId::from_name("3gpp-monitoring-event").expect("an API");
+    let words = [
+        "*@example.com",
+        "msisdn:4915*",
+        "group:g@example.com",
+        "set:meters",
+        "10.0.0.0/8",
+    ];
+    let service = Service {
+        api,
+        operations: Operations {
+            read: true,
+            write: true,
+            single: Vec::new(),
+        },
+        selectors: Selectors::default(),
+        ues: words
+            .map(|word| Matcher::read(word).expect("a word"))
+            .into_iter()
+            .collect(),
+        any_ue: false,
+    };
+    let policy = Policy {
+        services: vec![service],
+    };
+    let token = Gives {
+        rights: Rights::of_value("3gpp-monitoring-event").expect("a scope"),
+        limited: None,
+    };
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    COUNTED.set(true);
+    let granted = [
+        (Kind::ExternalId, "meter-7@Example.com"),
+        (Kind::Gpsi, "msisdn-491512345678"),
+        (Kind::ExternalGroupId, "g@example.com"),
+        (Kind::Gpsi, "something"),
+        (Kind::Ipv4, "10.1.2.3"),
+        (Kind::Ipv6, "2001:db8::1"),
+        (Kind::Mac, "02-1a-2b-3c-4d-5e"),
+    ]
+    .map(|(kind, text)| {
+        let ues = [UeId::read(kind, text, None).expect("a UE")];
+        let asked = Asked {
+            api,
+            verb: Verb::Post,
+            resource: "/{scsAsId}/subscriptions",
+            monitoring_types: &["LOCATION_REPORTING"],
+            ports: &[],
+            ues: &ues,
+        };
+        decide(Some(&policy), token, None, &asked).is_ok()
+    });
+    COUNTED.set(false);
+    assert_eq!(granted, [true, true, true, false, true, false, false]);
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 fn allocations_of_a_handshake(stage: &Stage) -> u64 {

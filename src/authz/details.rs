@@ -3,8 +3,16 @@
 //! say with what only: which UEs, groups, event types and ports.
 //!
 //! An object gives what it says and nothing more, and for the APIs it names the token's scope says
-//! no more than the objects do. What an object limits and nobody here can hold a request to gives
-//! nothing.
+//! no more than the objects do.
+//!
+//! Its limits, where they are there: `ueIds` are external ids, MSISDNs (`4915..`) and GPSIs
+//! (`msisdn-4915..`, `extid-..`); `extGroupIds` are groups, each given as that group; of external
+//! ids and groups `domains` are the domains. Each list is a limit of its own: an MSISDN is of no
+//! domain. Where one of the three is there, no request is given that names nobody, and no group but
+//! of `extGroupIds`; where those alone are, no UE. `monitoringTypes` and `ports` likewise: a
+//! request that names none of them is not given, nor one of an API that has none.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -13,8 +21,11 @@ use super::json::{self, Json, Object};
 use super::scope::Rights;
 use super::token::{Claim, TokenFault};
 
+mod limited;
 #[cfg(test)]
 mod tests;
+
+pub use limited::{Gives, LimitedRights};
 
 /// The `type` of what is known here.
 pub const TYPE: &str = "t8_access";
@@ -54,7 +65,7 @@ struct Limits {
 struct Read {
     access: Access,
     members_known: bool,
-    /// APIs and operations.
+    /// APIs, operations, and whom it names.
     values_known: bool,
 }
 
@@ -89,28 +100,38 @@ pub fn asked(text: &str) -> Result<Vec<Access>, DetailsFault> {
     objects.into_iter().map(read).collect()
 }
 
-/// What a token gives whose `authorization_details` are these, and whose scope gives so much.
+/// What a token gives whose `authorization_details` are these, and whose scope gives so much: with
+/// anything, and with some of it only.
 ///
 /// # Errors
 /// The claim is not what RFC 9396 says it is, or an object of ours has a malformed member.
 //= RFC 9396 section 9
 //# Details that are understood are enforced; those of an unknown type give nothing.
-pub(super) fn rights(claim: &Json, scope: Rights) -> Result<Rights, TokenFault> {
+pub(super) fn given(
+    claim: &Json,
+    scope: Rights,
+) -> Result<(Rights, Option<Arc<LimitedRights>>), TokenFault> {
     let malformed = TokenFault::ClaimMalformed(Claim::AuthorizationDetails);
     let (mut named, mut given) = (ApiSet::EMPTY, Rights::NONE);
+    let mut limited = Vec::new();
     for (kind, object) in objects(claim).ok_or(malformed)? {
         if kind != TYPE {
             continue;
         }
         let read = Access::read(object).ok_or(malformed)?;
         named = named.union(read.access.apis);
-        // A request is held to APIs and operations; to what else an object says none is held. An
-        // API or operation that is not known is one that nobody can ask for.
-        if read.members_known && read.access.limits == Limits::default() {
-            given = given.and(read.access.rights());
+        // A member that is not known may be a limit. An API, an operation or a UE that is not known
+        // is one that nobody can ask for.
+        match read.members_known {
+            false => {}
+            true if read.access.limits == Limits::default() => {
+                given = given.and(read.access.rights());
+            }
+            true => limited.push(read.access),
         }
     }
-    Ok(scope.without(named).and(given))
+    let limited = LimitedRights::of(limited).map(Arc::new);
+    Ok((scope.without(named).and(given), limited))
 }
 
 /// The objects of an array with their types; none where it is no such array.
@@ -211,6 +232,12 @@ impl Access {
                 Some(list) => Some(ports(list)?),
             },
         };
+        let named = limits.ue_ids.iter().flatten();
+        values_known &= named.map(|text| limited::ue(text)).all(|ue| ue.is_some());
+        let groups = limits.ext_group_ids.iter().flatten();
+        values_known &= groups
+            .map(|text| limited::group(text))
+            .all(|group| group.is_some());
         let access = Self {
             apis,
             read,

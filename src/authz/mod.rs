@@ -3,7 +3,8 @@
 //!
 //! A request's path goes through [`apis::operation`]; its token through [`cache::Memo`], then
 //! [`cache::TokenCache`], then [`token::verify`] with [`issuers::Issuers`]. What the caller still
-//! has to compare is named in [`token::Grant`]: thumbprint, client and API.
+//! has to compare is named in [`token::Grant`]: thumbprint, client and API. What is asked for of
+//! whom is held against [`policy::decide`].
 
 pub mod apis;
 pub mod assertion;
@@ -13,10 +14,12 @@ pub mod introspection;
 pub mod issuers;
 mod json;
 pub mod keys;
+pub mod policy;
 pub mod refused;
 pub mod scope;
 pub mod sealed;
 pub mod token;
+pub mod ue;
 
 #[cfg(test)]
 mod mint;

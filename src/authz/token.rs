@@ -5,10 +5,12 @@
 //! then the claims. Until the signature stands, only `iss` is looked at, and only to find the
 //! issuer whose keys may verify it.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::details;
+use super::details::{self, LimitedRights};
 use super::issuers::{Custom, IssuerRules, Issuers, Profile};
 use super::json::{self, Json, JsonFault, Object};
 use super::keys::Algorithm;
@@ -80,6 +82,9 @@ pub struct VerifiedToken {
     /// a shorter while, a revocation is kept until then.
     pub ends: UnixSeconds,
     pub grant: Grant,
+    /// What it gives with some UEs, groups, event types or ports only, beside what the grant gives
+    /// with anything.
+    pub limited: Option<Arc<LimitedRights>>,
 }
 
 impl VerifiedToken {
@@ -437,9 +442,9 @@ fn read(
     };
     //= RFC 9396 section 9
     //# Details that stand in the token are enforced.
-    let rights = match claims.get("authorization_details") {
-        Some(said) => details::rights(said, rights)?,
-        None => rights,
+    let (rights, limited) = match claims.get("authorization_details") {
+        Some(said) => details::given(said, rights)?,
+        None => (rights, None),
     };
     let exp = required(claims, "exp", Claim::Exp)?;
     let iat = date(claims, "iat", Claim::Iat)?;
@@ -476,6 +481,7 @@ fn read(
             valid_from: UnixSeconds(begins.saturating_sub(LEEWAY_S)),
             valid_until: ends,
         },
+        limited,
     })
 }
 

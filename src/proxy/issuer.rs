@@ -593,6 +593,7 @@ mod tests {
                 valid_from: now,
                 valid_until: soon,
             },
+            limited: None,
         };
         let revocation = of_verified(b"opaque", verified, now);
         assert_eq!(revocation.entry.held.until, end);

@@ -201,7 +201,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// As it is written: `GET`.
     pub fn name(self) -> &'static str {

@@ -213,6 +213,7 @@ fn what_an_issuer_said_of_a_token_is_kept_with_it_and_outlives_keys() {
         client_id: "acme-app".to_owned(),
         ends: UnixSeconds(until),
         grant: grant(1, 0, until).grant,
+        limited: None,
     };
     cache.insert(b"a.signed.one", lasting(1), NOW);
     cache.insert_answered(b"opaque", grant(1, 0, 1_010), &said(1_010), NOW);

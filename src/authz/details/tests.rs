@@ -18,7 +18,7 @@ fn given(scope: &str, details: Value) -> Result<String, TokenFault> {
         scope => scope::rights(scope).unwrap(),
     };
     let claim = json::value(details.to_string().as_bytes()).unwrap();
-    let given: Vec<_> = rights(&claim, scope)?.values().collect();
+    let given: Vec<_> = super::given(&claim, scope)?.0.values().collect();
     Ok(given.join(" "))
 }
 
@@ -79,6 +79,10 @@ fn request_with_an_unknown_or_malformed_field_is_refused() {
         ("apis", json!(["3gpp-nidd:read"])),
         ("operations", json!(["read", "Write"])),
         ("operations", json!(["*"])),
+        ("ueIds", json!(["a@example.com", "read me"])),
+        ("ueIds", json!(["extgroupid-g@example.com"])),
+        ("ueIds", json!(["imsi-001010000000001"])),
+        ("extGroupIds", json!(["msisdn-491512345678"])),
     ] {
         assert_eq!(with(name, value), Err(DetailsFault::FieldUnknown), "{name}");
     }
@@ -197,9 +201,9 @@ fn details_say_what_the_apis_they_name_give() {
 }
 
 //= RFC 9396 section 9 type=test
-//# A limit is enforced: where it cannot be, there is nothing it limits.
+//# What is limited is not given with anything, and what is not understood is not given at all.
 #[test]
-fn details_that_cannot_be_enforced_give_nothing_and_take_their_apis_from_the_scope() {
+fn details_with_limits_give_nothing_without_and_take_their_apis_from_the_scope() {
     for (name, value) in [
         ("ueIds", json!(["a@example.com"])),
         ("extGroupIds", json!(["g@example.com"])),
@@ -212,8 +216,20 @@ fn details_that_cannot_be_enforced_give_nothing_and_take_their_apis_from_the_sco
         object[name] = value;
         let found = given("3gpp-nidd 3gpp-bdt", json!([object])).unwrap();
         assert_eq!(found, "3gpp-bdt", "{name}");
+        let limited = limited_of(json!([object]));
+        let most = limited.map(|limited| limited.at_most());
+        let nidd = scope::rights("3gpp-nidd").unwrap();
+        assert_eq!(most, (name != "somethingElse").then_some(nidd), "{name}");
     }
 }
+
+/// What a token gives of these with something only.
+fn limited_of(details: Value) -> Option<Arc<LimitedRights>> {
+    let claim = json::value(details.to_string().as_bytes()).ok().unwrap();
+    super::given(&claim, Rights::NONE).ok().unwrap().1
+}
+
+mod limited;
 
 //= RFC 9396 section 9 type=test
 //# Details of an unknown type give no rights.

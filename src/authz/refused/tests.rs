@@ -171,6 +171,7 @@ fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
             valid_from: NOW,
             valid_until: later(3),
         },
+        limited: None,
     };
     refused.note_revoked(&token(1), verified.clone(), CLIENT, NOW);
     let known = Some(Refusal::Revoked(verified.clone()));
