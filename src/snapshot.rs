@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 use crate::authz::introspection::Desk;
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet};
 use crate::authz::keys::Algorithm;
+use crate::authz::policy::Policy;
+use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
@@ -58,7 +60,12 @@ pub struct Snapshot {
     /// Assertions that were used at it, now and ever before.
     pub used: AllUsed,
     pub clients: Vec<Client>,
-    /// Their generations, in their order.
+    /// What each of them may ask for and about whom, in their order; of one that has none, whatever
+    /// API and token give.
+    pub policies: Box<[Option<Arc<Policy>>]>,
+    /// The sets of UEs that policies name, where there are any.
+    pub sets: Option<Arc<Sets>>,
+    /// The clients' generations, in their order.
     pub generations: Box<[Arc<Generation>]>,
     /// What is not taken any more: the same value in every snapshot of the process.
     pub revoked: Arc<Revoked>,
@@ -237,6 +244,12 @@ impl Snapshot {
             && self.issuers.same_as(&other.issuers)
             && self.clients_by_id == other.clients_by_id
             && exempt(self) == exempt(other)
+    }
+
+    /// What a client may ask for and about whom; none where it is held to API and token alone.
+    pub fn policy(&self, client: ClientIndex) -> Option<&Policy> {
+        let place = usize::try_from(client.0).ok()?;
+        self.policies.get(place)?.as_deref()
     }
 
     /// The names of the clients, in their order.

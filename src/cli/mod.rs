@@ -16,6 +16,7 @@ pub mod explain;
 pub mod hw;
 pub mod keys;
 mod pages;
+mod policy;
 pub mod serve;
 mod token;
 
@@ -69,6 +70,9 @@ enum Command {
     /// Add, show, disable and enable clients in files of their own.
     #[command(subcommand)]
     Client(client::Command),
+    /// Make the file of UE sets that clients are granted.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Issue access tokens, look into them, and revoke them and what they hang on.
     #[command(subcommand)]
     Token(token::Command),
@@ -118,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Hw(options) => hw::main(&options),
         Command::Keys(command) => keys::main(&command),
         Command::Client(command) => client::main(&command),
+        Command::Policy(command) => policy::main(&command),
         Command::Token(command) => token::main(&command),
         Command::Apis { json } => apis::main(json),
         Command::Demo(options) => demo::main(&options),

@@ -46,6 +46,8 @@ pub(super) enum FileKind {
     Revoked,
     /// A Unix socket that is made at a start.
     Socket,
+    /// UE sets as they were built, which may be larger than any other; judged by who reads them.
+    UeSets,
 }
 
 impl FileKind {
@@ -150,7 +152,11 @@ fn check(path: &Path, kind: FileKind) -> Result<(), Wrong> {
         ));
     }
     match kind {
-        FileKind::Module | FileKind::Crl | FileKind::Ocsp | FileKind::Revoked => return Ok(()),
+        FileKind::Module
+        | FileKind::Crl
+        | FileKind::Ocsp
+        | FileKind::Revoked
+        | FileKind::UeSets => return Ok(()),
         // What is in it is read by the room that needs it, and by nobody else.
         FileKind::Pin => return closed(&metadata, &name, "PIN"),
         FileKind::Secret => return closed(&metadata, &name, "secret"),

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authz::issuers::Profile;
+use crate::authz::policy::Policy;
+use crate::authz::ue::SetName;
 use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 pub use crate::peer::Client;
@@ -99,6 +102,13 @@ pub struct Config {
     pub clients_folder: Option<Located<PathBuf>>,
     /// Where the clients are written, by their names.
     pub client_places: BTreeMap<String, Place>,
+    /// What clients may ask for and about whom, by their names; those that are not here may ask
+    /// about any UE what API and token give.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    /// Where each set of UEs is named first.
+    pub sets_named: BTreeMap<SetName, Place>,
+    /// The sets of UEs; nobody names one where not said.
+    pub policy: Option<UeSets>,
     pub revocation: Revocation,
     pub upstream: Upstream,
     pub limits: Limits,
@@ -129,6 +139,15 @@ impl Config {
         // No more threads than the smallest pool has sessions: none must find all of them taken.
         sessions.min()
     }
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UeSets {
+    /// As `t8gate policy build` has written it.
+    pub file: Located<PathBuf>,
+    /// The secret it was built with.
+    pub key_file: Located<PathBuf>,
 }
 
 /// `[reload]`.

@@ -30,6 +30,7 @@ mod introspection;
 mod issuers;
 mod ocsp;
 mod partners;
+mod policy;
 mod private_key;
 mod revocation;
 mod secrets;
@@ -223,6 +224,7 @@ fn config(
         // Some may be of those that are at fault.
         clients.all.clear();
     }
+    let sets = policy::ue_sets(root.optional_section("policy"));
     let revocation = revocation::revocation(root);
     let upstream = upstream(root.section("upstream"), listening);
     let upstream = upstream.unwrap_or(Upstream {
@@ -246,6 +248,9 @@ fn config(
         clients: clients.all,
         clients_folder: clients.folder,
         client_places: clients.places,
+        policies: clients.policies,
+        sets_named: clients.sets_named,
+        policy: sets,
         revocation,
         upstream,
         limits,

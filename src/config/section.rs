@@ -204,6 +204,12 @@ impl<'r, 'd> Section<'r, 'd> {
         value.is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
     }
 
+    pub(super) fn holds_empty_list(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value
+            .is_some_and(|value| matches!(value.get_ref(), DeValue::Array(list) if list.is_empty()))
+    }
+
     /// No key of the section is to be missed, because of what stands in its place, or because it
     /// may be absent.
     pub(super) fn is_said(&self) -> bool {
@@ -317,10 +323,7 @@ impl<'r, 'd> Section<'r, 'd> {
         cure: &str,
     ) -> Option<Located<Vec<Located<T>>>> {
         self.demand(key, cure);
-        if let Some(DeValue::Array(list)) =
-            self.table.and_then(|t| t.get(key)).map(Spanned::get_ref)
-            && list.is_empty()
-        {
+        if self.holds_empty_list(key) {
             let line = self.line_of(key).unwrap_or(self.line);
             self.fault(line, key, Wrong::new("is empty", cure));
         }

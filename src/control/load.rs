@@ -30,6 +30,7 @@ mod issuers;
 mod key_files;
 mod own;
 mod own_issuer;
+mod policy;
 mod sealing;
 mod self_signed;
 mod staples;
@@ -241,38 +242,44 @@ pub fn load(
     let revoked_by_file = revoked_file::read(config, touched, now, &mut report);
     let introspection = introspection::configured(config, running, &mut report);
     let responders = revocation::responders(config, &mut report);
+    let sets = policy::sets(config, running, &mut report);
+    policy::note_clients(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
     let issuers = taken.issuers.zip(introspection);
-    let built = terminator.zip(issuers).zip(shown).zip(responders);
-    let snapshot = built.map(|(((terminator, issuers), shown), responders)| Snapshot {
-        terminator: Arc::new(terminator),
-        staples: shown.staples,
-        responders,
-        certificates: shown.certificates,
-        certificate_not_after: shown.not_after,
-        anchors: anchors.into(),
-        own_certificates: own_certificates.unwrap_or_default().into(),
-        ticket_keys: shown.tickets.keys,
-        issuers: issuers.0,
-        introspection: issuers.1,
-        keys_from: taken.keys_from,
-        issuer: taken.own,
-        used,
-        clients_by_id: clients_by_id(config),
-        generations: revoked.generations(&config.clients),
-        clients: config.clients.clone(),
-        revoked,
-        revoked_by_file,
-        revocation: Arc::clone(&revocation),
-        upstream: config.upstream.address.value,
-        upstream_connections_idle_max: config.upstream.connections_idle_max,
-        limits: config.limits,
-        deadlines: config.deadlines,
-        adopted: AtomicUsize::new(0),
-    });
+    let built = terminator.zip(issuers).zip(shown).zip(responders).zip(sets);
+    let snapshot = built.map(
+        |((((terminator, issuers), shown), responders), sets)| Snapshot {
+            terminator: Arc::new(terminator),
+            staples: shown.staples,
+            responders,
+            certificates: shown.certificates,
+            certificate_not_after: shown.not_after,
+            anchors: anchors.into(),
+            own_certificates: own_certificates.unwrap_or_default().into(),
+            ticket_keys: shown.tickets.keys,
+            issuers: issuers.0,
+            introspection: issuers.1,
+            keys_from: taken.keys_from,
+            issuer: taken.own,
+            used,
+            clients_by_id: clients_by_id(config),
+            generations: revoked.generations(&config.clients),
+            policies: policy::in_order(config),
+            sets,
+            clients: config.clients.clone(),
+            revoked,
+            revoked_by_file,
+            revocation: Arc::clone(&revocation),
+            upstream: config.upstream.address.value,
+            upstream_connections_idle_max: config.upstream.connections_idle_max,
+            limits: config.limits,
+            deadlines: config.deadlines,
+            adopted: AtomicUsize::new(0),
+        },
+    );
     (snapshot, report)
 }
 

@@ -71,3 +71,4 @@ mod token_cli;
 mod token_floods;
 mod token_revocation;
 mod trust_lost;
+mod ue_sets;

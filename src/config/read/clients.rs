@@ -3,12 +3,15 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
 use super::client_files::{ClientFile, ReadFolder};
 use super::partners::of_client;
-use super::refuse_repeats;
+use super::{policy, refuse_repeats};
+use crate::authz::policy::Policy;
+use crate::authz::ue::SetName;
 use crate::config::files::{FileKind, NamedFile};
 use crate::config::section::{Report, Section};
 use crate::config::value::{
@@ -30,6 +33,9 @@ pub(super) struct Clients {
     pub all: Vec<Client>,
     /// By their names.
     pub places: BTreeMap<String, Place>,
+    /// Of those that have services.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    pub sets_named: BTreeMap<SetName, Place>,
     pub folder: Option<Located<PathBuf>>,
     /// The folder and the files in it that were read.
     pub files: Vec<PathBuf>,
@@ -50,6 +56,8 @@ struct Reader<'r> {
     owned: Owned,
     /// One of them is registered with the embedded issuer, or means to be.
     some_registered: bool,
+    /// There is a file of UE sets.
+    has_sets: bool,
     read: Clients,
 }
 
@@ -78,6 +86,7 @@ pub(super) fn clients(
         },
         owned: Owned::new(),
         some_registered: false,
+        has_sets: root.has("policy"),
         read: Clients::default(),
     };
     let mut any = !sections.is_empty();
@@ -108,11 +117,14 @@ pub(super) fn clients(
 
 impl Reader<'_> {
     /// Reads the client of a section.
-    fn take(&mut self, section: Section<'_, '_>) {
+    fn take(&mut self, mut section: Section<'_, '_>) {
         self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
         let place = section.report().place(section.line());
+        let policy = policy::services(&mut section, self.has_sets, &mut self.read.sets_named);
         if let Some(client) = client(section, self.partners, self.issuer, &mut self.owned) {
             self.read.places.insert(client.name.clone(), place);
+            let policy = policy.map(|policy| (client.name.clone(), Arc::new(policy)));
+            self.read.policies.extend(policy);
             self.read.all.push(client);
         }
     }
@@ -127,7 +139,7 @@ impl Reader<'_> {
             Ok(table) => {
                 let mut root = Section::root(&report, table.get_ref());
                 if let Some(line) = root.line_of("client") {
-                    let what = "a client's file has no sections";
+                    let what = "a client's file has no section [[client]]";
                     let cure = "remove the line [[client]]: the keys below it stand for themselves";
                     root.fault(line, "client", Wrong::new(what, cure));
                     // Which is all that is to be said of it, and of what it lacks then.

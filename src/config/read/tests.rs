@@ -668,5 +668,6 @@ mod oauth;
 mod operation;
 mod own_files;
 mod partners;
+mod policy;
 mod revocation;
 mod tickets;

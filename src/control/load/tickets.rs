@@ -183,8 +183,8 @@ fn secret(
 }
 
 /// The secret that a file holds, by what makes one of its octets.
-pub(super) fn from_file<T>(
-    at: &Located<config::SecretSource>,
+pub(super) fn from_file<T, S>(
+    at: &Located<S>,
     file: &Path,
     key: &str,
     of_octets: fn(&[u8]) -> Result<T, String>,

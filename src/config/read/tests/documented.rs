@@ -79,6 +79,8 @@ fn sections_called_optional_may_be_left_out() {
     let config = good(&without(&["[admin]", "[audit]"]));
     assert!(config.admin.is_none() && config.audit.is_none());
     assert_eq!(good(&without(&["[clients]"])).clients_folder, None);
+    let any_ue = good(&without(&["[[client.service]]", "[policy]"]));
+    assert!(any_ue.policy.is_none() && any_ue.policies.is_empty());
     assert!(
         good(&without(&["[[issuer]]", "[issuer.introspection]"]))
             .issuers
@@ -127,6 +129,8 @@ fn sections_called_optional_may_be_left_out() {
         "[[ocsp]]",
         "[admin]",
         "[audit]",
+        "[[client.service]]",
+        "[policy]",
         "[clients]",
         "[issuer.introspection]",
     ] {
@@ -154,6 +158,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .map(|(section, key)| format!("{section}.{key}"))
         .filter(|key| {
             ![
+                "client.service",
                 "issuer.introspection",
                 "issuer.introspection.key",
                 "tls.also",

@@ -1,0 +1,211 @@
+//! `t8gate policy build`: lists of UEs to one file of sets, written beside and renamed.
+//!
+//! Two passes, so that neither the lists nor more than the file itself is ever in memory: the rows
+//! are read and judged once, and their entries written into a file without a name; then that is
+//! read into a table for as many.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Permissions};
+use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::rows::{Names, RowFault, Rows};
+use crate::authz::ue::SetName;
+use crate::authz::ue::sets::{self, Entry, Inserted, SetsKey, Table};
+use crate::config;
+use crate::limits::UE_SETS_BYTES_MAX;
+
+/// Faults that are said, with their places; of the rest it is said how many there are.
+const FAULTS_SAID: usize = 10;
+/// Larger tables that are tried, each a thirty-second more: a table for many is seldom full.
+const LARGER_MAX: u32 = 40;
+const BUFFER_BYTES: usize = 1 << 20;
+
+#[derive(Args)]
+pub struct Options {
+    /// A list: .csv with lines `set,identity`, or .jsonl with {"set":"..","identity":".."}. May be
+    /// given more than once. Identities: local@domain, msisdn:N, group:local@domain, gpsi:..,
+    /// mac:02-1a-2b-3c-4d-5e.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// The secret that the file is built with, as in policy.key_file: 32 random octets or more, in
+    /// base64 or as they are, closed to all but its owner.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Where the file goes, in place of what is there.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// What is wrong, and the cure.
+type Wrong = (String, String);
+
+pub(super) fn main(options: &Options) -> ExitCode {
+    match build(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(all) => {
+            for (what, cure) in all {
+                eprintln!("{what}\n  hint: {cure}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build(options: &Options) -> Result<(), Vec<Wrong>> {
+    let one = |wrong| vec![wrong];
+    let key = key(&options.key_file).map_err(one)?;
+    let folder = folder_of(&options.out);
+    let failed = |error: io::Error| one(not_written(&options.out, &error));
+    let mut entries = tempfile::tempfile_in(folder).map_err(failed)?;
+    let read = read(&options.from, &key, &mut entries).map_err(failed)??;
+    if read.rows == 0 {
+        let what = "the lists have no row".to_owned();
+        let cure = "a file without sets grants nobody: take [policy] out of the configuration";
+        return Err(one((what, cure.to_owned())));
+    }
+    let table = filled(&mut entries, read.rows).map_err(failed)?;
+    let bytes = table.bytes();
+    if bytes > UE_SETS_BYTES_MAX {
+        let what = format!("{} entries are more than a file holds", table.entries());
+        let cure = format!("at most {} GiB are read", UE_SETS_BYTES_MAX >> 30);
+        return Err(one((what, cure)));
+    }
+    let written = write(&table, &read.names, &key, &options.out).map_err(failed)?;
+    say!(
+        "{}: {} entries in {} sets, {} octets; {} rows were there twice",
+        options.out.display(),
+        table.entries(),
+        read.names.len(),
+        written,
+        read.rows - table.entries()
+    );
+    Ok(())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
+}
+
+fn not_written(out: &Path, error: &io::Error) -> Wrong {
+    let what = format!("{} cannot be written: {error}", out.display());
+    let cure = "its folder needs room for the file twice; the lists must stay as they are \
+                meanwhile";
+    (what, cure.to_owned())
+}
+
+fn key(file: &Path) -> Result<SetsKey, Wrong> {
+    // Not even the path: a secret may have been written there by mistake.
+    let called = "the file of the secret";
+    config::is_closed(file, called, "secret")?;
+    let cure = "(umask 077; openssl rand -base64 32 > FILE) makes one";
+    let octets = std::fs::read(file).map(Zeroizing::new);
+    let octets = octets.map_err(|error| {
+        let what = format!("{called} cannot be read: {}", error.kind());
+        (what, cure.to_owned())
+    })?;
+    SetsKey::from_octets(&octets).map_err(|what| (format!("{called} {what}"), cure.to_owned()))
+}
+
+/// What was read of the lists.
+struct Read {
+    rows: u64,
+    names: BTreeSet<SetName>,
+}
+
+/// Reads all lists, and writes the entry of each row: or says what is wrong with them, the first
+/// faults with their places.
+fn read(lists: &[PathBuf], key: &SetsKey, to: &mut File) -> io::Result<Result<Read, Vec<Wrong>>> {
+    let mut to = BufWriter::with_capacity(BUFFER_BYTES, to);
+    let mut names = Names::default();
+    let (mut said, mut faults, mut rows) = (Vec::new(), 0_u64, 0_u64);
+    for list in lists {
+        let mut from = match Rows::open(list) {
+            Ok(from) => from,
+            Err(wrong) => {
+                faults += 1;
+                said.push(wrong);
+                continue;
+            }
+        };
+        loop {
+            let mut of_name = Ok(());
+            let row = from.next(|set, ue| {
+                let entry = names.of(set).map(|set| key.entry(set, &ue));
+                match entry.flatten() {
+                    Some(entry) => to.write_all(&entry.to_le_bytes()),
+                    None => {
+                        of_name = Err(RowFault::SetName);
+                        Ok(())
+                    }
+                }
+            })?;
+            let fault = match row.and_then(|more| of_name.map(|()| more)) {
+                Ok(true) => {
+                    rows += 1;
+                    continue;
+                }
+                Ok(false) => break,
+                Err(fault) => fault,
+            };
+            faults += 1;
+            if said.len() < FAULTS_SAID {
+                let (what, cure) = fault.words();
+                said.push((format!("{}:{}: {what}", list.display(), from.number), cure));
+            }
+        }
+    }
+    to.flush()?;
+    if faults == 0 {
+        let names = names.all;
+        return Ok(Ok(Read { rows, names }));
+    }
+    let more = faults - said.len() as u64;
+    if more > 0 {
+        let cure = "nothing was written; mend these and see what is left";
+        said.push((format!("and {more} more faults"), cure.to_owned()));
+    }
+    Ok(Err(said))
+}
+
+/// A table of all entries, as small as holds them.
+fn filled(entries: &mut File, rows: u64) -> io::Result<Table> {
+    'larger: for larger in 0..LARGER_MAX {
+        let mut table = Table::with_room_for(rows, larger)?;
+        entries.rewind()?;
+        let mut from = BufReader::with_capacity(BUFFER_BYTES, &mut *entries);
+        for _ in 0..rows {
+            let mut octets = [0; size_of::<Entry>()];
+            from.read_exact(&mut octets)?;
+            if table.insert(Entry::from_le_bytes(octets)) == Inserted::Full {
+                continue 'larger;
+            }
+        }
+        return Ok(table);
+    }
+    Err(io::Error::other("no order of the entries was found"))
+}
+
+/// Beside, and renamed once it is on the disk: whoever reads it finds the one before, or all of it.
+fn write(table: &Table, names: &BTreeSet<SetName>, key: &SetsKey, out: &Path) -> io::Result<u64> {
+    let mut file = NamedTempFile::new_in(folder_of(out))?;
+    // As the one that it takes the place of; for its owner alone, where there is none.
+    if let Ok(before) = std::fs::metadata(out) {
+        let mode = before.permissions().mode() & 0o666;
+        file.as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
+    }
+    sets::write(table, names, key, &mut BufWriter::new(&mut file))?;
+    file.as_file().sync_all()?;
+    let bytes = file.as_file().metadata()?.len();
+    file.persist(out)?;
+    File::open(folder_of(out))?.sync_all()?;
+    Ok(bytes)
+}

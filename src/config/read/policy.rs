@@ -1,0 +1,232 @@
+//! What clients may ask for and about whom: the services of each, and the file of UE sets.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use crate::authz::apis::{ApiId, Verb};
+use crate::authz::policy::{OperationFault, Operations, Policy, Selectors, Service};
+use crate::authz::ue::{Matcher, SetName, Ues};
+use crate::config::fault::closest;
+use crate::config::files::FileKind;
+use crate::config::section::Section;
+use crate::config::value::{Wrong, boolean, count, text, twice};
+use crate::config::{Located, Place, UeSets};
+use crate::limits::{SERVICE_UES_MAX, SERVICES_MAX};
+
+/// APIs that have event types, and those that have ports.
+const WITH_TYPES: [&str; 1] = ["3gpp-monitoring-event"];
+const WITH_PORTS: [&str; 2] = ["3gpp-nidd", "3gpp-device-triggering"];
+
+/// `[policy]`, which the file may lack.
+pub(super) fn ue_sets(mut section: Section<'_, '_>) -> Option<UeSets> {
+    let cure = "name the file that t8gate policy build --out has written";
+    let file = section.required_file("file", FileKind::UeSets, cure);
+    let cure = "name the file of the secret it was built with: --key-file";
+    let key_file = section.required_file("key_file", FileKind::Secret, cure);
+    Some(UeSets {
+        file: file?,
+        key_file: key_file?,
+    })
+}
+
+/// `[[client.service]]`, in a client's own file `[[service]]`; none where the client has none.
+/// Notes where sets are named, which takes a file of them.
+pub(super) fn services(
+    client: &mut Section<'_, '_>,
+    has_sets: bool,
+    sets_named: &mut BTreeMap<SetName, Place>,
+) -> Option<Policy> {
+    let sections = client.sections("service");
+    let line = client.line_of("service")?;
+    if sections.len() > SERVICES_MAX {
+        let what = format!("there are {} services", sections.len());
+        let cure = format!(
+            "a client has {SERVICES_MAX} at most: put those together that differ in \
+                            operations or UEs alone"
+        );
+        client.fault(line, "service", Wrong::new(what, cure));
+    }
+    let mut services = Vec::with_capacity(sections.len());
+    for mut section in sections {
+        let ues = ues(&mut section, has_sets, sets_named);
+        services.extend(service(section, ues));
+    }
+    Some(Policy { services })
+}
+
+fn service(mut section: Section<'_, '_>, ues: Ues) -> Option<Service> {
+    let cure = "name the API as its URIs do: \"3gpp-monitoring-event\"";
+    let api = section.required("api", api, cure);
+    let operations = operations(&mut section, api.as_ref());
+    let selectors = selectors(&mut section, api.as_ref());
+    let any_ue = section.or("any_ue", boolean, false);
+    if !section.has("ues") && !any_ue && !section.is_said() {
+        let cure = "list whom it is granted for: ues = [\"any\"], [\"*@example.com\"], \
+                    [\"set:meters\"]; or any_ue = true, for requests that name nobody";
+        let wrong = Wrong::new("is missing", cure);
+        section.fault(section.line(), "ues", wrong);
+    }
+    Some(Service {
+        api: api?.value,
+        operations,
+        selectors,
+        ues,
+        any_ue,
+    })
+}
+
+fn api(value: &DeValue<'_>) -> Result<ApiId, Wrong> {
+    let name = text(value)?;
+    ApiId::from_name(&name).ok_or_else(|| {
+        let names: Vec<&str> = ApiId::all().map(ApiId::name).collect();
+        let cure = match closest(&name, &names) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => format!("take one of {}", names.join(", ")),
+        };
+        Wrong::new(format!("{name:?} names no API of T8"), cure)
+    })
+}
+
+/// All of the API, where nothing is said.
+fn operations(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Operations {
+    const KEY: &str = "operations";
+    let mut operations = Operations::default();
+    let Some(words) = section.list(KEY, text) else {
+        (operations.read, operations.write) = (true, true);
+        return operations;
+    };
+    if section.holds_empty_list(KEY) {
+        let cure = "take \"read\", \"write\" or single operations, or leave it out for all of them";
+        section.fault(words.line, KEY, Wrong::new("is empty", cure));
+    }
+    super::refuse_repeats(section, KEY, &words.value);
+    let Some(api) = api else {
+        return operations;
+    };
+    for word in words.value {
+        if let Err(fault) = operations.add(api.value, &word.value) {
+            let wrong = not_an_operation(api.value, &word.value, fault);
+            section.fault(word.line, KEY, wrong);
+        }
+    }
+    operations
+}
+
+fn not_an_operation(api: ApiId, word: &str, fault: OperationFault) -> Wrong {
+    let name = api.name();
+    let (what, cure) = match fault {
+        OperationFault::Malformed => {
+            let methods = Verb::ALL.map(Verb::name).join(", ");
+            let cure = format!(
+                "take \"read\", \"write\", or a method ({methods}) and a resource: \
+                 \"POST /{{scsAsId}}/subscriptions\""
+            );
+            (format!("{word:?} is no operation"), cure)
+        }
+        OperationFault::Resource => (
+            format!("{word:?} is on no resource of {name}"),
+            "write it as the API does behind its version, each variable in braces".to_owned(),
+        ),
+        OperationFault::Verb => (
+            format!("{word:?}: {name} has no such method on this resource"),
+            "take another method, or another resource".to_owned(),
+        ),
+    };
+    Wrong::new(what, cure)
+}
+
+fn selectors(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Selectors {
+    let types = section.list("monitoring_types", monitoring_type);
+    let types = limit(section, "monitoring_types", types, api, &WITH_TYPES);
+    let ports = section.list("ports", count(0..=u64::from(u16::MAX)));
+    let ports = limit(section, "ports", ports, api, &WITH_PORTS);
+    Selectors {
+        monitoring_types: types.map(|types| types.into_iter().map(Into::into).collect()),
+        ports,
+    }
+}
+
+/// In order; an API has to have what is limited.
+fn limit<T: Ord + std::fmt::Debug>(
+    section: &Section<'_, '_>,
+    key: &str,
+    list: Option<Located<Vec<Located<T>>>>,
+    api: Option<&Located<ApiId>>,
+    with: &[&str],
+) -> Option<Vec<T>> {
+    let Located { value: list, line } = list?;
+    if let Some(api) = api.filter(|api| !with.contains(&api.value.name())) {
+        let what = format!("limits what {} does not have", api.value.name());
+        let cure = format!("remove it; it goes with {}", with.join(" and "));
+        section.fault(line, key, Wrong::new(what, cure));
+    } else if section.holds_empty_list(key) {
+        let cure = "list what is granted, or leave it out for all of it";
+        section.fault(line, key, Wrong::new("is empty", cure));
+    }
+    super::refuse_repeats(section, key, &list);
+    let mut values: Vec<T> = list.into_iter().map(|one| one.value).collect();
+    values.sort_unstable();
+    Some(values)
+}
+
+/// TS 29.122 leaves room for those of later releases.
+fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = text(value)?;
+    let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if name.len() <= 64 && name.chars().all(is_letter) {
+        return Ok(name);
+    }
+    let cure = "write it as TS 29.122 does: \"LOCATION_REPORTING\"";
+    Err(Wrong::new(format!("{name:?} is no event type"), cure))
+}
+
+/// What is written is not said where it is wrong: it may name a subscriber.
+fn ues(
+    section: &mut Section<'_, '_>,
+    has_sets: bool,
+    sets_named: &mut BTreeMap<SetName, Place>,
+) -> Ues {
+    const KEY: &str = "ues";
+    let read = |value: &DeValue<'_>| {
+        let word = text(value)?;
+        Matcher::read(&word).map_err(|fault| {
+            let cure = format!("write {}", fault.demand());
+            Wrong::new("grants nobody: it is not written as a UE or as some", cure)
+        })
+    };
+    let Some(words) = section.list(KEY, read) else {
+        return Ues::default();
+    };
+    if section.holds_empty_list(KEY) {
+        let cure = "list whom it is granted for, or leave it out where any_ue = true says it";
+        section.fault(words.line, KEY, Wrong::new("is empty", cure));
+    }
+    if words.value.len() > SERVICE_UES_MAX {
+        let what = format!("has {} entries", words.value.len());
+        let cure = format!(
+            "at most {SERVICE_UES_MAX} are taken: put them into a set by t8gate policy build"
+        );
+        section.fault(words.line, KEY, Wrong::new(what, cure));
+    }
+    for (at, word) in words.value.iter().enumerate() {
+        let mut before = words.value.iter().take(at);
+        if let Some(first) = before.find(|before| before.value == word.value) {
+            section.fault(word.line, KEY, twice("this one", first.line));
+        }
+        let Matcher::Set(name) = &word.value else {
+            continue;
+        };
+        if !has_sets {
+            let what = format!(
+                "names the set {:?}, and there is no file of sets",
+                name.as_str()
+            );
+            let cure = "add [policy] with file and key_file";
+            section.fault(word.line, KEY, Wrong::new(what, cure));
+        }
+        let place = || section.report().place(word.line);
+        sets_named.entry(name.clone()).or_insert_with(place);
+    }
+    words.value.into_iter().map(|word| word.value).collect()
+}

@@ -1,0 +1,160 @@
+//! What clients may ask for and about whom, and the sets of UEs that are named there.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapMut};
+
+use super::{Report, Running, fault, tickets};
+use crate::authz::policy::Policy;
+use crate::authz::ue::sets::{HEAD_BYTES, Sets, SetsKey, TAG_BYTES};
+use crate::config::regular_file::{self, NotOpened};
+use crate::config::{Config, Fault, UeSets, Until};
+use crate::limits::UE_SETS_BYTES_MAX;
+
+const FILE: &str = "policy.file";
+const KEY_FILE: &str = "policy.key_file";
+/// So many clients without services are called by their names.
+const NAMED_MAX: usize = 5;
+
+/// The sets; none where something is wrong, which is in the report, and none inside where there is
+/// no file of them.
+pub(super) fn sets(
+    config: &Config,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Option<Arc<Sets>>> {
+    let Some(written) = &config.policy else {
+        return Some(None);
+    };
+    let before = running.and_then(|running| running.snapshot.sets.as_ref());
+    let found = read(written, before).map(|sets| {
+        let detail = format!(
+            "{} entries in {} sets, {} MiB, in file {}",
+            sets.entries(),
+            sets.names().len(),
+            sets.bytes().div_ceil(1 << 20),
+            written.file.value.display()
+        );
+        (sets, detail)
+    });
+    let sets = report.note("UE sets", found)?;
+    let missing = config.sets_named.iter().filter(|(name, _)| !sets.has(name));
+    let faults: Vec<Fault> = missing
+        .map(|(name, place)| Fault {
+            file: place.file.clone(),
+            line: place.line,
+            key: "client.service.ues".to_owned(),
+            what: format!("the file of UE sets has no set {:?}", name.as_str()),
+            cure: "build it anew with that set, or mend the name".to_owned(),
+            until: Until::Mended,
+        })
+        .collect();
+    match faults.is_empty() {
+        true => Some(Some(sets)),
+        false => report.note_wrong("UE sets", Err(faults)),
+    }
+}
+
+/// Those in use, where the file is still the one they were read from.
+fn read(written: &UeSets, before: Option<&Arc<Sets>>) -> Result<Arc<Sets>, Fault> {
+    let at = &written.file;
+    let key = &written.key_file;
+    let key = tickets::from_file(key, &key.value, KEY_FILE, SetsKey::from_octets)?;
+    let name = at.value.display();
+    let unread = |error: io::Error| {
+        let cure = "the user of the gateway must be able to read it; put another in its place by \
+                    renaming it, never by writing into it";
+        fault(at, FILE, format!("{name} cannot be read: {error}"), cure)
+    };
+    let mut file = regular_file::open(&at.value).map_err(|why| match why {
+        NotOpened::Kernel(error) => unread(error),
+        NotOpened::NotRegular => {
+            let cure = "name the file that t8gate policy build --out has written";
+            fault(at, FILE, format!("{name} is not a regular file"), cure)
+        }
+    })?;
+    let bytes = file.metadata().map_err(unread)?.len();
+    if let Some(before) = before
+        && is_of(&mut file, bytes, before, &key).map_err(unread)?
+    {
+        return Ok(Arc::clone(before));
+    }
+    if bytes > UE_SETS_BYTES_MAX {
+        let cure = format!("at most {} GiB are read", UE_SETS_BYTES_MAX >> 30);
+        return Err(fault(at, FILE, format!("{name} is too large"), cure));
+    }
+    let octets = copied(&mut file, bytes).map_err(unread)?;
+    let sets = Sets::open(octets, key).map_err(|wrong| {
+        let (what, cure) = wrong.words();
+        fault(at, FILE, format!("{name} {what}"), cure)
+    })?;
+    tracing::info!(
+        entries = sets.entries(),
+        sets = sets.names().len(),
+        octets = sets.bytes(),
+        "UE sets are read"
+    );
+    Ok(Arc::new(sets))
+}
+
+/// Whether a file begins and ends as the one does that these are of. One that was damaged between
+/// its ends since then is found by whoever reads it next.
+fn is_of(file: &mut File, bytes: u64, before: &Sets, key: &SetsKey) -> io::Result<bool> {
+    if bytes < (HEAD_BYTES + TAG_BYTES) as u64 {
+        return Ok(false);
+    }
+    let (mut head, mut tag) = ([0; HEAD_BYTES], [0; TAG_BYTES]);
+    file.read_exact(&mut head)?;
+    file.seek(SeekFrom::End(-(TAG_BYTES as i64)))?;
+    file.read_exact(&mut tag)?;
+    file.rewind()?;
+    Ok(before.are_of(&head, &tag, bytes, key))
+}
+
+/// A copy in memory of our own, because nobody can be kept from cutting a file short or writing
+/// into it: a mapping of it would kill the gateway then, or say what was never checked.
+fn copied(file: &mut File, bytes: u64) -> io::Result<memmap2::Mmap> {
+    let length = usize::try_from(bytes).map_err(io::Error::other)?;
+    let mut memory = MmapMut::map_anon(length)?;
+    // Every lookup is somewhere else: with small pages it waits for their tables as well. Where
+    // the kernel has none, it goes without.
+    let _ = memory.advise(Advice::HugePage);
+    match memory.get_mut(..length) {
+        Some(octets) => file.read_exact(octets)?,
+        None => return Err(io::ErrorKind::OutOfMemory.into()),
+    }
+    memory.make_read_only()
+}
+
+/// The policies in the order of the clients.
+pub(super) fn in_order(config: &Config) -> Box<[Option<Arc<Policy>>]> {
+    let of = |client: &crate::peer::Client| config.policies.get(&client.name).cloned();
+    config.clients.iter().map(of).collect()
+}
+
+/// Says which clients may ask about any UE.
+pub(super) fn note_clients(config: &Config, report: &mut Report) {
+    let without = { config.clients.iter() }
+        .filter(|client| !client.client_id.is_empty())
+        .filter(|client| !config.policies.contains_key(&client.name));
+    let names: Vec<&str> = without.map(|client| client.name.as_str()).collect();
+    let (all, with) = (config.clients.len(), config.policies.len());
+    let found = match &names[..] {
+        [] => format!("{with} clients, each held to its services"),
+        _ if with == 0 => "no client has services: each may ask about any UE".to_owned(),
+        _ => {
+            let more = match names.len().saturating_sub(NAMED_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let named: Vec<&str> = names.iter().copied().take(NAMED_MAX).collect();
+            format!(
+                "{with} of {all} clients are held to services; any UE for {}{more}",
+                named.join(", ")
+            )
+        }
+    };
+    report.note("policy", Ok(((), found)));
+}
