@@ -63,9 +63,10 @@ test-tls: ## has testssl.sh, sslscan and sslyze look at a listener, and holds th
 	tests/setup tls
 	cargo test --test live -- --ignored scanners::
 
-test-scale: ## what a list of a million revoked certificates costs, and how soon a revocation bites
+test-scale: ## a million revoked certificates, twenty million UEs: what they cost, how soon they bite
 	cargo test --release --test scale -- --ignored --nocapture million_revoked
 	cargo test --release --test scale -- --ignored --nocapture --test-threads 1 clients::
+	cargo test --release --test scale -- --ignored --nocapture ue_sets::
 	cargo build --release --package t8load
 	cargo test --release --test scale -- --ignored --nocapture revocation::
 

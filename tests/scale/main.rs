@@ -16,6 +16,7 @@ mod clients;
 #[path = "../fault/load.rs"]
 mod load;
 mod revocation;
+mod ue_sets;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
