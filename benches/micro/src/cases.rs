@@ -3,6 +3,7 @@
 mod audit;
 mod gate;
 mod head;
+mod policy;
 mod record;
 mod whole;
 
@@ -64,6 +65,12 @@ pub const CASES: &[Case] = &[
         what: "admitted by a token that is verified (ES256)",
         rounds: 500,
         make: || Box::new(gate::Cold::new()),
+    },
+    Case {
+        name: "policy-decide",
+        what: "a POST about one UE of a set of 100,000 judged by three services",
+        rounds: 1_000,
+        make: || Box::new(policy::Decide::new()),
     },
     Case {
         name: "head-upstream",
