@@ -79,12 +79,12 @@ impl<const MAX: u32> Budget<MAX> {
 pub enum Refusal {
     Fault(TokenFault),
     /// It was revoked. It stays what it is otherwise, which needs no other verification.
-    Revoked(VerifiedToken),
+    Revoked(Box<VerifiedToken>),
 }
 
 struct Known {
     digest: TokenDigest,
-    refusal: Box<Refusal>,
+    refusal: Refusal,
     /// The last second in which that is believed.
     until: UnixSeconds,
 }
@@ -107,7 +107,7 @@ impl RefusedTokens {
     pub fn lookup(&self, token: &TokenDigest, now: UnixSeconds) -> Option<&Refusal> {
         let known = self.known.get(place(token))?.as_ref()?;
         let still_is = known.digest == *token && now <= known.until;
-        still_is.then_some(&*known.refusal)
+        still_is.then_some(&known.refusal)
     }
 
     /// Whether a client may have one more token verified within this second.
@@ -163,7 +163,7 @@ impl RefusedTokens {
         now: UnixSeconds,
     ) {
         let end = verified.grant.valid_until;
-        self.enter(token, Refusal::Revoked(verified), end, now);
+        self.enter(token, Refusal::Revoked(Box::new(verified)), end, now);
     }
 
     /// Knows it for a while, and not beyond a moment.
@@ -172,7 +172,7 @@ impl RefusedTokens {
         if let Some(slot) = self.known.get_mut(place(token)) {
             *slot = Some(Known {
                 digest: *token,
-                refusal: Box::new(refusal),
+                refusal,
                 until: until.min(end),
             });
         }

@@ -41,8 +41,11 @@ pub fn json_walk(octets: &[u8]) {
     }
 }
 
+/// Of which kind, what, and where it stands.
+type Read = (char, Vec<u8>, String);
+
 /// What is read, and how it ends.
-fn steps(octets: &[u8], part: usize) -> (Vec<(char, Vec<u8>, String)>, &'static str) {
+fn steps(octets: &[u8], part: usize) -> (Vec<Read>, &'static str) {
     let mut walk = Walk::new();
     let (mut steps, mut at, mut length) = (Vec::new(), 0, 0);
     loop {

@@ -486,7 +486,7 @@ fn group_id(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mnc = (2..=3).find(|length| whole(at + 5, *length))?;
     let local = at + 5 + mnc + 1;
     let length = hex_from(text, local);
-    let fits = (2..=20).contains(&length) && length % 2 == 0;
+    let fits = (2..=20).contains(&length) && length.is_multiple_of(2);
     (fits && bounded(text.get(local + length))).then_some(start..local + length)
 }
 

@@ -306,7 +306,7 @@ fn verified_once(
     match refused.lookup(&digest, now) {
         Some(Refusal::Fault(_)) => return None,
         // It is good but for that.
-        Some(Refusal::Revoked(verified)) => return Some(verified.clone()),
+        Some(Refusal::Revoked(verified)) => return Some(VerifiedToken::clone(verified)),
         None => {}
     }
     match token::verify(token, &snapshot.issuers, now) {

@@ -174,7 +174,7 @@ fn token_that_is_revoked_is_known_as_it_was_verified_and_not_beyond_its_end() {
         limited: None,
     };
     refused.note_revoked(&token(1), verified.clone(), CLIENT, NOW);
-    let known = Some(Refusal::Revoked(verified.clone()));
+    let known = Some(Refusal::Revoked(Box::new(verified.clone())));
     for second in [0, 3] {
         assert_eq!(refused.lookup(&token(1), later(second)), known.as_ref());
     }
