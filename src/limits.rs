@@ -17,9 +17,6 @@ pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
 pub const CHUNK_SIZE_DIGITS_MAX: usize = 15;
 /// A trailer section; trailers are checked and dropped.
 pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
-/// How long the SCEF may think about a client's `Expect: 100-continue` before the gateway answers
-/// it. Many servers never do, and the client would wait for nothing.
-pub const CONTINUE_WAIT_MS: u64 = 250;
 /// Interim (1xx) responses of one exchange.
 pub const INTERIM_RESPONSES_MAX: usize = 8;
 /// What is read and thrown away of a refused request's body so that its connection can live on;

@@ -13,7 +13,7 @@ use crate::audit::Outcome;
 use crate::limits::CLIENTS_MAX;
 
 /// Rows of refused requests that can be counted; `proxy::denial` asserts that it has no more.
-pub const REFUSAL_ROWS_MAX: usize = 64;
+pub const REFUSAL_ROWS_MAX: usize = 96;
 /// Rows of refused connections that can be counted; `proxy::denial` asserts that it has no more.
 pub const CONNECTION_ROWS_MAX: usize = 32;
 /// Rules of the certificate profile that are counted.

@@ -5,7 +5,9 @@
 //! is bound to a certificate (`cnf`), and without that certificate's key it opens nothing.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
+use super::details::{Gives, LimitedRights};
 use super::token::{Grant, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::limits::TOKEN_BYTES_MAX;
@@ -21,7 +23,7 @@ const WAYS: usize = 4;
 const HASHED_BYTES: usize = 64;
 
 /// What a token gave when it was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedGrant {
     /// The client its `client_id` names.
     pub client: ClientIndex,
@@ -29,6 +31,18 @@ pub struct CachedGrant {
     /// The client's generation before it was asked whether the token is revoked: it holds as long
     /// as that is the same.
     pub generation: u64,
+    /// What it gives with some UEs, groups, event types or ports only.
+    pub limited: Option<Arc<LimitedRights>>,
+}
+
+impl CachedGrant {
+    /// All that it gives.
+    pub fn gives(&self) -> Gives<'_> {
+        Gives {
+            rights: self.grant.rights,
+            limited: self.limited.as_deref(),
+        }
+    }
 }
 
 /// The tokens of one CPU. Its size is fixed: a new token takes the place of an expired one, else
@@ -265,6 +279,12 @@ impl Memo {
         if self.cached.is_some() {
             self.token.extend_from_slice(token);
         }
+    }
+
+    /// The last token, and what it gave when it was looked up.
+    pub fn last(&self) -> Option<(&[u8], &CachedGrant)> {
+        let cached = self.cached.as_ref()?;
+        Some((&self.token, cached))
     }
 
     /// Forgets it: what it gave may no longer hold.

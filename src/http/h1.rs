@@ -1,6 +1,6 @@
 //! Writers. They only extend `out`: a caller that keeps its buffer allocates nothing.
 
-use super::head::{BodyLength, RequestHead, ResponseBody, ResponseHead};
+use super::head::{RequestHead, ResponseBody, ResponseHead};
 
 pub use super::chunked::{Chunk, ChunkFault, ChunkedDecoder};
 
@@ -37,8 +37,9 @@ impl ResponseFraming {
     }
 }
 
-/// Writes a request head for the upstream: origin form, the fields that are not dropped, our own
-/// framing, and `identity`, whole field lines each with its CRLF.
+/// Writes a request head for the upstream: origin form, the fields that are not dropped, and
+/// `identity`, whole field lines each with its CRLF. [`end_request_head`] ends it, once it is known
+/// how much follows.
 pub fn write_request_head(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, identity: &[u8]) {
     put(
         out,
@@ -52,15 +53,15 @@ pub fn write_request_head(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, identit
         &[b" HTTP/1.1\r\nHost: ", head.host.as_bytes(), b"\r\n"],
     );
     write_fields(out, head.fields, head.dropped);
-    match head.body {
-        BodyLength::None => {}
-        BodyLength::Length(length) => write_length(out, length),
-        BodyLength::Chunked => out.extend_from_slice(CHUNKED),
+    out.extend_from_slice(identity);
+}
+
+/// Ends a request head: so many bytes follow, or there is no body.
+pub fn end_request_head(out: &mut Vec<u8>, length: Option<u64>) {
+    if let Some(length) = length {
+        write_length(out, length);
     }
-    if head.expect_continue {
-        out.extend_from_slice(b"Expect: 100-continue\r\n");
-    }
-    put(out, &[identity, b"\r\n"]);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes a response head for the client: always HTTP/1.1, the fields that are not dropped, our

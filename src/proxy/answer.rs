@@ -3,14 +3,13 @@
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, Waker};
 
-use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, Method, ResponseBody};
 use crate::limits::{FIELDS_MAX, RELAY_BYTES};
 
 use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
-use super::exchange::{Broken, Times, heard};
+use super::exchange::{Broken, heard};
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -29,16 +28,13 @@ struct Answer {
 pub(super) async fn relay(
     connection: &mut Connection,
     mut link: Link,
-    request: &mut Request,
-    times: &mut Times,
+    request: &Request,
     end: usize,
 ) -> Result<Then, Broken> {
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     connection.account.record.status = answer.status;
     let mut begun = false;
-    // A final answer is there: nobody waits for 100 any more.
-    times.continue_by = Millis::NEVER;
     loop {
         // Looked at here, too: a wait for what is there already does not see its deadline.
         if begun && connection.exchange_by <= connection.watch.now() {
@@ -70,7 +66,7 @@ pub(super) async fn relay(
             break;
         }
         if link.stream.is_receiving() {
-            more_of_answer(connection, &mut link, request, times, &mut answer, &mut out).await?;
+            more_of_answer(connection, &mut link, &mut answer, &mut out).await?;
         }
     }
     connection.local.buffers.give_back(out);
@@ -88,8 +84,7 @@ fn answer_head(
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
         .map_err(Denial::UpstreamMalformed)?;
-    let asked_all = request.body.is_done() && !request.broken_off;
-    let goes_on = request.keep_alive && asked_all && !connection.local.draining.get();
+    let goes_on = request.keep_alive && !connection.local.draining.get();
     let (body, sink) = match head.body {
         ResponseBody::None => (Source::Done, Sink::Nothing),
         ResponseBody::Length(0) => (Source::Done, Sink::Nothing),
@@ -110,7 +105,7 @@ fn answer_head(
     );
     // A SCEF that sends a body to HEAD all the same would have it taken for the next answer.
     let bare = request.method == Method::Head && head.declared_length.is_some_and(|n| n > 0);
-    let whole = asked_all && head.body != ResponseBody::UntilClose;
+    let whole = head.body != ResponseBody::UntilClose;
     let link_lives = head.keep_alive && whole && !bare;
     let status = head.status;
     link.stream.inbox.drain(..end);
@@ -128,15 +123,10 @@ const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
 async fn more_of_answer(
     connection: &mut Connection,
     link: &mut Link,
-    request: &mut Request,
-    times: &mut Times,
     answer: &mut Answer,
     out: &mut Vec<u8>,
 ) -> Result<(), Broken> {
-    let stall = connection.local.snapshot().deadlines.upstream_response;
-    times.upstream_by = connection.watch.now().after(stall);
-    // A SCEF may answer while the request is still coming, and read it to its end.
-    match heard(connection, &mut link.stream, request, times).await {
+    match heard(connection, &mut link.stream).await {
         Ok(Ok(count)) if count > 0 => Ok(()),
         // An end is an end only where the framing says so; an error never is.
         Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use crate::audit::RequestId;
 use crate::authz::cache::Memo;
 use crate::clock::Millis;
+use crate::http::h1;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
 use crate::io::{Stream, Watch};
 use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MAX, RELAY_BYTES};
@@ -18,13 +19,13 @@ use super::denial::Denial;
 use super::denial::connections::ConnectionDenial;
 use super::exchange;
 use super::forward::Identity;
-use super::gate::{self, Tokens};
+use super::gate::{self, Asks, Tokens};
 use super::greeting::{greet, linger};
 use super::introspection;
 use super::issuer;
 use super::local::Local;
 use super::refusal::Refused;
-use super::source::{Sink, Source};
+use super::source::Source;
 use super::standing::Standing;
 
 /// After so long without a request a connection gives its buffers back.
@@ -75,19 +76,15 @@ pub struct Connection {
 pub(super) struct Request {
     pub id: RequestId,
     pub method: Method,
+    /// What is to come of it.
     pub body: Source,
-    /// Of the body, taken so far.
-    pub body_bytes: u64,
-    /// The SCEF stopped taking it: neither connection can go on behind it.
-    pub broken_off: bool,
     /// Something of an answer has come: the SCEF knows of the request.
     pub heard: bool,
-    /// How the body travels on.
-    pub sink: Sink,
     pub expects_continue: bool,
     pub keep_alive: bool,
-    /// The head as the SCEF will read it.
+    /// As the SCEF will read it: the head, which has no end yet where a body is to come.
     pub head: Vec<u8>,
+    pub asks: Asks,
 }
 
 /// Whom a request is for.
@@ -413,10 +410,10 @@ impl Connection {
         let last = self.requests >= limits.requests_per_connection_max;
         let record = &mut self.account.record;
         record.method = head.method.name();
-        let (body, sink, length) = match head.body {
-            BodyLength::None | BodyLength::Length(0) => (Source::Done, Sink::Nothing, 0),
-            BodyLength::Length(length) => (Source::Length(length), Sink::Plain, length),
-            BodyLength::Chunked => (Source::Chunked(Box::default()), Sink::Chunked, 0),
+        let (body, length) = match head.body {
+            BodyLength::None | BodyLength::Length(0) => (Source::Done, 0),
+            BodyLength::Length(length) => (Source::Length(length), length),
+            BodyLength::Chunked => (Source::Chunked(Box::default()), 0),
         };
         if let Some(issuer) = &snapshot.issuer
             && let Some(endpoint) = issuer.endpoint(head.path)
@@ -454,17 +451,19 @@ impl Connection {
             Ok(permit) => {
                 let mut bytes = local.buffers.lend();
                 self.identity.write_head(&mut bytes, &head, &permit, &id);
+                if body.is_done() {
+                    let length = (head.body == BodyLength::Length(0)).then_some(0);
+                    h1::end_request_head(&mut bytes, length);
+                }
                 Ok(Asked::Scef(Request {
                     id,
                     method: head.method,
                     body,
-                    body_bytes: 0,
-                    broken_off: false,
                     heard: false,
-                    sink,
                     expects_continue: head.expect_continue,
                     keep_alive: head.keep_alive && !last,
                     head: bytes,
+                    asks: permit.asks,
                 }))
             }
             Err(denial) => {

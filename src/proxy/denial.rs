@@ -8,6 +8,7 @@ mod rows;
 pub use rows::ROWS;
 
 use crate::authz::apis::{ApiId, MediaType, Verb, Verbs};
+use crate::authz::policy::{Denied, Source};
 use crate::authz::token::TokenFault;
 use crate::http::chunked::ChunkFault;
 use crate::http::head::HeadFault;
@@ -44,6 +45,14 @@ pub enum Denial {
     /// It was revoked, or what is trusted has changed, while the request waited.
     CertificateDistrusted,
     ScopeInsufficient(ApiId, Verb),
+    /// The operator's policy, or the token, does not grant it for all that is asked about.
+    NotGranted(Denied),
+    /// The body is no JSON that can be read in one way only, or not what its operation takes.
+    ContentMalformed(&'static str),
+    /// What is asked about could not be seen, so that nothing can be granted.
+    ResourceUnseen(&'static str),
+    /// What is asked about does not exist.
+    ResourceUnknown,
     /// It takes none of what the gateway and the SCEF answer in.
     NotAcceptable,
     /// The body is in something else than in this.
@@ -189,6 +198,13 @@ impl Denial {
             Self::MediaTypeUnsupported(..) => 57,
             Self::LengthMissing => 58,
             Self::BodyMissing => 59,
+            Self::NotGranted(denied) => match denied.by {
+                Source::Policy => 60,
+                Source::Token => 61,
+            },
+            Self::ContentMalformed(_) => 62,
+            Self::ResourceUnknown => 63,
+            Self::ResourceUnseen(_) => 64,
         }
     }
 
@@ -203,7 +219,10 @@ impl Denial {
             Self::MediaTypeUnsupported(_, wanted) => wanted.name(),
             Self::Grant(fault) | Self::IntrospectionByForeign(fault) => fault.word(),
             Self::TokenRevoked(by) => by.word(),
-            Self::RevocationUndone(why) => why,
+            Self::NotGranted(denied) => denied.what.word(),
+            Self::RevocationUndone(why)
+            | Self::ContentMalformed(why)
+            | Self::ResourceUnseen(why) => why,
             _ => "",
         }
     }

@@ -35,7 +35,7 @@ impl Identity {
         Self { lines, fixed }
     }
 
-    /// Writes the head of an admitted request as the SCEF will see it.
+    /// Writes the head of an admitted request as the SCEF will see it, but for its end.
     pub fn write_head(
         &mut self,
         out: &mut Vec<u8>,

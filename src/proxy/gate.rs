@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::audit::{Record, TokenVerdict};
-use crate::authz::apis::{self, Action, ApiFault, Operation, Verb};
+use crate::authz::apis::{self, Action, ApiFault, ApiId, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
+use crate::authz::details::LimitedRights;
 use crate::authz::introspection;
+use crate::authz::policy::{self, Extent, Source};
 use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
 use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
@@ -22,10 +25,29 @@ use crate::snapshot::Snapshot;
 
 use super::denial::Denial;
 
-/// A request that may be forwarded, and in whose name. Only [`admit`] makes one.
+/// A request that may be forwarded once its body has been judged, and in whose name. Only [`admit`]
+/// makes one.
 #[derive(Debug)]
 pub struct Permit<'p> {
     scs_as_id: Cow<'p, str>,
+    /// What is asked for.
+    pub asks: Asks,
+}
+
+/// What an admitted request asks for, for whoever judges what stands in it and in its answer.
+#[derive(Clone, Debug)]
+pub struct Asks {
+    pub api: ApiId,
+    pub resource: &'static str,
+    pub action: &'static Action,
+    /// How much of it decides.
+    pub extent: Extent,
+    /// What the token gives with some only, where that decides.
+    pub limited: Option<Arc<LimitedRights>>,
+    /// What it gives with anything.
+    pub rights: Rights,
+    /// The client's when it was admitted.
+    pub generation: u64,
 }
 
 impl Permit<'_> {
@@ -81,17 +103,38 @@ pub fn admit<'p>(
     if !client.enabled {
         return Err(Denial::ClientDisabled);
     }
-    let (api, action) = (operation.api, operation.action);
-    let scs_as_id = own_scs_as_id(operation, &client.scs_as_ids)?;
+    let Operation {
+        api,
+        resource,
+        action,
+        scs_as_id,
+    } = operation;
+    let scs_as_id = own_scs_as_id(scs_as_id, &client.scs_as_ids)?;
     let token = presented_token(head)?;
-    let rights = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
+    let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
+    let policy = snapshot.policy(peer.client());
+    let extent = policy::extent(policy, grant.gives(), (api, action.verb, resource));
     //= RFC 9068 section 4
     //# The scope must cover what is asked for.
-    if !rights.allow(api, action.verb) {
-        return Err(Denial::ScopeInsufficient(api, action.verb));
-    }
+    let extent = extent.map_err(|denied| match denied.by {
+        Source::Token => Denial::ScopeInsufficient(api, action.verb),
+        Source::Policy => Denial::NotGranted(denied),
+    })?;
     understood(head, action)?;
-    Ok(Permit { scs_as_id })
+    let limited = match extent {
+        Extent::Whole => None,
+        Extent::ByContent => grant.limited.clone(),
+    };
+    let asks = Asks {
+        api,
+        resource,
+        action,
+        extent,
+        limited,
+        rights: grant.grant.rights,
+        generation: grant.generation,
+    };
+    Ok(Permit { scs_as_id, asks })
 }
 
 /// Whether both sides can read what the other is to send, as far as the head says.
@@ -138,8 +181,11 @@ fn verb(method: Method) -> Option<Verb> {
     }
 }
 
-fn own_scs_as_id<'p>(operation: Operation<'p>, own: &'p [String]) -> Result<Cow<'p, str>, Denial> {
-    match operation.scs_as_id {
+fn own_scs_as_id<'p>(
+    named: Option<Cow<'p, str>>,
+    own: &'p [String],
+) -> Result<Cow<'p, str>, Denial> {
+    match named {
         Some(id) if own.iter().any(|own| *own == *id) => Ok(id),
         Some(_) => Err(Denial::ScsAsIdForeign),
         None => match own.first() {
@@ -202,15 +248,16 @@ fn names_a_token(query: &str) -> bool {
     })
 }
 
-/// What the token grants: as remembered by the connection, by this CPU, or verified now.
-fn granted(
+/// What the token grants: as remembered by the connection, by this CPU, or verified now. The
+/// connection remembers it from then on.
+fn granted<'m>(
     token: &[u8],
     peer: &Peer,
     snapshot: &Snapshot,
-    tokens: Tokens<'_>,
+    tokens: Tokens<'m>,
     verdict: &mut TokenVerdict,
     now: UnixSeconds,
-) -> Result<Rights, Denial> {
+) -> Result<&'m CachedGrant, Denial> {
     let Tokens {
         memo,
         cache,
@@ -219,18 +266,21 @@ fn granted(
         latencies,
     } = tokens;
     let still_holds = |known: &&CachedGrant| known.generation == snapshot.generation(known.client);
-    if let Some(known) = memo.lookup(token, now).filter(still_holds) {
+    if memo
+        .lookup(token, now)
+        .is_some_and(|known| still_holds(&known))
+    {
         // It was held against this connection's certificate when it was remembered.
         counters.tokens_remembered.bump();
         *verdict = TokenVerdict::Remembered;
-        return Ok(known.grant.rights);
+        return remembered(memo);
     }
     if let Some(known) = cache.lookup(token, now).filter(still_holds) {
         counters.tokens_cached.bump();
         *verdict = TokenVerdict::Cached;
         owned(known, peer, snapshot)?;
-        memo.set(token, *known);
-        return Ok(known.grant.rights);
+        memo.set(token, known.clone());
+        return remembered(memo);
     }
     well_formed(token)?;
     if let Some(unasked) = not_asked_about(token, snapshot) {
@@ -289,16 +339,23 @@ fn granted(
 }
 
 /// What a token that this CPU remembers gives on this connection, which remembers it as well.
-fn held(
+fn held<'m>(
     token: &[u8],
     grant: CachedGrant,
     peer: &Peer,
     snapshot: &Snapshot,
-    memo: &mut Memo,
-) -> Result<Rights, Denial> {
+    memo: &'m mut Memo,
+) -> Result<&'m CachedGrant, Denial> {
     owned(&grant, peer, snapshot)?;
     memo.set(token, grant);
-    Ok(grant.grant.rights)
+    remembered(memo)
+}
+
+/// What the connection remembers of the token that was looked for.
+fn remembered(memo: &Memo) -> Result<&CachedGrant, Denial> {
+    // One that is longer than a token may be was refused before.
+    let last = memo.last().map(|(_, grant)| grant);
+    last.ok_or(Denial::TokenInvalid(TokenFault::TooLong))
 }
 
 /// Whether nothing can be said of a token before its issuer has been asked about it.
@@ -342,10 +399,11 @@ pub(super) fn remember(
         client,
         grant: verified.grant,
         generation,
+        limited: verified.limited.clone(),
     };
     match presented.kid {
-        Some(_) => cache.insert(token, grant, now),
-        None => cache.insert_answered(token, grant, verified, now),
+        Some(_) => cache.insert(token, grant.clone(), now),
+        None => cache.insert_answered(token, grant.clone(), verified, now),
     }
     Ok(grant)
 }

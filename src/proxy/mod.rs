@@ -4,6 +4,7 @@
 pub mod account;
 pub mod answer;
 pub mod connection;
+pub mod content;
 pub mod denial;
 pub mod exchange;
 pub mod failures;

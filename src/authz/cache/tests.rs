@@ -16,6 +16,7 @@ fn grant(client: u32, valid_from: u64, valid_until: u64) -> CachedGrant {
         client: ClientIndex(client),
         grant,
         generation: 0,
+        limited: None,
     }
 }
 

@@ -62,7 +62,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 60] = [
+pub const ROWS: [Row; 65] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -477,5 +477,44 @@ pub const ROWS: [Row; 60] = [
         detail: "This operation takes a body, and the request's is empty.",
         cure: "the client must send a body: `t8gate apis` says which operations take one",
         ..row("body_missing", 400, "Bad Request")
+    },
+    //= TS 33.187 clause 4.7
+    //# Authorization is per UE, or per service and UE, where the operator says so.
+    Row {
+        cause: "NOT_GRANTED",
+        detail: "This client is not granted that, or not for all that it asks about.",
+        cure: "the detail says what of it no [[client.service]] of the client grants: the API, the \
+               operation, an event type or port, a UE, a group, or that no UE is named; add it \
+               there if the client may have it",
+        ..row("not_granted", 403, "Forbidden")
+    },
+    Row {
+        oauth_error: Some("insufficient_scope"),
+        cause: "TOKEN_LIMITED",
+        detail: "The access token is not good for all that is asked about.",
+        cure: "the detail says what of it the token's authorization_details leave out: the client \
+               must ask its issuer for a token that names it",
+        ..row("token_limited", 403, "Forbidden")
+    },
+    Row {
+        cause: "CONTENT_MALFORMED",
+        detail: "The body is not JSON that can be read in one way only.",
+        cure: "the detail says how the client's body could be read in two ways, or is not what the \
+               operation takes: its JSON library is broken, or somebody tries to be taken for \
+               another",
+        ..row("content_malformed", 400, "Bad Request")
+    },
+    Row {
+        cause: "RESOURCE_UNKNOWN",
+        detail: "There is no such resource.",
+        cure: "the SCEF does not have what the client, which is held to some UEs, wants to change",
+        ..row("resource_unknown", 404, "Not Found")
+    },
+    Row {
+        cause: "RESOURCE_UNSEEN",
+        detail: "What is asked about cannot be looked at.",
+        cure: "the client is held to some UEs, and what it asks for has to be looked at first: the \
+               detail says why the SCEF's representation could not be",
+        ..row("resource_unseen", 502, "Bad Gateway")
     },
 ];

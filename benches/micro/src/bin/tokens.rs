@@ -54,6 +54,7 @@ fn measured(live: usize) -> Result<Value, String> {
         client: ClientIndex(0),
         grant,
         generation: 0,
+        limited: None,
     };
     let mut forge = Forge::new(&good)?;
     let cold = cold(scene);

@@ -133,13 +133,14 @@ impl InTurn {
             client: ClientIndex(0),
             grant: grant.grant,
             generation: scene.snapshot.generation(ClientIndex(0)),
+            limited: None,
         };
         // A few sets of the cache get more than they hold: what they lost takes no turn.
         let tokens: Vec<String> = (0..TOKENS_IN_TURN + TOKENS_IN_TURN / 10)
             .map(|number| scene.token_look_alike(number))
             .collect();
         for token in &tokens {
-            at.gate.cache.insert(token.as_bytes(), cached, NOW);
+            at.gate.cache.insert(token.as_bytes(), cached.clone(), NOW);
         }
         let values: Vec<String> = tokens
             .iter()
