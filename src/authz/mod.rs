@@ -9,6 +9,7 @@
 pub mod apis;
 pub mod assertion;
 pub mod cache;
+pub mod content;
 pub mod details;
 pub mod introspection;
 pub mod issuers;

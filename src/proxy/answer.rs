@@ -1,7 +1,6 @@
 //! The SCEF's answer on its way to the client.
 
 use std::mem::MaybeUninit;
-use std::task::{Context, Poll, Waker};
 
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, Method, ResponseBody};
@@ -9,7 +8,7 @@ use crate::limits::{FIELDS_MAX, RELAY_BYTES};
 
 use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
-use super::exchange::{Broken, heard};
+use super::exchange::{Broken, answer_by, heard};
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -126,7 +125,8 @@ async fn more_of_answer(
     answer: &mut Answer,
     out: &mut Vec<u8>,
 ) -> Result<(), Broken> {
-    match heard(connection, &mut link.stream).await {
+    let by = answer_by(connection);
+    match heard(connection, &mut link.stream, by).await {
         Ok(Ok(count)) if count > 0 => Ok(()),
         // An end is an end only where the framing says so; an error never is.
         Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
@@ -136,22 +136,9 @@ async fn more_of_answer(
 }
 
 /// Puts both connections in order after a complete answer.
-async fn finish(
-    connection: &mut Connection,
-    mut link: Link,
-    answer: Answer,
-) -> Result<Then, Broken> {
+async fn finish(connection: &mut Connection, link: Link, answer: Answer) -> Result<Then, Broken> {
     if answer.link_lives {
-        // Nobody has waited for the end of the request's last piece yet.
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(())) = link.stream.poll_send(&mut cx) {
-            let sent = std::mem::take(&mut link.stream.outbox);
-            connection.local.buffers.give_back(sent);
-            connection
-                .local
-                .upstream
-                .put(link.stream, &connection.local);
-        }
+        link.give_back(&connection.local);
     }
     Ok(if answer.goes_on {
         Then::Again

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::audit::RequestId;
 use crate::authz::cache::Memo;
+use crate::authz::content::Content;
 use crate::clock::Millis;
 use crate::http::h1;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
@@ -24,6 +25,7 @@ use super::greeting::{greet, linger};
 use super::introspection;
 use super::issuer;
 use super::local::Local;
+use super::look::Look;
 use super::refusal::Refused;
 use super::source::Source;
 use super::standing::Standing;
@@ -85,6 +87,10 @@ pub(super) struct Request {
     /// As the SCEF will read it: the head, which has no end yet where a body is to come.
     pub head: Vec<u8>,
     pub asks: Asks,
+    /// What its query says, where what it is about decides.
+    pub query: Option<Box<Content<'static>>>,
+    /// What has to be looked at before it may go on.
+    pub look: Option<Box<Look>>,
 }
 
 /// Whom a request is for.
@@ -447,10 +453,18 @@ impl Connection {
             Ok(permit) => self.account.promise().map(|()| permit),
             refused => refused,
         };
+        let admitted = admitted.and_then(|permit| Ok((permit.asks.query(&head)?, permit)));
         let outcome = match admitted {
-            Ok(permit) => {
+            Ok((query, permit)) => {
                 let mut bytes = local.buffers.lend();
                 self.identity.write_head(&mut bytes, &head, &permit, &id);
+                let look = permit.asks.look(&head).map(|(path, gives)| {
+                    Box::new(Look {
+                        is_itself: path.len() == head.path.len(),
+                        head: self.identity.write_look(path, &head, &permit, &id),
+                        gives,
+                    })
+                });
                 if body.is_done() {
                     let length = (head.body == BodyLength::Length(0)).then_some(0);
                     h1::end_request_head(&mut bytes, length);
@@ -464,6 +478,8 @@ impl Connection {
                     keep_alive: head.keep_alive && !last,
                     head: bytes,
                     asks: permit.asks,
+                    query,
+                    look,
                 }))
             }
             Err(denial) => {
@@ -484,6 +500,23 @@ impl Connection {
             self.used(end);
         }
         outcome
+    }
+
+    /// Admits a request again by what is in force now, whose body has come since.
+    ///
+    /// # Errors
+    /// It is not admitted any more.
+    pub(super) fn admit_again(&mut self, asked: &Asks) -> Result<Asks, Denial> {
+        let local = Rc::clone(&self.local);
+        let tokens = Tokens {
+            memo: &mut self.memo,
+            cache: &mut local.tokens.borrow_mut(),
+            refused: &mut local.refused_tokens.borrow_mut(),
+            counters: &local.counters,
+            latencies: &local.latencies,
+        };
+        let (peer, now) = (self.standing.peer(), local.seconds());
+        gate::admit_again(asked, peer, &local.snapshot(), tokens, now)
     }
 
     /// The token of the request whose head is the first `end` bytes of `plain`.

@@ -1,30 +1,45 @@
-//! A request's body: read whole, and judged, before anything of the request goes to the SCEF.
+//! What a request is about: its body is read whole, and judged with whatever else says whom it
+//! means, before anything of the request goes to the SCEF.
 
 use std::rc::Rc;
 
+use crate::authz::apis::shape::NOTHING;
+use crate::authz::apis::{MediaType, Verb};
+use crate::authz::content::{self, Content, Fault, Origin};
+use crate::authz::policy::Extent;
 use crate::clock::Millis;
 use crate::http::h1;
 
 use super::connection::{Connection, Received, Request, Then};
 use super::denial::Denial;
 use super::exchange::Broken;
+use super::look::{self, Look};
 use super::source::Sink;
 
-/// Reads the body of an admitted request to its end, judges it and puts it behind the head.
+/// Reads the body of an admitted request to its end, if it has one, judges what it is about and
+/// puts the body behind the head.
 ///
 /// # Errors
 /// It does not come whole and in time, or must not go on.
 pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> Result<(), Broken> {
+    let has_body = !request.body.is_done();
     let local = Rc::clone(&connection.local);
-    let mut content = local.buffers.lend();
-    let read = receive(connection, request, &mut content).await;
-    let judged = read.and_then(|()| Ok(judge(connection, request, &content)?));
-    if judged.is_ok() {
-        h1::end_request_head(&mut request.head, Some(content.len() as u64));
-        request.head.extend_from_slice(&content);
+    let mut body = local.buffers.lend();
+    if has_body {
+        receive(connection, request, &mut body).await?;
     }
-    local.buffers.give_back(content);
-    judged
+    let look = request.look.take();
+    said(connection, request, &body, look.is_some())?;
+    if let Some(look) = look {
+        let representation = look::at(connection, &look).await?;
+        whole(connection, request, &look, &representation, &body)?;
+    }
+    if has_body {
+        h1::end_request_head(&mut request.head, Some(body.len() as u64));
+        request.head.extend_from_slice(&body);
+    }
+    local.buffers.give_back(body);
+    Ok(())
 }
 
 async fn receive(
@@ -32,9 +47,9 @@ async fn receive(
     request: &mut Request,
     content: &mut Vec<u8>,
 ) -> Result<(), Broken> {
-    let in_force = connection.local.snapshot();
-    let (bytes_max, deadlines) = (in_force.limits.body_bytes_max, in_force.deadlines);
-    drop(in_force);
+    let before = connection.local.snapshot();
+    let (bytes_max, deadlines) = (before.limits.body_bytes_max, before.deadlines);
+    let second = connection.local.seconds();
     //= RFC 9110 section 10.1.1
     //# A client that waits is told to go on, unless its body is coming already.
     if std::mem::take(&mut request.expects_continue) && connection.plain.is_empty() {
@@ -67,17 +82,86 @@ async fn receive(
             return Err(Denial::BodyTooLarge.into());
         }
     }
+    // Meanwhile the connection may have been ended, which what has come on it is not told.
+    if connection.standing.lost().is_some() {
+        return Err(Denial::CertificateDistrusted.into());
+    }
+    let local = &connection.local;
+    let in_force = local.snapshot();
+    let generation = in_force.generation(connection.standing.peer().client());
+    let is_as_before = Rc::ptr_eq(&before, &in_force)
+        && generation == request.asks.generation
+        && local.seconds() == second;
+    if !is_as_before {
+        request.asks = connection.admit_again(&request.asks)?;
+    }
     Ok(())
 }
 
-/// Judges a whole body, and anew whatever may have changed while it was read.
-fn judge(connection: &mut Connection, request: &Request, content: &[u8]) -> Result<(), Denial> {
-    // Meanwhile the connection may have been ended, which what has come on it is not told.
-    if connection.standing.lost().is_some() {
-        return Err(Denial::CertificateDistrusted);
+/// Reads what a request says itself, and judges whom it names.
+fn said(
+    connection: &Connection,
+    request: &mut Request,
+    body: &[u8],
+    is_looked_at: bool,
+) -> Result<(), Denial> {
+    let asks = &request.asks;
+    let said = match &asks.action.takes {
+        None => Ok(Content::default()),
+        Some(_) if body.is_empty() => return Err(Denial::BodyMissing),
+        Some(takes) => match takes.media {
+            MediaType::Json => content::read(body, takes.shape, Origin::Request),
+            MediaType::MergePatch => content::read(body, takes.shape, Origin::MergePatch),
+            // What it makes of the representation says whom it means.
+            MediaType::JsonPatch => content::read(body, NOTHING, Origin::Request),
+        },
+    };
+    let mut said = said.map_err(malformed)?;
+    let in_force = connection.local.snapshot();
+    let client = connection.standing.peer().client();
+    let own = in_force.client(client).map(|client| &client.scs_as_ids);
+    let is_own = |id: &str| own.is_some_and(|own| own.iter().any(|own| own == id));
+    if !said.scs_as_ids().all(is_own) {
+        return Err(Denial::ScsAsIdForeign);
     }
-    if request.asks.action.takes.is_some() && content.is_empty() {
-        return Err(Denial::BodyMissing);
+    if asks.extent == Extent::Whole {
+        return Ok(());
+    }
+    if let Some(query) = request.query.take() {
+        said.join(*query);
+    }
+    // Who asks by the name of a resource may leave it to that whom it means.
+    let is_said_elsewhere = is_looked_at || asks.is_judged_by_answer(request.method);
+    match said.names_nobody() && is_said_elsewhere {
+        true => Ok(()),
+        false => asks.granted(&said, client, &in_force),
+    }
+}
+
+/// Judges whom the resource is about that a request is to, and will be.
+fn whole(
+    connection: &Connection,
+    request: &Request,
+    look: &Look,
+    representation: &[u8],
+    body: &[u8],
+) -> Result<(), Denial> {
+    let (asks, in_force) = (&request.asks, connection.local.snapshot());
+    let client = connection.standing.peer().client();
+    let is = content::read(representation, look.gives, Origin::Representation);
+    let is = is.map_err(|fault| Denial::ResourceUnseen(fault.word()))?;
+    asks.granted(&is, client, &in_force)?;
+    let patch = match (&asks.action.takes, asks.action.verb) {
+        (Some(takes), Verb::Patch) if look.is_itself => takes,
+        _ => return Ok(()),
+    };
+    let patched = content::patched(patch, body, representation, look.gives);
+    for will_be in patched.map_err(malformed)? {
+        asks.granted(&will_be, client, &in_force)?;
     }
     Ok(())
+}
+
+fn malformed(fault: Fault) -> Denial {
+    Denial::ContentMalformed(fault.word())
 }

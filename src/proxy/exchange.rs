@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use crate::audit::Outcome;
+use crate::authz::policy::Extent;
 use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, HeadFault, Method};
@@ -77,8 +78,8 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
 }
 
 async fn carry(connection: &mut Connection, request: &mut Request) -> Result<Then, Broken> {
-    if !request.body.is_done() {
-        // Few requests have one, and the task is as large as the largest of all that it may do.
+    if !request.body.is_done() || request.asks.extent == Extent::ByContent {
+        // The task is as large as the largest of all that it may do: this is kept apart.
         Box::pin(content::read(connection, request)).await?;
     }
     let local = std::rc::Rc::clone(&connection.local);
@@ -134,8 +135,9 @@ async fn ask(
 ) -> Result<usize, Broken> {
     let mut interim = 0;
     let mut scanned = 0;
+    let by = answer_by(connection);
     loop {
-        match heard(connection, &mut link.stream).await? {
+        match heard(connection, &mut link.stream, by).await? {
             Ok(count) if count > 0 => request.heard = true,
             _ => return Err(Denial::UpstreamClosed.into()),
         }
@@ -154,16 +156,19 @@ async fn ask(
     }
 }
 
+/// By when the SCEF has to answer, or to go on with its answer.
+pub(super) fn answer_by(connection: &Connection) -> Millis {
+    let deadlines = &connection.local.snapshot().deadlines;
+    connection.watch.now().after(deadlines.upstream_response)
+}
+
 /// Waits until the link's receive ends. Nobody waits for the end of what is sent: the answer comes
 /// after it, or tells why it cannot be sent.
 pub(super) async fn heard(
     connection: &mut Connection,
     link: &mut Stream,
+    by: Millis,
 ) -> Result<std::io::Result<usize>, Broken> {
-    let by = connection
-        .watch
-        .now()
-        .after(connection.local.snapshot().deadlines.upstream_response);
     connection.watch.set(by.min(connection.exchange_by));
     match connection.watch.wait(|cx| link.poll_recv(cx)).await {
         Ok(received) => Ok(received),
@@ -175,7 +180,7 @@ pub(super) async fn heard(
 }
 
 /// The end of a response head in the link's inbox, if it is all there.
-fn response_head(
+pub(super) fn response_head(
     link: &Link,
     connection: &Connection,
     scanned: &mut usize,
@@ -190,7 +195,7 @@ fn response_head(
 }
 
 /// A status line whose code begins with 1.
-fn is_interim(head: &[u8]) -> bool {
+pub(super) fn is_interim(head: &[u8]) -> bool {
     head.get(9) == Some(&b'1')
 }
 

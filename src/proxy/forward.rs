@@ -43,6 +43,37 @@ impl Identity {
         permit: &Permit<'_>,
         request_id: &RequestId,
     ) {
+        self.complete(head, permit, request_id);
+        h1::write_request_head(out, head, &self.lines);
+    }
+
+    /// Writes the head of a GET of `path`, in the name of who sends an admitted request.
+    pub fn write_look(
+        &mut self,
+        path: &str,
+        head: &RequestHead<'_, '_>,
+        permit: &Permit<'_>,
+        request_id: &RequestId,
+    ) -> Vec<u8> {
+        self.complete(head, permit, request_id);
+        let parts = [
+            b"GET ",
+            path.as_bytes(),
+            b" HTTP/1.1\r\nHost: ",
+            head.host.as_bytes(),
+            b"\r\nAccept: application/json\r\n",
+            &self.lines,
+            b"\r\n",
+        ];
+        parts.concat()
+    }
+
+    fn complete(
+        &mut self,
+        head: &RequestHead<'_, '_>,
+        permit: &Permit<'_>,
+        request_id: &RequestId,
+    ) {
         self.lines.truncate(self.fixed);
         for part in [
             ";proto=https;host=\"",
@@ -55,6 +86,5 @@ impl Identity {
         ] {
             self.lines.extend_from_slice(part.as_bytes());
         }
-        h1::write_request_head(out, head, &self.lines);
     }
 }

@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::audit::{Record, TokenVerdict};
+use crate::authz::apis::shape::Shape;
 use crate::authz::apis::{self, Action, ApiFault, ApiId, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
-use crate::authz::details::LimitedRights;
+use crate::authz::content::{self, Content};
+use crate::authz::details::{Gives, LimitedRights};
 use crate::authz::introspection;
 use crate::authz::policy::{self, Extent, Source};
 use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
@@ -19,11 +21,12 @@ use crate::http::media;
 use crate::http::path;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::metrics::{Counters, Latencies, Phase};
-use crate::peer::Peer;
+use crate::peer::{ClientIndex, Peer};
 use crate::revoked::{Form, Presented};
 use crate::snapshot::Snapshot;
 
 use super::denial::Denial;
+use super::look;
 
 /// A request that may be forwarded once its body has been judged, and in whose name. Only [`admit`]
 /// makes one.
@@ -35,7 +38,7 @@ pub struct Permit<'p> {
 }
 
 /// What an admitted request asks for, for whoever judges what stands in it and in its answer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Asks {
     pub api: ApiId,
     pub resource: &'static str,
@@ -55,6 +58,61 @@ impl Permit<'_> {
     /// in its paths.
     pub fn scs_as_id(&self) -> &str {
         &self.scs_as_id
+    }
+}
+
+impl Asks {
+    /// Whether what stands in its answer decides.
+    pub fn is_judged_by_answer(&self, method: Method) -> bool {
+        self.extent == Extent::ByContent
+            && method == Method::Get
+            && content::names_subscribers(self.action.gives)
+    }
+
+    /// What has to be looked at before it may go on: the path and what a GET of it gives.
+    pub fn look<'p>(&self, head: &RequestHead<'_, 'p>) -> Option<(&'p str, Shape)> {
+        if self.extent == Extent::Whole || self.is_judged_by_answer(head.method) {
+            return None;
+        }
+        look::place(head.path, self.action.verb == Verb::Post)
+    }
+
+    /// What its query says, where that decides.
+    ///
+    /// # Errors
+    /// It could be read in two ways.
+    pub fn query(
+        &self,
+        head: &RequestHead<'_, '_>,
+    ) -> Result<Option<Box<Content<'static>>>, Denial> {
+        let (Extent::ByContent, Some(query)) = (self.extent, head.query) else {
+            return Ok(None);
+        };
+        let content = content::query(query, self.action.query);
+        let content = content.map_err(|fault| Denial::ContentMalformed(fault.word()))?;
+        Ok(Some(Box::new(content.into_owned())))
+    }
+
+    /// Whether all that is asked about is granted, by what is in force now.
+    ///
+    /// # Errors
+    /// Something of it is not, or it cannot be said whom it means.
+    pub fn granted(
+        &self,
+        content: &Content<'_>,
+        client: ClientIndex,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
+        let about = content.about();
+        let about = about.map_err(|fault| Denial::ContentMalformed(fault.word()))?;
+        let gives = Gives {
+            rights: self.rights,
+            limited: self.limited.as_deref(),
+        };
+        let operation = (self.api, self.action.verb, self.resource);
+        let (policy, sets) = (snapshot.policy(client), snapshot.sets.as_deref());
+        let decided = about.decide(policy, gives, sets, operation);
+        decided.map_err(Denial::NotGranted)
     }
 }
 
@@ -112,6 +170,19 @@ pub fn admit<'p>(
     let scs_as_id = own_scs_as_id(scs_as_id, &client.scs_as_ids)?;
     let token = presented_token(head)?;
     let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
+    let asks = asks((api, resource, action), grant, peer, snapshot)?;
+    understood(head, action)?;
+    Ok(Permit { scs_as_id, asks })
+}
+
+/// What a request for an operation asks for, if the operation is granted.
+fn asks(
+    operation: (ApiId, &'static str, &'static Action),
+    grant: &CachedGrant,
+    peer: &Peer,
+    snapshot: &Snapshot,
+) -> Result<Asks, Denial> {
+    let (api, resource, action) = operation;
     let policy = snapshot.policy(peer.client());
     let extent = policy::extent(policy, grant.gives(), (api, action.verb, resource));
     //= RFC 9068 section 4
@@ -120,21 +191,45 @@ pub fn admit<'p>(
         Source::Token => Denial::ScopeInsufficient(api, action.verb),
         Source::Policy => Denial::NotGranted(denied),
     })?;
-    understood(head, action)?;
-    let limited = match extent {
-        Extent::Whole => None,
-        Extent::ByContent => grant.limited.clone(),
-    };
-    let asks = Asks {
+    Ok(Asks {
         api,
         resource,
         action,
         extent,
-        limited,
+        limited: match extent {
+            Extent::Whole => None,
+            Extent::ByContent => grant.limited.clone(),
+        },
         rights: grant.grant.rights,
         generation: grant.generation,
-    };
-    Ok(Permit { scs_as_id, asks })
+    })
+}
+
+/// Admits a request anew whose body has come meanwhile: what its token gives may have ended, or have
+/// been revoked, or the client be held to something else.
+///
+/// # Errors
+/// As of [`admit`].
+pub fn admit_again(
+    asked: &Asks,
+    peer: &Peer,
+    snapshot: &Snapshot,
+    tokens: Tokens<'_>,
+    now: UnixSeconds,
+) -> Result<Asks, Denial> {
+    if now.0 > peer.not_after() {
+        return Err(Denial::CertificateExpired);
+    }
+    let client = snapshot.client(peer.client());
+    if !client.ok_or(Denial::TokenOfOtherClient)?.enabled {
+        return Err(Denial::ClientDisabled);
+    }
+    let last = tokens.memo.last().map(|(token, _)| token.to_vec());
+    let token = last.ok_or(Denial::TokenMissing)?;
+    let mut verdict = TokenVerdict::None;
+    let grant = granted(&token, peer, snapshot, tokens, &mut verdict, now)?;
+    let operation = (asked.api, asked.resource, asked.action);
+    asks(operation, grant, peer, snapshot)
 }
 
 /// Whether both sides can read what the other is to send, as far as the head says.

@@ -14,6 +14,7 @@ pub mod greeting;
 pub mod introspection;
 mod issuer;
 pub mod local;
+pub mod look;
 pub mod refusal;
 pub mod source;
 pub mod standing;

@@ -1,7 +1,7 @@
 //! Connections to the SCEF: each shard keeps its own, and uses the one it used last.
 
 use std::cell::{OnceCell, RefCell};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
@@ -85,6 +85,19 @@ fn is_silent(link: &mut Stream) -> bool {
 pub struct Link {
     pub stream: Stream,
     pub reused: bool,
+}
+
+impl Link {
+    /// Keeps it for the next exchange, if all that was sent has been taken.
+    pub fn give_back(mut self, local: &Local) {
+        // Nobody has waited for the end of the request's last piece yet.
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(())) = self.stream.poll_send(&mut cx) {
+            let sent = std::mem::take(&mut self.stream.outbox);
+            local.buffers.give_back(sent);
+            local.upstream.put(self.stream, local);
+        }
+    }
 }
 
 /// An idle connection, or a new one.

@@ -543,3 +543,11 @@ pub fn head(method: &str, path: &str, token: &str, fields: &str) -> String {
          {media}{fields}\r\n"
     )
 }
+
+/// A JSON object of so many octets, nine at least.
+pub fn json_of(bytes: usize) -> Vec<u8> {
+    let mut body = b"{\"x\":\"".to_vec();
+    body.resize(bytes - 2, b'u');
+    body.extend(b"\"}");
+    body
+}

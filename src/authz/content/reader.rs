@@ -1,0 +1,447 @@
+//! Through a body and its shape at once.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Content, DEPTH_MAX, Fault, Link, Named, Origin, SELECTORS_MAX, UES_MAX, VALUES_MAX};
+use super::{names_subscribers, ue};
+use crate::authz::apis::shape::{Kind, NOTHING, Role, Shape};
+
+pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<'_>, Fault> {
+    let body = std::str::from_utf8(body).map_err(|_| Fault::Malformed)?;
+    let mut reader = Reader {
+        body,
+        origin,
+        content: Content::default(),
+        names: Vec::new(),
+        ip_domain: None,
+        values_left: VALUES_MAX,
+        fault: Fault::Malformed,
+    };
+    let mut json = serde_json::Deserializer::from_str(body);
+    let value = Value {
+        reader: &mut reader,
+        shape,
+        place: &Place::Root,
+        depth_left: DEPTH_MAX,
+    };
+    // serde's error type can carry words only; the reason travels beside it.
+    let read = value.deserialize(&mut json);
+    read.map_err(|_| reader.fault)?;
+    json.end().map_err(|_| Fault::Malformed)?;
+    Ok(reader.content)
+}
+
+struct Reader<'b> {
+    body: &'b str,
+    origin: Origin,
+    content: Content<'b>,
+    /// Names of the members of all objects around what is read.
+    names: Vec<Cow<'b, str>>,
+    /// The place of the one that stands in the innermost object.
+    ip_domain: Option<usize>,
+    values_left: usize,
+    /// Why reading stops, if it does.
+    fault: Fault,
+}
+
+/// Where a value stands.
+enum Place<'p> {
+    Root,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    //= RFC 6901 section 3
+    //# In a pointer ~ is written ~0, and / is written ~1.
+    fn write(&self, pointer: &mut String) {
+        match self {
+            Self::Root => {}
+            Self::Member(outer, name) => {
+                outer.write(pointer);
+                pointer.push('/');
+                for letter in name.chars() {
+                    match letter {
+                        '~' => pointer.push_str("~0"),
+                        '/' => pointer.push_str("~1"),
+                        letter => pointer.push(letter),
+                    }
+                }
+            }
+            Self::Item(outer, index) => {
+                outer.write(pointer);
+                pointer.push('/');
+                pointer.push_str(itoa::Buffer::new().format(*index));
+            }
+        }
+    }
+}
+
+impl<'b> Reader<'b> {
+    fn refuse<E: Error>(&mut self, fault: Fault) -> E {
+        self.fault = fault;
+        E::custom("refused")
+    }
+
+    fn text(&mut self, kind: Kind, text: Cow<'b, str>) -> Result<(), Fault> {
+        let kind = match kind {
+            Kind::ExternalId => ue::Kind::ExternalId,
+            Kind::Msisdn => ue::Kind::Msisdn,
+            Kind::ExternalGroupId => ue::Kind::ExternalGroupId,
+            Kind::Gpsi => ue::Kind::Gpsi,
+            Kind::Ipv4 => ue::Kind::Ipv4,
+            Kind::Ipv6 => ue::Kind::Ipv6,
+            Kind::Ipv6Prefix => ue::Kind::Ipv6Prefix,
+            Kind::Mac => ue::Kind::Mac,
+            //= TS 33.501 clause 5.9.2.3
+            //# A SUPI is nothing that an AF outside the operator's domain knows, so it names none.
+            Kind::Supi | Kind::InternalGroupId => {
+                self.content.internal = true;
+                return match self.origin {
+                    Origin::Representation => Ok(()),
+                    Origin::Request | Origin::MergePatch => Err(Fault::Internal),
+                };
+            }
+            Kind::AkmaKeyId | Kind::ApplicationLayerId | Kind::LineId => {
+                self.content.unlisted = true;
+                return Ok(());
+            }
+            Kind::IpDomain => {
+                self.ip_domain = Some(self.content.ip_domains.len());
+                self.content.ip_domains.push(text);
+                return Ok(());
+            }
+            Kind::MonitoringType => return once(&mut self.content.monitoring_types, text),
+            Kind::ScsAsId => {
+                self.content.scs_as_ids.push(text);
+                return Ok(());
+            }
+            Kind::AnyUe | Kind::Port => return Err(Fault::WrongType),
+            // Links are read with their place. The rest says nothing that is judged.
+            Kind::SelfLink
+            | Kind::ResourceLink
+            | Kind::Callback
+            | Kind::WebSocket
+            | Kind::FlowAddress
+            | Kind::OtherAddress
+            | Kind::MtcProviderId
+            | Kind::Dnn
+            | Kind::Snssai
+            | Kind::Event
+            | Kind::Application
+            | Kind::Sponsor
+            | Kind::QosReference => return Ok(()),
+        };
+        if self.content.named.len() == UES_MAX {
+            return Err(Fault::TooMany);
+        }
+        self.content.named.push(Named {
+            kind,
+            text,
+            ip_domain: None,
+        });
+        Ok(())
+    }
+
+    /// What no text is.
+    fn other(&mut self, shape: Shape, value: Other) -> Result<(), Fault> {
+        let is_taken_away = self.origin != Origin::Request || !names_subscribers(shape);
+        match (shape, value) {
+            (Shape::Is(Kind::AnyUe), Other::Bool(is_any)) => {
+                self.content.any_ue |= is_any;
+                Ok(())
+            }
+            (Shape::Is(Kind::Port), Other::Unsigned(number)) => {
+                let port = u16::try_from(number).map_err(|_| Fault::WrongType)?;
+                once(&mut self.content.ports, port)
+            }
+            (_, Other::Null) if is_taken_away => Ok(()),
+            (shape, _) if is_open(shape) => Ok(()),
+            _ => Err(Fault::WrongType),
+        }
+    }
+
+    /// `raw` is a part of the body.
+    fn link(&mut self, kind: Kind, raw: &'b str, place: &Place<'_>) -> Result<(), Fault> {
+        if raw == "null" {
+            return Ok(());
+        }
+        if !raw.starts_with('"') {
+            return Err(Fault::WrongType);
+        }
+        let mut json = serde_json::Deserializer::from_str(raw);
+        let text = Text.deserialize(&mut json).map_err(|_| Fault::Malformed)?;
+        if has_nul(&text) {
+            return Err(Fault::Nul);
+        }
+        let start = raw.as_ptr().addr() - self.body.as_ptr().addr();
+        let mut pointer = String::new();
+        place.write(&mut pointer);
+        self.content.links.push(Link {
+            kind,
+            text,
+            pointer: pointer.into(),
+            span: start..start + raw.len(),
+        });
+        Ok(())
+    }
+
+    /// Ends an object whose members' names begin there, with the identities from there on.
+    fn end_object(&mut self, names: usize, named: usize) -> Result<(), Fault> {
+        //= RFC 8259 section 4
+        //# What parsers make of a name that stands twice differs, so it is refused.
+        let own = self.names.get_mut(names..).unwrap_or_default();
+        own.sort_unstable();
+        if own.array_windows().any(|[one, next]| one == next) {
+            return Err(Fault::DuplicateMember);
+        }
+        self.names.truncate(names);
+        // It stands before them or behind, or around the object that they stand in.
+        let beside = self.content.named.get_mut(named..).unwrap_or_default();
+        for named in beside.iter_mut().filter(|named| named.ip_domain.is_none()) {
+            named.ip_domain = self.ip_domain;
+        }
+        Ok(())
+    }
+}
+
+fn once<T: PartialEq>(list: &mut Vec<T>, value: T) -> Result<(), Fault> {
+    if list.contains(&value) {
+        return Ok(());
+    }
+    if list.len() == SELECTORS_MAX {
+        return Err(Fault::TooMany);
+    }
+    list.push(value);
+    Ok(())
+}
+
+/// Only where escapes stood there can be one: the parser takes none as it is.
+fn has_nul(text: &Cow<'_, str>) -> bool {
+    matches!(text, Cow::Owned(text) if text.contains('\0'))
+}
+
+enum Other {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Number,
+}
+
+/// Whether a value of any type may stand there: nothing that is judged or rewritten does.
+fn is_open(shape: Shape) -> bool {
+    match shape {
+        Shape::Members([]) => true,
+        Shape::Is(kind) => match kind.role() {
+            Role::Subscriber | Role::Link => false,
+            Role::Context => !matches!(kind, Kind::IpDomain | Kind::ScsAsId),
+            Role::Service => !matches!(kind, Kind::MonitoringType | Kind::Port),
+        },
+        Shape::Members(_) | Shape::Items(_) | Shape::Values(_) | Shape::Either(_) => false,
+    }
+}
+
+fn is_object(shape: Shape) -> bool {
+    match shape {
+        Shape::Members(_) | Shape::Values(_) => true,
+        Shape::Either(shapes) => shapes.iter().any(|shape| is_object(*shape)),
+        Shape::Is(_) | Shape::Items(_) => is_open(shape),
+    }
+}
+
+fn is_array(shape: Shape) -> bool {
+    shape.item().is_some() || is_open(shape)
+}
+
+/// Whether a member that is not known is called as a known one, but for case.
+fn is_lookalike(shape: Shape, name: &str) -> bool {
+    match shape {
+        Shape::Members(members) => members.iter().any(|(known, _)| equals_folded(known, name)),
+        Shape::Either(shapes) => shapes.iter().any(|shape| is_lookalike(*shape, name)),
+        Shape::Is(_) | Shape::Items(_) | Shape::Values(_) => false,
+    }
+}
+
+/// Go's encoding/json takes members by Unicode's simple folding, in which ſ is an s and the Kelvin
+/// sign a k; Java's `equalsIgnoreCase` takes the Turkish i's, dotted or not, for an i.
+pub(super) fn equals_folded(known: &str, name: &str) -> bool {
+    if name.is_ascii() {
+        return known.eq_ignore_ascii_case(name);
+    }
+    let folded = name.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        '\u{130}' | '\u{131}' => 'i',
+        letter => letter.to_ascii_lowercase(),
+    });
+    folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
+}
+
+struct Value<'r, 'b, 'p> {
+    reader: &'r mut Reader<'b>,
+    shape: Shape,
+    place: &'p Place<'p>,
+    depth_left: usize,
+}
+
+impl Value<'_, '_, '_> {
+    fn other<E: Error>(self, value: Other) -> Result<(), E> {
+        let read = self.reader.other(self.shape, value);
+        read.map_err(|fault| self.reader.refuse(fault))
+    }
+
+    /// How much deeper it may go inside.
+    fn inner<E: Error>(&mut self) -> Result<usize, E> {
+        let left = self.depth_left.checked_sub(1);
+        left.ok_or_else(|| self.reader.refuse(Fault::TooDeep))
+    }
+}
+
+impl<'b> Value<'_, 'b, '_> {
+    fn text<E: Error>(self, text: Cow<'b, str>) -> Result<(), E> {
+        let read = match self.shape {
+            _ if has_nul(&text) => Err(Fault::Nul),
+            Shape::Is(kind) => self.reader.text(kind, text),
+            shape if is_open(shape) => Ok(()),
+            _ => Err(Fault::WrongType),
+        };
+        read.map_err(|fault| self.reader.refuse(fault))
+    }
+}
+
+impl<'b> DeserializeSeed<'b> for Value<'_, 'b, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
+        match self.reader.values_left.checked_sub(1) {
+            Some(left) => self.reader.values_left = left,
+            None => return Err(self.reader.refuse(Fault::TooMany)),
+        }
+        match self.shape {
+            Shape::Is(kind) if kind.role() == Role::Link => {
+                let raw = <&RawValue>::deserialize(json)?;
+                let read = self.reader.link(kind, raw.get(), self.place);
+                read.map_err(|fault| self.reader.refuse(fault))
+            }
+            _ => json.deserialize_any(self),
+        }
+    }
+}
+
+impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.other(Other::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.other(Other::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.other(Other::Unsigned(value))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.other(Other::Number)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.other(Other::Number)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'b str) -> Result<(), E> {
+        self.text(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.text(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'b>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        let depth_left = self.inner()?;
+        if !is_array(self.shape) {
+            return Err(self.reader.refuse(Fault::WrongType));
+        }
+        let shape = self.shape.item().unwrap_or(NOTHING);
+        for index in 0.. {
+            let element = Value {
+                reader: &mut *self.reader,
+                shape,
+                place: &Place::Item(self.place, index),
+                depth_left,
+            };
+            if elements.next_element_seed(element)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'b>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let depth_left = self.inner()?;
+        if !is_object(self.shape) {
+            return Err(self.reader.refuse(Fault::WrongType));
+        }
+        let reader = self.reader;
+        let (names, named) = (reader.names.len(), reader.content.named.len());
+        let around = reader.ip_domain.take();
+        while let Some(name) = members.next_key_seed(Text)? {
+            if has_nul(&name) {
+                return Err(reader.refuse(Fault::Nul));
+            }
+            let known = self.shape.member(&name);
+            if known.is_none() && is_lookalike(self.shape, &name) {
+                return Err(reader.refuse(Fault::Lookalike));
+            }
+            reader.names.push(name.clone());
+            members.next_value_seed(Value {
+                reader: &mut *reader,
+                shape: known.unwrap_or(NOTHING),
+                place: &Place::Member(self.place, &name),
+                depth_left,
+            })?;
+        }
+        let ended = reader.end_object(names, named);
+        ended.map_err(|fault| reader.refuse(fault))?;
+        reader.ip_domain = around;
+        Ok(())
+    }
+}
+
+/// A text, borrowed where it has no escapes.
+struct Text;
+
+impl<'b> DeserializeSeed<'b> for Text {
+    type Value = Cow<'b, str>;
+
+    fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<Cow<'b, str>, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'b> Visitor<'b> for Text {
+    type Value = Cow<'b, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'b str) -> Result<Cow<'b, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Cow<'b, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}

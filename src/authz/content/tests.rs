@@ -1,0 +1,950 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::authz::apis;
+use crate::authz::apis::resource::Body;
+use crate::authz::apis::shape::NOTHING;
+use crate::authz::policy::{NotGranted, Operations, Selectors, Service, Source};
+use crate::authz::scope;
+use crate::authz::ue::Matcher;
+
+const SUBSCRIPTIONS: &str = "/3gpp-monitoring-event/v1/as/subscriptions";
+const SESSIONS: &str = "/3gpp-as-session-with-qos/v1/as/subscriptions";
+const TRIGGERS: &str = "/3gpp-device-triggering/v1/as/transactions";
+const INFLUENCES: &str = "/3gpp-traffic-influence/v1/af/subscriptions";
+
+fn action(path: &str, verb: Verb) -> &'static apis::Action {
+    let operation = apis::operation(path, Some(verb), Cow::Borrowed);
+    operation.unwrap().action
+}
+
+/// What a POST there takes.
+fn shape(path: &str) -> Shape {
+    let Body { shape, .. } = action(path, Verb::Post).takes.unwrap();
+    shape
+}
+
+fn post(path: &str, body: &str) -> Result<Content<'static>, Fault> {
+    read(body.as_bytes(), shape(path), Origin::Request).map(Content::into_owned)
+}
+
+fn fault(path: &str, body: &str) -> Option<Fault> {
+    match post(path, body) {
+        Ok(content) => content.about().err(),
+        Err(fault) => Some(fault),
+    }
+}
+
+fn ue<'t>(kind: ue::Kind, text: &'t str, ip_domain: Option<&'t str>) -> UeId<'t> {
+    UeId::read(kind, text, ip_domain).unwrap()
+}
+
+fn external(text: &str) -> UeId<'_> {
+    ue(ue::Kind::ExternalId, text, None)
+}
+
+fn msisdn(text: &str) -> UeId<'_> {
+    ue(ue::Kind::Msisdn, text, None)
+}
+
+fn ip<'t>(text: &'t str, ip_domain: Option<&'t str>) -> UeId<'t> {
+    ue(ue::Kind::Ipv4, text, ip_domain)
+}
+
+/// The body is read, and is about these alone.
+fn assert_about(path: &str, body: &str, ues: &[UeId<'_>]) {
+    let content = post(path, body).unwrap();
+    assert!(content.about().unwrap().ues() == ues, "{body}");
+}
+
+/// JSON that is refused wherever it stands.
+fn refused(text: &str) -> Option<Fault> {
+    read(text.as_bytes(), NOTHING, Origin::Request).err()
+}
+
+// Reading.
+
+#[test]
+fn what_is_no_json_is_refused() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "{\"a\":1,}",
+        "{'a':1}",
+        "{a:1}",
+        "{\"a\"}",
+        "nul",
+        "NaN",
+        "Infinity",
+        "-",
+        "+1",
+        "01",
+        "1.",
+        ".5",
+        "1e",
+        "0x1",
+        "1e999",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"a\nb\"",
+        "\"a\0b\"",
+        "//\n1",
+        "/**/1",
+        "\u{a0}1",
+        "1\u{c}",
+    ] {
+        assert_eq!(refused(text), Some(Fault::Malformed), "{text:?}");
+    }
+}
+
+#[test]
+fn bytes_after_the_end_are_refused() {
+    for text in ["{}{}", "{} x", "{}\0", "{},", "1 2", "{}\u{feff}"] {
+        assert_eq!(refused(text), Some(Fault::Malformed), "{text:?}");
+    }
+    assert_eq!(refused(" \t\r\n{} \t\r\n"), None);
+}
+
+#[test]
+fn a_byte_order_mark_is_refused() {
+    assert_eq!(refused("\u{feff}{}"), Some(Fault::Malformed));
+    let wide: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let read = read(&wide, NOTHING, Origin::Request);
+    assert_eq!(read.err(), Some(Fault::Malformed));
+}
+
+#[test]
+fn what_is_not_utf8_is_refused_in_names_and_in_texts() {
+    for body in [
+        &b"{\"a\":\"\xff\"}"[..],
+        b"{\"\xff\":1}",
+        b"{\"a\":\"\xc0\xaf\"}",
+        b"{\"a\":\"\xed\xa0\x80\"}",
+        b"{\"a\":\"\xf4\x90\x80\x80\"}",
+    ] {
+        let read = read(body, NOTHING, Origin::Request);
+        assert_eq!(read.err(), Some(Fault::Malformed), "{body:?}");
+    }
+}
+
+#[test]
+fn lone_surrogates_are_refused() {
+    for text in [
+        r#""\ud800""#,
+        r#""\udc00""#,
+        r#""\ud800\ud800""#,
+        r#""\ud800x""#,
+        r#"{"\ud800":1}"#,
+        r#"{"a":[{"b":"\udfff"}]}"#,
+    ] {
+        assert_eq!(refused(text), Some(Fault::Malformed), "{text}");
+    }
+    assert_eq!(refused(r#""\ud83d\ude00""#), None);
+    let link = r#"{"notificationDestination":"https://as.example/\ud800"}"#;
+    assert_eq!(fault(SUBSCRIPTIONS, link), Some(Fault::Malformed));
+}
+
+//= RFC 8259 section 4 type=test
+//# A name that stands twice is refused, however it is spelt and however deep.
+#[test]
+fn a_member_that_stands_twice_is_refused_at_every_depth() {
+    for text in [
+        r#"{"a":1,"a":1}"#,
+        r#"{"":1,"":2}"#,
+        r#"{"a":1,"b":2,"\u0061":3}"#,
+        r#"{"\u0061":1,"\u0061":2}"#,
+        r#"{"o":{"a":1,"b":{"c":1,"d":2,"c":3}}}"#,
+        r#"[[{"l":[1,{"a":1,"a":2}]}]]"#,
+        r#"{"a":{"a":{"a":1}},"b":1,"a":2}"#,
+    ] {
+        assert_eq!(refused(text), Some(Fault::DuplicateMember), "{text}");
+    }
+    let many: Vec<String> = (0..300).map(|name| format!("\"m{name}\":0")).collect();
+    assert_eq!(refused(&format!("{{{}}}", many.join(","))), None);
+    let twice = format!("{{{},\"m7\":1}}", many.join(","));
+    assert_eq!(refused(&twice), Some(Fault::DuplicateMember));
+}
+
+#[test]
+fn one_name_in_two_objects_is_no_duplicate() {
+    assert_eq!(
+        refused(r#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}"#),
+        None
+    );
+}
+
+#[test]
+fn an_identity_that_stands_twice_is_refused() {
+    let twice = r#"{"msisdn":"999010000000001","msisdn":"999010000000002"}"#;
+    assert_eq!(fault(SUBSCRIPTIONS, twice), Some(Fault::DuplicateMember));
+    let spelt = r#"{"msisdn":"999010000000001","\u006dsisdn":"999010000000002"}"#;
+    assert_eq!(fault(SUBSCRIPTIONS, spelt), Some(Fault::DuplicateMember));
+}
+
+#[test]
+fn a_name_that_some_parsers_take_for_a_known_one_is_refused() {
+    for body in [
+        r#"{"MSISDN":"999010000000001"}"#,
+        r#"{"Msisdn":null}"#,
+        r#"{"msisdn":"999010000000001","msiSdn":"999010000000002"}"#,
+        "{\"m\u{17f}isdn\":\"999010000000001\"}",
+        r#"{"m\u017fisdn":"999010000000001"}"#,
+        "{\"ms\u{131}sdn\":\"999010000000001\"}",
+        "{\"MS\u{130}SDN\":\"999010000000001\"}",
+        r#"{"ueIpAddr":{"IPv4Addr":"10.0.0.1"}}"#,
+        r#"{"monitoringEventReport":{"ExternalId":"a@example.com"}}"#,
+        r#"{"NotificationDestination":"https://as.example/"}"#,
+    ] {
+        assert_eq!(fault(SUBSCRIPTIONS, body), Some(Fault::Lookalike), "{body}");
+    }
+    let folded = "{\"web\u{17f}oc\u{212a}NotifConfig\":{}}";
+    assert_eq!(fault(SUBSCRIPTIONS, folded), Some(Fault::Lookalike));
+}
+
+#[test]
+fn names_that_no_parser_takes_for_a_known_one_are_passed_over() {
+    for body in [
+        r#"{"vendorSpecific-000001":{"msisdn":"x","MSISDN":"y"}}"#,
+        r#"{"msisdn ":"x","msisdns":"x","msisd\u00f1":"x","":"x"}"#,
+    ] {
+        assert_about(SUBSCRIPTIONS, body, &[]);
+    }
+}
+
+#[test]
+fn a_text_or_a_name_with_a_nul_is_refused() {
+    for text in [
+        r#""a\u0000""#,
+        r#"{"msisdn\u0000x":1}"#,
+        r#"{"a":["\u0000"]}"#,
+    ] {
+        assert_eq!(refused(text), Some(Fault::Nul), "{text}");
+    }
+    let link = r#"{"notificationDestination":"https://as.example/\u0000"}"#;
+    assert_eq!(fault(SUBSCRIPTIONS, link), Some(Fault::Nul));
+}
+
+#[test]
+fn depth_is_bounded() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        assert_eq!(refused(&nested(DEPTH_MAX)), None);
+        assert_eq!(refused(&nested(DEPTH_MAX + 1)), Some(Fault::TooDeep));
+        assert_eq!(refused(&nested(100_000)), Some(Fault::TooDeep));
+    }
+}
+
+#[test]
+fn the_number_of_values_is_bounded() {
+    // The array is one as well.
+    let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+    assert_eq!(refused(&list(VALUES_MAX - 1)), None);
+    assert_eq!(refused(&list(VALUES_MAX)), Some(Fault::TooMany));
+}
+
+// Whom it names.
+
+#[test]
+fn every_identity_of_a_subscription_is_found() {
+    let body = r#"{
+        "externalId": "a@example.com", "msisdn": "999010000000001",
+        "addedExternalIds": ["b@example.com", "c@example.com"],
+        "addedMsisdns": ["999010000000002"],
+        "excludedExternalIds": ["d@example.com"], "excludedMsisdns": ["999010000000003"],
+        "externalGroupId": "g@example.com", "addExtGroupId": ["h@example.com"],
+        "ipv4Addr": "10.0.0.1", "ipv6Addr": "2001:db8::1",
+        "ueIpAddr": {"ipv6Prefix": "2001:db8:1::\/48"}, "ueMacAddr": "02-00-00-00-00-01"
+    }"#;
+    let group = |text| ue(ue::Kind::ExternalGroupId, text, None);
+    let ues = [
+        external("a@example.com"),
+        msisdn("999010000000001"),
+        external("b@example.com"),
+        external("c@example.com"),
+        msisdn("999010000000002"),
+        external("d@example.com"),
+        msisdn("999010000000003"),
+        group("g@example.com"),
+        group("h@example.com"),
+        ip("10.0.0.1", None),
+        ue(ue::Kind::Ipv6, "2001:db8::1", None),
+        ue(ue::Kind::Ipv6Prefix, "2001:db8:1::/48", None),
+        ue(ue::Kind::Mac, "02-00-00-00-00-01", None),
+    ];
+    assert_about(SUBSCRIPTIONS, body, &ues);
+}
+
+#[test]
+fn an_identity_with_escapes_is_the_one_without() {
+    let body = r#"{"externalId":"us\u0065r\u002bx\u0040example.com"}"#;
+    assert_about(SUBSCRIPTIONS, body, &[external("user+x@example.com")]);
+}
+
+#[test]
+fn what_has_no_escapes_is_borrowed() {
+    let body = r#"{"externalId":"a@example.com","monitoringType":"LOCATION_REPORTING"}"#;
+    let content = read(body.as_bytes(), shape(SUBSCRIPTIONS), Origin::Request).unwrap();
+    let texts = content.named.iter().map(|named| &named.text);
+    let mut texts = texts.chain(&content.monitoring_types);
+    assert!(texts.clone().count() == 2 && texts.all(|text| matches!(text, Cow::Borrowed(_))));
+}
+
+#[test]
+fn a_gpsi_is_the_msisdn_or_external_id_that_it_holds() {
+    let body = r#"{"gpsi":"msisdn-999010000000001"}"#;
+    assert_about(SESSIONS, body, &[msisdn("999010000000001")]);
+    let body = r#"{"gpsi":"extid-a@example.com"}"#;
+    assert_about(SESSIONS, body, &[external("a@example.com")]);
+}
+
+#[test]
+fn gpsis_in_a_map_are_found_whatever_their_keys_are() {
+    let body =
+        r#"{"5gLanParams":{"gpsis":{"k":"msisdn-999010000000001","K":"extid-a@b.example"}}}"#;
+    let ues = [msisdn("999010000000001"), external("a@b.example")];
+    assert_about("/3gpp-5glan-pp/v1/af/subscriptions", body, &ues);
+}
+
+#[test]
+fn an_address_has_the_ip_domain_beside_it_before_it_or_behind() {
+    let within = [ip("10.0.0.1", Some("north"))];
+    assert_about(
+        SESSIONS,
+        r#"{"ipDomain":"north","ueIpv4Addr":"10.0.0.1"}"#,
+        &within,
+    );
+    assert_about(
+        SESSIONS,
+        r#"{"ueIpv4Addr":"10.0.0.1","ipDomain":"north"}"#,
+        &within,
+    );
+    assert_about(
+        SESSIONS,
+        r#"{"ueIpv4Addr":"10.0.0.1"}"#,
+        &[ip("10.0.0.1", None)],
+    );
+}
+
+#[test]
+fn an_ip_domain_is_that_of_addresses_in_inner_objects_as_well() {
+    let body = r#"{"listUeAddrs":[{"ueIpAddr":{"ipv4Addr":"10.0.0.1"}}],"ipDomain":"north",
+        "listUeConsDtRt":[{"ipv4Addr":"10.0.0.2"}]}"#;
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("north"))];
+    assert_about(SESSIONS, body, &ues);
+}
+
+#[test]
+fn an_ip_domain_is_not_that_of_addresses_outside_its_object() {
+    let body = r#"{"ipv4Addr":"10.0.0.3","monitoringEventReport":
+        {"pduSessInfo":{"ueIpv4":"10.0.0.1","ipDomain":"north"}},
+        "addnMonEventReports":[{"pduSessInfo":{"ipDomain":"south","ueIpv4":"10.0.0.2"}},
+        {"pduSessInfo":{"ueIpv4":"10.0.0.4"}}]}"#;
+    let ues = [
+        ip("10.0.0.3", None),
+        ip("10.0.0.1", Some("north")),
+        ip("10.0.0.2", Some("south")),
+        ip("10.0.0.4", None),
+    ];
+    assert_about(SUBSCRIPTIONS, body, &ues);
+}
+
+#[test]
+fn addresses_of_flows_and_servers_name_no_ue() {
+    let body = r#"{"dddTraDescriptors":[{"ipv4Addr":"10.0.0.1"}],
+        "upLocRepAddrAf":{"ipv4Addrs":["10.0.0.2"]}}"#;
+    assert_about(SUBSCRIPTIONS, body, &[]);
+}
+
+#[test]
+fn a_text_that_is_no_identity_is_a_fault_of_its_own() {
+    use IdentityFault::{ExternalId, Gpsi, Group, Ip, IpDomain, Mac, Msisdn};
+    for (path, body, expected) in [
+        (SUBSCRIPTIONS, r#"{"externalId":"a"}"#, ExternalId),
+        (SUBSCRIPTIONS, r#"{"externalId":""}"#, ExternalId),
+        (
+            SUBSCRIPTIONS,
+            r#"{"addedExternalIds":["a@example.com",""]}"#,
+            ExternalId,
+        ),
+        (SUBSCRIPTIONS, r#"{"msisdn":"+999010000000001"}"#, Msisdn),
+        (SUBSCRIPTIONS, r#"{"msisdn":"0999010000001"}"#, Msisdn),
+        (
+            SUBSCRIPTIONS,
+            r#"{"msisdn":"\uff11\uff12\uff13\uff14\uff15"}"#,
+            Msisdn,
+        ),
+        (SUBSCRIPTIONS, r#"{"externalGroupId":"g"}"#, Group),
+        (
+            SUBSCRIPTIONS,
+            r#"{"externalGroupId":"extgroupid-g@example.com"}"#,
+            Group,
+        ),
+        (
+            SUBSCRIPTIONS,
+            r#"{"externalGroupId":"ExtGroupId-g@example.com"}"#,
+            Group,
+        ),
+        (SUBSCRIPTIONS, r#"{"ipv4Addr":"10.0.0.01"}"#, Ip),
+        (SUBSCRIPTIONS, r#"{"ueMacAddr":"02:00:00:00:00:01"}"#, Mac),
+        (SESSIONS, r#"{"gpsi":"imsi-001010000000001"}"#, Gpsi),
+        (
+            SESSIONS,
+            r#"{"ueIpv4Addr":"10.0.0.1","ipDomain":"a b"}"#,
+            IpDomain,
+        ),
+    ] {
+        let expected = Some(Fault::Identity(expected));
+        assert_eq!(fault(path, body), expected, "{body}");
+    }
+}
+
+#[test]
+fn where_an_identity_belongs_nothing_of_another_type_may_stand() {
+    for (path, body) in [
+        (SUBSCRIPTIONS, r#"{"msisdn":999010000000001}"#),
+        (SUBSCRIPTIONS, r#"{"msisdn":["999010000000001"]}"#),
+        (SUBSCRIPTIONS, r#"{"msisdn":{"a":"999010000000001"}}"#),
+        (SUBSCRIPTIONS, r#"{"msisdn":true}"#),
+        (SUBSCRIPTIONS, r#"{"msisdn":null}"#),
+        (SUBSCRIPTIONS, r#"{"addedMsisdns":"999010000000001"}"#),
+        (SUBSCRIPTIONS, r#"{"addedMsisdns":{"0":"999010000000001"}}"#),
+        (SUBSCRIPTIONS, r#"{"addedMsisdns":[["999010000000001"]]}"#),
+        (SUBSCRIPTIONS, r#"{"addedMsisdns":[null]}"#),
+        (SUBSCRIPTIONS, r#"{"addedMsisdns":null}"#),
+        (SUBSCRIPTIONS, r#"{"ueIpAddr":"10.0.0.1"}"#),
+        (SUBSCRIPTIONS, r#"{"ueIpAddr":[{"ipv4Addr":"10.0.0.1"}]}"#),
+        (SUBSCRIPTIONS, r#"[{"msisdn":"999010000000001"}]"#),
+        (SUBSCRIPTIONS, r#""msisdn""#),
+        (SUBSCRIPTIONS, "null"),
+        (SUBSCRIPTIONS, r#"{"monitoringType":1}"#),
+        (SUBSCRIPTIONS, r#"{"addnMonTypes":"LOCATION_REPORTING"}"#),
+        (
+            SUBSCRIPTIONS,
+            r#"{"notificationDestination":["https://as.example/"]}"#,
+        ),
+        (
+            SUBSCRIPTIONS,
+            r#"{"notificationDestination":{"a":1,"a":2}}"#,
+        ),
+        (SESSIONS, r#"{"ipDomain":null}"#),
+        (SESSIONS, r#"{"ipDomain":1}"#),
+        (INFLUENCES, r#"{"anyUeInd":"true"}"#),
+        (INFLUENCES, r#"{"anyUeInd":1}"#),
+        (INFLUENCES, r#"{"anyUeInd":null}"#),
+    ] {
+        assert_eq!(fault(path, body), Some(Fault::WrongType), "{body}");
+    }
+}
+
+#[test]
+fn null_where_no_identity_belongs_says_nothing() {
+    let body = r#"{"monitoringType":null,"notificationDestination":null,"dnn":null,"x":null,
+        "websockNotifConfig":null}"#;
+    let content = post(SUBSCRIPTIONS, body).unwrap();
+    assert!(content.links().is_empty() && content.monitoring_types.is_empty());
+}
+
+#[test]
+fn null_takes_an_identity_away_in_a_merge_patch_and_is_none_in_a_representation() {
+    let body = br#"{"msisdn":null,"addedMsisdns":null,"ueIpAddr":null}"#;
+    for origin in [Origin::MergePatch, Origin::Representation] {
+        let content = read(body, shape(SUBSCRIPTIONS), origin).unwrap();
+        assert!(content.names_nobody());
+    }
+}
+
+#[test]
+fn identities_of_the_operators_domain_are_refused_from_clients_alone() {
+    let path = "/3gpp-ms-event-exposure/v1/subscriptions";
+    for filter in [
+        r#"{"supis":["imsi-001010000000001"]}"#,
+        r#"{"interGroupIds":["00000001-001-01-00"]}"#,
+        r#"{"supis":["x"]}"#,
+    ] {
+        let body = format!(r#"{{"eventsSubs":[{{"eventFilter":{filter}}}]}}"#);
+        assert_eq!(fault(path, &body), Some(Fault::Internal), "{body}");
+        let merged = read(body.as_bytes(), shape(path), Origin::MergePatch);
+        assert_eq!(merged.err(), Some(Fault::Internal));
+        let held = read(body.as_bytes(), shape(path), Origin::Representation).unwrap();
+        assert!(held.is_internal());
+    }
+    let none = r#"{"eventsSubs":[{"eventFilter":{"supis":[]}}]}"#;
+    assert!(!post(path, none).unwrap().is_internal());
+}
+
+#[test]
+fn event_types_and_ports_are_found_once_each() {
+    let body = r#"{"monitoringType":"LOSS_OF_CONNECTIVITY",
+        "addnMonTypes":["LOCATION_REPORTING","LOSS_OF_CONNECTIVITY"]}"#;
+    let content = post(SUBSCRIPTIONS, body).unwrap();
+    let about = content.about().unwrap();
+    let types = ["LOSS_OF_CONNECTIVITY", "LOCATION_REPORTING"];
+    assert_eq!(about.monitoring_types(), types);
+
+    let body = r#"{"msisdn":"999010000000001","applicationPortId":7,"appSrcPortId":65535}"#;
+    let content = post(TRIGGERS, body).unwrap();
+    assert_eq!(content.about().unwrap().ports(), [7, 65535]);
+}
+
+#[test]
+fn a_port_is_a_number_of_sixteen_bits() {
+    for port in [
+        "65536", "-1", "-0", "80.0", "8e1", "\"80\"", "[80]", "{}", "true",
+    ] {
+        let body = format!("{{\"applicationPortId\":{port}}}");
+        assert_eq!(fault(TRIGGERS, &body), Some(Fault::WrongType), "{body}");
+    }
+}
+
+#[test]
+fn what_would_take_too_long_to_judge_is_refused() {
+    let types: Vec<String> = (0..=SELECTORS_MAX)
+        .map(|kind| format!("\"{kind}\""))
+        .collect();
+    let body = format!("{{\"addnMonTypes\":[{}]}}", types.join(","));
+    assert_eq!(fault(SUBSCRIPTIONS, &body), Some(Fault::TooMany));
+
+    let named = |count: usize| vec!["\"999010000000001\""; count].join(",");
+    let body = format!("{{\"addedMsisdns\":[{}]}}", named(UES_MAX));
+    assert_eq!(fault(SUBSCRIPTIONS, &body), None);
+    let body = format!("{{\"addedMsisdns\":[{}]}}", named(UES_MAX + 1));
+    assert_eq!(fault(SUBSCRIPTIONS, &body), Some(Fault::TooMany));
+
+    let types = types[..8].join(",");
+    let body = |count| {
+        format!(
+            "{{\"addnMonTypes\":[{types}],\"addedMsisdns\":[{}]}}",
+            named(count)
+        )
+    };
+    assert_eq!(fault(SUBSCRIPTIONS, &body(GRANTS_MAX / 8)), None);
+    assert_eq!(
+        fault(SUBSCRIPTIONS, &body(GRANTS_MAX / 8 + 1)),
+        Some(Fault::TooMany)
+    );
+}
+
+#[test]
+fn links_have_their_places() {
+    let body = r#"{"websockNotifConfig": {"websocketUri":"wss://x.example/\u0061"},
+        "self" :  "https:\/\/scef.example/1" }"#;
+    let content = post(SUBSCRIPTIONS, body).unwrap();
+    let found = content.links().iter();
+    let found: Vec<_> = found
+        .map(|link| {
+            (
+                link.kind,
+                &*link.text,
+                &*link.pointer,
+                &body[link.span.clone()],
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            Kind::WebSocket,
+            "wss://x.example/a",
+            "/websockNotifConfig/websocketUri",
+            r#""wss://x.example/\u0061""#,
+        ),
+        (
+            Kind::SelfLink,
+            "https://scef.example/1",
+            "/self",
+            r#""https:\/\/scef.example/1""#,
+        ),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn places_of_links_are_json_pointers() {
+    let body = r#"{"niddDownlinkDataTransfers":[{},{"self":"https://scef.example/1"}]}"#;
+    let content = post("/3gpp-nidd/v1/as/configurations", body).unwrap();
+    let pointers = content.links().iter().map(|link| &*link.pointer);
+    assert_eq!(
+        pointers.collect::<Vec<_>>(),
+        ["/niddDownlinkDataTransfers/1/self"]
+    );
+    //= RFC 6901 section 3 type=test
+    //# What a pointer is made of is escaped in it.
+    let body = r#"{"pfdDatas":{"a/b~\u0063":{"self":"https://scef.example/1"}}}"#;
+    let content = post("/3gpp-pfd-management/v1/as/transactions", body).unwrap();
+    let pointers = content.links().iter().map(|link| &*link.pointer);
+    assert_eq!(pointers.collect::<Vec<_>>(), ["/pfdDatas/a~1b~0c/self"]);
+}
+
+#[test]
+fn who_asks_is_found_where_a_body_says_it_again() {
+    let body = r#"{"afId":"as1","gpsi":"msisdn-999010000000001"}"#;
+    let content = post("/3gpp-ue-address/v1/retrieve", body).unwrap();
+    assert_eq!(content.scs_as_ids().collect::<Vec<_>>(), ["as1"]);
+    let body = r#"{"afId":["as1"],"gpsi":"msisdn-999010000000001"}"#;
+    assert_eq!(
+        fault("/3gpp-ue-address/v1/retrieve", body),
+        Some(Fault::WrongType)
+    );
+}
+
+// What is decided of it.
+
+fn monitoring(words: &[&str], any_ue: bool) -> Policy {
+    policy_for("3gpp-monitoring-event", words, any_ue)
+}
+
+fn policy_for(api: &str, words: &[&str], any_ue: bool) -> Policy {
+    let words = words.iter().map(|word| Matcher::read(word).unwrap());
+    Policy {
+        services: vec![Service {
+            api: ApiId::from_name(api).unwrap(),
+            operations: Operations {
+                read: true,
+                write: true,
+                single: Vec::new(),
+            },
+            selectors: Selectors::default(),
+            ues: words.collect(),
+            any_ue,
+        }],
+    }
+}
+
+fn decide(policy: &Policy, path: &str, body: &str) -> Result<(), NotGranted> {
+    let operation = apis::operation(path, Some(Verb::Post), Cow::Borrowed).unwrap();
+    let token = Gives {
+        rights: scope::rights(operation.api.name()).unwrap(),
+        limited: None,
+    };
+    let content = post(path, body).unwrap();
+    let about = content.about().unwrap();
+    let operation = (operation.api, Verb::Post, operation.resource);
+    about
+        .decide(Some(policy), token, None, operation)
+        .map_err(|denied| {
+            assert_eq!(denied.by, Source::Policy);
+            denied.what
+        })
+}
+
+#[test]
+fn all_of_a_body_has_to_be_granted() {
+    let policy = monitoring(&["*@example.com"], false);
+    let granted = r#"{"externalId":"a@example.com","addedExternalIds":["b@EXAMPLE.com"]}"#;
+    assert_eq!(decide(&policy, SUBSCRIPTIONS, granted), Ok(()));
+    let other = r#"{"externalId":"a@example.com","addedExternalIds":["b@example.org"]}"#;
+    assert_eq!(decide(&policy, SUBSCRIPTIONS, other), Err(NotGranted::Ue));
+    let group = r#"{"externalId":"a@example.com","externalGroupId":"g@example.com"}"#;
+    assert_eq!(
+        decide(&policy, SUBSCRIPTIONS, group),
+        Err(NotGranted::Group)
+    );
+    assert_eq!(decide(&policy, SUBSCRIPTIONS, "{}"), Err(NotGranted::AnyUe));
+}
+
+#[test]
+fn who_says_any_ue_beside_a_ue_needs_both_grants() {
+    let body = r#"{"gpsi":"extid-a@example.com","anyUeInd":true}"#;
+    let api = "3gpp-traffic-influence";
+    let named = policy_for(api, &["*@example.com"], false);
+    assert_eq!(decide(&named, INFLUENCES, body), Err(NotGranted::AnyUe));
+    let any = policy_for(api, &[], true);
+    assert_eq!(decide(&any, INFLUENCES, body), Err(NotGranted::Ue));
+    let both = policy_for(api, &["*@example.com"], true);
+    assert_eq!(decide(&both, INFLUENCES, body), Ok(()));
+    let body = r#"{"gpsi":"extid-a@example.com","anyUeInd":false}"#;
+    assert_eq!(decide(&named, INFLUENCES, body), Ok(()));
+    let body = r#"{"anyUeInd":true}"#;
+    assert_eq!(decide(&any, INFLUENCES, body), Ok(()));
+    assert_eq!(decide(&named, INFLUENCES, body), Err(NotGranted::AnyUe));
+}
+
+#[test]
+fn an_identity_that_no_grant_can_list_is_for_who_is_granted_every_ue() {
+    let path = "/3gpp-akma/v1/retrieve";
+    let body = r#"{"aKId":"x@example.com"}"#;
+    for words in [
+        &["*@example.com", "gpsi:x@example.com", "group:any"][..],
+        &[],
+    ] {
+        let policy = policy_for("3gpp-akma", words, true);
+        assert_eq!(decide(&policy, path, body), Err(NotGranted::Ue));
+    }
+    let every = policy_for("3gpp-akma", &["any"], false);
+    assert_eq!(decide(&every, path, body), Ok(()));
+    let body = r#"{"monitoringEventReport":{"locationInfo":{"userLocation":{"n3gaLocation":
+        {"gli":"AA=="}}}},"externalId":"a@example.com"}"#;
+    let policy = monitoring(&["*@example.com"], true);
+    assert_eq!(decide(&policy, SUBSCRIPTIONS, body), Err(NotGranted::Ue));
+}
+
+// Queries.
+
+fn asked(path: &str, text: &'static str) -> Result<Content<'static>, Fault> {
+    query(text, action(path, Verb::Get).query)
+}
+
+fn query_fault(path: &str, text: &'static str) -> Option<Fault> {
+    match asked(path, text) {
+        Ok(content) => content.about().err(),
+        Err(fault) => Some(fault),
+    }
+}
+
+fn assert_asked(path: &str, text: &'static str, ues: &[UeId<'_>]) {
+    let content = asked(path, text).unwrap();
+    assert!(content.about().unwrap().ues() == ues, "{text}");
+}
+
+const STATUS: &str = "/3gpp-service-parameter/v1/af/subscriptions";
+
+#[test]
+fn addresses_of_a_query_are_json_and_have_its_ip_domain() {
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("north"))];
+    for text in [
+        "ip-domain=north&ip-addrs=%5B%7B%22ipv4Addr%22:%2210.0.0.1%22%7D,{%22ipv4Addr%22%3a%221\
+         0.0.0.2%22}%5D",
+        "ip-addrs=[{\"ipv4Addr\":\"10.0.0.1\"},{\"ipv4Addr\":\"10.0.0.2\"}]&x=y&&ip-domain=n%6frth",
+    ] {
+        assert_asked(SUBSCRIPTIONS, text, &ues);
+    }
+    assert_asked(SUBSCRIPTIONS, "", &[]);
+    assert_asked(SUBSCRIPTIONS, "page=1&b", &[]);
+}
+
+#[test]
+fn a_list_in_a_query_is_one_parameter_for_each() {
+    let mac = |text| ue(ue::Kind::Mac, text, None);
+    let ues = [mac("02-00-00-00-00-01"), mac("02-00-00-00-00-02")];
+    let text = "mac-addrs=02-00-00-00-00-01&mac-addrs=02-00-00-00-00-02";
+    assert_asked(SUBSCRIPTIONS, text, &ues);
+    let text = "gpsis=msisdn-999010000000001&gpsis=extid-a@example.com&\
+                ip-addrs={\"ipv4Addr\":\"10.0.0.1\"}&ip-addrs=[{\"ipv4Addr\":\"10.0.0.2\"}]";
+    let ues = [
+        msisdn("999010000000001"),
+        external("a@example.com"),
+        ip("10.0.0.1", None),
+        ip("10.0.0.2", None),
+    ];
+    assert_asked(STATUS, text, &ues);
+}
+
+#[test]
+fn a_query_that_could_be_read_in_two_ways_is_refused() {
+    for text in [
+        "ip-domain=a&ip-domain=b",
+        "ip-addrs=[]&ip-addrs=[]",
+        "ip-addrs=[]&ip%2daddrs=[]",
+        "IP-Addrs=[]",
+        "ip-addrs[]=x",
+        "ip-addrs%5B0%5D=x",
+        "ip-addrs.ipv4Addr=10.0.0.1",
+        "mac-addrs=02-00-00-00-00-01,02-00-00-00-00-02",
+        "ip-domain=a+b",
+        "mac-addrs=%",
+        "mac-addrs=%0",
+        "mac-addrs=%+0",
+        "mac-addrs=%ff",
+        "mac-addrs=%00",
+        "mac-addrs%00=x",
+        "%zz=1",
+    ] {
+        assert_eq!(
+            query_fault(SUBSCRIPTIONS, text),
+            Some(Fault::Parameter),
+            "{text}"
+        );
+    }
+    let gpsis = "gpsis=other,msisdn-999010000000001";
+    assert_eq!(query_fault(STATUS, gpsis), Some(Fault::Parameter));
+}
+
+#[test]
+fn what_stands_in_a_query_is_read_as_strictly_as_a_body() {
+    let twice = "ip-addrs=[{\"ipv4Addr\":\"10.0.0.1\",\"ipv4Addr\":\"10.0.0.2\"}]";
+    for (text, expected) in [
+        (twice, Fault::DuplicateMember),
+        ("ip-addrs=[{\"IPv4Addr\":\"10.0.0.1\"}]", Fault::Lookalike),
+        ("ip-addrs={\"ipv4Addr\":\"10.0.0.1\"}", Fault::WrongType),
+        ("ip-addrs=10.0.0.1", Fault::WrongType),
+        ("ip-addrs=", Fault::Malformed),
+        ("ip-addrs", Fault::Malformed),
+        ("mac-addrs=", Fault::Identity(IdentityFault::Mac)),
+    ] {
+        assert_eq!(query_fault(SUBSCRIPTIONS, text), Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_body_and_a_query_are_judged_together() {
+    let mut content = post(SESSIONS, r#"{"ueIpv4Addr":"10.0.0.1","ipDomain":"north"}"#).unwrap();
+    content.join(
+        asked(
+            SESSIONS,
+            "ip-addrs=[{\"ipv4Addr\":\"10.0.0.2\"}]&ip-domain=x",
+        )
+        .unwrap(),
+    );
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("x"))];
+    assert!(content.about().unwrap().ues() == ues);
+}
+
+// Against another reader.
+
+/// JSON with members that are known and others, some spelt with escapes.
+fn json() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "msisdn",
+        "externalId",
+        "addedMsisdns",
+        "ueIpAddr",
+        "ipv4Addr",
+        "monitoringType",
+        "self",
+        "MSISDN",
+        "a",
+        "b",
+        "",
+        "\u{e9}\"\\/",
+        "monitoringEventReport",
+        "pduSessInfo",
+        "ipDomain",
+    ]);
+    let text = prop::sample::select(vec![
+        "999010000000001",
+        "a@example.com",
+        "10.0.0.1",
+        "",
+        "\u{1f600}",
+        "north",
+        "\u{1}",
+    ]);
+    let spelt = |text: &str, escaped: bool| match escaped {
+        false => Value::from(text).to_string(),
+        true => {
+            let units = text.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+            format!("\"{}\"", units.collect::<String>())
+        }
+    };
+    let name = (name, prop::bool::weighted(0.1)).prop_map(move |(name, esc)| spelt(name, esc));
+    let leaf = prop_oneof![
+        6 => (text, any::<bool>()).prop_map(move |(text, esc)| spelt(text, esc)),
+        1 => Just("null".to_owned()),
+        1 => any::<bool>().prop_map(|value| value.to_string()),
+        1 => any::<i64>().prop_map(|value| value.to_string()),
+        1 => any::<f64>().prop_map(|value| Value::from(value).to_string()),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        let members = prop::collection::vec((name.clone(), inner.clone()), 0..5);
+        let members = members.prop_map(|members| {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{name} : {value}"));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        });
+        let items = prop::collection::vec(inner, 0..4);
+        let items = items.prop_map(|items| format!("[{}]", items.join(" ,")));
+        prop_oneof![3 => members, 1 => items]
+    })
+}
+
+/// What stands at a place, `*` and `{}` being any.
+fn at<'v>(value: &'v Value, place: &[&str], found: &mut Vec<&'v Value>) {
+    match (place, value) {
+        ([], value) => found.push(value),
+        (["*", rest @ ..], Value::Array(items)) => {
+            items.iter().for_each(|item| at(item, rest, found));
+        }
+        (["{}", rest @ ..], Value::Object(members)) => {
+            members.values().for_each(|member| at(member, rest, found));
+        }
+        ([name, rest @ ..], Value::Object(members)) => {
+            members
+                .get(*name)
+                .into_iter()
+                .for_each(|member| at(member, rest, found));
+        }
+        _ => {}
+    }
+}
+
+/// Every text that a tolerant reader finds where the table knows a subscriber.
+pub(super) fn texts_named(value: &Value, shape: Shape) -> Vec<String> {
+    let mut found = Vec::new();
+    for (place, kind) in shape.places() {
+        let place: Vec<&str> = place.split('/').skip(1).collect();
+        if kind.role() == Role::Subscriber {
+            at(value, &place, &mut found);
+        }
+    }
+    let texts = found.into_iter().filter_map(Value::as_str);
+    let mut texts: Vec<String> = texts.map(str::to_owned).collect();
+    texts.sort_unstable();
+    texts
+}
+
+pub(super) fn texts_read(content: &Content<'_>) -> Vec<String> {
+    let texts = content.named.iter().map(|named| named.text.to_string());
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort_unstable();
+    texts
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_says_the_same_to_another_reader(text in json()) {
+        let shape = shape(SUBSCRIPTIONS);
+        for origin in [Origin::Request, Origin::MergePatch, Origin::Representation] {
+            if let Ok(content) = read(text.as_bytes(), shape, origin) {
+                let other: Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(texts_read(&content), texts_named(&other, shape));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_member_twice_is_accepted_where_nothing_is_known(text in json()) {
+        let other: Value = serde_json::from_str(&text).unwrap();
+        let twice = refused(&text) == Some(Fault::DuplicateMember);
+        // A reader that keeps the last of two writes fewer values.
+        let count = |text: &str| text.matches([':', ',']).count();
+        prop_assert_eq!(twice, count(&other.to_string()) < count(&text));
+        prop_assert!(twice || refused(&text).is_none());
+    }
+
+    #[test]
+    fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(&octets, shape(SUBSCRIPTIONS), Origin::Request).map(Content::into_owned);
+        if let Ok(text) = str::from_utf8(&octets) {
+            let _ = query(text, action(SUBSCRIPTIONS, Verb::Get).query);
+        }
+    }
+}
+
+#[test]
+fn every_fault_has_a_word_of_its_own() {
+    use IdentityFault::{ExternalId, Gpsi, Group, Ip, IpDomain, Mac, Msisdn};
+    let identities = [ExternalId, Msisdn, Group, Gpsi, Ip, IpDomain, Mac].map(Fault::Identity);
+    let others = [
+        Fault::Malformed,
+        Fault::DuplicateMember,
+        Fault::Lookalike,
+        Fault::Nul,
+        Fault::TooDeep,
+        Fault::TooMany,
+        Fault::WrongType,
+        Fault::Internal,
+        Fault::Parameter,
+    ];
+    let words: Vec<&str> = identities
+        .iter()
+        .chain(&others)
+        .map(|fault| fault.word())
+        .collect();
+    let set: std::collections::BTreeSet<&str> = words.iter().copied().collect();
+    assert_eq!(set.len(), words.len());
+}

@@ -1,0 +1,158 @@
+//! A look at what a request is about, where that decides and only the SCEF knows it: nothing about
+//! resources is kept here.
+
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+
+use crate::authz::apis::shape::Shape;
+use crate::authz::apis::{self, Operation, Verb};
+use crate::authz::content;
+use crate::http::head::{self, Method, ResponseBody};
+use crate::http::path;
+use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
+
+use super::connection::Connection;
+use super::denial::Denial;
+use super::exchange::{Broken, answer_by, heard, is_interim, response_head};
+use super::source::{Sink, Source};
+use super::upstream::{self, Link};
+
+/// What is looked at, and how it is asked for.
+pub(super) struct Look {
+    /// The head of the GET.
+    pub head: Vec<u8>,
+    /// What its answer is.
+    pub gives: Shape,
+    /// It is what the request itself is to.
+    pub is_itself: bool,
+}
+
+/// The resource that says whom an operation is about: the one that it is to, or the nearest around
+/// it that names subscribers. None where there is none, and nobody is named by it.
+pub fn place<'p>(path: &'p str, is_creation: bool) -> Option<(&'p str, Shape)> {
+    let ends = path.match_indices('/').map(|(at, _)| at).skip(1);
+    let mut ends: Vec<usize> = ends.collect();
+    match is_creation {
+        // What is to be made is in no representation yet.
+        true => {}
+        false => ends.push(path.len()),
+    }
+    ends.into_iter().rev().find_map(|end| {
+        let path = path.get(..end)?;
+        let found = apis::operation(path, Some(Verb::Get), path::decode).ok()?;
+        let Operation { action, .. } = found;
+        // A list says nothing about one of its elements.
+        let is_it = match end == path.len() && !is_creation {
+            true => content::names_subscribers(action.gives),
+            false => action.gives.item().is_none() && content::names_subscribers(action.gives),
+        };
+        is_it.then_some((path, action.gives))
+    })
+}
+
+/// What the SCEF has there now.
+///
+/// # Errors
+/// It has nothing there, or it cannot be seen.
+pub(super) async fn at(connection: &mut Connection, look: &Look) -> Result<Vec<u8>, Broken> {
+    let local = Rc::clone(&connection.local);
+    let mut link = upstream::link(&local, &connection.watch, connection.exchange_by).await?;
+    loop {
+        link.stream.outbox = look.head.clone();
+        link.stream.start_send();
+        link.stream.start_recv(RECV_BYTES);
+        let seen = seen(connection, &mut link).await;
+        match seen {
+            Err(Broken::Denied(Denial::UpstreamClosed)) if link.reused => {
+                local.counters.upstream_retries.bump();
+                link = upstream::connect(&local, &connection.watch, connection.exchange_by).await?;
+            }
+            Ok((representation, lives)) => {
+                if lives {
+                    link.give_back(&local);
+                }
+                return Ok(representation);
+            }
+            Err(broken) => return Err(broken),
+        }
+    }
+}
+
+/// The representation, and whether the connection can be used again.
+async fn seen(connection: &mut Connection, link: &mut Link) -> Result<(Vec<u8>, bool), Broken> {
+    let (mut scanned, mut interim) = (0, 0);
+    let by = answer_by(connection);
+    let end = loop {
+        match heard(connection, &mut link.stream, by).await? {
+            Ok(count) if count > 0 => {}
+            _ => return Err(Denial::UpstreamClosed.into()),
+        }
+        let end = loop {
+            let end = response_head(link, connection, &mut scanned)?;
+            match end {
+                Some(end) if is_interim(&link.stream.inbox[..end]) => {
+                    interim += 1;
+                    if interim > INTERIM_RESPONSES_MAX {
+                        return Err(Denial::UpstreamInterim.into());
+                    }
+                    link.stream.inbox.drain(..end);
+                    scanned = 0;
+                }
+                end => break end,
+            }
+        };
+        match end {
+            Some(end) => break end,
+            None => link.stream.start_recv(RECV_BYTES),
+        }
+    };
+    let (mut body, lives) = {
+        let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let head = head::response(&link.stream.inbox[..end], &mut slots, Method::Get)
+            .map_err(Denial::UpstreamMalformed)?;
+        match head.status {
+            200 => {}
+            404 | 410 => return Err(Denial::ResourceUnknown.into()),
+            _ => return Err(Denial::ResourceUnseen("status").into()),
+        }
+        let coded = head.fields.iter().any(|field| {
+            field.name.eq_ignore_ascii_case("content-encoding")
+                && !field.value.eq_ignore_ascii_case(b"identity")
+        });
+        if coded {
+            return Err(Denial::ResourceUnseen("content_coding").into());
+        }
+        let body = match head.body {
+            ResponseBody::None | ResponseBody::Length(0) => Source::Done,
+            ResponseBody::Length(length) => Source::Length(length),
+            ResponseBody::Chunked => Source::Chunked(Box::default()),
+            ResponseBody::UntilClose => Source::UntilClose,
+        };
+        (
+            body,
+            head.keep_alive && head.body != ResponseBody::UntilClose,
+        )
+    };
+    link.stream.inbox.drain(..end);
+    let bytes_max = connection.local.snapshot().limits.body_bytes_max;
+    let mut representation = Vec::new();
+    loop {
+        let inbox = &mut link.stream.inbox;
+        let taken = body.take(inbox, &mut representation, Sink::Plain, usize::MAX);
+        let taken = taken.map_err(Denial::UpstreamBodyMalformed)?;
+        inbox.drain(..taken.consumed.min(inbox.len()));
+        if representation.len() as u64 > bytes_max {
+            return Err(Denial::ResourceUnseen("too_long").into());
+        }
+        if body.is_done() {
+            return Ok((representation, lives));
+        }
+        link.stream.start_recv(RELAY_BYTES);
+        let by = answer_by(connection);
+        match heard(connection, &mut link.stream, by).await? {
+            Ok(count) if count > 0 => {}
+            Ok(_) if matches!(body, Source::UntilClose) => return Ok((representation, false)),
+            _ => return Err(Denial::UpstreamClosed.into()),
+        }
+    }
+}
