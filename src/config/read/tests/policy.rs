@@ -58,7 +58,10 @@ fn everything_that_is_said_of_a_service_is_taken() {
     let [first, second] = &services(&text)[..] else {
         panic!("two services")
     };
-    let single = (Verb::Delete, "/{scsAsId}/subscriptions/{id}".into());
+    let single = (
+        Verb::Delete,
+        "/{scsAsId}/subscriptions/{subscriptionId}".into(),
+    );
     assert_eq!(first.operations.single, [single]);
     assert!(first.operations.read && !first.operations.write && first.any_ue);
     let types = first.selectors.monitoring_types.as_deref().unwrap();
