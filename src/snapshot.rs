@@ -13,6 +13,7 @@ use hsm::PrivateKey;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use crate::authz::apis::configured::Served;
 use crate::authz::introspection::Desk;
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet};
 use crate::authz::keys::Algorithm;
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub own_certificates: Arc<[OwnCertificate]>,
     /// What session tickets are sealed with.
     pub ticket_keys: Arc<TicketKeys>,
+    /// Which APIs are served.
+    pub apis: Served,
     pub issuers: Issuers,
     /// Where keys of theirs come from that they publish.
     pub keys_from: Vec<Arc<KeysFrom>>,
@@ -241,6 +244,8 @@ impl Snapshot {
             _ => false,
         };
         asked_alike
+            // A scope that names an API gives something from when that is known.
+            && self.apis == other.apis
             && self.issuers.same_as(&other.issuers)
             && self.clients_by_id == other.clients_by_id
             && exempt(self) == exempt(other)

@@ -8,7 +8,8 @@
 
 use std::borrow::Cow;
 
-use super::apis::{self, ApiFault, ApiId, Verb};
+use super::apis::configured::Served;
+use super::apis::{ApiFault, ApiId, Verb};
 use super::details::Gives;
 use super::ue::sets::Sets;
 use super::ue::{SetName, UeId, Ues};
@@ -299,12 +300,12 @@ impl Operations {
     /// `POST /{scsAsId}/subscriptions`, whatever its other variables are called.
     ///
     /// # Errors
-    /// It is none of the API.
-    pub fn add(&mut self, api: ApiId, word: &str) -> Result<(), OperationFault> {
+    /// It is none of the API, or that is not served.
+    pub fn add(&mut self, served: &Served, api: ApiId, word: &str) -> Result<(), OperationFault> {
         match word {
             "read" => self.read = true,
             "write" => self.write = true,
-            _ => self.single.push(single(api, word)?),
+            _ => self.single.push(single(served, api, word)?),
         }
         Ok(())
     }
@@ -319,12 +320,13 @@ impl Operations {
 }
 
 /// A template is a path of the resource that it is of, so that the one table says which that is.
-fn single(api: ApiId, word: &str) -> Result<(Verb, Box<str>), OperationFault> {
+fn single(served: &Served, api: ApiId, word: &str) -> Result<(Verb, Box<str>), OperationFault> {
     let (verb, template) = word.split_once(' ').ok_or(OperationFault::Malformed)?;
     let verb = Verb::ALL.into_iter().find(|known| known.name() == verb);
     let verb = verb.ok_or(OperationFault::Malformed)?;
-    let path = format!("/{}/v1{template}", api.name());
-    let found = apis::operation(&path, Some(verb), Cow::Borrowed);
+    let version = served.version(api).ok_or(OperationFault::Resource)?;
+    let path = format!("/{}/{version}{template}", api.name());
+    let found = served.operation(&path, Some(verb), Cow::Borrowed);
     let resource = match found {
         Ok(operation) => operation.resource,
         Err(ApiFault::VerbNotAllowed { .. }) => return Err(OperationFault::Verb),

@@ -64,6 +64,11 @@ impl Rights {
         self.read.contains_all(others.read) && self.write.contains_all(others.write)
     }
 
+    /// The APIs with which something is allowed.
+    pub fn apis(self) -> ApiSet {
+        self.read.union(self.write)
+    }
+
     /// These and the others.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
@@ -101,9 +106,9 @@ impl Rights {
         }
     }
 
-    /// As scope values, one for each API, in the order of their table.
+    /// As scope values, one for each API, in the order of their table; then of configured ones.
     pub fn values(self) -> impl Iterator<Item = Cow<'static, str>> {
-        ApiId::all().filter_map(move |api| {
+        self.apis().iter().filter_map(move |api| {
             let name = api.name();
             match (self.read.contains(api), self.write.contains(api)) {
                 (true, true) => Some(Cow::Borrowed(name)),
@@ -189,8 +194,7 @@ pub fn capif_rights(scope: &str, aef_id: &str) -> Result<Option<Rights>, TokenFa
 //= TS 29.222 clause 8.5.4.2.6
 //# The scope is 3gpp# and, for each AEF, its identifier, a colon and the names of its APIs.
 pub fn capif_value(rights: Rights, aef_id: &str) -> String {
-    let apis = ApiId::all().filter(|api| rights.read.contains(*api));
-    let names: Vec<&str> = apis.map(ApiId::name).collect();
+    let names: Vec<&str> = rights.read.iter().map(ApiId::name).collect();
     format!("{CAPIF}{aef_id}:{}", names.join(","))
 }
 

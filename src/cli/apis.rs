@@ -1,6 +1,7 @@
 //! `t8gate apis`: the table of APIs, from which scopes and policy are written.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -8,27 +9,60 @@ use serde_json::{Value, json};
 use crate::authz::apis::resource::{Api, Parameter, Resource};
 use crate::authz::apis::shape::{NOTHING, Role, Shape};
 use crate::authz::apis::{Action, ApiId};
+use crate::config;
 
-/// Prints the table, for people or as JSON.
-pub fn main(as_json: bool) -> ExitCode {
-    let apis = ApiId::all().filter_map(ApiId::row);
+/// Prints the table, or what is served by a configuration, for people or as JSON.
+pub fn main(file: Option<&Path>, as_json: bool) -> ExitCode {
+    let mut apis = Vec::new();
+    match file.map(config::read) {
+        None => apis.extend(ApiId::all().filter_map(ApiId::row).map(Served::of_table)),
+        Some(Ok(config)) => {
+            let served = &config.apis;
+            let of_table = ApiId::all().filter(|api| served.has(*api));
+            apis.extend(of_table.filter_map(ApiId::row).map(Served::of_table));
+            apis.extend(served.configured().iter().map(|row| Served {
+                api: &row.api,
+                versions: row.versions,
+            }));
+        }
+        Some(Err(faults)) => {
+            super::complain(file.unwrap_or(Path::new("")), &faults);
+            return ExitCode::FAILURE;
+        }
+    }
     match as_json {
         true => {
-            let apis: Vec<Value> = apis.map(document).collect();
-            println!("{:#}", json!({ "apis": apis }));
+            let apis: Vec<Value> = apis.iter().map(document).collect();
+            say!("{:#}", json!({ "apis": apis }));
         }
-        false => print!("{}", text(apis)),
+        false => say!("{}", text(&apis).trim_end()),
     }
     ExitCode::SUCCESS
 }
 
+/// An API and its versions.
+struct Served {
+    api: &'static Api,
+    versions: &'static [&'static str],
+}
+
+impl Served {
+    fn of_table(api: &'static Api) -> Self {
+        let versions = &["v1"];
+        Self { api, versions }
+    }
+}
+
 /// An API, then its resources, then what may be done to each: in what media type, and by what the
 /// request can say whom it is about.
-fn text(apis: impl Iterator<Item = &'static Api>) -> String {
+fn text(apis: &[Served]) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    for api in apis {
-        let _ = writeln!(out, "{} ({})", api.name, api.title);
+    for Served { api, versions } in apis {
+        let _ = match versions {
+            ["v1"] => writeln!(out, "{} ({})", api.name, api.title),
+            _ => writeln!(out, "{} ({}; {})", api.name, api.title, versions.join(", ")),
+        };
         for resource in api.resources {
             let _ = writeln!(out, "  {}", resource.template);
             for action in resource.actions {
@@ -60,9 +94,14 @@ fn line(out: &mut String, action: &Action) {
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-fn document(api: &'static Api) -> Value {
+fn document(Served { api, versions }: &Served) -> Value {
     let resources: Vec<Value> = api.resources.iter().map(resource).collect();
-    json!({ "name": api.name, "title": api.title, "version": "v1", "resources": resources })
+    json!({
+        "name": api.name,
+        "title": api.title,
+        "versions": versions,
+        "resources": resources,
+    })
 }
 
 fn resource(resource: &'static Resource) -> Value {

@@ -79,6 +79,9 @@ enum Command {
     /// List the APIs that can be served: resources, methods, media types, and where a request says
     /// whom it is about. Scopes and policy are written from it.
     Apis {
+        /// List those that are served by this configuration file, with those that it adds.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
         /// Print all that is known of them, as JSON.
         #[arg(long)]
         json: bool,
@@ -124,7 +127,7 @@ pub fn main() -> ExitCode {
         Command::Client(command) => client::main(&command),
         Command::Policy(command) => policy::main(&command),
         Command::Token(command) => token::main(&command),
-        Command::Apis { json } => apis::main(json),
+        Command::Apis { config, json } => apis::main(config.as_deref(), json),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

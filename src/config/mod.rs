@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::authz::apis::configured::Served;
 use crate::authz::issuers::Profile;
 use crate::authz::policy::Policy;
 use crate::authz::ue::SetName;
@@ -90,6 +91,8 @@ pub struct Place {
 pub struct Config {
     /// The file this was read from.
     pub file: PathBuf,
+    /// Which APIs are served.
+    pub apis: Served,
     pub listen: Listen,
     pub tls: Tls,
     pub issuers: Vec<Issuer>,

@@ -24,6 +24,7 @@ use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
 
+mod apis;
 mod client_files;
 mod clients;
 mod introspection;
@@ -219,7 +220,9 @@ fn config(
     };
     let (oauth, seals) = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let mut clients = clients::clients(root, all_partners.then_some(&partners), seals, folder);
+    let served = apis::served(root);
+    let partners_read = all_partners.then_some(&partners[..]);
+    let mut clients = clients::clients(root, &served, partners_read, seals, folder);
     if !all_partners {
         // Some may be of those that are at fault.
         clients.all.clear();
@@ -241,6 +244,7 @@ fn config(
     let reload = reload(root.section("reload"));
     Config {
         file: file.to_path_buf(),
+        apis: served,
         listen,
         tls,
         issuers,

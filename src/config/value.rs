@@ -12,8 +12,6 @@ use toml::de::DeValue;
 
 use super::fault::closest;
 use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
-use crate::authz::apis::ApiId;
-use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
 use crate::peer::{Identity, San, TokenFormat};
 
@@ -46,7 +44,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn written<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str, Wrong> {
+pub(super) fn written<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str, Wrong> {
     value.as_str().ok_or_else(|| {
         let what = format!("must be a text, but is {}", kind(value));
         Wrong::new(what, format!("write it in quotation marks: {example}"))
@@ -542,23 +540,6 @@ fn is_attribute(part: &str) -> bool {
         .split('.')
         .all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
     (keyword || numbers) && !value.is_empty()
-}
-
-/// A scope value: the name of an API of T8, and which half of it where not all.
-pub(super) fn scope(value: &DeValue<'_>) -> Result<String, Wrong> {
-    let name = written(value, "\"3gpp-monitoring-event\"")?;
-    if Rights::of_value(name).is_some() {
-        return Ok(name.to_owned());
-    }
-    let names: Vec<&str> = ApiId::all().map(ApiId::name).collect();
-    let cure = match closest(name, &names) {
-        Some(name) => format!("did you mean {name:?}?"),
-        None => format!(
-            "take from {}; \":read\" or \":write\" behind one gives that half alone",
-            names.join(", ")
-        ),
-    };
-    Err(Wrong::new(format!("{name:?} names no API of T8"), cure))
 }
 
 /// How an issuer's tokens are read.

@@ -244,6 +244,7 @@ pub fn load(
     let responders = revocation::responders(config, &mut report);
     let sets = policy::sets(config, running, &mut report);
     policy::note_clients(config, &mut report);
+    policy::note_apis(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
@@ -253,6 +254,7 @@ pub fn load(
     let snapshot = built.map(
         |((((terminator, issuers), shown), responders), sets)| Snapshot {
             terminator: Arc::new(terminator),
+            apis: config.apis.clone(),
             staples: shown.staples,
             responders,
             certificates: shown.certificates,

@@ -11,7 +11,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::{INTROSPECTION_PATH, IssuerFault, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH};
-use crate::authz::apis::ApiId;
+use crate::authz::apis::ApiSet;
 use crate::authz::details;
 use crate::authz::keys::Algorithm;
 use crate::authz::scope;
@@ -155,10 +155,11 @@ impl Members {
     }
 }
 
-/// The metadata of the issuer called `name`, which may have somewhere to keep revocations.
+/// The metadata of the issuer called `name`, which grants what can be done with these APIs and may
+/// have somewhere to keep revocations.
 //= RFC 8414 section 2
 //# issuer, token_endpoint, jwks_uri and response_types_supported are named; URLs are https.
-pub fn metadata(name: &str, revokes: bool) -> Vec<u8> {
+pub fn metadata(name: &str, apis: ApiSet, revokes: bool) -> Vec<u8> {
     const METHODS: [&str; 3] = [
         "tls_client_auth",
         "self_signed_tls_client_auth",
@@ -175,7 +176,7 @@ pub fn metadata(name: &str, revokes: bool) -> Vec<u8> {
         "introspection_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms(),
         "jwks_uri": at(JWKS_PATH),
-        "scopes_supported": ApiId::all().flat_map(scope::values_of).collect::<Vec<_>>(),
+        "scopes_supported": apis.iter().flat_map(scope::values_of).collect::<Vec<_>>(),
         // Required even of an issuer without authorization endpoint, and some readers take an
         // empty list for a missing one. "none" is the registered value for: no code, no token.
         "response_types_supported": ["none"],

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hsm::OpenFault;
 
+use crate::authz::apis::ApiSet;
 use crate::authz::issuers::{IssuerRules, KeySet, Profile};
 use crate::authz::keys::Keys;
 use crate::authz::sealed::Sealing;
@@ -186,6 +187,8 @@ pub struct Terms<'c> {
     pub certificates: &'c OwnCertificates,
     /// Assertions that were used before it was made.
     pub used: &'c AllUsed,
+    /// Those that are served: what tokens can be for.
+    pub apis: ApiSet,
     /// Whether revocations are kept: else it says of no place where tokens are ended.
     pub revokes: bool,
 }
@@ -205,7 +208,7 @@ impl Issuer {
             registered,
             format: terms.format,
             sealing: terms.sealing,
-            metadata: metadata::metadata(&terms.name, terms.revokes),
+            metadata: metadata::metadata(&terms.name, terms.apis, terms.revokes),
             capif: None,
             lifetime_s: terms.lifetime.as_secs(),
             name: terms.name,

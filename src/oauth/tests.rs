@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use serde_json::Value;
 
 use super::*;
-use crate::authz::apis::ApiId;
+use crate::authz::apis::{ApiId, ApiSet};
 use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, TlsClientAuth};
@@ -95,6 +95,7 @@ fn terms(clients: &[Client]) -> Terms<'_> {
         clients,
         certificates: Box::leak(Box::default()),
         used: Box::leak(Box::default()),
+        apis: ApiSet::of_t8(),
         revokes: true,
     }
 }

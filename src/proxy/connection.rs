@@ -458,7 +458,7 @@ impl Connection {
             Ok((query, permit)) => {
                 let mut bytes = local.buffers.lend();
                 self.identity.write_head(&mut bytes, &head, &permit, &id);
-                let look = permit.asks.look(&head).map(|(path, gives)| {
+                let look = permit.asks.look(&head, &snapshot).map(|(path, gives)| {
                     Box::new(Look {
                         is_itself: path.len() == head.path.len(),
                         head: self.identity.write_look(path, &head, &permit, &id),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::shape::Shape;
-use crate::authz::apis::{self, Action, ApiFault, ApiId, Operation, Verb};
+use crate::authz::apis::{Action, ApiFault, ApiId, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
 use crate::authz::content::{self, Content};
 use crate::authz::details::{Gives, LimitedRights};
@@ -70,11 +70,15 @@ impl Asks {
     }
 
     /// What has to be looked at before it may go on: the path and what a GET of it gives.
-    pub fn look<'p>(&self, head: &RequestHead<'_, 'p>) -> Option<(&'p str, Shape)> {
+    pub fn look<'p>(
+        &self,
+        head: &RequestHead<'_, 'p>,
+        snapshot: &Snapshot,
+    ) -> Option<(&'p str, Shape)> {
         if self.extent == Extent::Whole || self.is_judged_by_answer(head.method) {
             return None;
         }
-        look::place(head.path, self.action.verb == Verb::Post)
+        look::place(head.path, self.action.verb == Verb::Post, &snapshot.apis)
     }
 
     /// What its query says, where that decides.
@@ -144,8 +148,9 @@ pub fn admit<'p>(
     now: UnixSeconds,
 ) -> Result<Permit<'p>, Denial> {
     let verb = verb(head.method);
-    let operation =
-        apis::operation(head.path, verb, path::decode).map_err(|fault| match fault {
+    let operation = { &snapshot.apis }
+        .operation(head.path, verb, path::decode)
+        .map_err(|fault| match fault {
             ApiFault::Unknown => Denial::ApiUnknown,
             ApiFault::VerbNotAllowed { allowed } => Denial::MethodNotAllowed(allowed),
         })?;

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use crate::authz::apis::shape::Shape;
-use crate::authz::apis::{self, Operation, Verb};
+use crate::authz::apis::configured::Served;
+use crate::authz::apis::{Operation, Verb};
 use crate::authz::content;
 use crate::http::head::{self, Method, ResponseBody};
 use crate::http::path;
@@ -29,7 +30,11 @@ pub(super) struct Look {
 
 /// The resource that says whom an operation is about: the one that it is to, or the nearest around
 /// it that names subscribers. None where there is none, and nobody is named by it.
-pub fn place<'p>(path: &'p str, is_creation: bool) -> Option<(&'p str, Shape)> {
+pub fn place<'p>(
+    path: &'p str,
+    is_creation: bool,
+    served: &Served,
+) -> Option<(&'p str, Shape)> {
     let ends = path.match_indices('/').map(|(at, _)| at).skip(1);
     let mut ends: Vec<usize> = ends.collect();
     match is_creation {
@@ -39,7 +44,7 @@ pub fn place<'p>(path: &'p str, is_creation: bool) -> Option<(&'p str, Shape)> {
     }
     ends.into_iter().rev().find_map(|end| {
         let path = path.get(..end)?;
-        let found = apis::operation(path, Some(Verb::Get), path::decode).ok()?;
+        let found = served.operation(path, Some(Verb::Get), path::decode).ok()?;
         let Operation { action, .. } = found;
         // A list says nothing about one of its elements.
         let is_it = match end == path.len() && !is_creation {

@@ -8,12 +8,14 @@ use crate::authorization::assert_problem;
 use crate::harness::client::{Response, head, request};
 use crate::harness::gateway::t8gate;
 use crate::harness::mint::with;
-use crate::harness::stage::{House, PATH, RESOURCE};
-use crate::harness::{Scratch, WAIT, command, run, run_well, tool};
+use crate::harness::stage::{House, PATH, RESOURCE, Stage};
+use crate::harness::{Scratch, WAIT, command, run, run_well, tool, wait_until};
+use crate::reload::{ON_SIGNAL, reload};
 
 fn house() -> House {
     House::open_with(|config| {
         config.set_text("admin.address", "127.0.0.1:0");
+        config.set("apis.serve", "[\"t8\", \"nef\"]");
     })
 }
 
@@ -234,6 +236,99 @@ fn apis_of_a_nef_are_served_like_those_of_t8() {
     assert_eq!(house.origin.requests(), 2);
 }
 
+#[test]
+fn apis_of_a_nef_are_404_where_the_operator_has_not_said_that_they_are_served() {
+    let mut house = House::open_with(|config| {
+        config.set_text("admin.address", "127.0.0.1:0");
+        config.set("reload.watch", ON_SIGNAL);
+    });
+    let claims = with(house.stage.claims(), "scope", "3gpp-ueid 3gpp-nidd");
+    let token = house.stage.mint.good(&claims);
+    let (ueid, nidd) = (
+        "/3gpp-ueid/v1/retrieve",
+        "/3gpp-nidd/v1/acme/configurations",
+    );
+    let asked = head("POST", ueid, &token, LATER);
+    refused_unread(&house, &asked, 404, "API_UNKNOWN");
+    let mut client = house.client();
+    assert_eq!(client.get(nidd, &token).status, 200);
+    house.rewrite(|config| {
+        config.set("apis.serve", "[\"3gpp-ueid\"]");
+    });
+    reload(&house);
+    // On the connection that was there before.
+    assert_problem(&client.get(nidd, &token), 404);
+    let retrieve = request("POST", ueid, &token, "", b"{}");
+    assert_eq!(client.ask(retrieve).status, 200);
+}
+
+/// An API that the configuration adds, below its head.
+const OWN: &str = r#"name = "acme-device-status"
+title = "Device status"
+versions = ["v1", "v2"]
+[[api.resource]]
+path = "/{scsAsId}/devices/{deviceId}"
+[[api.resource.operation]]
+method = "GET"
+response = ["msisdn /msisdn"]
+[[api.resource.operation]]
+method = "PATCH"
+request = ["msisdn /msisdn"]
+"#;
+
+#[test]
+fn an_api_of_the_operators_own_is_served_from_the_next_reload_to_another() {
+    let mut audit = None;
+    let mut house = House::open_staged(|stage| {
+        audit = Some(stage.watch());
+        stage.config.set("reload.watch", ON_SIGNAL);
+    });
+    let scope = "3gpp-nidd acme-device-status";
+    let claims = with(house.stage.claims(), "scope", scope);
+    let token = house.stage.mint.good(&claims);
+    let mut client = house.client();
+    let device = "/acme-device-status/v2/acme/devices/7";
+    // Remembered with what it gives, before its other API is known.
+    let nidd = "/3gpp-nidd/v1/acme/configurations";
+    assert_eq!(client.get(nidd, &token).status, 200);
+    assert_problem(&client.get(device, &token), 404);
+    house.rewrite(|config| {
+        config.table("api", OWN);
+    });
+    reload(&house);
+    assert_eq!(client.get(device, &token).status, 200);
+    let foreign = "/acme-device-status/v2/globex/devices/7";
+    assert_problem(&client.get(foreign, &token), 403);
+    let bare = with(house.stage.claims(), "scope", "3gpp-nidd");
+    let bare = house.stage.mint.good(&bare);
+    assert_problem(&client.get(device, &bare), 403);
+    assert_problem(
+        &client.get("/acme-device-status/v3/acme/devices/7", &token),
+        404,
+    );
+    let posted = client.ask(head("POST", device, &token, LATER));
+    assert_eq!(posted.status, 405);
+    assert_eq!(posted.field("allow"), Some("GET, HEAD, PATCH"));
+    let mut client = house.client();
+    let fields = "Content-Type: application/json\r\n";
+    let patched = client.ask(request("PATCH", device, &token, fields, b"{}"));
+    assert_problem(&patched, 415);
+    let merge = Some("application/merge-patch+json");
+    assert_eq!(patched.field("accept-patch"), merge);
+    let audit = audit.expect("a file");
+    wait_until("the record of a request of that API", || {
+        let text = std::fs::read_to_string(&audit).expect("our own file");
+        text.contains(r#""api":"acme-device-status""#)
+            && text.contains(r#""resource":"/{scsAsId}/devices/{deviceId}""#)
+    });
+    house.rewrite(|config| {
+        config.without_tables("api");
+    });
+    reload(&house);
+    let mut client = house.client();
+    assert_problem(&client.get(device, &token), 404);
+}
+
 /// A part of an OpenAPI file: one resource with a POST, whose body has these members.
 fn openapi(server: &str, path: &str, media: &str, members: &str) -> String {
     format!(
@@ -333,4 +428,71 @@ fn the_table_is_printed_for_people_and_for_programs() {
     });
     assert!(request.contains(&external), "{request:?}");
     assert_eq!(post["notifications"][0]["to"], "/notificationDestination");
+}
+
+#[test]
+fn what_a_configuration_serves_is_printed_and_what_is_wrong_with_it_is_said_with_its_line() {
+    let mut stage = Stage::new("127.0.0.1:1".parse().expect("an address"));
+    stage.config.set("apis.serve", "[\"3gpp-ueid\"]");
+    stage.config.table("api", OWN);
+    stage.config.set_text("listen.address", "127.0.0.1:1");
+    let file = stage.scratch.write("t8gate.toml", stage.config.render());
+    let file = file.to_str().expect("a name");
+    let text = run_well(&mut t8gate(&["apis", "--config", file]));
+    let heads: Vec<&str> = text.lines().filter(|line| line.ends_with(')')).collect();
+    assert_eq!(
+        heads,
+        [
+            "3gpp-ueid (UEId)",
+            "acme-device-status (Device status; v1, v2)"
+        ]
+    );
+    assert!(
+        text.contains("PATCH   application/merge-patch+json msisdn"),
+        "{text}"
+    );
+    let json = run_well(&mut t8gate(&["apis", "--json", "--config", file]));
+    let json: Value = serde_json::from_str(&json).expect("a JSON document");
+    assert_eq!(json["apis"][1]["versions"], serde_json::json!(["v1", "v2"]));
+    let response = &json["apis"][1]["resources"][0]["operations"][0]["response"];
+    assert_eq!(response[0]["kind"], "msisdn");
+    let table = run(&mut t8gate(&["check", "--config", file]), b"", WAIT).stdout;
+    let row = "0 of T8, 1 of a NEF, and acme-device-status";
+    assert!(table.contains(row), "{table}");
+    let wrong = stage
+        .config
+        .render()
+        .replace("msisdn /msisdn", "imsi /imsi");
+    std::fs::write(file, &wrong).expect("our own file");
+    let outcome = run(&mut t8gate(&["apis", "--config", file]), b"", WAIT);
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stdout);
+    let line = wrong
+        .lines()
+        .position(|line| line.contains("imsi"))
+        .expect("it")
+        + 1;
+    let place = format!("{file}:{line}");
+    assert!(
+        outcome.stderr.contains(&place),
+        "{place}: {}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("is no kind of a value"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn a_reader_of_the_table_that_goes_before_its_end_is_no_fault() {
+    let gateway = env!("CARGO_BIN_EXE_t8gate");
+    for form in ["", " --json"] {
+        let script = format!("set -o pipefail; {gateway} apis{form} | head -1");
+        let outcome = run(command("bash").args(["-c", &script]), b"", WAIT);
+        assert!(outcome.status.success(), "{form}: {}", outcome.stderr);
+        assert_eq!(outcome.stderr, "", "{form}");
+        assert_eq!(outcome.stdout.lines().count(), 1, "{form}");
+    }
 }

@@ -305,7 +305,7 @@ class Comparison:
             self.differ(title, f"is in {release} and not in the table")
             return
         url = document["servers"][0]["url"]
-        if url != "{apiRoot}/" + api["name"] + "/" + api["version"]:
+        if url != "{apiRoot}/" + api["name"] + "/" + api["versions"][0]:
             self.differ(title, f"is at {url} in {release}")
         rows = {row["path"]: row for row in api["resources"]}
         for path, item in document["paths"].items():

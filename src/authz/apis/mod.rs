@@ -3,12 +3,13 @@
 //! or NEF is the client there: MsisdnLessMoSms, MoLcsNotify and NIDDConfigurationTrigger.
 //!
 //! The table is data, and this file finds a request's place in it. `tests/spec/apis.py` holds it
-//! against the OpenAPI files.
+//! against the OpenAPI files. What an operator adds to it is in [`configured`].
 
 use std::borrow::Cow;
 
 use resource::{Api, SEGMENTS_MAX};
 
+pub mod configured;
 mod nef;
 mod nef_bodies;
 pub mod resource;
@@ -22,35 +23,48 @@ pub use resource::{Action, MediaType};
 #[cfg(test)]
 mod tests;
 
-/// One API of the table.
+/// One API of the table, or a configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiId(u8);
 
 impl ApiId {
     /// The `{apiName}` of its URIs, which is also its scope value: `3gpp-monitoring-event`.
     pub fn name(self) -> &'static str {
-        self.row().map_or("", |api| api.name)
+        match self.row() {
+            Some(api) => api.name,
+            None => configured::name(self).unwrap_or_default(),
+        }
     }
 
-    /// The API with this `{apiName}`, compared octet for octet.
+    /// The API with this `{apiName}`, compared octet for octet; a configured one, whether or not it
+    /// is in force.
     pub fn from_name(name: &str) -> Option<Self> {
-        find(name).map(|(api, _)| api)
+        match find(name) {
+            Some((api, _)) => Some(api),
+            None => configured::id(name),
+        }
     }
 
-    /// Its row of the table.
+    /// Its row of the table; a configured one has none there.
     pub fn row(self) -> Option<&'static Api> {
         APIS.get(usize::from(self.0)).copied()
     }
 
-    /// Its place in the table, from 0 and less than [`ApiId::COUNT`]: an index for counters.
+    /// Its place, from 0 and less than [`ApiId::PLACES`]: an index for counters.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 
-    /// How many APIs there are.
+    /// How many APIs the table has.
     pub const COUNT: usize = t8::APIS.len() + nef::APIS.len();
 
-    /// All of them: those of T8 in the order of their clauses, then those of the NEF.
+    /// How many there can be, configured ones as well: a set has a bit for each.
+    pub const PLACES: usize = u64::BITS as usize;
+
+    /// How many can be configured.
+    pub const CONFIGURED_MAX: usize = Self::PLACES - Self::COUNT;
+
+    /// All of the table: those of T8 in the order of their clauses, then those of the NEF.
     pub fn all() -> impl Iterator<Item = Self> {
         (0u8..).map(Self).take(Self::COUNT)
     }
@@ -70,6 +84,21 @@ pub struct ApiSet(u64);
 impl ApiSet {
     /// No API at all.
     pub const EMPTY: Self = Self(0);
+
+    /// Those of T8 (TS 29.122).
+    pub const fn of_t8() -> Self {
+        Self((1 << t8::APIS.len()) - 1)
+    }
+
+    /// Those of a NEF (TS 29.522).
+    pub const fn of_nef() -> Self {
+        Self(((1 << nef::APIS.len()) - 1) << t8::APIS.len())
+    }
+
+    /// This one alone.
+    pub fn of(api: ApiId) -> Self {
+        Self(1 << api.0)
+    }
 
     /// Adds one.
     pub fn insert(&mut self, api: ApiId) {
@@ -109,9 +138,10 @@ impl ApiSet {
         self.0 == 0
     }
 
-    /// The APIs of the set, in the table's order.
+    /// The APIs of the set: in the table's order, then as they came to be known.
     pub fn iter(self) -> impl Iterator<Item = ApiId> {
-        ApiId::all().filter(move |&api| self.contains(api))
+        let all = (0u8..).map(ApiId).take(ApiId::PLACES);
+        all.filter(move |&api| self.contains(api))
     }
 }
 
@@ -132,7 +162,7 @@ const fn rows() -> [&'static Api; t8::APIS.len() + nef::APIS.len()] {
 }
 
 // A shift by an ApiId stays inside the set, and an ApiId inside its byte.
-const _: () = assert!(ApiId::COUNT <= u64::BITS as usize);
+const _: () = assert!(ApiId::COUNT < ApiId::PLACES);
 
 /// Where a name would stand in [`SLOTS`] hangs on its length and three of its octets. None for one
 /// that is shorter than any in the table, or longer.
@@ -279,12 +309,37 @@ impl ApiFault {
 /// Finds the operation of a path that has been checked (no empty or dot segments, valid
 /// percent-encoding) and is still encoded; `decode` decodes one segment of such a path once.
 /// `verb` is None for one the table does not know. A path without `%` costs no allocation.
+/// Of the table as a whole; what is served is asked by [`configured::Served::operation`].
 //= TS 29.122 clause 5.2.4
 //# A resource URI is the API's root, its version v1, and the API's own suffix.
 pub fn operation<'p>(
     path: &'p str,
     verb: Option<Verb>,
     decode: fn(&'p str) -> Cow<'p, str>,
+) -> Result<Operation<'p>, ApiFault> {
+    operation_of(path, verb, decode, |name| {
+        find(name).map(|(api, row)| Found {
+            api,
+            row,
+            versions: None,
+        })
+    })
+}
+
+/// An API that a path begins with.
+struct Found {
+    api: ApiId,
+    row: &'static Api,
+    /// None of the table's, which are all at version 1.
+    versions: Option<&'static [&'static str]>,
+}
+
+#[inline]
+fn operation_of<'p>(
+    path: &'p str,
+    verb: Option<Verb>,
+    decode: fn(&'p str) -> Cow<'p, str>,
+    find: impl FnOnce(&str) -> Option<Found>,
 ) -> Result<Operation<'p>, ApiFault> {
     let is_encoded = memchr::memchr(b'%', path.as_bytes()).is_some();
     let decoded = |segment: &'p str| match is_encoded {
@@ -296,12 +351,16 @@ pub fn operation<'p>(
     };
     let end = memchr::memchr(b'/', path.as_bytes()).ok_or(ApiFault::Unknown)?;
     let (root, path) = path.split_at_checked(end).ok_or(ApiFault::Unknown)?;
-    let (api, row) = find(&decoded(root)).ok_or(ApiFault::Unknown)?;
-    // Hardly any path spells the version otherwise.
-    let suffix = path.strip_prefix("/v1/").or_else(|| {
+    let Found { api, row, versions } = find(&decoded(root)).ok_or(ApiFault::Unknown)?;
+    let of_version = |is_known: &dyn Fn(&str) -> bool| {
         let (version, suffix) = path.strip_prefix('/')?.split_once('/')?;
-        (decoded(version) == VERSION).then_some(suffix)
-    });
+        is_known(&decoded(version)).then_some(suffix)
+    };
+    let suffix = match versions {
+        // Hardly any path spells the version otherwise.
+        None => { path.strip_prefix("/v1/") }.or_else(|| of_version(&|version| version == VERSION)),
+        Some(versions) => of_version(&|version| versions.contains(&version)),
+    };
     let mut rest = Some(suffix.ok_or(ApiFault::Unknown)?);
     let segments = std::iter::from_fn(|| {
         let path = rest?;

@@ -93,6 +93,41 @@ impl Role {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 31] = [
+        Self::ExternalId,
+        Self::Msisdn,
+        Self::ExternalGroupId,
+        Self::Gpsi,
+        Self::Supi,
+        Self::InternalGroupId,
+        Self::AkmaKeyId,
+        Self::ApplicationLayerId,
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::Ipv6Prefix,
+        Self::Mac,
+        Self::IpDomain,
+        Self::LineId,
+        Self::FlowAddress,
+        Self::OtherAddress,
+        Self::AnyUe,
+        Self::MtcProviderId,
+        Self::ScsAsId,
+        Self::Dnn,
+        Self::Snssai,
+        Self::SelfLink,
+        Self::ResourceLink,
+        Self::Callback,
+        Self::WebSocket,
+        Self::MonitoringType,
+        Self::Event,
+        Self::Port,
+        Self::Application,
+        Self::Sponsor,
+        Self::QosReference,
+    ];
+
     /// The word for people and programs.
     pub fn word(self) -> &'static str {
         match self {

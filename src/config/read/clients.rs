@@ -9,14 +9,15 @@ use toml::de::{DeTable, DeValue};
 
 use super::client_files::{ClientFile, ReadFolder};
 use super::partners::of_client;
-use super::{policy, refuse_repeats};
+use super::{apis, policy, refuse_repeats};
+use crate::authz::apis::configured::Served;
 use crate::authz::policy::Policy;
 use crate::authz::ue::SetName;
 use crate::config::files::{FileKind, NamedFile};
 use crate::config::section::{Report, Section};
 use crate::config::value::{
     Wrong, absolute_uri, boolean, client_id, client_name, host_name, ip_address, mailbox, san,
-    scope, scs_as_id, subject_dn, token_format, twice_at,
+    scs_as_id, subject_dn, token_format, twice_at,
 };
 use crate::config::{Fault, Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
@@ -51,6 +52,7 @@ struct OwnIssuer {
 
 /// What clients are read with, whatever file they stand in.
 struct Reader<'r> {
+    served: &'r Served,
     partners: Option<&'r [Partner]>,
     issuer: OwnIssuer,
     owned: Owned,
@@ -65,6 +67,7 @@ struct Reader<'r> {
 /// `seals` opaque tokens, or does not.
 pub(super) fn clients(
     root: &mut Section<'_, '_>,
+    served: &Served,
     partners: Option<&[Partner]>,
     seals: bool,
     folder: &mut ReadFolder<'_>,
@@ -79,6 +82,7 @@ pub(super) fn clients(
         root.fault(0, "client", Wrong::new("is missing", cure));
     }
     let mut reader = Reader {
+        served,
         partners,
         issuer: OwnIssuer {
             is_there: root.has("oauth"),
@@ -120,8 +124,19 @@ impl Reader<'_> {
     fn take(&mut self, mut section: Section<'_, '_>) {
         self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
         let place = section.report().place(section.line());
-        let policy = policy::services(&mut section, self.has_sets, &mut self.read.sets_named);
-        if let Some(client) = client(section, self.partners, self.issuer, &mut self.owned) {
+        let policy = policy::services(
+            &mut section,
+            self.served,
+            self.has_sets,
+            &mut self.read.sets_named,
+        );
+        if let Some(client) = client(
+            section,
+            self.served,
+            self.partners,
+            self.issuer,
+            &mut self.owned,
+        ) {
             self.read.places.insert(client.name.clone(), place);
             let policy = policy.map(|policy| (client.name.clone(), Arc::new(policy)));
             self.read.policies.extend(policy);
@@ -170,6 +185,7 @@ fn refuse_issuer_for_nobody(root: &Section<'_, '_>) {
 
 fn client(
     mut section: Section<'_, '_>,
+    served: &Served,
     partners: Option<&[Partner]>,
     issuer: OwnIssuer,
     owned: &mut Owned,
@@ -189,7 +205,7 @@ fn client(
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
     let unbound_tokens = section.or("unbound_tokens", boolean, false);
-    let registration = registration(&mut section, issuer);
+    let registration = registration(&mut section, served, issuer);
     let enabled = section.or("enabled", boolean, true);
     let group = of_client(&mut section, partners);
     if let (Some((partner, identity)), Some(sans)) = (&group, &sans) {
@@ -321,7 +337,12 @@ fn own_file(Located { value: path, line }: Located<PathBuf>) -> OwnFile {
     OwnFile { path, line }
 }
 
-fn registration(section: &mut Section<'_, '_>, issuer: OwnIssuer) -> Option<Registration> {
+fn registration(
+    section: &mut Section<'_, '_>,
+    served: &Served,
+    issuer: OwnIssuer,
+) -> Option<Registration> {
+    let scope = apis::scope(served);
     let mut said: Vec<(&str, usize)> = methods()
         .filter_map(|key| section.line_of(key).map(|line| (key, line)))
         .collect();
@@ -340,7 +361,7 @@ fn registration(section: &mut Section<'_, '_>, issuer: OwnIssuer) -> Option<Regi
     said.sort_by_key(|(_, line)| *line);
     let format = section.optional("token_format", token_format);
     let Some(&(first, line)) = said.first() else {
-        let scopes = section.list("scopes", scope);
+        let scopes = section.list("scopes", &scope);
         if let Some(scopes) = scopes {
             let cure = "set one of them as well, or remove scopes: what another issuer grants is \
                         said there";
@@ -381,7 +402,7 @@ fn registration(section: &mut Section<'_, '_>, issuer: OwnIssuer) -> Option<Regi
         None
     } else {
         let cure = "list the APIs it may be granted: [\"3gpp-monitoring-event\"]";
-        section.required_list("scopes", scope, cure)
+        section.required_list("scopes", &scope, cure)
     };
     let scopes = scopes.map_or(Vec::new(), |list| list.value);
     refuse_repeats(section, "scopes", &scopes);

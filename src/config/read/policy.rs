@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use super::apis;
+use crate::authz::apis::configured::Served;
 use crate::authz::apis::{ApiId, Verb};
 use crate::authz::policy::{OperationFault, Operations, Policy, Selectors, Service};
 use crate::authz::ue::{Matcher, SetName, Ues};
-use crate::config::fault::closest;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, count, text, twice};
@@ -34,6 +35,7 @@ pub(super) fn ue_sets(mut section: Section<'_, '_>) -> Option<UeSets> {
 /// Notes where sets are named, which takes a file of them.
 pub(super) fn services(
     client: &mut Section<'_, '_>,
+    served: &Served,
     has_sets: bool,
     sets_named: &mut BTreeMap<SetName, Place>,
 ) -> Option<Policy> {
@@ -50,15 +52,16 @@ pub(super) fn services(
     let mut services = Vec::with_capacity(sections.len());
     for mut section in sections {
         let ues = ues(&mut section, has_sets, sets_named);
-        services.extend(service(section, ues));
+        services.extend(service(section, served, ues));
     }
     Some(Policy { services })
 }
 
-fn service(mut section: Section<'_, '_>, ues: Ues) -> Option<Service> {
+fn service(mut section: Section<'_, '_>, served: &Served, ues: Ues) -> Option<Service> {
     let cure = "name the API as its URIs do: \"3gpp-monitoring-event\"";
-    let api = section.required("api", api, cure);
-    let operations = operations(&mut section, api.as_ref());
+    let named = |value: &DeValue<'_>| apis::by_name(served, &text(value)?);
+    let api = section.required("api", named, cure);
+    let operations = operations(&mut section, served, api.as_ref());
     let selectors = selectors(&mut section, api.as_ref());
     let any_ue = section.or("any_ue", boolean, false);
     if !section.has("ues") && !any_ue && !section.is_said() {
@@ -76,20 +79,12 @@ fn service(mut section: Section<'_, '_>, ues: Ues) -> Option<Service> {
     })
 }
 
-fn api(value: &DeValue<'_>) -> Result<ApiId, Wrong> {
-    let name = text(value)?;
-    ApiId::from_name(&name).ok_or_else(|| {
-        let names: Vec<&str> = ApiId::all().map(ApiId::name).collect();
-        let cure = match closest(&name, &names) {
-            Some(name) => format!("did you mean {name:?}?"),
-            None => format!("take one of {}", names.join(", ")),
-        };
-        Wrong::new(format!("{name:?} names no API of T8"), cure)
-    })
-}
-
 /// All of the API, where nothing is said.
-fn operations(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Operations {
+fn operations(
+    section: &mut Section<'_, '_>,
+    served: &Served,
+    api: Option<&Located<ApiId>>,
+) -> Operations {
     const KEY: &str = "operations";
     let mut operations = Operations::default();
     let Some(words) = section.list(KEY, text) else {
@@ -105,7 +100,7 @@ fn operations(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Op
         return operations;
     };
     for word in words.value {
-        if let Err(fault) = operations.add(api.value, &word.value) {
+        if let Err(fault) = operations.add(served, api.value, &word.value) {
             let wrong = not_an_operation(api.value, &word.value, fault);
             section.fault(word.line, KEY, wrong);
         }

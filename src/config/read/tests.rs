@@ -659,6 +659,7 @@ proptest! {
     }
 }
 
+mod apis;
 mod documented;
 mod files;
 mod introspection;

@@ -43,6 +43,7 @@ pub(super) fn load(
         clients: &config.clients,
         certificates,
         used,
+        apis: config.apis.apis(),
         revokes: config.revocation.store.is_some(),
     };
     let made = Issuer::new(terms, keys);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use memmap2::{Advice, MmapMut};
 
 use super::{Report, Running, fault, tickets};
+use crate::authz::apis::ApiSet;
 use crate::authz::policy::Policy;
 use crate::authz::ue::sets::{HEAD_BYTES, Sets, SetsKey, TAG_BYTES};
 use crate::config::regular_file::{self, NotOpened};
@@ -132,6 +133,21 @@ fn copied(file: &mut File, bytes: u64) -> io::Result<memmap2::Mmap> {
 pub(super) fn in_order(config: &Config) -> Box<[Option<Arc<Policy>>]> {
     let of = |client: &crate::peer::Client| config.policies.get(&client.name).cloned();
     config.clients.iter().map(of).collect()
+}
+
+/// Says which APIs are served, where these are others than those of T8.
+pub(super) fn note_apis(config: &Config, report: &mut Report) {
+    let all = config.apis.apis();
+    if all == ApiSet::of_t8() {
+        return;
+    }
+    let [t8, nef] = [ApiSet::of_t8(), ApiSet::of_nef()].map(|of| all.intersection(of).iter());
+    let mut found = format!("{} of T8, {} of a NEF", t8.count(), nef.count());
+    for (at, row) in config.apis.configured().iter().enumerate() {
+        found += if at == 0 { ", and " } else { ", " };
+        found += row.api.name;
+    }
+    report.note("APIs", Ok(((), found)));
 }
 
 /// Says which clients may ask about any UE.

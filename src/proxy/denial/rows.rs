@@ -137,8 +137,8 @@ pub const ROWS: [Row; 65] = [
     Row {
         cause: "API_UNKNOWN",
         detail: "No such API or resource.",
-        cure: "the client calls an API or resource that is not in the list of \
-               `t8gate apis`: check its apiRoot",
+        cure: "the client calls an API or resource that `t8gate apis --config FILE` does not \
+               list: check its apiRoot, and apis.serve",
         ..row("api_unknown", 404, "Not Found")
     },
     Row {

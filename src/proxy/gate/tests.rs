@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use super::*;
-use crate::authz::apis::MediaType;
+use crate::authz::apis::{self, MediaType};
 use crate::http::head::{self, HeadLimits};
 use crate::limits::FIELDS_MAX;
 

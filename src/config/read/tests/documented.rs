@@ -1,6 +1,7 @@
 //! `config/t8gate.toml` and the code say the same.
 
 use super::*;
+use crate::authz::apis::ApiSet;
 use crate::config::RevocationPolicy;
 
 const DOCUMENTED: &str = include_str!("../../../../config/t8gate.toml");
@@ -79,6 +80,14 @@ fn sections_called_optional_may_be_left_out() {
     let config = good(&without(&["[admin]", "[audit]"]));
     assert!(config.admin.is_none() && config.audit.is_none());
     assert_eq!(good(&without(&["[clients]"])).clients_folder, None);
+    let heads = [
+        "[apis]",
+        "[[api]]",
+        "[[api.resource]]",
+        "[[api.resource.operation]]",
+        "[[api.resource.operation.notification]]",
+    ];
+    assert_eq!(good(&without(&heads)).apis.apis(), ApiSet::of_t8());
     let any_ue = good(&without(&["[[client.service]]", "[policy]"]));
     assert!(any_ue.policy.is_none() && any_ue.policies.is_empty());
     assert!(
@@ -129,6 +138,9 @@ fn sections_called_optional_may_be_left_out() {
         "[[ocsp]]",
         "[admin]",
         "[audit]",
+        "[apis]",
+        "[[api]]",
+        "[[api.resource.operation.notification]]",
         "[[client.service]]",
         "[policy]",
         "[clients]",
@@ -158,6 +170,9 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .map(|(section, key)| format!("{section}.{key}"))
         .filter(|key| {
             ![
+                "api.resource",
+                "api.resource.operation",
+                "api.resource.operation.notification",
                 "client.service",
                 "issuer.introspection",
                 "issuer.introspection.key",
@@ -266,6 +281,7 @@ fn every_optional_key_is_commented_and_every_section_is_there() {
         "[[issuer]]",
         "[[partner]]",
         "[[client]]",
+        "[apis]",
         "[revocation]",
         "[[crl]]",
         "[[ocsp]]",
