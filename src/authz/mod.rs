@@ -16,6 +16,7 @@ pub mod issuers;
 mod json;
 pub mod keys;
 pub mod policy;
+pub mod quota;
 pub mod refused;
 pub mod scope;
 pub mod sealed;

@@ -310,7 +310,7 @@ impl Operations {
         Ok(())
     }
 
-    fn take(&self, verb: Verb, resource: &str) -> bool {
+    pub(super) fn take(&self, verb: Verb, resource: &str) -> bool {
         let by_half = match verb {
             Verb::Get => self.read,
             Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => self.write,
