@@ -18,11 +18,17 @@ use super::policy::{self, Asked, Denied, Policy};
 use super::ue::sets::Sets;
 use super::ue::{self, UeFault, UeId};
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
+mod list;
+mod patch;
 mod query;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use list::{Filtered, filter};
+pub use patch::patched;
 pub use query::query;
 
 /// Objects and arrays within each other. The deepest body of the table has eleven with the areas
@@ -40,8 +46,8 @@ const SELECTORS_MAX: usize = 64;
 /// Whose words they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A client's: nothing that belongs inside the operator's domain may stand in them, and where an
-    /// identity belongs nothing else may, not even null.
+    /// A client's: nothing that belongs inside the operator's domain may stand in them, and where
+    /// an identity belongs nothing else may, not even null.
     Request,
     /// A client's, in which null takes a member away (RFC 7396).
     MergePatch,
@@ -72,6 +78,10 @@ pub enum Fault {
     /// A parameter that is known stands twice where it may not, is spelt like a known one, is not
     /// encoded well, or its value could be read in two ways.
     Parameter,
+    /// An operation of a JSON Patch is none, or fails.
+    Patch,
+    /// A JSON Patch moves or copies something to where it would say what is judged.
+    Moved,
 }
 
 /// Which identity is none.
@@ -106,6 +116,8 @@ impl Fault {
             Self::Identity(IdentityFault::IpDomain) => "ip_domain_malformed",
             Self::Identity(IdentityFault::Mac) => "mac_malformed",
             Self::Parameter => "query_parameter_ambiguous",
+            Self::Patch => "patch_not_applicable",
+            Self::Moved => "patch_moves_known_member",
         }
     }
 }
@@ -130,6 +142,8 @@ pub struct Content<'b> {
     any_ue: bool,
     unlisted: bool,
     internal: bool,
+    /// An identity stands there that is null in a patch, or that an operation changes.
+    takes_away: bool,
 }
 
 #[derive(Clone)]
@@ -198,6 +212,7 @@ impl<'b> Content<'b> {
         self.any_ue |= other.any_ue;
         self.unlisted |= other.unlisted;
         self.internal |= other.internal;
+        self.takes_away |= other.takes_away;
     }
 
     /// The same, without the body.
@@ -224,6 +239,7 @@ impl<'b> Content<'b> {
             any_ue: self.any_ue,
             unlisted: self.unlisted,
             internal: self.internal,
+            takes_away: self.takes_away,
         }
     }
 

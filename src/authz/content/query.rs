@@ -56,7 +56,7 @@ fn is_like(known: &str, name: &str) -> bool {
     equals_folded(known, name) || equals_folded(known, stem)
 }
 
-/// One value. An element of a list that is an object is JSON, whatever the OpenAPI file leaves open.
+/// One value. An element of a list that is an object is JSON, which the OpenAPI file leaves open.
 fn one<'q>(value: Cow<'q, str>, parameter: &Parameter) -> Result<Content<'q>, Fault> {
     let shape = match (parameter.is_json, parameter.shape) {
         (true, shape) => return json(&value, shape),

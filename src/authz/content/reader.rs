@@ -26,6 +26,7 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
     let value = Value {
         reader: &mut reader,
         shape,
+        is_entry: false,
         place: &Place::Root,
         depth_left: DEPTH_MAX,
     };
@@ -148,8 +149,8 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// What no text is.
-    fn other(&mut self, shape: Shape, value: Other) -> Result<(), Fault> {
+    /// What no text is. An entry is one of a map, and not all that names somebody.
+    fn other(&mut self, shape: Shape, is_entry: bool, value: Other) -> Result<(), Fault> {
         let is_taken_away = self.origin != Origin::Request || !names_subscribers(shape);
         match (shape, value) {
             (Shape::Is(Kind::AnyUe), Other::Bool(is_any)) => {
@@ -160,7 +161,10 @@ impl<'b> Reader<'b> {
                 let port = u16::try_from(number).map_err(|_| Fault::WrongType)?;
                 once(&mut self.content.ports, port)
             }
-            (_, Other::Null) if is_taken_away => Ok(()),
+            (_, Other::Null) if is_taken_away => {
+                self.content.takes_away |= !is_entry && names_subscribers(shape);
+                Ok(())
+            }
             (shape, _) if is_open(shape) => Ok(()),
             _ => Err(Fault::WrongType),
         }
@@ -179,7 +183,7 @@ impl<'b> Reader<'b> {
         if has_nul(&text) {
             return Err(Fault::Nul);
         }
-        let start = raw.as_ptr().addr() - self.body.as_ptr().addr();
+        let start = offset(self.body, raw);
         let mut pointer = String::new();
         place.write(&mut pointer);
         self.content.links.push(Link {
@@ -219,6 +223,11 @@ fn once<T: PartialEq>(list: &mut Vec<T>, value: T) -> Result<(), Fault> {
     }
     list.push(value);
     Ok(())
+}
+
+/// Where a part of a text begins in it.
+pub(super) fn offset(whole: &str, part: &str) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
 /// Only where escapes stood there can be one: the parser takes none as it is.
@@ -285,13 +294,14 @@ pub(super) fn equals_folded(known: &str, name: &str) -> bool {
 struct Value<'r, 'b, 'p> {
     reader: &'r mut Reader<'b>,
     shape: Shape,
+    is_entry: bool,
     place: &'p Place<'p>,
     depth_left: usize,
 }
 
 impl Value<'_, '_, '_> {
     fn other<E: Error>(self, value: Other) -> Result<(), E> {
-        let read = self.reader.other(self.shape, value);
+        let read = self.reader.other(self.shape, self.is_entry, value);
         read.map_err(|fault| self.reader.refuse(fault))
     }
 
@@ -378,6 +388,7 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             let element = Value {
                 reader: &mut *self.reader,
                 shape,
+                is_entry: true,
                 place: &Place::Item(self.place, index),
                 depth_left,
             };
@@ -408,6 +419,7 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             members.next_value_seed(Value {
                 reader: &mut *reader,
                 shape: known.unwrap_or(NOTHING),
+                is_entry: matches!(self.shape, Shape::Values(_)),
                 place: &Place::Member(self.place, &name),
                 depth_left,
             })?;

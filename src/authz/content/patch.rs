@@ -1,0 +1,241 @@
+//! What becomes of a representation that is patched.
+//!
+//! Who judges a patch has seen the representation a moment before the SCEF applies it, and other
+//! patches may come between. So an identity, and whatever else the table knows, comes into a
+//! representation by value alone: what `move` and `copy` take from elsewhere could be another by
+//! then. And a patch that takes identities away and brings none may be about any UE: two of them
+//! leave nobody, of which each leaves somebody.
+
+use std::borrow::Cow;
+
+use json_patch::jsonptr::Pointer;
+use json_patch::{AddOperation, CopyOperation, MoveOperation, PatchOperation, ReplaceOperation};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Content, DEPTH_MAX, Fault, Origin, knows, names_subscribers, read, reader};
+use crate::authz::apis::MediaType;
+use crate::authz::apis::resource::Body;
+use crate::authz::apis::shape::{NOTHING, Shape};
+
+#[cfg(test)]
+mod tests;
+
+/// Operations of one JSON Patch.
+const OPERATIONS_MAX: usize = 256;
+/// What all of them together may copy or move, as text: each could double the representation.
+const COPIED_BYTES_MAX: usize = 256 * 1024;
+
+/// A JSON Patch. Its members are here for their lookalikes.
+const OPERATIONS: Shape = Shape::Items(&Shape::Members(&[
+    ("op", NOTHING),
+    ("path", NOTHING),
+    ("from", NOTHING),
+    ("value", NOTHING),
+]));
+
+/// Reads what a representation may be about once it is patched: each of these has to be granted,
+/// and the representation as it is. `takes` is the body that the table has for the request, and
+/// `shape` that of the representation, as a GET of it gives it. The links of each are those of the
+/// patch, where they stand in it; their pointers say where they will stand.
+///
+/// # Errors
+/// The patch is malformed, or cannot be applied.
+pub fn patched(
+    takes: &Body,
+    patch: &[u8],
+    representation: &[u8],
+    shape: Shape,
+) -> Result<Vec<Content<'static>>, Fault> {
+    read(representation, shape, Origin::Representation)?;
+    let old = value(representation)?;
+    match takes.media {
+        MediaType::JsonPatch => {
+            let (new, own) = operated(old, patch, shape)?;
+            Ok(vec![result(&new, shape, own)?])
+        }
+        MediaType::MergePatch => {
+            let own = own(takes.shape, patch, shape, Origin::MergePatch)?;
+            let new = merged(old, &value(patch)?);
+            Ok(vec![result(&new, shape, own)?])
+        }
+        //= TS 29.122 clause 5.2.3
+        //# A PATCH by plain JSON names the members that it changes.
+        // Whether an object that is one of them takes the place of the old one or is merged with it
+        // is not said: both are judged.
+        MediaType::Json => {
+            let own = own(takes.shape, patch, shape, Origin::Request)?;
+            let patch = value(patch)?;
+            let by_name = replaced(old.clone(), &patch);
+            let by_member = merged(old, &patch);
+            let by_name = result(&by_name, shape, own.clone())?;
+            Ok(vec![by_name, result(&by_member, shape, own)?])
+        }
+    }
+}
+
+/// What a patch that is an object says itself. Its schema may call a member otherwise than the
+/// representation's does, and the SCEF may take members that only the representation's knows.
+fn own(
+    takes: Shape,
+    patch: &[u8],
+    shape: Shape,
+    origin: Origin,
+) -> Result<Content<'static>, Fault> {
+    if !patch.trim_ascii_start().starts_with(b"{") {
+        return Err(Fault::WrongType);
+    }
+    let mut own = read(patch, takes, origin)?;
+    let mut by_representation = read(patch, shape, origin)?;
+    let is_known = |start| own.links.iter().any(|known| known.span.start == start);
+    by_representation
+        .links
+        .retain(|link| !is_known(link.span.start));
+    own.join(by_representation);
+    Ok(own.into_owned())
+}
+
+fn value(text: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(text).map_err(|_| Fault::Malformed)
+}
+
+/// What the new representation says, and the patch.
+fn result(new: &Value, shape: Shape, own: Content<'static>) -> Result<Content<'static>, Fault> {
+    let text = serde_json::to_vec(new).map_err(|_| Fault::Malformed)?;
+    let mut result = read(&text, shape, Origin::Representation)?.into_owned();
+    result.links.clear();
+    // Of a representation that names nobody it is about any UE, whomever the patch speaks of.
+    result.any_ue |= result.names_nobody() || (own.takes_away && own.names_nobody());
+    result.join(own);
+    Ok(result)
+}
+
+//= RFC 7396 section 2
+//# Members of a patch are set, those that are null are taken away, and objects are merged.
+fn merged(mut old: Value, patch: &Value) -> Value {
+    json_patch::merge(&mut old, patch);
+    old
+}
+
+fn replaced(mut old: Value, patch: &Value) -> Value {
+    if let (Value::Object(old), Value::Object(patch)) = (&mut old, patch) {
+        old.extend(patch.clone());
+    }
+    old
+}
+
+/// What of an operation that brings something is looked at where it stands.
+#[derive(Deserialize)]
+struct Written<'p> {
+    #[serde(borrow)]
+    path: Cow<'p, str>,
+    #[serde(borrow)]
+    value: &'p RawValue,
+}
+
+//= RFC 6902 section 5
+//# When an operation fails the patch as a whole does.
+/// The new representation, and what the operations bring themselves.
+fn operated(
+    mut old: Value,
+    patch: &[u8],
+    shape: Shape,
+) -> Result<(Value, Content<'static>), Fault> {
+    read(patch, OPERATIONS, Origin::Request)?;
+    let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
+    let operations: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Fault::Malformed)?;
+    if operations.len() > OPERATIONS_MAX {
+        return Err(Fault::TooMany);
+    }
+    let mut own = Content::default();
+    let mut copied = 0usize;
+    for raw in operations {
+        let operation: PatchOperation =
+            serde_json::from_str(raw.get()).map_err(|_| Fault::Patch)?;
+        let path = operation.path();
+        let known = at(shape, path);
+        match &operation {
+            PatchOperation::Add(AddOperation { value, .. })
+            | PatchOperation::Replace(ReplaceOperation { value, .. }) => {
+                own.takes_away |= is_whole_identity(shape, path);
+                own.join(brought(raw, text, known)?);
+                fits(path, value)?;
+            }
+            PatchOperation::Remove(_) => own.takes_away |= is_whole_identity(shape, path),
+            PatchOperation::Move(MoveOperation { from, .. })
+            | PatchOperation::Copy(CopyOperation { from, .. }) => {
+                if known.is_some_and(|shape| knows(shape, |_| true)) {
+                    return Err(Fault::Moved);
+                }
+                own.takes_away |=
+                    is_whole_identity(shape, from) && matches!(operation, PatchOperation::Move(_));
+                let source = old.pointer(from.as_str()).ok_or(Fault::Patch)?;
+                copied = copied.saturating_add(source.to_string().len());
+                if copied > COPIED_BYTES_MAX {
+                    return Err(Fault::TooMany);
+                }
+                fits(path, source)?;
+            }
+            PatchOperation::Test(_) => {}
+        }
+        // Whatever fails leaves nothing to be undone, for the result is thrown away.
+        let operation = std::slice::from_ref(&operation);
+        json_patch::patch_unsafe(&mut old, operation).map_err(|_| Fault::Patch)?;
+    }
+    Ok((old, own))
+}
+
+/// What the value of an operation says, read as strictly as any body.
+fn brought(
+    operation: &RawValue,
+    patch: &str,
+    known: Option<Shape>,
+) -> Result<Content<'static>, Fault> {
+    let written: Written<'_> = serde_json::from_str(operation.get()).map_err(|_| Fault::Patch)?;
+    let Some(shape) = known else {
+        return Ok(Content::default());
+    };
+    let value = written.value.get();
+    let mut brought = read(value.as_bytes(), shape, Origin::Request)?;
+    let start = reader::offset(patch, value);
+    for link in &mut brought.links {
+        link.pointer = format!("{}{}", written.path, link.pointer).into();
+        link.span = start + link.span.start..start + link.span.end;
+    }
+    Ok(brought.into_owned())
+}
+
+/// Whether a value put there keeps the representation as flat as what is read may be.
+fn fits(path: &Pointer, value: &Value) -> Result<(), Fault> {
+    match path.count() + depth(value) > DEPTH_MAX {
+        true => Err(Fault::TooDeep),
+        false => Ok(()),
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// What is known of the value at a place.
+fn at(shape: Shape, path: &Pointer) -> Option<Shape> {
+    let mut shape = shape;
+    for token in path.tokens() {
+        shape = shape.item().or_else(|| shape.member(&token.decoded()))?;
+    }
+    Some(shape)
+}
+
+/// Whether an identity stands there, or all of a kind: no single one of a list or a map.
+fn is_whole_identity(shape: Shape, path: &Pointer) -> bool {
+    let is_element = path
+        .split_back()
+        .and_then(|(around, _)| at(shape, around))
+        .is_some_and(|around| matches!(around, Shape::Items(_) | Shape::Values(_)));
+    !is_element && at(shape, path).is_some_and(names_subscribers)
+}

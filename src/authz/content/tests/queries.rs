@@ -1,0 +1,112 @@
+use super::*;
+
+fn asked(path: &str, text: &'static str) -> Result<Content<'static>, Fault> {
+    query(text, action(path, Verb::Get).query)
+}
+
+fn query_fault(path: &str, text: &'static str) -> Option<Fault> {
+    match asked(path, text) {
+        Ok(content) => content.about().err(),
+        Err(fault) => Some(fault),
+    }
+}
+
+fn assert_asked(path: &str, text: &'static str, ues: &[UeId<'_>]) {
+    let content = asked(path, text).unwrap();
+    assert!(content.about().unwrap().ues() == ues, "{text}");
+}
+
+const STATUS: &str = "/3gpp-service-parameter/v1/af/subscriptions";
+
+//= RFC 3986 section 2.1 type=test
+//# A parameter is one, however its octets are written.
+#[test]
+fn addresses_of_a_query_are_json_and_have_its_ip_domain() {
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("north"))];
+    for text in [
+        "ip-domain=north&ip-addrs=%5B%7B%22ipv4Addr%22:%2210.0.0.1%22%7D,{%22ipv4Addr%22%3a%221\
+         0.0.0.2%22}%5D",
+        "ip-addrs=[{\"ipv4Addr\":\"10.0.0.1\"},{\"ipv4Addr\":\"10.0.0.2\"}]&x=y&&ip-domain=n%6frth",
+    ] {
+        assert_asked(SUBSCRIPTIONS, text, &ues);
+    }
+    assert_asked(SUBSCRIPTIONS, "", &[]);
+    assert_asked(SUBSCRIPTIONS, "page=1&b", &[]);
+}
+
+#[test]
+fn a_list_in_a_query_is_one_parameter_for_each() {
+    let mac = |text| ue(ue::Kind::Mac, text, None);
+    let ues = [mac("02-00-00-00-00-01"), mac("02-00-00-00-00-02")];
+    let text = "mac-addrs=02-00-00-00-00-01&mac-addrs=02-00-00-00-00-02";
+    assert_asked(SUBSCRIPTIONS, text, &ues);
+    let text = "gpsis=msisdn-999010000000001&gpsis=extid-a@example.com&\
+                ip-addrs={\"ipv4Addr\":\"10.0.0.1\"}&ip-addrs=[{\"ipv4Addr\":\"10.0.0.2\"}]";
+    let ues = [
+        msisdn("999010000000001"),
+        external("a@example.com"),
+        ip("10.0.0.1", None),
+        ip("10.0.0.2", None),
+    ];
+    assert_asked(STATUS, text, &ues);
+}
+
+#[test]
+fn a_query_that_could_be_read_in_two_ways_is_refused() {
+    for text in [
+        "ip-domain=a&ip-domain=b",
+        "ip-addrs=[]&ip-addrs=[]",
+        "ip-addrs=[]&ip%2daddrs=[]",
+        "IP-Addrs=[]",
+        "ip-addrs[]=x",
+        "ip-addrs%5B0%5D=x",
+        "ip-addrs.ipv4Addr=10.0.0.1",
+        "mac-addrs=02-00-00-00-00-01,02-00-00-00-00-02",
+        "ip-domain=a+b",
+        "mac-addrs=%",
+        "mac-addrs=%0",
+        "mac-addrs=%+0",
+        "mac-addrs=%ff",
+        "mac-addrs=%00",
+        "mac-addrs%00=x",
+        "%zz=1",
+    ] {
+        assert_eq!(
+            query_fault(SUBSCRIPTIONS, text),
+            Some(Fault::Parameter),
+            "{text}"
+        );
+    }
+    let gpsis = "gpsis=other,msisdn-999010000000001";
+    assert_eq!(query_fault(STATUS, gpsis), Some(Fault::Parameter));
+}
+
+#[test]
+fn what_stands_in_a_query_is_read_as_strictly_as_a_body() {
+    let twice = "ip-addrs=[{\"ipv4Addr\":\"10.0.0.1\",\"ipv4Addr\":\"10.0.0.2\"}]";
+    for (text, expected) in [
+        (twice, Fault::DuplicateMember),
+        ("ip-addrs=[{\"IPv4Addr\":\"10.0.0.1\"}]", Fault::Lookalike),
+        ("ip-addrs={\"ipv4Addr\":\"10.0.0.1\"}", Fault::WrongType),
+        ("ip-addrs=10.0.0.1", Fault::WrongType),
+        ("ip-addrs=", Fault::Malformed),
+        ("ip-addrs", Fault::Malformed),
+        ("mac-addrs=", Fault::Identity(IdentityFault::Mac)),
+    ] {
+        assert_eq!(query_fault(SUBSCRIPTIONS, text), Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_body_and_a_query_are_judged_together() {
+    let mut content = post(SESSIONS, r#"{"ueIpv4Addr":"10.0.0.1","ipDomain":"north"}"#).unwrap();
+    content.join(
+        asked(
+            SESSIONS,
+            "ip-addrs=[{\"ipv4Addr\":\"10.0.0.2\"}]&ip-domain=x",
+        )
+        .unwrap(),
+    );
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("x"))];
+    assert!(content.about().unwrap().ues() == ues);
+}
