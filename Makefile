@@ -75,7 +75,7 @@ test-spec: setup ## compares the table of APIs with 3GPP's OpenAPI files: OPENAP
 	"$${CARGO_TARGET_DIR:-target}/tools/spec/bin/python" tests/spec/apis.py "$(OPENAPI)" \
 		"$${CARGO_TARGET_DIR:-target}/debug/t8gate"
 
-mutants: ## changes the rules of trust one place at a time: a test must notice (two hours; SHARD=k/n)
+mutants: ## changes the rules of trust one place at a time: a test must notice (hours; SHARD=k/n)
 	tests/mutants/run
 
 fuzz: ## throws octets at each parser of TLS and certificates (FUZZ_SECONDS=600 for each)

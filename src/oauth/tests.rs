@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use serde_json::Value;
 
 use super::*;
-use crate::authz::apis::{ApiId, ApiSet};
+use crate::authz::apis::ApiSet;
 use crate::authz::scope::Rights;
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientAuthentication, Peer, Registration, San, Thumbprint, TlsClientAuth};

@@ -435,7 +435,7 @@ fn what_a_configuration_serves_is_printed_and_what_is_wrong_with_it_is_said_with
     let mut stage = Stage::new("127.0.0.1:1".parse().expect("an address"));
     stage.config.set("apis.serve", "[\"3gpp-ueid\"]");
     stage.config.table("api", OWN);
-    stage.config.set_text("listen.address", "127.0.0.1:1");
+    stage.config.set_text("listen.address", "127.0.0.1:2");
     let file = stage.scratch.write("t8gate.toml", stage.config.render());
     let file = file.to_str().expect("a name");
     let text = run_well(&mut t8gate(&["apis", "--config", file]));
