@@ -123,9 +123,23 @@ impl TokenVerdict {
     }
 }
 
+/// An identity of a subscriber that was found where none may be: nothing of what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundIdentity {
+    /// What it looks like, and how sure that is.
+    pub form: &'static str,
+    pub tier: &'static str,
+    /// What was done about it: `blocked`, `cut`, `redacted`, `alarmed`.
+    pub done: &'static str,
+    /// A keyed hash, the same for all of one subscriber's.
+    pub pseudonym: String,
+    /// Where it stands: a JSON pointer, `header:` and a name, `path`.
+    pub pointer: String,
+}
+
 /// One decision. It carries no token and nothing of a path or body: nothing in it can name a
 /// subscriber.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// When it ended, to within the grain of the shard's clock.
     pub at: UnixMillis,
@@ -153,6 +167,8 @@ pub struct Record {
     /// The beginning of the hash of the token that a client revoked; zeros where none was.
     pub revoked: [u8; 8],
     pub token: TokenVerdict,
+    /// An identity that was to leave, or came in.
+    pub identity: Option<Box<FoundIdentity>>,
     /// Body bytes that came from the client.
     pub request_bytes: u64,
     /// Body bytes that went to the client.
@@ -192,6 +208,7 @@ impl Record {
             granted: Rights::NONE,
             revoked: [0; 8],
             token: TokenVerdict::None,
+            identity: None,
             request_bytes: 0,
             response_bytes: 0,
             authorize_ns: 0,
@@ -298,7 +315,7 @@ impl Journal {
         if filling.len() >= AUDIT_BATCH_RECORDS && !self.send(&mut filling) {
             return false;
         }
-        filling.push(*record);
+        filling.push(record.clone());
         if filling.len() >= AUDIT_BATCH_RECORDS {
             self.send(&mut filling);
         }

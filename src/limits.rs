@@ -121,6 +121,8 @@ pub const INTROSPECTIONS_IN_VAIN_PER_S_MAX: u32 = 10;
 pub const INTROSPECTION_FAILURES_MAX: u32 = 5;
 /// That while.
 pub const INTROSPECTION_PAUSE: Duration = Duration::from_secs(5);
+/// What a shard keeps for long answers, each as long as `limits.guarded_bytes_max` says.
+pub const CLEARINGS_KEPT_MAX: usize = 4;
 /// How long a token is known to be inactive, or good for nothing here: it does not get better.
 pub const INTROSPECTION_INACTIVE_FOR: Duration = Duration::from_secs(10);
 /// Such tokens that are remembered, some 50 octets each.
@@ -240,6 +242,9 @@ pub struct Limits {
     pub dhe_per_min_max: u64,
     /// The same for one source: an IPv4 address, 64 bits of an IPv6 address.
     pub dhe_per_min_per_source_max: u64,
+    /// An answer's body that is looked through whole before any of it leaves; a longer one leaves as
+    /// it is looked through. And the longest member that one may have.
+    pub guarded_bytes_max: u64,
     /// Records of one shard that may wait for the audit file, a quarter of them refusals only;
     /// over it requests are refused (503), or their records lost.
     pub audit_records_max: usize,
@@ -257,6 +262,7 @@ impl Default for Limits {
             signatures_queued_max: 512,
             dhe_per_min_max: 600,
             dhe_per_min_per_source_max: 60,
+            guarded_bytes_max: 1024 * 1024,
             audit_records_max: 65_536,
         }
     }

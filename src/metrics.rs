@@ -82,6 +82,12 @@ pub struct Counters {
     pub upstream_connections: Counter,
     /// Requests sent again on a new upstream connection.
     pub upstream_retries: Counter,
+    /// Answers that left without an identity that was in them.
+    pub identities_redacted: Counter,
+    /// Messages that went on with digits as subscribers have them, which are no subscriber's.
+    pub identities_alarmed: Counter,
+    /// Runs of as many digits as an IMSI has, of other networks, where none have to be.
+    pub identities_of_others: Counter,
     /// Records for which there was no room on the way to the audit file.
     pub audit_records_lost: Counter,
     /// When the shard last looked at its clocks, milliseconds as of `clock::Millis`.
@@ -185,6 +191,9 @@ impl Counters {
             response_bytes: Counter::default(),
             upstream_connections: Counter::default(),
             upstream_retries: Counter::default(),
+            identities_redacted: Counter::default(),
+            identities_alarmed: Counter::default(),
+            identities_of_others: Counter::default(),
             audit_records_lost: Counter::default(),
             swept_at_ms: Counter::default(),
             refused: Rows::default(),

@@ -214,6 +214,8 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         dhe: RefCell::new(DheAllowance::new(plan.shards)),
         failures: RefCell::default(),
         refused_tokens: RefCell::default(),
+        scratch: RefCell::default(),
+        clearings: RefCell::default(),
         standings: Rc::default(),
         judged_by: Cell::new(0),
         verified_at: Cell::new(0),

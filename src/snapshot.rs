@@ -24,6 +24,7 @@ use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::{AllUsed, Assertions, Issuer};
 use crate::peer::{Client, ClientIndex, Thumbprint};
+use crate::privacy::Guard;
 use crate::revoked::{Generation, Revocation as Revoking, Revoked};
 use crate::tls::ocsp::{OcspIssuer, Staple};
 use crate::tls::revocation::Revocation;
@@ -80,6 +81,8 @@ pub struct Snapshot {
     pub staples: Vec<Arc<StapleFrom>>,
     /// Who is asked about clients' certificates.
     pub responders: Vec<Arc<Responder>>,
+    /// What no identity of a subscriber passes.
+    pub guard: Arc<Guard>,
     /// By the `client_id` their tokens carry.
     pub clients_by_id: HashMap<String, ClientIndex>,
     pub upstream: SocketAddr,

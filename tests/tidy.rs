@@ -15,8 +15,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("audit", &["authz", "clock", "limits", "peer"]),
     ("peer", &["clock", "limits"]),
     ("machine", &["clock", "limits"]),
-    ("config", &["authz", "clock", "limits", "machine", "peer"]),
-    ("privacy", &["clock", "limits", "peer"]),
+    (
+        "config",
+        &["authz", "clock", "limits", "machine", "peer", "privacy"],
+    ),
+    ("privacy", &["clock", "limits", "peer", "secret"]),
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer", "secret"]),
     ("io", &["clock", "limits"]),
@@ -33,7 +36,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "authz", "clock", "config", "limits", "oauth", "peer", "revoked", "tls",
+            "authz", "clock", "config", "limits", "oauth", "peer", "privacy", "revoked", "tls",
         ],
     ),
     (
@@ -54,7 +57,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "control",
         &[
             "audit", "authz", "clock", "config", "io", "limits", "metrics", "oauth", "peer",
-            "proxy", "revoked", "signers", "snapshot", "tls",
+            "privacy", "proxy", "revoked", "signers", "snapshot", "tls",
         ],
     ),
     (

@@ -15,6 +15,7 @@ use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
 pub use crate::peer::Client;
 use crate::peer::{Identity, TokenFormat};
+use crate::privacy::Plmn;
 
 mod cpus;
 mod fault;
@@ -121,6 +122,7 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Where decisions are recorded; nowhere where not said.
     pub audit: Option<Audit>,
+    pub privacy: Privacy,
     pub reload: Reload,
     /// The files it names that are read, in the order of their keys.
     pub files: Vec<PathBuf>,
@@ -249,6 +251,17 @@ pub struct Admin {
     pub address: Option<Located<SocketAddr>>,
     /// The Unix socket at which things are revoked.
     pub socket: Option<Located<PathBuf>>,
+}
+
+/// `[privacy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// Whose subscribers are to be kept inside.
+    pub plmns: Vec<Plmn>,
+    /// Whether the identities of devices are, too.
+    pub devices: bool,
+    /// What pseudonyms are made with; where not said, something random at each start.
+    pub pseudonym_secret: Option<Located<PathBuf>>,
 }
 
 /// `[audit]`.

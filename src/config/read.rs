@@ -13,12 +13,12 @@ use super::files::{FileKind, NamedFile};
 use super::regular_file::{self, NotOpened};
 use super::section::{Report, Section};
 use super::value::{
-    Wrong, address, boolean, count, duration, host_name, huge_pages, rate, show_duration, size,
-    steering, text, twice, watch, when_unwritable,
+    Wrong, address, boolean, count, duration, host_name, huge_pages, plmn, rate, show_duration,
+    size, steering, text, twice, watch, when_unwritable,
 };
 use super::{
     Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
-    Reload, Steering, Tls, Until, Upstream, WhenUnwritable,
+    Privacy, Reload, Steering, Tls, Until, Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
@@ -241,6 +241,7 @@ fn config(
     let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listening);
     let audit = audit(root.optional_section("audit"));
+    let privacy = privacy(root.section("privacy"));
     let reload = reload(root.section("reload"));
     Config {
         file: file.to_path_buf(),
@@ -263,6 +264,7 @@ fn config(
         oauth,
         admin,
         audit,
+        privacy,
         reload,
         files: clients.files,
     }
@@ -509,6 +511,17 @@ fn audit(mut section: Section<'_, '_>) -> Option<Audit> {
     })
 }
 
+fn privacy(mut section: Section<'_, '_>) -> Privacy {
+    Privacy {
+        plmns: section
+            .list("plmns", plmn)
+            .map(|all| all.value.into_iter().map(|one| one.value).collect())
+            .unwrap_or_default(),
+        devices: section.or("devices", boolean, false),
+        pseudonym_secret: section.optional_file("pseudonym_secret_file", FileKind::Secret),
+    }
+}
+
 fn reload(mut section: Section<'_, '_>) -> Reload {
     Reload {
         watch: section.or("watch", watch, Some(RELOAD_WATCH_DEFAULT)),
@@ -543,6 +556,11 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
             "dhe_per_min_per_source_max",
             count(1..=MILLION),
             d.dhe_per_min_per_source_max,
+        ),
+        guarded_bytes_max: section.or(
+            "guarded_bytes_max",
+            size(64 * KIB..=64 * MIB),
+            d.guarded_bytes_max,
         ),
         audit_records_max: section.or(
             "audit_records_max",

@@ -14,6 +14,7 @@ use super::fault::closest;
 use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
 use crate::clock::UnixSeconds;
 use crate::peer::{Identity, San, TokenFormat};
+use crate::privacy::Plmn;
 
 /// What is wrong with a value, and the cure.
 #[derive(Debug, PartialEq, Eq)]
@@ -604,6 +605,15 @@ pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wro
             "write \"refuse\" to answer 503 to what cannot be recorded, \"lossy\" to serve it",
         )),
     }
+}
+
+/// A network, `"001-01"`: its MCC, and its MNC with the two or three digits that it has.
+pub(super) fn plmn(value: &DeValue<'_>) -> Result<Plmn, Wrong> {
+    let cure = "write MCC and MNC with a hyphen between, each with all its digits: \"001-01\"";
+    let written = written(value, "\"001-01\"")?;
+    let halves = written.split_once('-');
+    let network = halves.and_then(|(mcc, mnc)| Plmn::new(mcc, mnc));
+    network.ok_or_else(|| Wrong::new(format!("{written:?} is no network"), cure))
 }
 
 /// `"dns"`, `"uri"` or `"any"`.

@@ -150,6 +150,13 @@ impl Lines {
             let name: String = octets.map(|octet| format!("{octet:02x}")).collect();
             line.text(",\"name\":", &name);
         }
+        if let Some(found) = &record.identity {
+            line.text(",\"identity\":", found.form);
+            line.text(",\"tier\":", found.tier);
+            line.text(",\"done\":", found.done);
+            line.text(",\"at\":", &found.pointer);
+            line.text(",\"pseudonym\":", &found.pseudonym);
+        }
         line.text(",\"token\":", record.token.word());
         line.number(",\"request_bytes\":", record.request_bytes);
         line.number(",\"response_bytes\":", record.response_bytes);

@@ -31,6 +31,7 @@ mod key_files;
 mod own;
 mod own_issuer;
 mod policy;
+mod privacy;
 mod sealing;
 mod self_signed;
 mod staples;
@@ -245,14 +246,16 @@ pub fn load(
     let sets = policy::sets(config, running, &mut report);
     policy::note_clients(config, &mut report);
     policy::note_apis(config, &mut report);
+    let guard = privacy::configured(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
     });
     let issuers = taken.issuers.zip(introspection);
-    let built = terminator.zip(issuers).zip(shown).zip(responders).zip(sets);
+    let room = sets.zip(guard);
+    let built = terminator.zip(issuers).zip(shown).zip(responders).zip(room);
     let snapshot = built.map(
-        |((((terminator, issuers), shown), responders), sets)| Snapshot {
+        |((((terminator, issuers), shown), responders), (sets, guard))| Snapshot {
             terminator: Arc::new(terminator),
             apis: config.apis.clone(),
             staples: shown.staples,
@@ -275,6 +278,7 @@ pub fn load(
             revoked,
             revoked_by_file,
             revocation: Arc::clone(&revocation),
+            guard,
             upstream: config.upstream.address.value,
             upstream_connections_idle_max: config.upstream.connections_idle_max,
             limits: config.limits,

@@ -68,6 +68,8 @@ fn known(name: &[u8]) -> FieldClass {
         (b'r', 11) => (b"Remote-User", Identity),
         (b'a', 6) => (b"Accept", Accept),
         (b'a', 13) => (b"Authorization", Authorization),
+        // An answer must come as it can be looked through.
+        (b'a', 15) => (b"Accept-Encoding", HopByHop),
         (b'c', 10) => (b"Connection", Connection),
         (b'c', 11) => (b"Client-Cert", Identity),
         (b'c', 12) => (b"Content-Type", ContentType),

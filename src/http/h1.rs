@@ -90,6 +90,24 @@ pub fn write_response_head(
     put(out, &[extra, b"\r\n"]);
 }
 
+/// Has a head that [`write_response_head`] wrote as the first `head_bytes` of `out` say another
+/// length.
+pub fn rewrite_length(out: &mut Vec<u8>, head_bytes: usize, length: usize) {
+    const NAME: &[u8] = b"\r\nContent-Length: ";
+    let head = out.get(..head_bytes).unwrap_or_default();
+    if let Some(at) = memchr::memmem::find(head, NAME) {
+        let start = at + NAME.len();
+        let digits = head
+            .iter()
+            .skip(start)
+            .take_while(|octet| octet.is_ascii_digit());
+        let end = start + digits.count();
+        let mut written = Vec::new();
+        write_decimal(&mut written, length as u64);
+        out.splice(start..end, written);
+    }
+}
+
 /// Starts a chunk of `length` bytes; [`CHUNK_END`] follows its data. For zero bytes nothing is
 /// written, because that would end the body.
 pub fn write_chunk_head(out: &mut Vec<u8>, length: usize) {

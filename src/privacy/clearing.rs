@@ -9,7 +9,7 @@
 //!
 //! Whatever is found ends it for good: what was given on before holds no octet of an identity.
 
-use super::guard::{Guard, Hit, Media, Scratch, Value, Verdict};
+use super::guard::{Guard, Hit, Media, Scratch, Value};
 use super::imsi::is_break;
 
 /// Why no more of a body is given on.
@@ -53,6 +53,11 @@ impl Clearing {
             bytes_max,
             cut: None,
         }
+    }
+
+    /// How long a body may be that is judged as a whole.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     /// Forgets the last body and begins with another.
@@ -100,23 +105,24 @@ impl Clearing {
         Ok(taken)
     }
 
-    /// The body is at its end: judges what is left of it.
+    /// The body is at its end: judges what is left of it. One that was kept whole may have been
+    /// rewritten: for this.
     ///
     /// # Errors
     /// As for [`Self::push`].
-    pub fn end(&mut self, guard: &Guard, scratch: &mut Scratch) -> Result<(), Cut> {
+    pub fn end(&mut self, guard: &Guard, scratch: &mut Scratch) -> Result<Option<Hit>, Cut> {
         if let Some(cut) = &self.cut {
             return Err(cut.clone());
         }
         if self.state != State::Whole {
-            return self.judge(true, guard, scratch);
+            return self.judge(true, guard, scratch).map(|()| None);
         }
-        match guard.body(self.media, &self.held, scratch) {
-            Verdict::Clean => {
+        match guard.clear(self.media, &mut self.held, scratch) {
+            Ok(rewritten) => {
                 self.cleared = self.held.len();
-                Ok(())
+                Ok(rewritten)
             }
-            Verdict::Hit(hit) => Err(self.end_by(Cut::Hit(hit))),
+            Err(hit) => Err(self.end_by(Cut::Hit(hit))),
         }
     }
 
@@ -136,13 +142,13 @@ impl Clearing {
     }
 
     fn take(&mut self, octets: &[u8]) -> usize {
-        let room = self.bytes_max - self.held.len();
+        let room = self.bytes_max.saturating_sub(self.held.len());
         if room < octets.len() && self.given > 0 {
             self.held.drain(..self.given);
             self.cleared -= self.given;
             self.given = 0;
         }
-        let room = self.bytes_max - self.held.len();
+        let room = self.bytes_max.saturating_sub(self.held.len());
         let taken = octets.get(..room).unwrap_or(octets);
         self.held.extend_from_slice(taken);
         taken.len()

@@ -33,7 +33,7 @@ pub enum Kind {
     Internal,
     /// The inside of the network, which a NEF must not show (TS 33.501 clause 5.9.2.3).
     Network,
-    /// No member that is known: an extension of somebody's.
+    /// Nothing in particular, or no member that is known: an extension of somebody's.
     Unknown,
 }
 
@@ -87,8 +87,13 @@ impl FieldKinds {
     }
 
     pub fn kind(&self, name: &[u8]) -> Kind {
-        self.place(name)
-            .map_or(Kind::Unknown, |place| self.kinds[place].1)
+        self.named(name).unwrap_or(Kind::Unknown)
+    }
+
+    /// None where no API names it: it may be anything then, also somebody's.
+    pub(super) fn named(&self, name: &[u8]) -> Option<Kind> {
+        let place = self.place(name).ok()?;
+        self.kinds.get(place).map(|(_, kind)| *kind)
     }
 
     /// Some members must not be there at all, and no sieve knows their names.
@@ -102,9 +107,9 @@ impl FieldKinds {
     }
 }
 
-/// The kinds of header fields that a SCEF sends, in lower case; all others are [`Kind::Unknown`].
+/// The kinds of header fields that are sent, in lower case; all others are [`Kind::Unknown`].
 pub(super) fn of_header(name: &[u8]) -> Kind {
-    const HEADERS: [(&str, Kind); 18] = [
+    const HEADERS: [(&str, Kind); 22] = [
         ("location", Kind::Link),
         ("content-location", Kind::Link),
         ("link", Kind::Link),
@@ -123,6 +128,11 @@ pub(super) fn of_header(name: &[u8]) -> Kind {
         ("allow", Kind::Text),
         ("accept-patch", Kind::Text),
         ("strict-transport-security", Kind::Text),
+        // Of requests.
+        ("host", Kind::Text),
+        ("accept", Kind::Text),
+        ("user-agent", Kind::Text),
+        ("expect", Kind::Text),
     ];
     let known = HEADERS
         .iter()
@@ -134,6 +144,7 @@ const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";
 
 //= TS 29.122 clause 5.2.1
 //# No member of a T8 API is of the type SUPI, IMSI or PEI; `gci` and `gli` are wireline SUPIs.
+// Those of kind Unknown stand here so that a pointer may name them.
 #[rustfmt::skip]
 const KNOWN: &[(Kind, &str)] = &[
     (Kind::Msisdn, "msisdn msisdns addedMsisdns excludedMsisdns cancelMsisdns"),
@@ -193,6 +204,96 @@ const KNOWN: &[(Kind, &str)] = &[
          umtDuration unavailPerDur uncertainty uncertaintyRadius upLocRepStat upNodeId \
          uplinkVolume \
          validityPeriod verticalUncertainty volume waitTime"),
+    (Kind::Unknown,
+        "5gLanParams 5gLanParamsPatch a2xParamsPc5 aaaIpv4Addr aaaIpv6Addr aaaUsgs abnormalInfos \
+         acceptableServInfo accRatTypeFilters accStatus accTypes accuInfo accumulatedUsage \
+         accuracyLevel accuReq achievedQos ackResult acsInfo acsParams activeUes \
+         additionalLocInfo addnMonEventReports addnMonTypes addrPreserInd addtMeasInfo afAckInd \
+         afIds afStatus aggrDataRateRpts aKId allowedPlmnIds altQosNotSuppInd altQosParamSets \
+         altQoSReferences altQosRefs altQosReqs altSerReqs altSerReqsData analyEvent \
+         analyEventFilter analyEventNotifs analyEventsSubs analyRep analyRepInfo anaPeriod \
+         anonInd anyPlmnInd anyUeInd apiCaps apiName apiNames apn appDescs appDesps \
+         appExpUeBehvs appIds appliedParam appliedQosRef appReloInd appServerAddrs arp \
+         associationType asTimeDisParam asTimeRes authResult batOffsetInfo batteryInds bwRequs \
+         cancelInd candDnaiInd candDnaisPrioInd candidateDnais candiUeInfos candPolicies \
+         capBatAdaptation cimf civicAddresses clkQltAcptCri clkQltDetLvl cngAnas cngType \
+         codeWord confidenceLevel configNotifId configResults configuredFormat congestInfos \
+         connCaps consDataRateThrDl consDataRateThrUl consentsRevoked coverageArea covReqs \
+         cpParameterSets cpParams cpReports criterionType dataVlTrnsTmIfs dataVlTrnsTmInfos \
+         dataVlTrnsTmReqs dataVlTrnsTmRqs dataVolTransTime daysOfWeek dddStati dddStatus \
+         dddTraDescriptors dddTrafDescriptor defQos deliveryResult deliveryStatus \
+         deliveryTriggerStatus delStatus desiredTimeWindow desTimeInts details directionInfos \
+         directions directNotifInd disperInfos disperReqs disUeNotif dlAggrDataRate dlDataRate \
+         dnai dnaiChgType dnaiEasAddrMap dnaiInfos dnais dnn dnnFilters dnns dnnSnssai \
+         dnnSnssaiGrpData dnnSnssaiInfos dnnSnssaiParams dnPerfInfos dnPerfReqs dnProtocol \
+         dnsServIds dnsServIpAddr domainDescs domainNames e2eTransTimeFilters easIpAddrs \
+         easIpReplaceInfos easRediscoverInd easRedisInd ecrDataWbs ecsAddrInfo ecsAddrParams \
+         ecsServerAddr enEthFlowInfo enodeBId ethFlowDescriptions ethFlowDescs ethFlowInfo \
+         ethTrafficFilters event eventFilters eventInfo eventList eventNotifis eventNotifs \
+         eventReports eventReq events evSubsc evSubscs excep excepIds excepRequs expectedUmtDays \
+         expectedUmtDaysAdd expectedUmts expPduSesInacTm exptAnaType exptUeBehav expTypes \
+         exterAppId externalAppIds extMbsServiceArea extraReportReq extSubscCats \
+         failEventReports failNotifyCode failureCause feedback fineAreaInfos fineGranAreas \
+         flowDescs flowInfo flowInfos fqdn fqdnPatternList geoAreas geoDistrInfos geographicArea \
+         geographicAreas geoLoc gmCapables gmdResults gmEnable gpsisList groupMembListChanges \
+         highThruInd idleStatusIndication idleStatusInfo imeiChange immediateRep immReport \
+         instanceType instanceTypes interfaceInd invalidParams ipDomain ipv4Addr ipv4Addrs \
+         ipv6Addr ipv6Addrs kaf l4sInfo ladnServArea lcsQosClass ldrType listOfAnaSubsets \
+         listUeAddrs listUeConsDtRt loc locArea locationArea locationArea5G locationInfo \
+         locationType locFailureCause locGranularity locInfo locOrientation locQoS locTimeWindow \
+         logAnnouInterInd logSyncInterInd lpi lpiParams macAddr macAddrs managedPorts \
+         manageEntity marBwDl marBwUl matchingDir maxGrpDataRateDl maxGrpDataRateInfo \
+         maxGrpDataRateUl mbmsLocArea mbmsServiceAreaId mbsServArea mbsServiceArea \
+         mbsSessAssistData mbsSessAssistInfo mbsSessAuthData mbsSession mbsSessionIdList \
+         mbsUserServiceAnmt medType memUeSelectRpts metadata mirBwDl mirBwUl mncs \
+         monitoringEventReport monitoringEventReports monitoringType movBehavInfos movBehavReqs \
+         multiAccCtrls multicastV4Addr multicastV6Addr multiModalId multiModDatFlows \
+         multiModFlows n6Ind nefId niddDownlinkDataTransfers notifCorrId notifId notifMethod \
+         npConfigNotif npConfigParams nsi nsiIdInfos nsiType nsiValue nsRepFormat nSStatusInfo \
+         nwAreaInfo nwPerfInfos nwPerfReqs nwPerfType nwPerfTypes osId param paramForProSeDc \
+         paramForProSeDd paramForProSeEndUe paramForProSeRemUe paramForProSeU2NRelUe \
+         paramForProSeU2URelUe paramForRangingSlPos paramOverPc5 paramOverUu pauseFlg pauseInd \
+         pdmf pdnConnInfoList pdnEstablishmentOption pdnType pdtqPolicies pdtqRefId pduSesInfos \
+         pduSessInfo pduSessType pduSetQos pdvMon pdvMonReports periodicCommunicationIndicator \
+         periodInfo pfdDatas pfdReports pfds pinId plmnEcrDataWb plmnIndication portConfigs \
+         positionMethod priority priorityLevel problemDetail protocol protoDesc ptpCapForUes \
+         ptpCaps ptpEnable ptpProfile ptpProfiles qosFilters qosFlowRetThd qosFlowRetThds \
+         qosFulfilInd qosMonConInfoReps qosMonConReq qosMonDatRate qosMonDatRateReps qosMonInfo \
+         qosMonReports qosParamSet qosReference qosReq qosSustainInfos racsConfigs racsIds \
+         racsParam5Gs racsParamEps racsReports rangeDirection ranNasCause ranUeThrouThd \
+         ranUeThrouThds ratFreqs ratType ratTypes rdsCapIndication rdsPort rdsPorts \
+         reachabilityType receiveOnlyMode recurringTime reducedExtMbsServArea reducedMbsServArea \
+         relatedApplicationlayerId relatedUEs relativeVelocity reliableDataService relProxInfos \
+         relProxReqs remdTimeWin repFreqs reportEvent reportingLocEstInd repThreshDatRateDl \
+         repThreshDatRateUl reptThlds reqGbrDl reqGbrUl reqMbrDl reqMbrUl reqPer reqPtpIns \
+         reqQosMonParams reqRangingSlRes requestTestNotification restrictedPlmnIds result \
+         resumeFlg resumeInd revokeInd roamingStatus roamUeNetDescs roamUePlmnIds \
+         routeSelParamSets routingAreaId rscUsgReq rTLatencyInd rTLatencyReq rttMon \
+         rttMonReports scefMessageDeliveryIPv4 scefMessageDeliveryIPv6 \
+         scheduledCommunicationTime scheduledCommunicationType servAreaWithoutMbs servAuthInfo \
+         serviceAnnouncementMode serviceClass serviceExpFilters serviceLanguages serviceNames \
+         servLevelDevId servLevelDevIds sesEstInd sessionType sessionTypes setIds sfcIdDl \
+         sfcIdUl shapes simConnInd skipUeInquiry sliceUsgCtrlData snssai snssais sourceDnai \
+         sourceTrafficRoute spatialValidityAreas spatialValidityCond spatialValidityTais \
+         sponsorInfo sponsorInformation sponsoringEnabled srcIpv4Addr srcIpv6Addr srcUeIpv4Addr \
+         srcUeIpv6Prefix state stateOfConfig stateOfDstts stateOfNwtt stationaryIndication \
+         subNotifEvents subscribedEvent subscribedEvents subsNotifId subType supportedFormats \
+         supportedGADShapes supportedUeFormats svcExps svcId tais targetAfId targetDnai \
+         targetTrafficRoute tempValidities tempValidity termCause tfcCorreInfo tfcCorrInd \
+         tgtNsThreshold tgtUe tgtUeIpv4Addr tgtUeIpv6Prefix threedrelativeLocation \
+         thresholdTypes thresholdValues timeOfDayEnd timeOfDayStart timeSyncCapas timeWin \
+         timeWindow tmgiInfo tmgiParams tmgis tmWdw tnaps topAppListDl topAppListUl tosTC \
+         trackingAreaId trafficDes trafficDesc trafficFilters trafficProfile trafficRoute \
+         trafficRoutes transferPolicies transProtocols tscaiInputDl tscaiInputUl tscQosReq \
+         tsnQos twanId twodrelativeLocation uavMoveInd uavPolicy uavPresInd ucPurpose \
+         ueCommInfos ueCommReqs ueDirFilters ueDistanceFilters ueHisLocFilters ueIpAddr \
+         ueIpAddrs ueIpv4 ueIpv4Addr ueIpv6 ueIpv6Addr ueLocFilters ueMac ueMacAddr \
+         ueMobilityInfos ueMobilityReqs uePerLocationReport ueVelocity ulAggrDataRate ulDataRate \
+         umtTime upBuffInd upCumEvtRep upLocRepAddrAf upLocRepIndAf urspGuidance usageThreshold \
+         useCaseCxt userDataConOrderCri userDataConReq userLocation userServiceId \
+         validGeoZoneIds velocityRequested visitedLocAreas visitedNetDescs visitedPlmnId \
+         vnGroupCommInd volumePerUE warnNotifEnabled websockNotifConfig wlanInfos \
+         wlanPerSsidInfos wlanPerUeIdInfos wlanReqs"),
 ];
 
 #[cfg(test)]

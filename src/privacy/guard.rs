@@ -41,7 +41,8 @@ pub enum Media {
 /// What was found, and where: nothing of the identity itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// A JSON pointer, `header:` and a name, `status`, or `body` where there is no member.
+    /// A JSON pointer, `header:` and a name, `status`, `path`, `query`, or `body` where there is no
+    /// member.
     pub pointer: String,
     pub form: Form,
     pub tier: Tier,
@@ -175,23 +176,52 @@ impl Guard {
         fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
         scratch: &mut Scratch,
     ) -> Verdict {
-        let mut extensions = fields
-            .clone()
-            .filter(|(name, _)| of_header(name) == Kind::Unknown);
-        if self.sieve.passes(raw) && !extensions.any(|(_, value)| self.sieve.may_hold_packed(value))
-        {
+        if self.is_clear(raw, fields.clone()) {
             return Verdict::Clean;
         }
         if let Some(found) = self.line(reason, Kind::Text, scratch) {
             return Verdict::Hit(found.at("status".to_owned()));
         }
+        self.lines(fields, scratch)
+    }
+
+    /// The same of a request: its target and its header fields.
+    pub fn request_head<'h>(
+        &self,
+        raw: &[u8],
+        path: &[u8],
+        query: &[u8],
+        fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
+        scratch: &mut Scratch,
+    ) -> Verdict {
+        if self.is_clear(raw, fields.clone()) {
+            return Verdict::Clean;
+        }
+        for (part, called) in [(path, "path"), (query, "query")] {
+            if let Some(found) = self.line(part, Kind::Link, scratch) {
+                return Verdict::Hit(found.at(called.to_owned()));
+            }
+        }
+        self.lines(fields, scratch)
+    }
+
+    /// Whether nothing of a head has to be looked into.
+    fn is_clear<'h>(&self, raw: &[u8], fields: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> bool {
+        let mut extensions = fields.filter(|(name, _)| of_header(name) == Kind::Unknown);
+        self.sieve.passes(raw) && !extensions.any(|(_, value)| self.sieve.may_hold_packed(value))
+    }
+
+    fn lines<'h>(
+        &self,
+        fields: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+        scratch: &mut Scratch,
+    ) -> Verdict {
         for (name, value) in fields {
             if let Some(found) = self.line(name, Kind::Text, scratch) {
                 return Verdict::Hit(found.at("header:*".to_owned()));
             }
             if let Some(found) = self.line(value, of_header(name), scratch) {
-                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-                return Verdict::Hit(found.at(format!("header:{name}")));
+                return Verdict::Hit(found.at(format!("header:{}", shown(name))));
             }
         }
         Verdict::Clean
@@ -214,6 +244,34 @@ impl Guard {
         match self.searched(media, octets, scratch, &mut |_, _| false) {
             Some(hit) => Verdict::Hit(hit),
             None => Verdict::Clean,
+        }
+    }
+
+    /// Judges a whole body, and rewrites it where that is what is to be done with what is found:
+    /// the first of that comes back.
+    ///
+    /// # Errors
+    /// It must not leave.
+    pub fn clear(
+        &self,
+        media: Media,
+        octets: &mut Vec<u8>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Hit>, Hit> {
+        match self.body(media, octets, scratch) {
+            Verdict::Clean => Ok(None),
+            Verdict::Hit(hit) if self.action != Action::Redact => Err(hit),
+            Verdict::Hit(_) => {
+                let mut out = Vec::with_capacity(octets.len());
+                match self.redact(media, octets, scratch, &mut out) {
+                    Redaction::Clean => Ok(None),
+                    Redaction::Rewritten(hit, _) => {
+                        *octets = out;
+                        Ok(Some(hit))
+                    }
+                    Redaction::Refused(hit) => Err(hit),
+                }
+            }
         }
     }
 
@@ -334,12 +392,12 @@ impl Guard {
     }
 
     /// What a member holds whose name may be written with escapes.
-    fn kind_of(&self, name: &[u8], buffer: &mut Vec<u8>) -> Kind {
+    fn kind_of(&self, name: &[u8], buffer: &mut Vec<u8>) -> Option<Kind> {
         if !name.contains(&b'\\') {
-            return self.fields.kind(name);
+            return self.fields.named(name);
         }
         spelling::decode(name, buffer);
-        self.fields.kind(buffer)
+        self.fields.named(buffer)
     }
 
     /// A number as JSON writes it: an IMSI would be one without its fraction.
@@ -608,6 +666,22 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
         Kind::Time if text.contains(&b':') && text.contains(&b'T') => Weight::IfKnown,
         Kind::Link | Kind::Id => Weight::UnlessUnknown,
         _ => Weight::Full,
+    }
+}
+
+/// The name of a header field, or `*` for one that could be somebody's: of letters alone, but for
+/// 3GPP's own.
+fn shown(name: &[u8]) -> String {
+    const BYTES_MAX: usize = 32;
+    let name = name.to_ascii_lowercase();
+    let own = name.strip_prefix(b"3gpp-").unwrap_or(&name);
+    let is_plain = name.len() <= BYTES_MAX
+        && own
+            .iter()
+            .all(|octet| octet.is_ascii_lowercase() || *octet == b'-');
+    match String::from_utf8(name) {
+        Ok(name) if is_plain => name,
+        _ => "*".to_owned(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 
+use crate::secret::Secret;
+
 /// Octets of HMAC-SHA-256 that are shown: two identities have the same with a chance of 2^-64 when
 /// there are four thousand million of them.
 const BYTES: usize = 16;
@@ -15,6 +17,26 @@ pub struct PseudonymKey(hmac::Key);
 impl PseudonymKey {
     pub fn new(secret: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Of the secret in a file.
+    ///
+    /// # Errors
+    /// As of [`Secret::from_octets`].
+    pub fn from_octets(written: &[u8]) -> Result<Self, String> {
+        let secret = Secret::from_octets(written, b"t8gate pseudonyms")?;
+        Ok(Self::new(&secret.derive(b"key")))
+    }
+
+    /// Of nothing but chance: another one for each start.
+    ///
+    /// # Errors
+    /// The system has no random octets to give.
+    pub fn random() -> Result<Self, String> {
+        let mut octets = [0; 32];
+        let filled = aws_lc_rs::rand::fill(&mut octets);
+        filled.map_err(|_| "the system has no random octets".to_owned())?;
+        Ok(Self::new(&octets))
     }
 
     /// The one pseudonym of an identity. It is the same however the identity is spelt, so that
@@ -94,6 +116,13 @@ impl IdentityKind {
 pub struct Pseudonym {
     kind: IdentityKind,
     hash: [u8; BYTES],
+}
+
+impl Pseudonym {
+    /// What is shown of it behind the word, before it is written in digits.
+    pub fn octets(self) -> [u8; BYTES] {
+        self.hash
+    }
 }
 
 impl fmt::Display for Pseudonym {

@@ -82,9 +82,13 @@ impl Walk {
         self.frames[self.depth].kind
     }
 
-    /// What the member holds whose name was read last. All that is within a member that must not
-    /// be there is what it is.
-    pub(super) fn names(&mut self, kind: Kind) {
+    /// What the member holds whose name was read last; none where no API names it: a pointer shows
+    /// `*` for it then. All that is within a member that must not be there is what it is.
+    pub(super) fn names(&mut self, named: Option<Kind>) {
+        let kind = named.unwrap_or(Kind::Unknown);
+        if named.is_none() {
+            self.frames[self.depth].name_length = 0;
+        }
         let outer = self
             .depth
             .checked_sub(1)

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::audit::{Kind, Outcome, Record, RequestId};
+use crate::audit::{FoundIdentity, Kind, Outcome, Record, RequestId};
 use crate::clock::Nanos;
 use crate::metrics::Phase;
 use crate::peer::ClientIndex;
@@ -96,13 +96,31 @@ impl Account {
 
     /// Ends the account of a request that was refused.
     pub fn refused(&mut self, denial: Denial) {
+        self.note(denial);
+        self.close(Outcome::Refused);
+    }
+
+    /// Notes an identity that a client sent, for which its request is refused.
+    pub fn found_in_request(&mut self, found: Box<FoundIdentity>) -> Denial {
+        let denial = Denial::IdentityInRequest(found.form);
+        self.record.identity = Some(found);
+        denial
+    }
+
+    /// Notes why an answer that has begun is cut off.
+    pub fn cut_by(&mut self, denial: Denial) {
+        let answered = self.record.status;
+        self.note(denial);
+        self.record.status = answered;
+    }
+
+    fn note(&mut self, denial: Denial) {
         let row = denial.row();
         self.record.word = row.word;
         self.record.detail = denial.particular();
         self.record.cure = row.cure_of(self.record.detail);
         self.record.status = row.status;
         self.local.counters.refused(denial.place()).bump();
-        self.close(Outcome::Refused);
     }
 
     /// Ends the account; a second time changes nothing.

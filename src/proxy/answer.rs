@@ -3,12 +3,14 @@
 use std::mem::MaybeUninit;
 
 use crate::http::h1::{self, ResponseFraming};
-use crate::http::head::{self, Method, ResponseBody};
+use crate::http::head::{self, Method, ResponseBody, ResponseHead};
 use crate::limits::{FIELDS_MAX, RELAY_BYTES};
+use crate::privacy::{Hit, Media};
 
 use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
 use super::exchange::{Broken, answer_by, heard};
+use super::guarded::{self, Guarded, Stopped};
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -17,6 +19,7 @@ struct Answer {
     status: u16,
     body: Source,
     sink: Sink,
+    media: Media,
     /// The upstream connection can carry another exchange.
     link_lives: bool,
     /// The client's connection can.
@@ -32,16 +35,17 @@ pub(super) async fn relay(
 ) -> Result<Then, Broken> {
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
+    let mut guarded = Guarded::new(&connection.local, answer.media);
     connection.account.record.status = answer.status;
+    let head_bytes = out.len();
     let mut begun = false;
     loop {
         // Looked at here, too: a wait for what is there already does not see its deadline.
-        if begun && connection.exchange_by <= connection.watch.now() {
-            return Err(Broken::Cut);
+        if connection.exchange_by <= connection.watch.now() {
+            return Err(late(begun));
         }
         let inbox = &mut link.stream.inbox;
-        let taken = answer.body.take(inbox, &mut out, answer.sink, RELAY_BYTES);
-        let taken = match taken {
+        let taken = match guarded.take(&mut answer.body, inbox) {
             Ok(taken) => taken,
             Err(fault) if !begun => return Err(Denial::UpstreamBodyMalformed(fault).into()),
             Err(_) => return Err(Broken::Cut),
@@ -51,30 +55,60 @@ pub(super) async fn relay(
         } else {
             inbox.drain(..taken.consumed);
         }
-        connection.account.record.response_bytes += taken.body;
         let more_to_come = !answer.body.is_done();
         if more_to_come && inbox.is_empty() {
             link.stream.start_recv(RELAY_BYTES);
         }
-        if !out.is_empty() {
-            connection.send(&out).await?;
-            out.clear();
-            begun = true;
+        let whole = !more_to_come;
+        loop {
+            let passed = guarded.pass(whole, &mut out, answer.sink);
+            let passed = passed.map_err(|why| stopped(connection, why, begun))?;
+            if let Some((hit, length)) = passed.rewritten {
+                rewritten(connection, &hit);
+                if answer.sink == Sink::Plain {
+                    h1::rewrite_length(&mut out, head_bytes, length);
+                }
+            }
+            connection.account.record.response_bytes += passed.bytes as u64;
+            let over = whole && !passed.again;
+            if over {
+                answer.sink.end(&mut out);
+            }
+            // The head waits for the first of the body that may leave.
+            if over || passed.bytes > 0 {
+                if !out.is_empty() {
+                    connection.send(&out).await?;
+                    out.clear();
+                }
+                begun = true;
+            }
+            if !passed.again {
+                break;
+            }
         }
-        if !more_to_come {
+        if whole {
             break;
         }
         if link.stream.is_receiving() {
-            more_of_answer(connection, &mut link, &mut answer, &mut out).await?;
+            more_of_answer(connection, &mut link, &mut answer, begun).await?;
         }
     }
+    drop(guarded);
     connection.local.buffers.give_back(out);
     finish(connection, link, answer).await
 }
 
+/// The exchange has taken all the time that it may.
+fn late(begun: bool) -> Broken {
+    match begun {
+        false => Denial::ExchangeDeadline.into(),
+        true => Broken::Cut,
+    }
+}
+
 /// Judges the response head and writes the client's; the head is taken out of the link's inbox.
 fn answer_head(
-    connection: &Connection,
+    connection: &mut Connection,
     link: &mut Link,
     request: &Request,
     end: usize,
@@ -83,6 +117,21 @@ fn answer_head(
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
         .map_err(Denial::UpstreamMalformed)?;
+    let media = guarded::media(&head);
+    let mut fields = Vec::new();
+    let looked = media.and_then(|media| {
+        let raw = &link.stream.inbox[..end];
+        let head = guarded::answer_head(raw, &head, &mut fields, &connection.local)?;
+        Ok((media, head))
+    });
+    let (media, head) = match looked {
+        Ok((media, None)) => (media, head),
+        Ok((media, Some((head, hit)))) => {
+            rewritten(connection, &hit);
+            (media, head)
+        }
+        Err(why) => return Err(stopped(connection, why, false)),
+    };
     let goes_on = request.keep_alive && !connection.local.draining.get();
     let (body, sink) = match head.body {
         ResponseBody::None => (Source::Done, Sink::Nothing),
@@ -112,9 +161,55 @@ fn answer_head(
         status,
         body,
         sink,
+        media,
         link_lives,
         goes_on,
     })
+}
+
+/// Notes that an answer leaves otherwise than it came.
+#[cold]
+fn rewritten(connection: &mut Connection, hit: &Hit) {
+    connection.local.counters.identities_redacted.bump();
+    connection.account.record.identity = Some(guarded::found(hit, "redacted"));
+}
+
+/// Looks through the head of a 1xx response, which is `raw`.
+///
+/// # Errors
+/// It must not leave.
+pub(super) fn guard_interim(
+    connection: &mut Connection,
+    raw: &[u8],
+    head: &ResponseHead<'_, '_>,
+) -> Result<(), Broken> {
+    let mut fields = Vec::new();
+    match guarded::answer_head(raw, head, &mut fields, &connection.local) {
+        Ok(None) => Ok(()),
+        // Hints are not worth being rewritten.
+        Ok(Some((_, hit))) => Err(stopped(connection, Stopped::Identity(hit), false)),
+        Err(why) => Err(stopped(connection, why, false)),
+    }
+}
+
+/// Notes why an answer does not leave, or no more of it.
+#[cold]
+fn stopped(connection: &mut Connection, why: Stopped, begun: bool) -> Broken {
+    let denial = match why {
+        Stopped::Identity(hit) => {
+            let done = if begun { "cut" } else { "blocked" };
+            connection.account.record.identity = Some(guarded::found(&hit, done));
+            Denial::IdentityInAnswer(hit.form.word())
+        }
+        Stopped::Unguarded(why) => Denial::AnswerUnguarded(why),
+    };
+    match begun {
+        false => denial.into(),
+        true => {
+            connection.account.cut_by(denial);
+            Broken::Cut
+        }
+    }
 }
 
 const REQUEST_ID_FIELD: &[u8] = b"X-Request-Id: ";
@@ -123,13 +218,15 @@ async fn more_of_answer(
     connection: &mut Connection,
     link: &mut Link,
     answer: &mut Answer,
-    out: &mut Vec<u8>,
+    begun: bool,
 ) -> Result<(), Broken> {
     let by = answer_by(connection);
     match heard(connection, &mut link.stream, by).await {
         Ok(Ok(count)) if count > 0 => Ok(()),
         // An end is an end only where the framing says so; an error never is.
-        Ok(Ok(_)) if answer.body.closed(out, answer.sink) => Ok(()),
+        Ok(Ok(_)) if answer.body.closed() => Ok(()),
+        Ok(_) if !begun => Err(Denial::UpstreamClosed.into()),
+        Err(Broken::Denied(denial)) if !begun => Err(denial.into()),
         Ok(_) | Err(Broken::Denied(_) | Broken::Cut) => Err(Broken::Cut),
         Err(gone) => Err(gone),
     }

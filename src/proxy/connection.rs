@@ -22,6 +22,7 @@ use super::exchange;
 use super::forward::Identity;
 use super::gate::{self, Asks, Tokens};
 use super::greeting::{greet, linger};
+use super::guarded;
 use super::introspection;
 use super::issuer;
 use super::local::Local;
@@ -447,6 +448,12 @@ impl Connection {
             record,
             local.seconds(),
         );
+        let admitted = admitted.and_then(|permit| {
+            match guarded::request_head(&self.plain[..end], &head, &local) {
+                Ok(()) => Ok(permit),
+                Err(found) => Err(self.account.found_in_request(found)),
+            }
+        });
         self.account.judged();
         let admitted = match admitted {
             Ok(_) if length > limits.body_bytes_max => Err(Denial::BodyTooLarge),

@@ -72,6 +72,12 @@ pub enum Denial {
     UpstreamBodyMalformed(ChunkFault),
     UpstreamDeadline,
     ExchangeDeadline,
+    /// An identity of a subscriber was to leave, of this form.
+    IdentityInAnswer(&'static str),
+    /// An answer, or what is left of it, cannot be looked through.
+    AnswerUnguarded(&'static str),
+    /// A client sends an identity that it must not know, of this form.
+    IdentityInRequest(&'static str),
     /// The decision could not be recorded.
     AuditUnwritable,
     /// Of the embedded issuer's token endpoint.
@@ -170,6 +176,9 @@ impl Denial {
             Self::GrantFailuresExceeded(_) => 42,
             Self::IntrospectionByForeign(_) => 54,
             Self::IntrospectionsExceeded => 55,
+            Self::IdentityInAnswer(_) => 65,
+            Self::AnswerUnguarded(_) => 66,
+            Self::IdentityInRequest(_) => 67,
             Self::Grant(GrantFault::TokenNotYetValid | GrantFault::TokenKeyUnknown)
             | Self::RevocationUndone(_) => 50,
             Self::Grant(fault) => match fault.error() {
@@ -222,7 +231,10 @@ impl Denial {
             Self::NotGranted(denied) => denied.what.word(),
             Self::RevocationUndone(why)
             | Self::ContentMalformed(why)
-            | Self::ResourceUnseen(why) => why,
+            | Self::ResourceUnseen(why)
+            | Self::AnswerUnguarded(why)
+            | Self::IdentityInAnswer(why)
+            | Self::IdentityInRequest(why) => why,
             _ => "",
         }
     }

@@ -12,7 +12,9 @@ use crate::authz::cache::TokenCache;
 use crate::authz::refused::RefusedTokens;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Turnstile, Watches};
+use crate::limits::CLEARINGS_KEPT_MAX;
 use crate::metrics::{Counters, Latencies};
+use crate::privacy::{Clearing, Scratch};
 use crate::revoked::desk::Desk;
 use crate::signers::{SignerState, Signers};
 use crate::snapshot::Snapshot;
@@ -82,6 +84,10 @@ pub struct Local {
     pub refused_tokens: RefCell<RefusedTokens>,
     /// Of clients that authenticate at the embedded issuer.
     pub failures: RefCell<Failures>,
+    /// What the guard keeps from one message to the next.
+    pub scratch: RefCell<Scratch>,
+    /// For bodies that are longer than a relay's buffer, while there is none on its way.
+    pub clearings: RefCell<Vec<Clearing>>,
     pub upstream: Pool,
     pub buffers: Buffers,
     /// Receives that may be called back before the next sweep.
@@ -151,6 +157,23 @@ impl Local {
             self.watches.wake_all();
         }
         lost.iter().for_each(|lost| distrusted(lost, self));
+    }
+
+    /// What a long body is looked through in.
+    pub fn lend_clearing(&self) -> Clearing {
+        let bytes_max = usize::try_from(self.snapshot().limits.guarded_bytes_max);
+        let bytes_max = bytes_max.unwrap_or(usize::MAX);
+        let mut spare = self.clearings.borrow_mut();
+        spare.retain(|clearing| clearing.bytes_max() == bytes_max);
+        spare.pop().unwrap_or_else(|| Clearing::new(bytes_max))
+    }
+
+    /// Takes it back.
+    pub fn give_clearing_back(&self, clearing: Clearing) {
+        let mut spare = self.clearings.borrow_mut();
+        if spare.len() < CLEARINGS_KEPT_MAX {
+            spare.push(clearing);
+        }
     }
 
     /// A name for the next request.

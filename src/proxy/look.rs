@@ -4,8 +4,8 @@
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 
-use crate::authz::apis::shape::Shape;
 use crate::authz::apis::configured::Served;
+use crate::authz::apis::shape::Shape;
 use crate::authz::apis::{Operation, Verb};
 use crate::authz::content;
 use crate::http::head::{self, Method, ResponseBody};
@@ -30,11 +30,7 @@ pub(super) struct Look {
 
 /// The resource that says whom an operation is about: the one that it is to, or the nearest around
 /// it that names subscribers. None where there is none, and nobody is named by it.
-pub fn place<'p>(
-    path: &'p str,
-    is_creation: bool,
-    served: &Served,
-) -> Option<(&'p str, Shape)> {
+pub fn place<'p>(path: &'p str, is_creation: bool, served: &Served) -> Option<(&'p str, Shape)> {
     let ends = path.match_indices('/').map(|(at, _)| at).skip(1);
     let mut ends: Vec<usize> = ends.collect();
     match is_creation {

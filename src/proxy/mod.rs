@@ -11,6 +11,7 @@ pub mod failures;
 pub mod forward;
 pub mod gate;
 pub mod greeting;
+mod guarded;
 pub mod introspection;
 mod issuer;
 pub mod local;

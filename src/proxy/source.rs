@@ -72,7 +72,7 @@ impl Source {
                     taken.consumed += chunk.consumed;
                     let body = &rest[chunk.data.clone()];
                     if chunk.done {
-                        write(out, body, sink);
+                        sink.write(out, body);
                         taken.body += body.len() as u64;
                         self.end(out, sink);
                         break;
@@ -80,7 +80,7 @@ impl Source {
                     body
                 }
             };
-            write(out, body, sink);
+            sink.write(out, body);
             taken.body += body.len() as u64;
             if matches!(self, Self::Length(0)) {
                 self.end(out, sink);
@@ -93,30 +93,38 @@ impl Source {
     }
 
     /// The connection that carried the body has ended: whether that was its end.
-    pub fn closed(&mut self, out: &mut Vec<u8>, sink: Sink) -> bool {
+    pub fn closed(&mut self) -> bool {
         if matches!(self, Self::UntilClose) {
-            self.end(out, sink);
+            *self = Self::Done;
         }
         self.is_done()
     }
 
     fn end(&mut self, out: &mut Vec<u8>, sink: Sink) {
         *self = Self::Done;
-        if sink == Sink::Chunked {
-            h1::write_last_chunk(out);
-        }
+        sink.end(out);
     }
 }
 
-fn write(out: &mut Vec<u8>, body: &[u8], sink: Sink) {
-    match sink {
-        Sink::Nothing => {}
-        _ if body.is_empty() => {}
-        Sink::Plain => out.extend_from_slice(body),
-        Sink::Chunked => {
-            h1::write_chunk_head(out, body.len());
-            out.extend_from_slice(body);
-            out.extend_from_slice(b"\r\n");
+impl Sink {
+    /// Writes a piece of a body.
+    pub fn write(self, out: &mut Vec<u8>, body: &[u8]) {
+        match self {
+            Self::Nothing => {}
+            _ if body.is_empty() => {}
+            Self::Plain => out.extend_from_slice(body),
+            Self::Chunked => {
+                h1::write_chunk_head(out, body.len());
+                out.extend_from_slice(body);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// Writes what stands behind the last one.
+    pub fn end(self, out: &mut Vec<u8>) {
+        if self == Self::Chunked {
+            h1::write_last_chunk(out);
         }
     }
 }
@@ -194,11 +202,12 @@ mod tests {
 
     #[test]
     fn only_a_body_that_ends_with_the_connection_is_over_when_that_closes() {
+        assert!(Source::UntilClose.closed());
         let mut out = Vec::new();
-        assert!(Source::UntilClose.closed(&mut out, Sink::Chunked));
+        Sink::Chunked.end(&mut out);
         assert_eq!(out, b"0\r\n\r\n");
-        assert!(!Source::Length(1).closed(&mut out, Sink::Plain));
-        assert!(!Source::Chunked(Box::default()).closed(&mut out, Sink::Chunked));
+        assert!(!Source::Length(1).closed());
+        assert!(!Source::Chunked(Box::default()).closed());
     }
 
     #[test]
@@ -225,7 +234,7 @@ mod tests {
             let chunked = fed(Source::UntilClose, &plain, first, Sink::Chunked, room);
             prop_assert_eq!(chunked.body, length);
             let mut chunks = chunked.out;
-            Source::UntilClose.closed(&mut chunks, Sink::Chunked);
+            Sink::Chunked.end(&mut chunks);
             let back = fed(Source::Chunked(Box::default()), &chunks, piece, Sink::Plain, room);
             prop_assert!(back.done && back.used == chunks.len());
             prop_assert_eq!(&back.out, &plain);

@@ -27,6 +27,7 @@ mod dhe;
 mod external_issuer;
 mod fips;
 mod forwarding;
+mod guarded;
 mod hsm;
 mod hsm_lost;
 mod http_requests;

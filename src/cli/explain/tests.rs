@@ -283,7 +283,9 @@ fn configuration_names_the_file_and_its_rotated_siblings() {
 
 #[test]
 fn what_the_gateway_writes_is_what_is_explained() {
-    use crate::audit::{Journal, Keeps, Kind, Outcome, Record, RequestId, TokenVerdict};
+    use crate::audit::{
+        FoundIdentity, Journal, Keeps, Kind, Outcome, Record, RequestId, TokenVerdict,
+    };
     use crate::authz::apis::ApiId;
     use crate::authz::scope::Rights;
     use crate::clock::{Millis, UnixMillis};
@@ -320,6 +322,13 @@ fn what_the_gateway_writes_is_what_is_explained() {
         granted,
         revoked: [7; 8],
         token: TokenVerdict::Remembered,
+        identity: Some(Box::new(FoundIdentity {
+            form: "supi_imsi",
+            tier: "explicit",
+            done: "blocked",
+            pseudonym: "imsi:00ff".to_owned(),
+            pointer: "/externalId".to_owned(),
+        })),
         request_bytes: 11,
         response_bytes: 12,
         authorize_ns: 1_500,
@@ -349,6 +358,7 @@ fn what_the_gateway_writes_is_what_is_explained() {
         "POST on /{scsAsId} of 3gpp-nidd",
         "the same as in the connection's request before",
         "11 of body from the client, 12 to it",
+        "an identity of the form supi_imsi (explicit) at /externalId, blocked: imsi:00ff",
         "1.5 µs for the checks, 2.0 µs until the SCEF answered, 3.0 µs in all",
     ] {
         assert!(said.contains(part), "{part} is not in\n{said}");

@@ -26,6 +26,11 @@ pub(super) struct Told {
     pub(super) api: String,
     pub(super) resource: String,
     pub(super) scope: Vec<String>,
+    pub(super) identity: String,
+    pub(super) tier: String,
+    pub(super) done: String,
+    pub(super) at: String,
+    pub(super) pseudonym: String,
     pub(super) token: String,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
@@ -77,6 +82,7 @@ pub(super) fn tell(told: &Told) -> String {
         }
         _ => {}
     }
+    line("found", &found(told));
     line("token", token(told));
     line("bytes", &bytes(told));
     line("time", &times(told));
@@ -179,6 +185,22 @@ fn why(told: &Told, row: Option<&Row>) -> String {
         why.push(')');
     }
     why
+}
+
+/// The identity that was in the message.
+fn found(told: &Told) -> String {
+    if told.identity.is_empty() {
+        return String::new();
+    }
+    let Told {
+        identity,
+        tier,
+        done,
+        at,
+        pseudonym,
+        ..
+    } = told;
+    format!("an identity of the form {identity} ({tier}) at {at}, {done}: {pseudonym}")
 }
 
 fn token(told: &Told) -> &'static str {

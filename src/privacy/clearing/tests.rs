@@ -47,7 +47,9 @@ fn run(
         }
     }
     if outcome.is_ok() {
-        outcome = clearing.end(guard, scratch);
+        outcome = clearing
+            .end(guard, scratch)
+            .map(|rewritten| assert_eq!(rewritten, None));
         out.extend_from_slice(clearing.cleared());
     }
     (out, outcome)

@@ -62,7 +62,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 65] = [
+pub const ROWS: [Row; 68] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -516,5 +516,28 @@ pub const ROWS: [Row; 65] = [
         cure: "the client is held to some UEs, and what it asks for has to be looked at first: the \
                detail says why the SCEF's representation could not be",
         ..row("resource_unseen", 502, "Bad Gateway")
+    },
+    //= TS 33.187 clause 4.7
+    //# The IMSI is not sent outside of the operator's domain.
+    Row {
+        cause: "ANSWER_WITHHELD",
+        detail: "The answer of the SCEF must not leave the operator's domain.",
+        cure: "the SCEF's answer holds an identity of a subscriber: the record says of which form \
+               and where it stands; the SCEF must not send it, and what it did stands",
+        ..row("identity_in_answer", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "ANSWER_WITHHELD",
+        detail: "The answer of the SCEF cannot be looked through.",
+        cure: "the SCEF must not compress what it answers (Content-Encoding), nor send one value \
+               that is longer than limits.guarded_bytes_max",
+        ..row("answer_unguarded", 502, "Bad Gateway")
+    },
+    Row {
+        cause: "IDENTITY_NOT_ALLOWED",
+        detail: "The request holds an identity of a subscriber that is not for use outside.",
+        cure: "the client has an identity that it must not know: the record says of which form and \
+               where it stands; find out where the client has it from",
+        ..row("identity_in_request", 400, "Bad Request")
     },
 ];

@@ -157,6 +157,12 @@ fn every_denial_finds_its_own_row() {
         (Denial::RevocationUndone("busy"), "revocation_unavailable"),
         (Denial::ClientTokensRevoked(1), "client_tokens_revoked"),
         (Denial::IntrospectionsExceeded, "introspections_exceeded"),
+        (Denial::IdentityInAnswer("imsi"), "identity_in_answer"),
+        (
+            Denial::AnswerUnguarded("content_coding"),
+            "answer_unguarded",
+        ),
+        (Denial::IdentityInRequest("imsi"), "identity_in_request"),
     ];
     assert_eq!(
         rows.len() + grants.len(),

@@ -405,6 +405,12 @@ impl Client {
         Ok(self.pending.drain(..length).collect())
     }
 
+    /// Reads whatever comes until the connection ends.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        while self.fill(false).is_ok() {}
+        std::mem::take(&mut self.pending)
+    }
+
     /// Receives some more plain octets.
     fn fill(&mut self, between_answers: bool) -> Result<(), ReadFault> {
         let closed = |why: &str| {

@@ -1,0 +1,316 @@
+//! What the guard is asked about messages on their way. Of an answer nothing leaves before it was
+//! looked through: all of it before the first octet, if it is no longer than
+//! `limits.guarded_bytes_max`.
+
+use std::rc::Rc;
+
+use httparse::Header;
+
+use crate::audit::FoundIdentity;
+use crate::http::chunked::ChunkFault;
+use crate::http::head::{RequestHead, ResponseHead};
+use crate::limits::RELAY_BYTES;
+use crate::privacy::{Action, Clearing, Cut, Guard, Hit, Media, Scratch, Verdict};
+
+use super::local::{InForce, Local};
+use super::source::{Sink, Source, Taken};
+
+/// Why nothing more of an answer leaves.
+pub enum Stopped {
+    /// An identity of a subscriber is in it.
+    Identity(Hit),
+    /// It cannot be looked through, for this reason.
+    Unguarded(&'static str),
+}
+
+/// What of one body has come and not left.
+pub struct Guarded {
+    local: Rc<Local>,
+    in_force: Rc<InForce>,
+    media: Media,
+    /// What has come last, and all of a short one.
+    new: Vec<u8>,
+    /// Of one that is longer than a relay's buffer.
+    long: Option<Clearing>,
+    /// All of it was looked through.
+    ended: bool,
+}
+
+/// What [`Guarded::pass`] did.
+pub struct Passed {
+    /// Octets that may leave.
+    pub bytes: usize,
+    /// More of what has come may leave once those are sent.
+    pub again: bool,
+    /// The whole body was rewritten, for this, and now has so many octets.
+    pub rewritten: Option<(Hit, usize)>,
+}
+
+impl Guarded {
+    /// Of a body of this kind.
+    pub fn new(local: &Rc<Local>, media: Media) -> Self {
+        Self {
+            in_force: local.snapshot(),
+            media,
+            new: local.buffers.lend(),
+            long: None,
+            ended: false,
+            local: Rc::clone(local),
+        }
+    }
+
+    /// Takes what `input` holds of it.
+    ///
+    /// # Errors
+    /// The chunked coding is broken.
+    pub fn take(&mut self, body: &mut Source, input: &[u8]) -> Result<Taken, ChunkFault> {
+        body.take(input, &mut self.new, Sink::Plain, RELAY_BYTES)
+    }
+
+    /// Looks through what has come, `whole` or with more behind it, and writes what may leave of it
+    /// to `out`, as `sink` says.
+    ///
+    /// # Errors
+    /// Nothing more of it may leave.
+    pub fn pass(&mut self, whole: bool, out: &mut Vec<u8>, sink: Sink) -> Result<Passed, Stopped> {
+        let mut passed = Passed {
+            bytes: 0,
+            again: false,
+            rewritten: None,
+        };
+        let mut scratch = self.local.scratch.borrow_mut();
+        let (guard, new) = (&self.in_force.guard, &mut self.new);
+        if self.long.is_none() {
+            if whole {
+                let rewritten = guard.clear(self.media, new, &mut scratch);
+                let rewritten = rewritten.map_err(Stopped::Identity)?;
+                passed.rewritten = rewritten.map(|hit| (hit, new.len()));
+                passed.bytes = new.len();
+                sink.write(out, new);
+                new.clear();
+                return Ok(passed);
+            }
+            if new.len() < RELAY_BYTES {
+                return Ok(passed);
+            }
+        }
+        let long = self.long.get_or_insert_with(|| {
+            let mut clearing = self.local.lend_clearing();
+            clearing.restart(self.media);
+            clearing
+        });
+        if !new.is_empty() {
+            let taken = long.push(new, guard, &mut scratch)?;
+            new.drain(..taken);
+        }
+        if whole && new.is_empty() && !std::mem::replace(&mut self.ended, true) {
+            let rewritten = long.end(guard, &mut scratch)?;
+            passed.rewritten = rewritten.map(|hit| (hit, long.cleared().len()));
+        }
+        let cleared = long.cleared();
+        let piece = cleared.get(..RELAY_BYTES).unwrap_or(cleared);
+        passed.bytes = piece.len();
+        sink.write(out, piece);
+        long.give(passed.bytes);
+        passed.again = !long.cleared().is_empty() || !new.is_empty();
+        Ok(passed)
+    }
+}
+
+/// Gives the buffers back.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.local.buffers.give_back(std::mem::take(&mut self.new));
+        if let Some(clearing) = self.long.take() {
+            self.local.give_clearing_back(clearing);
+        }
+    }
+}
+
+impl From<Cut> for Stopped {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Hit(hit) => Self::Identity(hit),
+            Cut::TooLong => Self::Unguarded("value_too_long"),
+        }
+    }
+}
+
+/// Looks through the head of a request, which is `raw`: who asks must not know such identities
+/// either.
+///
+/// # Errors
+/// One is in it.
+pub fn request_head(
+    raw: &[u8],
+    head: &RequestHead<'_, '_>,
+    local: &Local,
+) -> Result<(), Box<FoundIdentity>> {
+    let host = std::iter::once((&b"host"[..], head.host.as_bytes()));
+    let fields = host.chain(forwarded(head.fields, head.dropped));
+    let (path, query) = (head.path.as_bytes(), head.query.unwrap_or_default());
+    let in_force = local.snapshot();
+    let mut scratch = local.scratch.borrow_mut();
+    match (in_force.guard).request_head(raw, path, query.as_bytes(), fields, &mut scratch) {
+        Verdict::Clean => Ok(()),
+        Verdict::Hit(hit) => Err(found(&hit, "blocked")),
+    }
+}
+
+/// Looks through the whole body of a request, and in the same way.
+///
+/// # Errors
+/// As for [`request_head`].
+#[allow(dead_code, reason = "bodies of requests are not read whole yet")]
+pub fn request_body(body: &[u8], media: Media, local: &Local) -> Result<(), Box<FoundIdentity>> {
+    let in_force = local.snapshot();
+    let mut scratch = local.scratch.borrow_mut();
+    match in_force.guard.body(media, body, &mut scratch) {
+        Verdict::Clean => Ok(()),
+        Verdict::Hit(hit) => Err(found(&hit, "blocked")),
+    }
+}
+
+/// How the body of an answer is read.
+///
+/// # Errors
+/// It cannot be: it is compressed, or in letters that are not ASCII's.
+pub fn media(head: &ResponseHead<'_, '_>) -> Result<Media, Stopped> {
+    let mut said = None;
+    for field in head.fields {
+        match field.name.len() {
+            //= RFC 9110 section 8.4
+            //# What is coded is not what it says; nobody was asked to code it.
+            16 if field.name.eq_ignore_ascii_case("content-encoding")
+                && !field.value.eq_ignore_ascii_case(b"identity") =>
+            {
+                return Err(Stopped::Unguarded("content_coding"));
+            }
+            12 if field.name.eq_ignore_ascii_case("content-type")
+                && said.replace(field.value).is_some() =>
+            {
+                return Err(Stopped::Unguarded("content_type_repeated"));
+            }
+            _ => {}
+        }
+    }
+    let said = said.unwrap_or_default();
+    let end = memchr::memchr(b';', said).unwrap_or(said.len());
+    let (essence, parameters) = said.split_at(end);
+    if names_other_letters(parameters) {
+        return Err(Stopped::Unguarded("charset"));
+    }
+    // `application/json`, `application/problem+json`.
+    let essence = essence.trim_ascii();
+    let last = essence.last_chunk::<4>();
+    Ok(
+        match last.is_some_and(|last| last.eq_ignore_ascii_case(b"json")) {
+            true => Media::Json,
+            false => Media::Text,
+        },
+    )
+}
+
+/// Whether parameters of a media type name an encoding in which digits are not ASCII's.
+fn names_other_letters(parameters: &[u8]) -> bool {
+    const ALIKE: [&[u8]; 3] = [b"utf-8", b"us-ascii", b"iso-8859-1"];
+    let mut parameters = parameters.split(|octet| *octet == b';');
+    parameters.any(|parameter| {
+        let mut halves = parameter.splitn(2, |octet| *octet == b'=');
+        let name = halves.next().unwrap_or_default().trim_ascii();
+        let value = halves.next().unwrap_or_default().trim_ascii();
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let value = value.strip_suffix(b"\"").unwrap_or(value);
+        name.eq_ignore_ascii_case(b"charset")
+            && !ALIKE.iter().any(|alike| value.eq_ignore_ascii_case(alike))
+    })
+}
+
+/// Looks through the head of an answer, which is `raw`. Where it has to be rewritten it is the one
+/// that comes back, with its fields in `fields`.
+///
+/// # Errors
+/// It must not leave.
+pub fn answer_head<'h, 'b>(
+    raw: &[u8],
+    head: &ResponseHead<'_, 'b>,
+    fields: &'h mut Vec<Header<'b>>,
+    local: &Local,
+) -> Result<Option<(ResponseHead<'h, 'b>, Hit)>, Stopped> {
+    let in_force = local.snapshot();
+    let mut scratch = local.scratch.borrow_mut();
+    match judged(&in_force.guard, raw, head, &mut scratch) {
+        Verdict::Clean => Ok(None),
+        Verdict::Hit(hit) if in_force.guard.action() != Action::Redact => {
+            Err(Stopped::Identity(hit))
+        }
+        Verdict::Hit(hit) => match rewritten(&in_force.guard, head, fields, &mut scratch) {
+            Some(head) => Ok(Some((head, hit))),
+            None => Err(Stopped::Identity(hit)),
+        },
+    }
+}
+
+fn judged(
+    guard: &Guard,
+    raw: &[u8],
+    head: &ResponseHead<'_, '_>,
+    scratch: &mut Scratch,
+) -> Verdict {
+    let fields = forwarded(head.fields, head.dropped);
+    guard.head(raw, head.reason.as_bytes(), fields, scratch)
+}
+
+/// The head with what was found in it taken out; none where that was in a name.
+#[cold]
+fn rewritten<'h, 'b>(
+    guard: &Guard,
+    head: &ResponseHead<'_, 'b>,
+    fields: &'h mut Vec<Header<'b>>,
+    scratch: &mut Scratch,
+) -> Option<ResponseHead<'h, 'b>> {
+    fields.extend_from_slice(head.fields);
+    for (place, field) in fields.iter_mut().enumerate() {
+        let alone = std::iter::once((field.name.as_bytes(), field.value));
+        let is_dropped = head.dropped >> place & 1 == 1;
+        if !is_dropped && guard.head(field.value, b"", alone, scratch) != Verdict::Clean {
+            field.value = guard.redacted_field(field.name.as_bytes());
+        }
+    }
+    let reason = head.reason.as_bytes();
+    let reason = match guard.head(reason, reason, std::iter::empty(), scratch) {
+        Verdict::Clean => head.reason,
+        Verdict::Hit(_) => "",
+    };
+    let head = ResponseHead {
+        fields,
+        reason,
+        ..*head
+    };
+    // Every octet of what leaves, from the first: nothing is taken for clean that was not looked at.
+    let leaves: Vec<u8> = forwarded(head.fields, head.dropped)
+        .flat_map(|(name, value)| [name, b": ", value, b"\r\n"].concat())
+        .collect();
+    (judged(guard, &leaves, &head, scratch) == Verdict::Clean).then_some(head)
+}
+
+/// The fields of a head that go on.
+fn forwarded<'h>(
+    fields: &'h [Header<'h>],
+    dropped: u64,
+) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone {
+    let numbered = fields.iter().enumerate();
+    let forwarded = numbered.filter(move |(place, _)| dropped >> place & 1 == 0);
+    forwarded.map(|(_, field)| (field.name.as_bytes(), field.value))
+}
+
+/// As it is recorded, with what was done about it.
+pub fn found(hit: &Hit, done: &'static str) -> Box<FoundIdentity> {
+    Box::new(FoundIdentity {
+        form: hit.form.word(),
+        tier: hit.tier.word(),
+        done,
+        pseudonym: hit.pseudonym.to_string(),
+        pointer: hit.pointer.clone(),
+    })
+}
