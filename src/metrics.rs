@@ -90,6 +90,8 @@ pub struct Counters {
     pub identities_of_others: Counter,
     /// Records for which there was no room on the way to the audit file.
     pub audit_records_lost: Counter,
+    /// Elements of lists that were left out for clients that are held to some UEs.
+    pub list_elements_left_out: Counter,
     /// When the shard last looked at its clocks, milliseconds as of `clock::Millis`.
     pub swept_at_ms: Counter,
     refused: Rows<REFUSAL_ROWS_MAX>,
@@ -195,6 +197,7 @@ impl Counters {
             identities_alarmed: Counter::default(),
             identities_of_others: Counter::default(),
             audit_records_lost: Counter::default(),
+            list_elements_left_out: Counter::default(),
             swept_at_ms: Counter::default(),
             refused: Rows::default(),
             refused_connections: Rows::default(),

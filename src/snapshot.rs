@@ -20,7 +20,7 @@ use crate::authz::keys::Algorithm;
 use crate::authz::policy::Policy;
 use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
-use crate::config::{HttpUrl, KeysPlace, StatusPlace};
+use crate::config::{HttpUrl, KeysPlace, Lists, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::oauth::{AllUsed, Assertions, Issuer};
 use crate::peer::{Client, ClientIndex, Thumbprint};
@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub ticket_keys: Arc<TicketKeys>,
     /// Which APIs are served.
     pub apis: Served,
+    /// What becomes of lists in which a client may not see all.
+    pub lists: Lists,
     pub issuers: Issuers,
     /// Where keys of theirs come from that they publish.
     pub keys_from: Vec<Arc<KeysFrom>>,

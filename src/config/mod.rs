@@ -94,6 +94,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Which APIs are served.
     pub apis: Served,
+    /// What becomes of lists, for clients that are held to some UEs.
+    pub lists: Lists,
     pub listen: Listen,
     pub tls: Tls,
     pub issuers: Vec<Issuer>,
@@ -231,6 +233,16 @@ pub struct OldKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub huge_pages: Located<HugePages>,
+}
+
+/// What becomes of a list in which a client may not see all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lists {
+    /// It has what the client may see.
+    #[default]
+    Filter,
+    /// It is not shown.
+    Refuse,
 }
 
 /// Pages of 2 MiB for what the gateway allocates.

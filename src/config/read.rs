@@ -220,7 +220,7 @@ fn config(
     };
     let (oauth, seals) = issuers::oauth(root.optional_section("oauth"));
     let issuers = issuers::issuers(root, oauth.as_ref().map(|oauth| &oauth.issuer));
-    let served = apis::served(root);
+    let (served, lists) = apis::served(root);
     let partners_read = all_partners.then_some(&partners[..]);
     let mut clients = clients::clients(root, &served, partners_read, seals, folder);
     if !all_partners {
@@ -246,6 +246,7 @@ fn config(
     Config {
         file: file.to_path_buf(),
         apis: served,
+        lists,
         listen,
         tls,
         issuers,

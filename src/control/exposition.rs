@@ -378,6 +378,11 @@ impl Page {
         self.per_shard(name, "counter", lost, sample.shards, |shard| {
             shard.counters.audit_records_lost.read()
         });
+        let left_out = "Elements of lists that clients held to some UEs were not shown.";
+        let name = "t8gate_list_elements_left_out_total";
+        self.per_shard(name, "counter", left_out, sample.shards, |shard| {
+            shard.counters.list_elements_left_out.read()
+        });
         if let Some(audit) = sample.audit {
             let help = "Whether the last attempt to write to the audit file succeeded.";
             let writable = u8::from(audit.writable);

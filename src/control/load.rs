@@ -258,6 +258,7 @@ pub fn load(
         |((((terminator, issuers), shown), responders), (sets, guard))| Snapshot {
             terminator: Arc::new(terminator),
             apis: config.apis.clone(),
+            lists: config.lists,
             staples: shown.staples,
             responders,
             certificates: shown.certificates,

@@ -1,5 +1,7 @@
 //! The SCEF's answer on its way to the client.
 
+mod judged;
+
 use std::mem::MaybeUninit;
 
 use crate::http::h1::{self, ResponseFraming};
@@ -20,6 +22,8 @@ struct Answer {
     body: Source,
     sink: Sink,
     media: Media,
+    /// What it says of whom it is about decides whether it leaves.
+    says_whom: bool,
     /// The upstream connection can carry another exchange.
     link_lives: bool,
     /// The client's connection can.
@@ -36,6 +40,11 @@ pub(super) async fn relay(
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut guarded = Guarded::new(&connection.local, answer.media);
+    if answer.says_whom && !answer.body.is_done() {
+        // The task is as large as the largest of all that it may do: this is kept apart.
+        let judged = judged::judge(connection, &mut link, &mut answer, request, &mut out);
+        Box::pin(judged).await?;
+    }
     connection.account.record.status = answer.status;
     let head_bytes = out.len();
     let mut begun = false;
@@ -162,6 +171,7 @@ fn answer_head(
         body,
         sink,
         media,
+        says_whom: request.asks.is_judged_by_answer(request.method) && status / 100 == 2,
         link_lives,
         goes_on,
     })

@@ -9,10 +9,12 @@ use crate::authz::content::{self, Content, Fault, Origin};
 use crate::authz::policy::Extent;
 use crate::clock::Millis;
 use crate::http::h1;
+use crate::privacy::Media;
 
 use super::connection::{Connection, Received, Request, Then};
 use super::denial::Denial;
 use super::exchange::Broken;
+use super::guarded;
 use super::look::{self, Look};
 use super::source::Sink;
 
@@ -100,7 +102,7 @@ async fn receive(
 
 /// Reads what a request says itself, and judges whom it names.
 fn said(
-    connection: &Connection,
+    connection: &mut Connection,
     request: &mut Request,
     body: &[u8],
     is_looked_at: bool,
@@ -117,6 +119,15 @@ fn said(
         },
     };
     let mut said = said.map_err(malformed)?;
+    let media = match asks.action.takes {
+        Some(_) => Media::Json,
+        None => Media::Text,
+    };
+    guarded::request_body(body, media, &connection.local).map_err(|found| {
+        let form = found.form;
+        connection.account.record.identity = Some(found);
+        Denial::IdentityInRequest(form)
+    })?;
     let in_force = connection.local.snapshot();
     let client = connection.standing.peer().client();
     let own = in_force.client(client).map(|client| &client.scs_as_ids);

@@ -161,7 +161,6 @@ pub fn request_head(
 ///
 /// # Errors
 /// As for [`request_head`].
-#[allow(dead_code, reason = "bodies of requests are not read whole yet")]
 pub fn request_body(body: &[u8], media: Media, local: &Local) -> Result<(), Box<FoundIdentity>> {
     let in_force = local.snapshot();
     let mut scratch = local.scratch.borrow_mut();

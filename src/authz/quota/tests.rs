@@ -5,6 +5,8 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::authz::apis::ApiSet;
+use crate::authz::apis::configured::Served;
 
 const S: u64 = 1_000_000_000;
 const LIST: &str = "/{scsAsId}/subscriptions";
@@ -22,10 +24,14 @@ fn asked<'a>() -> Asked<'a> {
     (monitoring(), Verb::Post, LIST)
 }
 
+fn served() -> Served {
+    Served::new(ApiSet::of_t8(), Vec::new())
+}
+
 fn everything() -> Scope {
     let mut operations = Operations::default();
-    operations.add(monitoring(), "read").unwrap();
-    operations.add(monitoring(), "write").unwrap();
+    operations.add(&served(), monitoring(), "read").unwrap();
+    operations.add(&served(), monitoring(), "write").unwrap();
     Scope {
         operations,
         ..Scope::default()
@@ -227,12 +233,19 @@ fn what_one_allowance_refuses_is_taken_off_no_other() {
 fn an_allowance_counts_its_operations_alone() {
     let mut write = rate(1, Period::Hour, 1);
     write.scope.operations = Operations::default();
-    write.scope.operations.add(monitoring(), "write").unwrap();
+    write
+        .scope
+        .operations
+        .add(&served(), monitoring(), "write")
+        .unwrap();
     let mut one = rate(1, Period::Hour, 1);
     one.scope.api = Some(monitoring());
     one.scope.operations = Operations::default();
     let word = "GET /{scsAsId}/subscriptions/{subscriptionId}";
-    one.scope.operations.add(monitoring(), word).unwrap();
+    one.scope
+        .operations
+        .add(&served(), monitoring(), word)
+        .unwrap();
     let quotas = quotas(&[write, one], 1, None);
     let mut leases = Leases::of(&quotas);
     let mut ask =

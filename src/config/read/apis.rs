@@ -9,15 +9,19 @@ use crate::authz::apis::configured::{
 use crate::authz::apis::shape::Kind;
 use crate::authz::apis::{ApiId, ApiSet, MediaType, Verb};
 use crate::authz::scope::Rights;
-use crate::config::Located;
 use crate::config::fault::closest;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, text, twice, written};
+use crate::config::{Lists, Located};
 use crate::limits::{API_DEFINITIONS_MAX, API_PLACES_MAX, API_RESOURCES_MAX};
 
 /// `[apis]` and `[[api]]`, both of which the file may lack.
-pub(super) fn served(root: &mut Section<'_, '_>) -> Served {
-    let of_table = of_table(root);
+pub(super) fn served(root: &mut Section<'_, '_>) -> (Served, Lists) {
+    let adds = root.has("api");
+    let mut section = root.optional_section("apis");
+    let of_table = of_table(&mut section, adds);
+    let lists = section.or("lists", lists, Lists::default());
+    drop(section);
     let mut configured = Vec::new();
     let mut names: Vec<Located<String>> = Vec::new();
     for section in root.sections("api") {
@@ -30,7 +34,7 @@ pub(super) fn served(root: &mut Section<'_, '_>) -> Served {
             Err(too_many) => root.fault(line, "api", not_added(too_many)),
         }
     }
-    Served::new(of_table, configured)
+    (Served::new(of_table, configured), lists)
 }
 
 fn not_added(too_many: TooMany) -> Wrong {
@@ -50,11 +54,21 @@ fn not_added(too_many: TooMany) -> Wrong {
     }
 }
 
-/// `[apis]`.
-fn of_table(root: &mut Section<'_, '_>) -> ApiSet {
+/// `"filter"` or `"refuse"`.
+fn lists(value: &DeValue<'_>) -> Result<Lists, Wrong> {
+    match written(value, "\"filter\"")? {
+        "filter" => Ok(Lists::Filter),
+        "refuse" => Ok(Lists::Refuse),
+        other => Err(Wrong::new(
+            format!("{other:?} is neither \"filter\" nor \"refuse\""),
+            "\"filter\" shows what the client may see; \"refuse\" shows all or nothing",
+        )),
+    }
+}
+
+/// Those of the table.
+fn of_table(section: &mut Section<'_, '_>, adds: bool) -> ApiSet {
     const KEY: &str = "serve";
-    let adds = root.has("api");
-    let mut section = root.optional_section("apis");
     let word = |value: &DeValue<'_>| {
         let word = text(value)?;
         some_of_table(&word).map(|_| word)
@@ -70,7 +84,7 @@ fn of_table(root: &mut Section<'_, '_>) -> ApiSet {
             Wrong::new("is empty: nothing is served", cure),
         );
     }
-    super::refuse_repeats(&section, KEY, &words.value);
+    super::refuse_repeats(section, KEY, &words.value);
     let sets = { words.value.iter() }.flat_map(|word| some_of_table(&word.value));
     sets.fold(ApiSet::EMPTY, ApiSet::union)
 }

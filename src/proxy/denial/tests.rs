@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::authz::policy::NotGranted;
 use crate::oauth::Scheme;
 
 #[test]
@@ -92,6 +93,23 @@ fn every_denial_finds_its_own_row() {
             Denial::ScopeInsufficient(api, Verb::Get),
             "scope_insufficient",
         ),
+        (
+            Denial::NotGranted(Denied {
+                what: NotGranted::Ue,
+                by: Source::Policy,
+            }),
+            "not_granted",
+        ),
+        (
+            Denial::NotGranted(Denied {
+                what: NotGranted::Ue,
+                by: Source::Token,
+            }),
+            "token_limited",
+        ),
+        (Denial::ContentMalformed("json_nul"), "content_malformed"),
+        (Denial::ResourceUnknown, "resource_unknown"),
+        (Denial::ResourceUnseen("status"), "resource_unseen"),
         (Denial::UpstreamRefused, "upstream_refused"),
         (Denial::UpstreamConnectDeadline, "upstream_connect_deadline"),
         (Denial::UpstreamClosed, "upstream_closed"),

@@ -502,10 +502,6 @@ impl Client {
     pub fn tls(&self) -> &ClientConnection {
         &self.tls
     }
-
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
-    }
 }
 
 fn is_silence(fault: &io::Error) -> bool {

@@ -3,3 +3,5 @@
 
 #[path = "../../../src/privacy/mod.rs"]
 pub mod privacy;
+#[path = "../../../src/secret.rs"]
+pub mod secret;

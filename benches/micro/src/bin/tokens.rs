@@ -58,7 +58,7 @@ fn measured(live: usize) -> Result<Value, String> {
     };
     let mut forge = Forge::new(&good)?;
     let cold = cold(scene);
-    let memo = memo(&good, cached);
+    let memo = memo(&good, cached.clone());
     let (cache, held, bytes) = filled(&mut forge, cached, live)?;
     let huge = huge_pages()?;
     let hit = hits(&cache, &mut forge, &held);
@@ -153,7 +153,7 @@ fn filled(
     let mut number = 0_u64;
     while cache.len() < live {
         for _ in 0..live / 16 {
-            cache.insert(forge.token(number), cached, NOW);
+            cache.insert(forge.token(number), cached.clone(), NOW);
             number += 1;
         }
     }

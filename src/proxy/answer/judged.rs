@@ -1,0 +1,95 @@
+//! Answers that say whom a request is about, to clients that are held to some UEs: each is read
+//! whole, and what the client may not see does not leave.
+
+use crate::authz::content::{self, Origin};
+use crate::config::Lists;
+use crate::http::h1;
+use crate::limits::RELAY_BYTES;
+use crate::proxy::connection::{Connection, Request};
+use crate::proxy::denial::Denial;
+use crate::proxy::exchange::Broken;
+use crate::proxy::source::{Sink, Source};
+use crate::proxy::upstream::Link;
+
+use super::{Answer, more_of_answer};
+
+/// Judges the body of an answer, and puts what is left of it where it is taken from; `head` has the
+/// answer's head, which says how long it is.
+///
+/// # Errors
+/// It does not come, is too long to be judged, or is about somebody whom the client may not ask
+/// about.
+pub(super) async fn judge(
+    connection: &mut Connection,
+    link: &mut Link,
+    answer: &mut Answer,
+    request: &Request,
+    head: &mut Vec<u8>,
+) -> Result<(), Broken> {
+    let body = received(connection, link, answer).await?;
+    // What comes behind it is nobody's.
+    answer.link_lives &= link.stream.inbox.is_empty();
+    let body = shown(connection, request, body)?;
+    answer.body = match body.len() as u64 {
+        0 => Source::Done,
+        length => Source::Length(length),
+    };
+    if answer.sink == Sink::Plain {
+        let head_bytes = head.len();
+        h1::rewrite_length(head, head_bytes, body.len());
+    }
+    link.stream.inbox = body;
+    Ok(())
+}
+
+async fn received(
+    connection: &mut Connection,
+    link: &mut Link,
+    answer: &mut Answer,
+) -> Result<Vec<u8>, Broken> {
+    let bytes_max = connection.local.snapshot().limits.guarded_bytes_max;
+    let mut body = Vec::new();
+    loop {
+        let inbox = &mut link.stream.inbox;
+        let taken = answer.body.take(inbox, &mut body, Sink::Plain, usize::MAX);
+        let taken = taken.map_err(Denial::UpstreamBodyMalformed)?;
+        inbox.drain(..taken.consumed.min(inbox.len()));
+        if body.len() as u64 > bytes_max {
+            return Err(Denial::AnswerUnguarded("too_long").into());
+        }
+        if answer.body.is_done() {
+            return Ok(body);
+        }
+        link.stream.start_recv(RELAY_BYTES);
+        more_of_answer(connection, link, answer, false).await?;
+    }
+}
+
+/// What of a body the client may see.
+fn shown(connection: &Connection, request: &Request, body: Vec<u8>) -> Result<Vec<u8>, Denial> {
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let (asks, in_force) = (&request.asks, connection.local.snapshot());
+    let client = connection.standing.peer().client();
+    let gives = asks.action.gives;
+    let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
+    if gives.item().is_none() || in_force.lists == Lists::Refuse {
+        let content = content::read(&body, gives, Origin::Representation).map_err(unseen)?;
+        asks.granted(&content, client, &in_force)?;
+        return Ok(body);
+    }
+    let may_see = |content: &content::Content<'_>| asks.granted(content, client, &in_force).is_ok();
+    let filtered = content::filter(&body, gives, may_see).map_err(unseen)?;
+    if filtered.left_out == 0 {
+        return Ok(body);
+    }
+    let left_out = filtered.left_out as u64;
+    let filtered = filtered.body.into_owned();
+    connection
+        .local
+        .counters
+        .list_elements_left_out
+        .add(left_out);
+    Ok(filtered)
+}
