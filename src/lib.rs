@@ -9,6 +9,7 @@ pub mod control;
 pub mod http;
 pub mod io;
 pub mod limits;
+pub mod links;
 pub mod machine;
 pub mod metrics;
 pub mod oauth;

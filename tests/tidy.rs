@@ -17,9 +17,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("machine", &["clock", "limits"]),
     (
         "config",
-        &["authz", "clock", "limits", "machine", "peer", "privacy"],
+        &["authz", "clock", "limits", "links", "machine", "peer", "privacy"],
     ),
     ("privacy", &["clock", "limits", "peer", "secret"]),
+    // Which links lead where; of APIs it knows where in bodies they stand.
+    ("links", &["authz", "limits"]),
     ("http", &["clock", "limits", "peer"]),
     ("authz", &["clock", "limits", "peer", "secret"]),
     ("io", &["clock", "limits"]),
@@ -36,14 +38,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "authz", "clock", "config", "limits", "oauth", "peer", "privacy", "revoked", "tls",
+            "authz", "clock", "config", "limits", "links", "oauth", "peer", "privacy", "revoked",
+            "tls",
         ],
     ),
     (
         "proxy",
         &[
-            "audit", "authz", "clock", "http", "io", "limits", "metrics", "notify", "oauth",
-            "peer", "privacy", "revoked", "signers", "snapshot", "tls",
+            "audit", "authz", "clock", "http", "io", "limits", "links", "metrics", "notify",
+            "oauth", "peer", "privacy", "revoked", "signers", "snapshot", "tls",
         ],
     ),
     (
@@ -56,8 +59,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "audit", "authz", "clock", "config", "io", "limits", "metrics", "oauth", "peer",
-            "privacy", "proxy", "revoked", "signers", "snapshot", "tls",
+            "audit", "authz", "clock", "config", "io", "limits", "links", "metrics", "oauth",
+            "peer", "privacy", "proxy", "revoked", "signers", "snapshot", "tls",
         ],
     ),
     (
@@ -91,7 +94,9 @@ const UNSAFE_ALLOWED: &[&str] = &[
 const UNSAFE_ALLOWED_IN_TESTS: &[&str] = &["tests/frugality.rs"];
 
 /// Rooms a request passes through: no lock stands there.
-const REQUEST_PATH: &[&str] = &["http", "authz", "oauth", "proxy", "io", "privacy", "tls"];
+const REQUEST_PATH: &[&str] = &[
+    "http", "authz", "oauth", "proxy", "io", "links", "privacy", "tls",
+];
 
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 700;
