@@ -22,6 +22,7 @@ use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, Lists, StatusPlace};
 use crate::limits::{Deadlines, Limits};
+use crate::links::Links;
 use crate::oauth::{AllUsed, Assertions, Issuer};
 use crate::peer::{Client, ClientIndex, Thumbprint};
 use crate::privacy::Guard;
@@ -89,6 +90,8 @@ pub struct Snapshot {
     pub clients_by_id: HashMap<String, ClientIndex>,
     pub upstream: SocketAddr,
     pub upstream_connections_idle_max: usize,
+    /// Where links lead on both sides; they stay as they are where that is not said.
+    pub links: Option<Links>,
     pub limits: Limits,
     pub deadlines: Deadlines,
     /// How many shards have adopted it, of those that started with another.

@@ -13,6 +13,7 @@ use crate::authz::policy::Policy;
 use crate::authz::ue::SetName;
 use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
+use crate::links::ApiRoot;
 pub use crate::peer::Client;
 use crate::peer::{Identity, TokenFormat};
 use crate::privacy::Plmn;
@@ -303,6 +304,8 @@ pub struct Listen {
     pub server_names: Vec<String>,
     /// It may ask for any.
     pub any_server_name: bool,
+    /// What clients reach it by, as links are to name it; links stay as they are where not said.
+    pub api_roots: Vec<ApiRoot>,
     /// Start although another process listens on the same port.
     pub share_port: bool,
     pub steering: Located<Steering>,
@@ -670,6 +673,8 @@ impl std::fmt::Display for KeysPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     pub address: Located<SocketAddr>,
+    /// What its links begin with; what the address makes is the last.
+    pub api_roots: Vec<ApiRoot>,
     /// Idle connections each shard keeps.
     pub connections_idle_max: usize,
 }

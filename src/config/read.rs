@@ -29,6 +29,7 @@ mod client_files;
 mod clients;
 mod introspection;
 mod issuers;
+mod links;
 mod ocsp;
 mod partners;
 mod policy;
@@ -232,6 +233,7 @@ fn config(
     let upstream = upstream(root.section("upstream"), listening);
     let upstream = upstream.unwrap_or(Upstream {
         address: nowhere(),
+        api_roots: Vec::new(),
         connections_idle_max: UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
     });
     let limits = limits(root.section("limits"));
@@ -296,6 +298,7 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> (Listen, bool) {
         section.fault(first.line, "server_names", Wrong::new(what, cure));
     }
     let server_names = names.into_iter().map(|name| name.value).collect();
+    let api_roots = links::public(&mut section);
     let share_port = section.or("share_port", boolean, false);
     let line = section.line();
     let steering = section.optional("steering", steering).unwrap_or(Located {
@@ -314,6 +317,7 @@ fn listen(mut section: Section<'_, '_>, cpus: &Cpus) -> (Listen, bool) {
         cpus: chosen.unwrap_or_else(|| unsaid(cpus.allowed.clone())),
         server_names,
         any_server_name,
+        api_roots,
         share_port,
         steering,
     };
@@ -443,6 +447,9 @@ fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Ups
     let address = section.required("address", address, cure);
     let default = UPSTREAM_CONNECTIONS_IDLE_DEFAULT;
     let connections_idle_max = section.or("connections_idle_max", count(1..=65_536), default);
+    let public = listen.map(|listen| &listen.api_roots[..]);
+    let to = address.as_ref().map(|address| address.value);
+    let api_roots = links::inside(&mut section, to, public);
     let address = address?;
     let to = address.value;
     if to.ip().is_unspecified() {
@@ -469,6 +476,7 @@ fn upstream(mut section: Section<'_, '_>, listen: Option<&Listen>) -> Option<Ups
     }
     Some(Upstream {
         address,
+        api_roots,
         connections_idle_max,
     })
 }

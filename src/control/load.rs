@@ -28,6 +28,7 @@ use crate::tls::{
 mod introspection;
 mod issuers;
 mod key_files;
+mod links;
 mod own;
 mod own_issuer;
 mod policy;
@@ -247,6 +248,7 @@ pub fn load(
     policy::note_clients(config, &mut report);
     policy::note_apis(config, &mut report);
     let guard = privacy::configured(config, &mut report);
+    let links = links::configured(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);
         report.note("TLS", made)
@@ -282,6 +284,7 @@ pub fn load(
             guard,
             upstream: config.upstream.address.value,
             upstream_connections_idle_max: config.upstream.connections_idle_max,
+            links,
             limits: config.limits,
             deadlines: config.deadlines,
             adopted: AtomicUsize::new(0),

@@ -230,6 +230,8 @@ fn links_that_lead_past_the_gateway_do_not_leave() {
     }
 }
 
+//= RFC 3986 section 5.2.4 type=test
+//# A segment of more than dots, or of more than two, is one like any other.
 #[test]
 fn dots_are_segments_only_where_they_are_all_of_one() {
     for rest in [

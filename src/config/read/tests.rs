@@ -664,6 +664,7 @@ mod documented;
 mod files;
 mod introspection;
 mod issuers;
+mod links;
 mod machine;
 mod oauth;
 mod operation;
