@@ -19,6 +19,8 @@ pub enum FieldClass {
     Accept,
     /// `Content-Type`: read here, and forwarded.
     ContentType,
+    /// `Location`, `Content-Location`, `Link`: an answer's lead somewhere.
+    Link,
     /// `Expect`.
     Expect,
     /// Meant for one connection only; dropped in both directions.
@@ -57,13 +59,19 @@ pub fn is_indispensable(name: &[u8]) -> bool {
 fn known(name: &[u8]) -> FieldClass {
     use FieldClass::{
         Accept, Authorization, Connection, ContentLength, ContentType, Expect, HopByHop, Host,
-        Identity, Plain, TransferEncoding,
+        Identity, Link, Plain, TransferEncoding,
     };
     let Some(first) = name.first() else {
         return Plain;
     };
     let (wanted, class): (&[u8], FieldClass) = match (first.to_ascii_lowercase(), name.len()) {
         (b'x', _) => return extension(name),
+        // Meant for those who serve APIs inside: what names a target to them must not come from
+        // outside, nor leave.
+        (b'3', 10..) if starts(name, b"3gpp-sbi-") => return HopByHop,
+        (b'c', 16) if name.eq_ignore_ascii_case(b"content-location") => return Link,
+        // It would lead clients past the gateway.
+        (b'a', 7) => (b"Alt-Svc", HopByHop),
         (b's', 12..) if starts(name, b"ssl-client-") => return Identity,
         (b'r', 11) => (b"Remote-User", Identity),
         (b'a', 6) => (b"Accept", Accept),
@@ -81,6 +89,8 @@ fn known(name: &[u8]) -> FieldClass {
         (b'h', 4) => (b"Host", Host),
         (b'h', 14) => (b"HTTP2-Settings", HopByHop),
         (b'k', 10) => (b"Keep-Alive", HopByHop),
+        (b'l', 4) => (b"Link", Link),
+        (b'l', 8) => (b"Location", Link),
         (b'p', 16) => (b"Proxy-Connection", HopByHop),
         (b'p', 18) => (b"Proxy-Authenticate", HopByHop),
         (b'p', 19) => (b"Proxy-Authorization", HopByHop),

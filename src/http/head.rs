@@ -122,6 +122,8 @@ pub struct ResponseHead<'h, 'b> {
     pub fields: &'h [Header<'b>],
     /// Bit `i`: `fields[i]` is not forwarded.
     pub dropped: u64,
+    /// Bit `i`: `fields[i]` leads somewhere.
+    pub links: u64,
     /// How the body ends.
     pub body: ResponseBody,
     /// The connection can carry another request.
@@ -380,7 +382,7 @@ pub fn request<'h, 'b>(
         let class = classify(field.name);
         framing.take(class, field, fields)?;
         match class {
-            FieldClass::Plain => continue,
+            FieldClass::Plain | FieldClass::Link => continue,
             FieldClass::Accept => {
                 accept |= 1 << place;
                 continue;
@@ -480,6 +482,7 @@ pub fn response<'h, 'b>(
         _ => return Err(Malformed::StatusRange.into()),
     }
     let mut framing = Framing::default();
+    let mut links = 0;
     for (place, field) in fields.iter().enumerate() {
         let class = classify(field.name);
         framing.take(class, field, fields)?;
@@ -492,6 +495,7 @@ pub fn response<'h, 'b>(
                 | FieldClass::RequestId
         );
         framing.dropped |= u64::from(dropped) << place;
+        links |= u64::from(class == FieldClass::Link) << place;
     }
     let body = response_body(status, version, request_method, &framing)?;
     Ok(ResponseHead {
@@ -499,6 +503,7 @@ pub fn response<'h, 'b>(
         reason,
         fields,
         dropped: framing.dropped,
+        links,
         body,
         keep_alive: version == 1 && !framing.close && body != ResponseBody::UntilClose,
         declared_length: framing.length,

@@ -55,6 +55,10 @@ fn fields_of_one_hop_are_known() {
         "Trailer",
         "Upgrade",
         "HTTP2-Settings",
+        "Alt-Svc",
+        "3gpp-Sbi-Target-apiRoot",
+        "3GPP-SBI-Callback",
+        "3gpp_sbi_binding",
     ];
     for name in names {
         assert_eq!(classify(name), FieldClass::HopByHop, "{name}");
@@ -73,6 +77,19 @@ fn framing_fields_are_known_with_dashes_and_dropped_with_underscores() {
 }
 
 #[test]
+fn fields_that_lead_somewhere_are_known() {
+    for name in [
+        "Location",
+        "location",
+        "Content-Location",
+        "CONTENT-LOCATION",
+        "Link",
+    ] {
+        assert_eq!(classify(name), FieldClass::Link, "{name}");
+    }
+}
+
+#[test]
 fn other_fields_are_plain() {
     for name in [
         "Accept-Language",
@@ -82,6 +99,10 @@ fn other_fields_are_plain() {
         "X-Custom",
         "Hosts",
         "Content-Types",
+        "Locations",
+        "Links",
+        "3gpp-Optional-Features",
+        "3gpp-sbi",
         "tee",
     ] {
         assert_eq!(classify(name), FieldClass::Plain, "{name}");
