@@ -13,6 +13,7 @@ use super::connection::{Connection, Request, Then};
 use super::denial::Denial;
 use super::exchange::{Broken, answer_by, heard};
 use super::guarded::{self, Guarded, Stopped};
+use super::led::head_outward;
 use super::source::{Sink, Source};
 use super::upstream::Link;
 
@@ -133,7 +134,7 @@ fn answer_head(
         let head = guarded::answer_head(raw, &head, &mut fields, &connection.local)?;
         Ok((media, head))
     });
-    let (media, head) = match looked {
+    let (media, mut head) = match looked {
         Ok((media, None)) => (media, head),
         Ok((media, Some((head, hit)))) => {
             rewritten(connection, &hit);
@@ -153,13 +154,24 @@ fn answer_head(
     extra[..REQUEST_ID_FIELD.len()].copy_from_slice(REQUEST_ID_FIELD);
     extra[REQUEST_ID_FIELD.len()..][..32].copy_from_slice(request.id.as_str().as_bytes());
     extra[REQUEST_ID_FIELD.len() + 32..].copy_from_slice(b"\r\n");
+    // Most answers lead nowhere, and pay for this with a look at a number.
+    let snapshot = connection.local.snapshot();
+    let links = snapshot.links.as_ref().filter(|_| head.links != 0);
+    let mut led = links.map(|_| connection.local.buffers.lend());
+    if let (Some(links), Some(lines)) = (links, &mut led) {
+        head_outward(links, &mut head, lines)?;
+        lines.extend_from_slice(&extra);
+    }
     h1::write_response_head(
         out,
         &head,
         ResponseFraming::relaying(&head),
         !goes_on,
-        &extra,
+        led.as_deref().unwrap_or(&extra),
     );
+    if let Some(led) = led {
+        connection.local.buffers.give_back(led);
+    }
     // A SCEF that sends a body to HEAD all the same would have it taken for the next answer.
     let bare = request.method == Method::Head && head.declared_length.is_some_and(|n| n > 0);
     let whole = head.body != ResponseBody::UntilClose;

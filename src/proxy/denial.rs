@@ -70,6 +70,8 @@ pub enum Denial {
     /// More 1xx responses than an exchange may have.
     UpstreamInterim,
     UpstreamBodyMalformed(ChunkFault),
+    /// The SCEF's answer leads to neither the gateway nor the SCEF.
+    LinkLeadsPast,
     UpstreamDeadline,
     ExchangeDeadline,
     /// An identity of a subscriber was to leave, of this form.
@@ -214,6 +216,7 @@ impl Denial {
             Self::ContentMalformed(_) => 62,
             Self::ResourceUnknown => 63,
             Self::ResourceUnseen(_) => 64,
+            Self::LinkLeadsPast => 68,
         }
     }
 

@@ -209,9 +209,13 @@ async fn pass_interim(
     let mut out = connection.local.buffers.lend();
     {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-        let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
+        let mut head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
             .map_err(Denial::UpstreamMalformed)?;
         answer::guard_interim(connection, &link.stream.inbox[..end], &head)?;
+        if connection.local.snapshot().links.is_some() {
+            // Hints for browsers, which an SCS/AS is none.
+            head.dropped |= head.links;
+        }
         // A 100 is of no use to who has sent all (RFC 9110 section 15.2.1).
         if head.status != 100 {
             h1::write_response_head(&mut out, &head, ResponseFraming::None, false, b"");

@@ -14,6 +14,7 @@ pub mod greeting;
 mod guarded;
 pub mod introspection;
 mod issuer;
+mod led;
 pub mod local;
 pub mod look;
 pub mod refusal;

@@ -62,7 +62,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 68] = [
+pub const ROWS: [Row; 69] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -539,5 +539,15 @@ pub const ROWS: [Row; 68] = [
         cure: "the client has an identity that it must not know: the record says of which form and \
                where it stands; find out where the client has it from",
         ..row("identity_in_request", 400, "Bad Request")
+    },
+    //= TS 29.122 clause 5.2.10
+    //# Where an answer redirects to is reached through the gateway, or the answer is refused.
+    Row {
+        cause: "LINK_LEADS_PAST",
+        detail: "The answer leads to where this gateway does not.",
+        cure: "a Location of the SCEF begins with none of upstream.api_roots, nor with its \
+               address: ask it from inside for the same, and add the apiRoot that it gives its \
+               links; what the request made or changed there, it has made or changed",
+        ..row("link_leads_past", 502, "Bad Gateway")
     },
 ];

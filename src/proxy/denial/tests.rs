@@ -117,6 +117,7 @@ fn every_denial_finds_its_own_row() {
             Denial::UpstreamMalformed(HeadFault::FieldsTooLarge),
             "upstream_malformed",
         ),
+        (Denial::LinkLeadsPast, "link_leads_past"),
         (Denial::UpstreamDeadline, "upstream_deadline"),
         (Denial::ExchangeDeadline, "exchange_deadline"),
         (Denial::DescriptorsExhausted, "descriptors_exhausted"),
