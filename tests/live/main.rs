@@ -40,6 +40,7 @@ mod issuer_endpoints;
 mod issuer_keys;
 mod issuer_profiles;
 mod keys;
+mod links;
 mod ocsp_clients;
 mod opaque_tokens;
 mod operation;
