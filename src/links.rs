@@ -9,8 +9,10 @@ use std::str::FromStr;
 
 mod body;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 
-pub use body::{BodyFault, PROBLEM};
+pub use body::{BodyFault, shape_of_answer};
 pub use fields::targets_outward;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use memchr::memchr2;
 
 use super::{LeadsPast, Led, Links};
+use crate::authz::apis::Action;
 use crate::authz::apis::shape::Shape::{Is, Members};
 use crate::authz::apis::shape::{Kind, Shape};
 
@@ -14,6 +15,14 @@ const DEPTH_MAX: usize = 64;
 
 /// Of what answers with a fault. `type` names a kind of fault, and may be anybody's.
 pub const PROBLEM: Shape = Members(&[("instance", Is(Kind::ResourceLink))]);
+
+/// Of what answers an operation with this status.
+pub fn shape_of_answer(action: &Action, status: u16) -> Shape {
+    match status {
+        200..=299 => action.gives,
+        _ => PROBLEM,
+    }
+}
 
 /// Why a body cannot be passed on with its links led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +74,8 @@ impl Links {
     }
 
     /// Writes what a client says, of this shape, for the SCEF; else as
-    /// [`body_outward`](Links::body_outward).
+    /// [`body_outward`](Links::body_outward). Of a JSON Patch, whose operations are of no such
+    /// shape, nothing is changed: what it may patch that is a link, only the SCEF makes.
     ///
     /// # Errors
     /// It is no JSON, or goes too deep.

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::body::PROBLEM;
+use super::fuzzed::place_that_browsers_see;
 use super::*;
 use crate::authz::apis::shape::Shape::{Is, Items, Members, Values};
 use crate::authz::apis::shape::{Kind, NOTHING, Shape};
@@ -421,6 +423,17 @@ fn links_in_bodies_of_clients_come_in_with_the_root_of_the_scef() {
 }
 
 #[test]
+fn json_patch_comes_in_as_it_is() {
+    let path = "/3gpp-monitoring-event/v1/a/subscriptions/1";
+    let operation = apis::operation(path, Some(Verb::Patch), |text| text.into()).unwrap();
+    let shape = operation.action.takes.expect("a body").shape;
+    let body = format!(r#"[{{"op":"replace","path":"/self","value":"{PUBLIC}/1"}}]"#);
+    let mut written = Vec::new();
+    let changed = links().body_inward(body.as_bytes(), shape, &mut written);
+    assert_eq!((changed, written.len()), (Ok(false), 0));
+}
+
+#[test]
 fn bodies_that_lead_past_the_gateway_do_not_leave() {
     for member in ["self", "transaction", "websocketUri"] {
         let body = format!(r#"{{"transaction":"{SCEF}/1","{member}":"http://10.0.0.1/1"}}"#);
@@ -533,8 +546,10 @@ fn answer_of_a_subscription_is_led_by_the_table() {
     let path = "/3gpp-monitoring-event/v1/a/subscriptions";
     let operation = apis::operation(path, Some(Verb::Get), |text| text.into()).unwrap();
     let body = format!(r#"[{{"self":"{SCEF}{path}/1"}},{{"self":"{SCEF}{path}/2"}}]"#);
-    let led = body_out(&body, operation.action.gives);
-    assert_eq!(led, Ok(Some(body.replace(SCEF, PUBLIC))));
+    for (status, led) in [(200, Some(body.replace(SCEF, PUBLIC))), (404, None)] {
+        let shape = shape_of_answer(operation.action, status);
+        assert_eq!(body_out(&body, shape), Ok(led), "{status}");
+    }
 }
 
 /// JSON of all kinds, with links at places of the shape and elsewhere.
@@ -608,6 +623,23 @@ proptest! {
         }
     }
 
+    /// What the fuzzer's door asserts, of links and fields that are made to be near to good ones.
+    #[test]
+    fn octets_near_to_good_ones_hold_what_the_fuzzer_asserts(
+        what in 0u8..3,
+        parts in prop::collection::vec(prop_oneof![
+            Just("http://192.0.2.10:8080"), Just("https://scef.inside/exposure"), Just("/"),
+            Just("https://t8.example.net:8443"), Just("<"), Just(">"), Just("\""), Just("\\"),
+            Just("{\"self\":\""), Just("\"}"), Just("\"all\":[\""), Just("\"]"), Just(","),
+            Just("."), Just("%2e"), Just(":"), Just("@"), Just("//"), Just("?"), Just("urn:a"),
+            Just("\\u002f"), Just("\\/"), Just("{"), Just("}"), Just(" "), Just("x"),
+        ], 0..9),
+    ) {
+        let mut octets = vec![what];
+        octets.extend(parts.concat().into_bytes());
+        fuzzed::links(&octets);
+    }
+
     /// Nothing that leaves names another place than the gateway, even to a reader that makes the
     /// most of it.
     #[test]
@@ -626,22 +658,4 @@ proptest! {
             prop_assert!(public.contains(&to), "{} left as {}: {:?}", link, left, to);
         }
     }
-}
-
-/// The host and port that a browser might go to; none where a link is relative.
-fn place_that_browsers_see(link: &str) -> Option<String> {
-    let seen: String = { link.chars() }
-        .filter(|c| !c.is_ascii_control() && *c != ' ')
-        .map(|c| if c == '\\' { '/' } else { c })
-        .collect();
-    let start = seen.find(['/', '?', '#']).unwrap_or(seen.len());
-    let scheme = seen[..start].find(':');
-    let behind = scheme.map_or(&seen[..], |colon| &seen[colon + 1..]);
-    if scheme.is_none() && !behind.starts_with("//") {
-        return None;
-    }
-    let place = behind.trim_start_matches('/');
-    let end = place.find(['/', '?', '#']).unwrap_or(place.len());
-    let place = place[..end].rsplit('@').next().unwrap_or_default();
-    Some(place.to_ascii_lowercase())
 }
