@@ -16,6 +16,7 @@ fn house() -> House {
         config.set("listen.api_roots", &format!("[{PUBLIC:?}]"));
         let inside = "[\"https://scef.inside/exposure\", \"http://scef-b:8080\"]";
         config.set("upstream.api_roots", inside);
+        config.set_text("admin.address", free_address());
     })
 }
 
