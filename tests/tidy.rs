@@ -17,7 +17,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("machine", &["clock", "limits"]),
     (
         "config",
-        &["authz", "clock", "limits", "links", "machine", "peer", "privacy"],
+        &[
+            "authz", "clock", "limits", "links", "machine", "peer", "privacy",
+        ],
     ),
     ("privacy", &["clock", "limits", "peer", "secret"]),
     // Which links lead where; of APIs it knows where in bodies they stand.

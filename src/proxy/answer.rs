@@ -41,7 +41,8 @@ pub(super) async fn relay(
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut guarded = Guarded::new(&connection.local, answer.media);
-    if answer.says_whom && !answer.body.is_done() {
+    let is_led = answer.media == Media::Json && guarded.in_force().links.is_some();
+    if (answer.says_whom || is_led) && !answer.body.is_done() {
         // The task is as large as the largest of all that it may do: this is kept apart.
         let judged = judged::judge(connection, &mut link, &mut answer, request, &mut out);
         Box::pin(judged).await?;

@@ -37,6 +37,7 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
         whole(connection, request, &look, &representation, &body)?;
     }
     if has_body {
+        led(connection, request, &mut body)?;
         h1::end_request_head(&mut request.head, Some(body.len() as u64));
         request.head.extend_from_slice(&body);
     }
@@ -147,6 +148,21 @@ fn said(
         true => Ok(()),
         false => asks.granted(&said, client, &in_force),
     }
+}
+
+/// Has the links of a body lead to the SCEF.
+fn led(connection: &Connection, request: &Request, body: &mut Vec<u8>) -> Result<(), Denial> {
+    let in_force = connection.local.snapshot();
+    let (Some(links), Some(takes)) = (&in_force.links, &request.asks.action.takes) else {
+        return Ok(());
+    };
+    let mut led = connection.local.buffers.lend();
+    let changed = links.body_inward(body, takes.shape, &mut led);
+    if changed.map_err(|fault| Denial::ContentMalformed(fault.word()))? {
+        std::mem::swap(body, &mut led);
+    }
+    connection.local.buffers.give_back(led);
+    Ok(())
 }
 
 /// Judges whom the resource is about that a request is to, and will be.

@@ -59,6 +59,11 @@ impl Guarded {
         }
     }
 
+    /// What was in force when it began.
+    pub fn in_force(&self) -> &InForce {
+        &self.in_force
+    }
+
     /// Takes what `input` holds of it.
     ///
     /// # Errors

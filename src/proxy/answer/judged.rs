@@ -1,10 +1,12 @@
-//! Answers that say whom a request is about, to clients that are held to some UEs: each is read
-//! whole, and what the client may not see does not leave.
+//! Answers that are read whole before anything of them leaves: those that say whom a request is
+//! about, to clients that are held to some UEs, and those whose links are to lead to the gateway.
 
 use crate::authz::content::{self, Origin};
 use crate::config::Lists;
 use crate::http::h1;
 use crate::limits::RELAY_BYTES;
+use crate::links::{self, BodyFault};
+use crate::privacy::Media;
 use crate::proxy::connection::{Connection, Request};
 use crate::proxy::denial::Denial;
 use crate::proxy::exchange::Broken;
@@ -13,12 +15,12 @@ use crate::proxy::upstream::Link;
 
 use super::{Answer, more_of_answer};
 
-/// Judges the body of an answer, and puts what is left of it where it is taken from; `head` has the
-/// answer's head, which says how long it is.
+/// Judges the body of an answer, leads its links outwards, and puts what has become of it where it
+/// is taken from; `head` has the answer's head, which says how long it is.
 ///
 /// # Errors
-/// It does not come, is too long to be judged, or is about somebody whom the client may not ask
-/// about.
+/// It does not come, is too long to be judged, is about somebody whom the client may not ask about,
+/// or leads past the gateway.
 pub(super) async fn judge(
     connection: &mut Connection,
     link: &mut Link,
@@ -29,7 +31,11 @@ pub(super) async fn judge(
     let body = received(connection, link, answer).await?;
     // What comes behind it is nobody's.
     answer.link_lives &= link.stream.inbox.is_empty();
-    let body = shown(connection, request, body)?;
+    let body = match answer.says_whom {
+        true => shown(connection, request, body)?,
+        false => body,
+    };
+    let body = led(connection, request, answer, body)?;
     answer.body = match body.len() as u64 {
         0 => Source::Done,
         length => Source::Length(length),
@@ -62,6 +68,28 @@ async fn received(
         }
         link.stream.start_recv(RELAY_BYTES);
         more_of_answer(connection, link, answer, false).await?;
+    }
+}
+
+/// A body with its links as the client is to follow them.
+fn led(
+    connection: &Connection,
+    request: &Request,
+    answer: &Answer,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Denial> {
+    let in_force = connection.local.snapshot();
+    let links = match (&in_force.links, answer.media) {
+        (Some(links), Media::Json) if !body.is_empty() => links,
+        _ => return Ok(body),
+    };
+    let shape = links::shape_of_answer(request.asks.action, answer.status);
+    let mut led = Vec::new();
+    match links.body_outward(&body, shape, &mut led) {
+        Ok(true) => Ok(led),
+        Ok(false) => Ok(body),
+        Err(BodyFault::LeadsPast) => Err(Denial::LinkLeadsPast),
+        Err(fault) => Err(Denial::AnswerUnguarded(fault.word())),
     }
 }
 
