@@ -242,8 +242,8 @@ pub struct Limits {
     pub dhe_per_min_max: u64,
     /// The same for one source: an IPv4 address, 64 bits of an IPv6 address.
     pub dhe_per_min_per_source_max: u64,
-    /// An answer's body that is looked through whole before any of it leaves; a longer one leaves as
-    /// it is looked through. And the longest member that one may have.
+    /// An answer's body that is looked through whole before any of it leaves; a longer one leaves
+    /// as it is looked through. And the longest member that one may have.
     pub guarded_bytes_max: u64,
     /// Records of one shard that may wait for the audit file, a quarter of them refusals only;
     /// over it requests are refused (503), or their records lost.

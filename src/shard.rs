@@ -215,7 +215,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         failures: RefCell::default(),
         refused_tokens: RefCell::default(),
         scratch: RefCell::default(),
-        clearings: RefCell::default(),
+        spare_clearings: RefCell::default(),
         standings: Rc::default(),
         judged_by: Cell::new(0),
         verified_at: Cell::new(0),

@@ -17,6 +17,7 @@ pub mod hw;
 pub mod keys;
 mod pages;
 mod policy;
+mod pseudonym;
 pub mod serve;
 mod token;
 
@@ -86,6 +87,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say which pseudonyms identities have in log and audit, one on a line, in the order in which
+    /// they are read.
+    Pseudonym(pseudonym::Options),
     /// Show it all on this machine: a token, two clients, a small SCEF, and a tour.
     Demo(demo::Options),
     /// What `serve` starts for each PKCS#11 module, to hold it, its PIN and its sessions.
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Policy(command) => policy::main(&command),
         Command::Token(command) => token::main(&command),
         Command::Apis { config, json } => apis::main(config.as_deref(), json),
+        Command::Pseudonym(options) => pseudonym::main(&options),
         Command::Demo(options) => demo::main(&options),
         Command::Explain {
             request_id,

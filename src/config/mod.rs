@@ -16,7 +16,7 @@ use crate::limits::{Deadlines, Limits};
 use crate::links::ApiRoot;
 pub use crate::peer::Client;
 use crate::peer::{Identity, TokenFormat};
-use crate::privacy::Plmn;
+use crate::privacy::{Action, Plmn};
 
 mod cpus;
 mod fault;
@@ -275,6 +275,14 @@ pub struct Privacy {
     pub devices: bool,
     /// What pseudonyms are made with; where not said, something random at each start.
     pub pseudonym_secret: Option<Located<PathBuf>>,
+    /// What becomes of an answer in which an identity is found.
+    pub action: Action,
+    /// The set of those who are subscribers.
+    pub known_subscribers: Option<Located<PathBuf>>,
+    /// The names of data networks and slices are kept inside as well.
+    pub hide_network: bool,
+    /// But for these members.
+    pub network_shown: Vec<String>,
 }
 
 /// `[audit]`.

@@ -14,7 +14,7 @@ use super::fault::closest;
 use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
 use crate::clock::UnixSeconds;
 use crate::peer::{Identity, San, TokenFormat};
-use crate::privacy::Plmn;
+use crate::privacy::{Action, Plmn};
 
 /// What is wrong with a value, and the cure.
 #[derive(Debug, PartialEq, Eq)]
@@ -603,6 +603,20 @@ pub(super) fn when_unwritable(value: &DeValue<'_>) -> Result<WhenUnwritable, Wro
         other => Err(Wrong::new(
             format!("{other:?} is neither \"refuse\" nor \"lossy\""),
             "write \"refuse\" to answer 503 to what cannot be recorded, \"lossy\" to serve it",
+        )),
+    }
+}
+
+/// `"block"`, `"redact"` or `"alarm"`.
+pub(super) fn guard_action(value: &DeValue<'_>) -> Result<Action, Wrong> {
+    match written(value, "\"block\"")? {
+        "block" => Ok(Action::Block),
+        "redact" => Ok(Action::Redact),
+        "alarm" => Ok(Action::Alarm),
+        other => Err(Wrong::new(
+            format!("{other:?} is nothing that can be done about an identity"),
+            "write \"block\", \"redact\" or \"alarm\": what says itself that it is a \
+             subscriber's never leaves",
         )),
     }
 }

@@ -236,7 +236,7 @@ fn date(second: u64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::audit::{Kind, Outcome, RequestId, TokenVerdict};
+    use crate::audit::{FoundIdentity, Kind, Outcome, RequestId, TokenVerdict};
     use crate::peer::ClientIndex;
 
     /// A record with nothing but what each has.
@@ -352,6 +352,30 @@ pub(super) mod tests {
                 (us * 1_000.0 - ns as f64).abs() < 0.5,
                 "{us} is not {ns} ns"
             );
+        }
+    }
+
+    #[test]
+    fn identity_that_was_found_is_told_by_what_stands_for_it() {
+        let record = Record {
+            identity: Some(Box::new(FoundIdentity {
+                form: "supi_imsi",
+                tier: "explicit",
+                done: "blocked",
+                pseudonym: "imsi:00ff".to_owned(),
+                pointer: "/details/0".to_owned(),
+            })),
+            ..answered(7)
+        };
+        let read: serde_json::Value = serde_json::from_str(&line(&record)).unwrap();
+        for (member, value) in [
+            ("identity", "supi_imsi"),
+            ("tier", "explicit"),
+            ("done", "blocked"),
+            ("at", "/details/0"),
+            ("pseudonym", "imsi:00ff"),
+        ] {
+            assert_eq!(read[member], value);
         }
     }
 

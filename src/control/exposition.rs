@@ -399,7 +399,7 @@ impl Page {
     fn connections(&mut self, shards: &[ShardSample<'_>]) {
         type Count = fn(&Counters) -> u64;
         let accepted = "Connections accepted, without those over the bound.";
-        let counters: [(&str, &str, Count); 6] = [
+        let counters: [(&str, &str, Count); 9] = [
             ("connections_accepted", accepted, |c| {
                 c.connections_accepted.read()
             }),
@@ -425,6 +425,21 @@ impl Page {
                 "upstream_retries",
                 "Requests sent again on a new connection to the SCEF.",
                 |c| c.upstream_retries.read(),
+            ),
+            (
+                "identities_redacted",
+                "Answers that left without an identity that was in them.",
+                |c| c.identities_redacted.read(),
+            ),
+            (
+                "identities_alarmed",
+                "Messages let through with digits as subscribers have them that are nobody's.",
+                |c| c.identities_alarmed.read(),
+            ),
+            (
+                "identities_of_others",
+                "Runs of as many digits as an IMSI has, of networks that are not the operator's.",
+                |c| c.identities_of_others.read(),
             ),
         ];
         for (name, help, count) in counters {

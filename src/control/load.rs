@@ -76,8 +76,13 @@ impl Report {
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
                 || warning.key.ends_with(".key")
-                || [issuers::NAME_KEY, keys_fetch::SHARED_KEY, revoked_file::KEY]
-                    .contains(&warning.key.as_str())
+                || [
+                    issuers::NAME_KEY,
+                    keys_fetch::SHARED_KEY,
+                    revoked_file::KEY,
+                    privacy::PLMNS_KEY,
+                ]
+                .contains(&warning.key.as_str())
         };
         for warning in self.warnings.iter().filter(is_registered) {
             let Fault {
@@ -247,7 +252,7 @@ pub fn load(
     let sets = policy::sets(config, running, &mut report);
     policy::note_clients(config, &mut report);
     policy::note_apis(config, &mut report);
-    let guard = privacy::configured(config, &mut report);
+    let guard = privacy::configured(config, running, &mut report);
     let links = links::configured(config, &mut report);
     let terminator = shown.as_ref().zip(auth).and_then(|(shown, auth)| {
         let made = terminator(config, shown, auth);

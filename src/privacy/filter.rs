@@ -22,8 +22,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::pseudonym::PseudonymKey;
 
 const MAGIC: &[u8; 8] = b"t8known\x01";
-const HEAD_BYTES: usize = 32;
-const CHECKSUM_BYTES: usize = 32;
+pub const HEAD_BYTES: usize = 32;
+pub const CHECKSUM_BYTES: usize = 32;
 /// Some hashes a bucket: one line of the cache.
 const BUCKET_HASHES: usize = 8;
 const BUCKET_BITS_MAX: u32 = 28;
@@ -39,6 +39,13 @@ pub struct Filter {
     count: usize,
     bits: u32,
     hashes_at: usize,
+}
+
+/// What tells one file of such a set from another.
+pub struct Ends {
+    pub bytes: u64,
+    pub head: [u8; HEAD_BYTES],
+    pub sum: [u8; CHECKSUM_BYTES],
 }
 
 /// Why octets are no such set.
@@ -148,6 +155,15 @@ impl Filter {
             }
         }
         false
+    }
+
+    /// Whether these are its first and last octets, and it was made with this key.
+    pub fn is_of(&self, octets: &Ends, key: &PseudonymKey) -> bool {
+        let all = (*self.storage).as_ref();
+        all.len() as u64 == octets.bytes
+            && all.starts_with(&octets.head)
+            && all.ends_with(&octets.sum)
+            && word(all, 24) == Some(key.known(b""))
     }
 
     pub fn len(&self) -> usize {

@@ -1,11 +1,12 @@
 //! What is done with a whole message: its head, and its body member by member.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
 use memchr::memchr;
 
-use super::fields::{FieldKinds, Kind, of_header};
+use super::fields::{FieldKinds, Kind};
 use super::filter::Filter;
 use super::imsi::{Form, Found, Identity, Scanner, Tier, is_break};
 use super::packed;
@@ -13,6 +14,8 @@ use super::pseudonym::{IdentityKind, Pseudonym, PseudonymKey};
 use super::sieve::Sieve;
 use super::spelling;
 use super::walk::{Step, Walk};
+
+mod head;
 
 /// What is packed within what is packed is looked into so far.
 const LAYERS: usize = 3;
@@ -25,7 +28,8 @@ pub enum Action {
     Block,
     /// It leaves with the value rewritten; where that is not possible it does not leave.
     Redact,
-    /// It leaves, and somebody is told.
+    /// As [`Self::Block`], but for digits that only look as those of a subscriber do and, as the
+    /// set of known subscribers has it, are nobody's: they leave, and somebody is told.
     Alarm,
 }
 
@@ -80,7 +84,24 @@ pub struct Scratch {
     layers: [Layer; LAYERS],
     walk: Walk,
     name: Vec<u8>,
+    notes: Notes,
+}
+
+/// What is to be told of messages that may leave.
+#[derive(Default)]
+struct Notes {
     others: u32,
+    /// The first of this message that is let through, and where it stands.
+    alarm: Option<(Trace, Option<String>)>,
+}
+
+impl Notes {
+    /// Says where it stands, if that is not said yet.
+    fn stands(&mut self, at: impl FnOnce() -> String) {
+        if let Some((_, place @ None)) = &mut self.alarm {
+            *place = Some(at());
+        }
+    }
 }
 
 #[derive(Default)]
@@ -97,7 +118,7 @@ impl Default for Scratch {
             layers: Default::default(),
             walk: Walk::new(),
             name: Vec::new(),
-            others: 0,
+            notes: Notes::default(),
         }
     }
 }
@@ -106,7 +127,14 @@ impl Scratch {
     /// Runs of 14 or 15 digits of other networks that have stood where none have to, since this
     /// was last asked: to be counted, and nothing more.
     pub fn take_others(&mut self) -> u32 {
-        std::mem::take(&mut self.others)
+        std::mem::take(&mut self.notes.others)
+    }
+
+    /// What messages were let through with since this was last asked, where that is what is to be
+    /// done: the first of it.
+    pub fn take_alarm(&mut self) -> Option<Hit> {
+        let (trace, at) = self.notes.alarm.take()?;
+        Some(trace.at(at.unwrap_or_default()))
     }
 
     /// For the first value of a body.
@@ -159,81 +187,17 @@ impl Guard {
         }
     }
 
+    /// The set of known subscribers.
+    pub fn known(&self) -> Option<&Filter> {
+        self.known.as_ref()
+    }
+
     pub fn action(&self) -> Action {
         self.action
     }
 
     pub fn key(&self) -> &PseudonymKey {
         &self.key
-    }
-
-    /// The status line's text and the header fields, or trailers; `raw` are all the octets in which
-    /// they stand, which are looked at once where nothing is to be found in them.
-    pub fn head<'h>(
-        &self,
-        raw: &[u8],
-        reason: &[u8],
-        fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
-        scratch: &mut Scratch,
-    ) -> Verdict {
-        if self.is_clear(raw, fields.clone()) {
-            return Verdict::Clean;
-        }
-        if let Some(found) = self.line(reason, Kind::Text, scratch) {
-            return Verdict::Hit(found.at("status".to_owned()));
-        }
-        self.lines(fields, scratch)
-    }
-
-    /// The same of a request: its target and its header fields.
-    pub fn request_head<'h>(
-        &self,
-        raw: &[u8],
-        path: &[u8],
-        query: &[u8],
-        fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
-        scratch: &mut Scratch,
-    ) -> Verdict {
-        if self.is_clear(raw, fields.clone()) {
-            return Verdict::Clean;
-        }
-        for (part, called) in [(path, "path"), (query, "query")] {
-            if let Some(found) = self.line(part, Kind::Link, scratch) {
-                return Verdict::Hit(found.at(called.to_owned()));
-            }
-        }
-        self.lines(fields, scratch)
-    }
-
-    /// Whether nothing of a head has to be looked into.
-    fn is_clear<'h>(&self, raw: &[u8], fields: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> bool {
-        let mut extensions = fields.filter(|(name, _)| of_header(name) == Kind::Unknown);
-        self.sieve.passes(raw) && !extensions.any(|(_, value)| self.sieve.may_hold_packed(value))
-    }
-
-    fn lines<'h>(
-        &self,
-        fields: impl Iterator<Item = (&'h [u8], &'h [u8])>,
-        scratch: &mut Scratch,
-    ) -> Verdict {
-        for (name, value) in fields {
-            if let Some(found) = self.line(name, Kind::Text, scratch) {
-                return Verdict::Hit(found.at("header:*".to_owned()));
-            }
-            if let Some(found) = self.line(value, of_header(name), scratch) {
-                return Verdict::Hit(found.at(format!("header:{}", shown(name))));
-            }
-        }
-        Verdict::Clean
-    }
-
-    /// What stands for a header field's value that was found to hold an identity.
-    pub fn redacted_field(&self, name: &[u8]) -> &'static [u8] {
-        match of_header(name) {
-            Kind::Link => b"https://redacted.invalid/",
-            Kind::Number => b"0",
-            _ => b"redacted",
-        }
     }
 
     /// A whole body.
@@ -361,30 +325,36 @@ impl Guard {
             layers,
             walk,
             name: buffer,
-            others,
+            notes,
         } = scratch;
         match walk.step(octets, at, last) {
             Step::Name(name) => {
                 walk.names(self.kind_of(name, buffer));
-                match self.look(name, Kind::Text, layers, others) {
+                let found = self.look(name, Kind::Text, layers, notes);
+                notes.stands(|| walk.pointer(true));
+                match found {
                     Some(found) => Value::Found(found, name.len() + 2, true),
                     None => Value::Clean,
                 }
             }
             Step::Text(text) => {
                 let kind = walk.kind();
-                let found = self.look(text, kind, layers, others).or_else(|| {
+                let found = self.look(text, kind, layers, notes).or_else(|| {
                     let form = hidden(kind).filter(|_| !text.is_empty())?;
                     Some(self.trace_of_member(form, text))
                 });
+                notes.stands(|| walk.pointer(false));
                 found.map_or(Value::Clean, |found| {
                     Value::Found(found, text.len() + 2, false)
                 })
             }
-            Step::Number(number) => match self.number(number, walk.kind(), others) {
-                Some(found) => Value::Found(found, number.len(), false),
-                None => Value::Clean,
-            },
+            Step::Number(number) => {
+                let found = self.number(number, walk.kind(), notes);
+                notes.stands(|| walk.pointer(false));
+                found.map_or(Value::Clean, |found| {
+                    Value::Found(found, number.len(), false)
+                })
+            }
             Step::More => Value::More,
             Step::End => Value::End,
             Step::Broken => Value::Broken,
@@ -401,7 +371,7 @@ impl Guard {
     }
 
     /// A number as JSON writes it: an IMSI would be one without its fraction.
-    fn number(&self, number: &[u8], kind: Kind, others: &mut u32) -> Option<Trace> {
+    fn number(&self, number: &[u8], kind: Kind, notes: &mut Notes) -> Option<Trace> {
         if let Some(form) = hidden(kind) {
             return Some(self.trace_of_member(form, number));
         }
@@ -414,32 +384,21 @@ impl Guard {
         } else {
             Weight::Full
         };
-        self.digits(whole, weight, others)
-    }
-
-    /// One line of a head.
-    fn line(&self, line: &[u8], kind: Kind, scratch: &mut Scratch) -> Option<Trace> {
-        let plain = matches!(
-            kind,
-            Kind::Text | Kind::Time | Kind::Number | Kind::Id | Kind::Link
-        );
-        if self.sieve.passes(line) && (plain || !self.sieve.may_hold_packed(line)) {
-            return None;
-        }
-        let Scratch { layers, others, .. } = scratch;
-        self.look(line, kind, layers, others)
-            .or_else(|| self.tokens(line, layers, others))
+        self.digits(whole, weight, notes)
     }
 
     /// A text without members: nothing in it has to look like an IMSI.
     pub(super) fn flat(&self, text: &[u8], scratch: &mut Scratch) -> Option<Trace> {
-        let Scratch { layers, others, .. } = scratch;
-        self.look(text, Kind::Text, layers, others)
-            .or_else(|| self.tokens(text, layers, others))
+        let Scratch { layers, notes, .. } = scratch;
+        let found = self
+            .look(text, Kind::Text, layers, notes)
+            .or_else(|| self.tokens(text, layers, notes));
+        notes.stands(|| "body".to_owned());
+        found
     }
 
     /// Each part of a text that may be base64 or hexadecimal by itself.
-    fn tokens(&self, text: &[u8], layers: &mut [Layer], others: &mut u32) -> Option<Trace> {
+    fn tokens(&self, text: &[u8], layers: &mut [Layer], notes: &mut Notes) -> Option<Trace> {
         let apart = |octet: &u8| is_break(*octet) || matches!(octet, b' ' | b':' | b'&' | b'?');
         text.split(apart)
             .flat_map(|part| {
@@ -448,7 +407,7 @@ impl Guard {
                 [Some(part), value].into_iter().flatten()
             })
             .filter(|part| part.len() >= packed::CHARACTERS_MIN)
-            .find_map(|part| self.unpacked(part, layers, others))
+            .find_map(|part| self.unpacked(part, layers, notes))
     }
 
     /// A value in every spelling that it may have.
@@ -457,12 +416,12 @@ impl Guard {
         raw: &[u8],
         kind: Kind,
         layers: &mut [Layer],
-        others: &mut u32,
+        notes: &mut Notes,
     ) -> Option<Trace> {
         if spelling::is_plain(raw) {
             return self
-                .plain(raw, kind, others)
-                .or_else(|| self.packed(raw, kind, layers, others));
+                .plain(raw, kind, notes)
+                .or_else(|| self.packed(raw, kind, layers, notes));
         }
         let (layer, inner) = layers.split_first_mut()?;
         let Layer {
@@ -476,12 +435,12 @@ impl Guard {
         for _ in 0..spelling::ROUNDS_MAX {
             spelling::fold(text, folded);
             // As it stands as well: what is left out in one reading ends a run in another.
-            let found = self.plain(text, kind, others);
-            let found = found.or_else(|| self.plain(folded, kind, others));
+            let found = self.plain(text, kind, notes);
+            let found = found.or_else(|| self.plain(folded, kind, notes));
             // What is packed in here has the next layer's buffers, as this one's are in use.
             let found = found.or_else(|| {
                 if takes_packed(kind) {
-                    self.unpacked_into(folded, unpacked, inner, others)
+                    self.unpacked_into(folded, unpacked, inner, notes)
                 } else {
                     None
                 }
@@ -502,18 +461,18 @@ impl Guard {
         text: &[u8],
         kind: Kind,
         layers: &mut [Layer],
-        others: &mut u32,
+        notes: &mut Notes,
     ) -> Option<Trace> {
         if takes_packed(kind) {
-            self.unpacked(text, layers, others)
+            self.unpacked(text, layers, notes)
         } else {
             None
         }
     }
 
-    fn unpacked(&self, text: &[u8], layers: &mut [Layer], others: &mut u32) -> Option<Trace> {
+    fn unpacked(&self, text: &[u8], layers: &mut [Layer], notes: &mut Notes) -> Option<Trace> {
         let (layer, inner) = layers.split_first_mut()?;
-        self.unpacked_into(text, &mut layer.unpacked, inner, others)
+        self.unpacked_into(text, &mut layer.unpacked, inner, notes)
     }
 
     /// What base64 or hexadecimal from the first octet to the last holds: half-octets, or a text.
@@ -522,7 +481,7 @@ impl Guard {
         text: &[u8],
         octets: &mut Vec<u8>,
         inner: &mut [Layer],
-        others: &mut u32,
+        notes: &mut Notes,
     ) -> Option<Trace> {
         let text = text.trim_ascii();
         for decode in [packed::base64, packed::hex] {
@@ -533,7 +492,7 @@ impl Guard {
             if let Some(found) = found {
                 return Some(self.trace(found, octets));
             }
-            if let Some(found) = self.look(octets, Kind::Unknown, inner, others) {
+            if let Some(found) = self.look(octets, Kind::Unknown, inner, notes) {
                 return Some(found);
             }
         }
@@ -541,19 +500,28 @@ impl Guard {
     }
 
     /// A text as it is read.
-    fn plain(&self, text: &[u8], kind: Kind, others: &mut u32) -> Option<Trace> {
+    fn plain(&self, text: &[u8], kind: Kind, notes: &mut Notes) -> Option<Trace> {
         if let Some(found) = self.scanner.explicit(text) {
             return Some(self.trace(found, text));
         }
-        self.digits(text, weight(kind, text), others)
+        self.digits(text, weight(kind, text), notes)
     }
 
-    fn digits(&self, text: &[u8], weight: Weight, others: &mut u32) -> Option<Trace> {
+    fn digits(&self, text: &[u8], weight: Weight, notes: &mut Notes) -> Option<Trace> {
         let is_known = |imsi: &[u8]| {
             let known = self.known.as_ref();
             known.map(|known| known.knows(imsi, &self.key))
         };
+        let nobodys = Cell::new(None);
         let weigh = |imsi: &[u8]| match weight {
+            // Only who says who the subscribers are can have others' digits let through.
+            Weight::Full if self.action == Action::Alarm => match is_known(imsi) {
+                Some(false) => {
+                    nobodys.set(Some(self.key.pseudonym(IdentityKind::Imsi, imsi)));
+                    None
+                }
+                known => Some(known.map_or(Tier::Digits, |_| Tier::Known)),
+            },
             Weight::Full => Some(Tier::Digits),
             Weight::UnlessUnknown => match is_known(imsi) {
                 None => Some(Tier::Digits),
@@ -563,12 +531,20 @@ impl Guard {
         };
         let mut unused = 0;
         let others = if weight == Weight::Full {
-            others
+            &mut notes.others
         } else {
             &mut unused
         };
-        let found = self.scanner.digits(text, &weigh, others)?;
-        Some(self.trace(found, text))
+        let found = self.scanner.digits(text, &weigh, others);
+        if let Some(pseudonym) = nobodys.take() {
+            let trace = Trace {
+                form: Form::Imsi,
+                tier: Tier::Digits,
+                pseudonym,
+            };
+            notes.alarm.get_or_insert((trace, None));
+        }
+        Some(self.trace(found?, text))
     }
 
     fn trace(&self, found: Found, text: &[u8]) -> Trace {
@@ -666,22 +642,6 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
         Kind::Time if text.contains(&b':') && text.contains(&b'T') => Weight::IfKnown,
         Kind::Link | Kind::Id => Weight::UnlessUnknown,
         _ => Weight::Full,
-    }
-}
-
-/// The name of a header field, or `*` for one that could be somebody's: of letters alone, but for
-/// 3GPP's own.
-fn shown(name: &[u8]) -> String {
-    const BYTES_MAX: usize = 32;
-    let name = name.to_ascii_lowercase();
-    let own = name.strip_prefix(b"3gpp-").unwrap_or(&name);
-    let is_plain = name.len() <= BYTES_MAX
-        && own
-            .iter()
-            .all(|octet| octet.is_ascii_lowercase() || *octet == b'-');
-    match String::from_utf8(name) {
-        Ok(name) if is_plain => name,
-        _ => "*".to_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 const BYTES: usize = 16;
 
 /// What pseudonyms are made with. It cannot be printed.
+#[derive(Clone)]
 pub struct PseudonymKey(hmac::Key);
 
 impl PseudonymKey {

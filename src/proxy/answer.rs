@@ -74,6 +74,9 @@ pub(super) async fn relay(
         loop {
             let passed = guarded.pass(whole, &mut out, answer.sink);
             let passed = passed.map_err(|why| stopped(connection, why, begun))?;
+            if let Some(hit) = &passed.alarm {
+                connection.account.record.identity = Some(guarded::found(hit, "alarmed"));
+            }
             if let Some((hit, length)) = passed.rewritten {
                 rewritten(connection, &hit);
                 if answer.sink == Sink::Plain {

@@ -450,7 +450,11 @@ impl Connection {
         );
         let admitted = admitted.and_then(|permit| {
             match guarded::request_head(&self.plain[..end], &head, &local) {
-                Ok(()) => Ok(permit),
+                Ok(None) => Ok(permit),
+                Ok(alarm) => {
+                    self.account.record.identity = alarm;
+                    Ok(permit)
+                }
                 Err(found) => Err(self.account.found_in_request(found)),
             }
         });

@@ -2,6 +2,7 @@
 //! looked through: all of it before the first octet, if it is no longer than
 //! `limits.guarded_bytes_max`.
 
+use std::cell::RefMut;
 use std::rc::Rc;
 
 use httparse::Header;
@@ -10,9 +11,9 @@ use crate::audit::FoundIdentity;
 use crate::http::chunked::ChunkFault;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::limits::RELAY_BYTES;
-use crate::privacy::{Action, Clearing, Cut, Guard, Hit, Media, Scratch, Verdict};
+use crate::privacy::{Action, Cut, Guard, Hit, Media, Scratch, Verdict};
 
-use super::local::{InForce, Local};
+use super::local::{InForce, Local, LongBody};
 use super::source::{Sink, Source, Taken};
 
 /// Why nothing more of an answer leaves.
@@ -31,7 +32,7 @@ pub struct Guarded {
     /// What has come last, and all of a short one.
     new: Vec<u8>,
     /// Of one that is longer than a relay's buffer.
-    long: Option<Clearing>,
+    long: Option<LongBody>,
     /// All of it was looked through.
     ended: bool,
 }
@@ -44,6 +45,8 @@ pub struct Passed {
     pub again: bool,
     /// The whole body was rewritten, for this, and now has so many octets.
     pub rewritten: Option<(Hit, usize)>,
+    /// It is let through with this in it.
+    pub alarm: Option<Hit>,
 }
 
 impl Guarded {
@@ -82,42 +85,46 @@ impl Guarded {
             bytes: 0,
             again: false,
             rewritten: None,
+            alarm: None,
         };
-        let mut scratch = self.local.scratch.borrow_mut();
         let (guard, new) = (&self.in_force.guard, &mut self.new);
         if self.long.is_none() {
             if whole {
+                let mut scratch = scratch_of(&self.local);
                 let rewritten = guard.clear(self.media, new, &mut scratch);
                 let rewritten = rewritten.map_err(Stopped::Identity)?;
                 passed.rewritten = rewritten.map(|hit| (hit, new.len()));
                 passed.bytes = new.len();
                 sink.write(out, new);
                 new.clear();
+                passed.alarm = noted(&self.local, &mut scratch);
                 return Ok(passed);
             }
             if new.len() < RELAY_BYTES {
                 return Ok(passed);
             }
         }
-        let long = self.long.get_or_insert_with(|| {
-            let mut clearing = self.local.lend_clearing();
-            clearing.restart(self.media);
-            clearing
+        let LongBody { clearing, scratch } = self.long.get_or_insert_with(|| {
+            let mut long = self.local.lend_clearing();
+            long.clearing.restart(self.media);
+            long.scratch.take_alarm();
+            long
         });
         if !new.is_empty() {
-            let taken = long.push(new, guard, &mut scratch)?;
+            let taken = clearing.push(new, guard, scratch)?;
             new.drain(..taken);
         }
         if whole && new.is_empty() && !std::mem::replace(&mut self.ended, true) {
-            let rewritten = long.end(guard, &mut scratch)?;
-            passed.rewritten = rewritten.map(|hit| (hit, long.cleared().len()));
+            let rewritten = clearing.end(guard, scratch)?;
+            passed.rewritten = rewritten.map(|hit| (hit, clearing.cleared().len()));
         }
-        let cleared = long.cleared();
+        let cleared = clearing.cleared();
         let piece = cleared.get(..RELAY_BYTES).unwrap_or(cleared);
         passed.bytes = piece.len();
         sink.write(out, piece);
-        long.give(passed.bytes);
-        passed.again = !long.cleared().is_empty() || !new.is_empty();
+        clearing.give(passed.bytes);
+        passed.again = !clearing.cleared().is_empty() || !new.is_empty();
+        passed.alarm = noted(&self.local, scratch);
         Ok(passed)
     }
 }
@@ -126,8 +133,8 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.local.buffers.give_back(std::mem::take(&mut self.new));
-        if let Some(clearing) = self.long.take() {
-            self.local.give_clearing_back(clearing);
+        if let Some(long) = self.long.take() {
+            self.local.give_clearing_back(long);
         }
     }
 }
@@ -142,7 +149,7 @@ impl From<Cut> for Stopped {
 }
 
 /// Looks through the head of a request, which is `raw`: who asks must not know such identities
-/// either.
+/// either. What it is let through with comes back.
 ///
 /// # Errors
 /// One is in it.
@@ -150,16 +157,35 @@ pub fn request_head(
     raw: &[u8],
     head: &RequestHead<'_, '_>,
     local: &Local,
-) -> Result<(), Box<FoundIdentity>> {
+) -> Result<Option<Box<FoundIdentity>>, Box<FoundIdentity>> {
     let host = std::iter::once((&b"host"[..], head.host.as_bytes()));
     let fields = host.chain(forwarded(head.fields, head.dropped));
     let (path, query) = (head.path.as_bytes(), head.query.unwrap_or_default());
     let in_force = local.snapshot();
-    let mut scratch = local.scratch.borrow_mut();
+    let mut scratch = scratch_of(local);
     match (in_force.guard).request_head(raw, path, query.as_bytes(), fields, &mut scratch) {
-        Verdict::Clean => Ok(()),
+        Verdict::Clean => Ok(noted(local, &mut scratch).map(|hit| found(&hit, "alarmed"))),
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
     }
+}
+
+/// For the whole of one message.
+fn scratch_of(local: &Local) -> RefMut<'_, Scratch> {
+    let mut scratch = local.scratch.borrow_mut();
+    // Of one that did not go on.
+    scratch.take_alarm();
+    scratch
+}
+
+/// Counts what is counted of a message that goes on, and hands on what it is let through with.
+fn noted(local: &Local, scratch: &mut Scratch) -> Option<Hit> {
+    let others = scratch.take_others();
+    if others > 0 {
+        local.counters.identities_of_others.add(others.into());
+    }
+    let alarm = scratch.take_alarm()?;
+    local.counters.identities_alarmed.bump();
+    Some(alarm)
 }
 
 /// Looks through the whole body of a request, and in the same way.
@@ -168,9 +194,12 @@ pub fn request_head(
 /// As for [`request_head`].
 pub fn request_body(body: &[u8], media: Media, local: &Local) -> Result<(), Box<FoundIdentity>> {
     let in_force = local.snapshot();
-    let mut scratch = local.scratch.borrow_mut();
+    let mut scratch = scratch_of(local);
     match in_force.guard.body(media, body, &mut scratch) {
-        Verdict::Clean => Ok(()),
+        Verdict::Clean => {
+            noted(local, &mut scratch);
+            Ok(())
+        }
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
     }
 }
@@ -231,7 +260,7 @@ fn names_other_letters(parameters: &[u8]) -> bool {
 }
 
 /// Looks through the head of an answer, which is `raw`. Where it has to be rewritten it is the one
-/// that comes back, with its fields in `fields`.
+/// that comes back, with its fields in `fields`. What it is let through with is counted.
 ///
 /// # Errors
 /// It must not leave.
@@ -242,9 +271,12 @@ pub fn answer_head<'h, 'b>(
     local: &Local,
 ) -> Result<Option<(ResponseHead<'h, 'b>, Hit)>, Stopped> {
     let in_force = local.snapshot();
-    let mut scratch = local.scratch.borrow_mut();
+    let mut scratch = scratch_of(local);
     match judged(&in_force.guard, raw, head, &mut scratch) {
-        Verdict::Clean => Ok(None),
+        Verdict::Clean => {
+            noted(local, &mut scratch);
+            Ok(None)
+        }
         Verdict::Hit(hit) if in_force.guard.action() != Action::Redact => {
             Err(Stopped::Identity(hit))
         }
@@ -291,7 +323,7 @@ fn rewritten<'h, 'b>(
         reason,
         ..*head
     };
-    // Every octet of what leaves, from the first: nothing is taken for clean that was not looked at.
+    // All that leaves once more, as it leaves.
     let leaves: Vec<u8> = forwarded(head.fields, head.dropped)
         .flat_map(|(name, value)| [name, b": ", value, b"\r\n"].concat())
         .collect();
@@ -317,4 +349,61 @@ pub fn found(hit: &Hit, done: &'static str) -> Box<FoundIdentity> {
         pseudonym: hit.pseudonym.to_string(),
         pointer: hit.pointer.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::*;
+    use crate::http::head::{Method, response};
+
+    fn read_as(fields: &str) -> Result<Media, &'static str> {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let mut slots = [const { MaybeUninit::uninit() }; crate::limits::FIELDS_MAX];
+        let Ok(head) = response(head.as_bytes(), &mut slots, Method::Get) else {
+            panic!("a head")
+        };
+        media(&head).map_err(|why| match why {
+            Stopped::Unguarded(why) => why,
+            Stopped::Identity(_) => "an identity",
+        })
+    }
+
+    #[test]
+    fn body_is_read_as_what_it_says_it_is_or_not_at_all() {
+        for (fields, read) in [
+            ("", Ok(Media::Text)),
+            ("Content-Type: application/json\r\n", Ok(Media::Json)),
+            (
+                "content-type:application/Problem+JSON ;charset=\"UTF-8\"\r\n",
+                Ok(Media::Json),
+            ),
+            (
+                "Content-Type: text/plain; charset=us-ascii; x=y\r\n",
+                Ok(Media::Text),
+            ),
+            (
+                "Content-Type: json\r\nContent-Encoding: Identity\r\n",
+                Ok(Media::Json),
+            ),
+            (
+                "Content-Type: application/json; a=b; charset=utf-16le\r\n",
+                Err("charset"),
+            ),
+            (
+                "Content-Type: text/plain; Charset = utf-7\r\n",
+                Err("charset"),
+            ),
+            ("Content-Encoding: gzip\r\n", Err("content_coding")),
+            ("Content-Encoding: identity, br\r\n", Err("content_coding")),
+            ("Content-Encoding: \r\n", Err("content_coding")),
+            (
+                "Content-Type: text/plain\r\nContent-Type: application/json\r\n",
+                Err("content_type_repeated"),
+            ),
+        ] {
+            assert_eq!(read_as(fields), read, "{fields}");
+        }
+    }
 }

@@ -59,6 +59,13 @@ impl Deref for InForce {
     }
 }
 
+/// What a long body is looked through in, while others are as well: its own place in the text is
+/// in the scratch.
+pub struct LongBody {
+    pub clearing: Clearing,
+    pub scratch: Scratch,
+}
+
 /// One CPU's belongings.
 pub struct Local {
     pub shard: u16,
@@ -87,7 +94,7 @@ pub struct Local {
     /// What the guard keeps from one message to the next.
     pub scratch: RefCell<Scratch>,
     /// For bodies that are longer than a relay's buffer, while there is none on its way.
-    pub clearings: RefCell<Vec<Clearing>>,
+    pub spare_clearings: RefCell<Vec<LongBody>>,
     pub upstream: Pool,
     pub buffers: Buffers,
     /// Receives that may be called back before the next sweep.
@@ -160,19 +167,22 @@ impl Local {
     }
 
     /// What a long body is looked through in.
-    pub fn lend_clearing(&self) -> Clearing {
+    pub fn lend_clearing(&self) -> LongBody {
         let bytes_max = usize::try_from(self.snapshot().limits.guarded_bytes_max);
         let bytes_max = bytes_max.unwrap_or(usize::MAX);
-        let mut spare = self.clearings.borrow_mut();
-        spare.retain(|clearing| clearing.bytes_max() == bytes_max);
-        spare.pop().unwrap_or_else(|| Clearing::new(bytes_max))
+        let mut spare = self.spare_clearings.borrow_mut();
+        spare.retain(|long| long.clearing.bytes_max() == bytes_max);
+        spare.pop().unwrap_or_else(|| LongBody {
+            clearing: Clearing::new(bytes_max),
+            scratch: Scratch::default(),
+        })
     }
 
     /// Takes it back.
-    pub fn give_clearing_back(&self, clearing: Clearing) {
-        let mut spare = self.clearings.borrow_mut();
+    pub fn give_clearing_back(&self, long: LongBody) {
+        let mut spare = self.spare_clearings.borrow_mut();
         if spare.len() < CLEARINGS_KEPT_MAX {
-            spare.push(clearing);
+            spare.push(long);
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::authorization::assert_problem;
 use crate::harness::client::{HOST, Response, get, request};
-use crate::harness::origin::{Act, ok};
+use crate::harness::origin::{Act, ok, poured};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, command, run_well, wait_until};
 
@@ -243,8 +243,12 @@ fn request_that_the_end_cuts_off_is_recorded() {
 
 #[test]
 fn clients_that_go_and_answers_that_break_have_their_outcome() {
-    let house = House::open_staged(recorded);
-    let broken = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec();
+    let house = House::open_staged(|stage| {
+        recorded(stage);
+        stage.config.set_text("limits.guarded_bytes_max", "64KiB");
+    });
+    let mut broken = b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n".to_vec();
+    broken.extend_from_slice(&poured(200_000));
     house
         .origin
         .script(vec![Act::ReadBody, Act::Send(broken), Act::Close]);

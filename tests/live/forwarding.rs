@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::authorization::assert_problem;
 use crate::harness::client::{HOST, get, head, request};
-use crate::harness::origin::{Act, Deaf, Origin, ok};
+use crate::harness::origin::{Act, Deaf, Origin, ok, poured};
 use crate::harness::stage::{House, PATH, RESOURCE, Stage};
 use crate::harness::{free_address, wait_until};
 
@@ -297,37 +297,51 @@ fn exchange_over_its_deadline_is_a_timeout() {
 
 /// An endless body is cut by the deadline of the exchange, not relayed for ever.
 #[test]
-fn exchange_over_its_deadline_in_the_body_is_cut() {
+fn exchange_over_its_deadline_in_the_body_is_cut_or_told_of() {
     let house = House::open_with(|config| {
+        config.set_text("limits.guarded_bytes_max", "64KiB");
         config.set("deadlines.exchange", "\"500ms\"");
         for part in ["body", "upstream_connect", "upstream_response"] {
             config.set(&format!("deadlines.{part}"), "\"500ms\"");
         }
     });
-    let mut script = vec![Act::Send(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n".to_vec(),
-    )];
-    for _ in 0..60 {
-        script.extend([Act::Pause(Duration::from_millis(50)), Act::Send(vec![b'x'])]);
+    // Of a short one nothing has left yet.
+    for (begins, is_told) in [(0, true), (200_000, false)] {
+        let mut begin = b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n".to_vec();
+        begin.extend_from_slice(&poured(begins));
+        let mut script = vec![Act::Send(begin)];
+        for _ in 0..60 {
+            script.extend([Act::Pause(Duration::from_millis(50)), Act::Send(vec![b','])]);
+        }
+        house.origin.script(script);
+        let mut client = house.client();
+        client.send(get(PATH, &house.token())).unwrap();
+        let answer = client.read_answer(false);
+        match is_told {
+            true => assert_problem(&answer.unwrap(), 504),
+            false => assert!(answer.is_err()),
+        }
     }
-    house.origin.script(script);
-    let mut client = house.client();
-    client.send(get(PATH, &house.token())).unwrap();
-    assert!(client.read_answer(false).is_err());
 }
 
 #[test]
-fn scef_that_stalls_in_the_body_is_cut() {
+fn scef_that_stalls_in_the_body_is_cut_or_told_of() {
     let house = House::open_with(|config| {
+        config.set_text("limits.guarded_bytes_max", "64KiB");
         config.set("deadlines.upstream_response", "\"300ms\"");
     });
-    house.origin.script(vec![
-        Act::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nsome".to_vec()),
-        Act::Hang,
-    ]);
-    let mut client = house.client();
-    client.send(get(PATH, &house.token())).unwrap();
-    assert!(client.read_answer(false).is_err());
+    for (begins, is_told) in [(4, true), (200_000, false)] {
+        let mut begin = b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n".to_vec();
+        begin.extend_from_slice(&poured(begins));
+        house.origin.script(vec![Act::Send(begin), Act::Hang]);
+        let mut client = house.client();
+        client.send(get(PATH, &house.token())).unwrap();
+        let answer = client.read_answer(false);
+        match is_told {
+            true => assert_problem(&answer.unwrap(), 504),
+            false => assert!(answer.is_err()),
+        }
+    }
 }
 
 #[test]

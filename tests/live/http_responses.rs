@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::authorization::assert_problem;
 use crate::harness::client::{ReadFault, get, head, json_of, request};
-use crate::harness::origin::{Act, ok, usual_body};
+use crate::harness::origin::{Act, ok, poured, usual_body};
 use crate::harness::stage::{House, PATH};
 
 fn relayed(answer: &str) -> (House, crate::harness::client::Response) {
@@ -146,12 +146,11 @@ fn switching_protocols_is_a_bad_gateway() {
 }
 
 #[test]
-fn body_comes_piece_by_piece_as_it_is_sent() {
+fn long_body_comes_piece_by_piece_as_it_is_sent() {
     let house = House::open();
-    house.origin.script(vec![
-        Act::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst".to_vec()),
-        Act::Hang,
-    ]);
+    let mut begin = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n".to_vec();
+    begin.extend_from_slice(&poured(2 << 20));
+    house.origin.script(vec![Act::Send(begin), Act::Hang]);
     let mut client = house.client();
     client.send(get(PATH, &house.token())).unwrap();
     assert_eq!(client.read_head().unwrap().status, 200);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::admin::Metrics;
 use crate::harness::client::{Client, Dialer, HOST, ReadFault, get, request};
 use crate::harness::gateway::{Gateway, t8gate, write};
-use crate::harness::origin::{Act, Origin};
+use crate::harness::origin::{Act, Origin, poured};
 use crate::harness::pki::Key;
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, free_address, run, wait_until, within};
@@ -54,6 +54,7 @@ fn metrics_say_what_was_done_and_promtool_accepts_them() {
     let (mut stage, token) = Stage::with_token(origin.address, Key::P256);
     stage.issue_tokens_from(&token);
     let audit = stage.watch();
+    stage.config.set_text("limits.guarded_bytes_max", "64KiB");
     let gateway = stage.start();
     let admin = gateway.admin();
     let before = admin.metrics();
@@ -94,7 +95,8 @@ fn metrics_say_what_was_done_and_promtool_accepts_them() {
         second.handshake_kind(),
         Some(rustls::HandshakeKind::Resumed)
     );
-    let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec();
+    let mut half = b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n".to_vec();
+    half.extend_from_slice(&poured(200_000));
     origin.script(vec![Act::ReadBody, Act::Send(half), Act::Close]);
     second.send(get(PATH, &bearer)).expect("a connection");
     assert!(matches!(

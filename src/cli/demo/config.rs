@@ -114,6 +114,8 @@ pub fn render(addresses: &Addresses, keys: &Keys) -> String {
          address = \"{}\"\n\n\
          [admin]\n\
          address = \"{}\"\n\n\
+         [privacy]\n\
+         plmns = [\"001-01\"]\n\n\
          [audit]\n\
          file = \"audit.jsonl\"\n\n\
          [limits]\n\

@@ -116,7 +116,7 @@ fn is_of(file: &mut File, bytes: u64, before: &Sets, key: &SetsKey) -> io::Resul
 
 /// A copy in memory of our own, because nobody can be kept from cutting a file short or writing
 /// into it: a mapping of it would kill the gateway then, or say what was never checked.
-fn copied(file: &mut File, bytes: u64) -> io::Result<memmap2::Mmap> {
+pub(super) fn copied(file: &mut File, bytes: u64) -> io::Result<memmap2::Mmap> {
     let length = usize::try_from(bytes).map_err(io::Error::other)?;
     let mut memory = MmapMut::map_anon(length)?;
     // Every lookup is somewhere else: with small pages it waits for their tables as well. Where

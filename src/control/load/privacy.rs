@@ -1,33 +1,52 @@
 //! What no identity of a subscriber passes.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use super::{Report, Running, fault, policy, tickets};
+use crate::config::regular_file::{self, NotOpened};
+use crate::config::{Config, Fault, Located, Until};
+use crate::limits::UE_SETS_BYTES_MAX;
+use crate::privacy::filter::{CHECKSUM_BYTES, Ends, HEAD_BYTES};
+use crate::privacy::{Action, FieldKinds, Filter, Guard, Plmns, PseudonymKey, Scanner};
 
-use super::{Report, fault};
-use crate::config::{Config, Fault, Located};
-use crate::privacy::{Action, FieldKinds, Guard, Plmns, PseudonymKey, Scanner};
-
+pub(super) const PLMNS_KEY: &str = "privacy.plmns";
 const SECRET_KEY: &str = "privacy.pseudonym_secret_file";
-const PLMNS_KEY: &str = "privacy.plmns";
+const KNOWN_KEY: &str = "privacy.known_subscribers_file";
 
 /// None where it cannot be had.
-pub(super) fn configured(config: &Config, report: &mut Report) -> Option<Arc<Guard>> {
+pub(super) fn configured(
+    config: &Config,
+    running: Option<Running<'_>>,
+    report: &mut Report,
+) -> Option<Arc<Guard>> {
     let privacy = &config.privacy;
-    let key = match &privacy.pseudonym_secret {
-        Some(file) => of_file(file),
-        None => PseudonymKey::random().map_err(|what| {
-            let at = Located { value: (), line: 0 };
-            fault(&at, SECRET_KEY, what, "see what ails this machine")
-        }),
-    };
-    let found = key.map(|key| {
+    let before = running.map(|running| &running.snapshot.guard);
+    let found = key(config, running).and_then(|key| {
+        let known = privacy.known_subscribers.as_ref();
+        let known = known.map(|at| known_of(at, before.and_then(|guard| guard.known()), &key));
+        let known = known.transpose()?;
+        let mut fields = FieldKinds::default();
+        if privacy.hide_network {
+            let shown: Vec<&str> = privacy.network_shown.iter().map(String::as_str).collect();
+            fields = fields.nef(&shown);
+        }
         let plmns = Plmns::new(privacy.plmns.iter().copied());
         let scanner = Scanner::new(plmns, privacy.devices);
-        let guard = Guard::new(scanner, FieldKinds::default(), Action::Block, None, key);
-        let detail = format!("subscribers of {} networks", privacy.plmns.len());
-        (Arc::new(guard), detail)
+        let done = match privacy.action {
+            Action::Block => "withheld",
+            Action::Redact => "taken out",
+            Action::Alarm => "withheld, but for those of nobody",
+        };
+        let known_ones = known.as_ref().map_or(String::new(), |known| {
+            format!(", {} of whom are known", known.len())
+        });
+        let networks = privacy.plmns.len();
+        let detail = format!("those of subscribers of {networks} networks{known_ones}: {done}");
+        let guard = Guard::new(scanner, fields, privacy.action, known, key);
+        Ok((Arc::new(guard), detail))
     });
     if privacy.plmns.is_empty() {
         let at = Located { value: (), line: 0 };
@@ -38,20 +57,72 @@ pub(super) fn configured(config: &Config, report: &mut Report) -> Option<Arc<Gua
     report.note("identities kept inside", found)
 }
 
-fn of_file(file: &Located<PathBuf>) -> Result<PseudonymKey, Fault> {
-    // Not even the path: a secret may have been written there by mistake.
-    let cure = "(umask 077; openssl rand -base64 32 > FILE) makes one; all nodes need the same";
-    let octets = std::fs::read(&file.value).map(Zeroizing::new);
-    let octets = octets.map_err(|error| {
-        let what = format!("the file of the secret cannot be read: {}", error.kind());
-        fault(file, SECRET_KEY, what, cure)
-    })?;
-    PseudonymKey::from_octets(&octets).map_err(|what| {
+/// What pseudonyms are made with; where nothing is said, the same until the next start.
+fn key(config: &Config, running: Option<Running<'_>>) -> Result<PseudonymKey, Fault> {
+    if let Some(file) = &config.privacy.pseudonym_secret {
+        return tickets::from_file(file, &file.value, SECRET_KEY, PseudonymKey::from_octets);
+    }
+    if let Some(running) = running
+        && running.config.privacy.pseudonym_secret.is_none()
+    {
+        return Ok(running.snapshot.guard.key().clone());
+    }
+    PseudonymKey::random().map_err(|what| Fault {
+        file: None,
+        line: 0,
+        key: SECRET_KEY.to_owned(),
+        what,
+        cure: "check the system's random number source".to_owned(),
+        until: Until::Back,
+    })
+}
+
+/// The set in use, where the file is still the one that it was read from.
+fn known_of(
+    at: &Located<PathBuf>,
+    before: Option<&Filter>,
+    key: &PseudonymKey,
+) -> Result<Filter, Fault> {
+    let name = at.value.display();
+    let cure = "name the file that t8gate policy subscribers --out has written; put another in its \
+                place by renaming it, never by writing into it";
+    let unread = |error: io::Error| {
         fault(
-            file,
-            SECRET_KEY,
-            format!("the file of the secret {what}"),
+            at,
+            KNOWN_KEY,
+            format!("{name} cannot be read: {error}"),
             cure,
         )
-    })
+    };
+    let mut file = regular_file::open(&at.value).map_err(|why| match why {
+        NotOpened::Kernel(error) => unread(error),
+        NotOpened::NotRegular => {
+            fault(at, KNOWN_KEY, format!("{name} is not a regular file"), cure)
+        }
+    })?;
+    let bytes = file.metadata().map_err(unread)?.len();
+    if bytes > UE_SETS_BYTES_MAX {
+        return Err(fault(at, KNOWN_KEY, format!("{name} is too large"), cure));
+    }
+    if let Some(before) = before
+        && let Some(ends) = ends(&mut file, bytes).map_err(unread)?
+        && before.is_of(&ends, key)
+    {
+        return Ok(before.clone());
+    }
+    let octets = policy::copied(&mut file, bytes).map_err(unread)?;
+    let known = Filter::read(Arc::new(octets), key);
+    known.map_err(|wrong| fault(at, KNOWN_KEY, format!("{name} {}", wrong.word()), cure))
+}
+
+fn ends(file: &mut File, bytes: u64) -> io::Result<Option<Ends>> {
+    if bytes < (HEAD_BYTES + CHECKSUM_BYTES) as u64 {
+        return Ok(None);
+    }
+    let (mut head, mut sum) = ([0; HEAD_BYTES], [0; CHECKSUM_BYTES]);
+    file.read_exact(&mut head)?;
+    file.seek(SeekFrom::End(-(CHECKSUM_BYTES as i64)))?;
+    file.read_exact(&mut sum)?;
+    file.rewind()?;
+    Ok(Some(Ends { bytes, head, sum }))
 }

@@ -78,3 +78,22 @@ fn numbers_are_written_as_the_standard_library_does() {
         assert_eq!(hex, format!("{number:x}").into_bytes());
     }
 }
+
+#[test]
+fn length_of_a_written_head_can_be_rewritten_and_nothing_behind_it() {
+    let head = answered(
+        "HTTP/1.1 200 OK\r\nX: Content-Length: 7\r\nContent-Length: 9\r\n\r\n",
+        Method::Get,
+        false,
+    );
+    let mut out = head.clone().into_bytes();
+    let head_bytes = out.len();
+    out.extend_from_slice(b"\r\nContent-Length: 9\r\n");
+    rewrite_length(&mut out, head_bytes, 10_000);
+    let text = String::from_utf8(out).unwrap();
+    let wanted = head.replace("\r\nContent-Length: 9", "\r\nContent-Length: 10000");
+    assert_eq!(text, wanted + "\r\nContent-Length: 9\r\n");
+    let mut none = b"HTTP/1.1 204 No\r\n\r\n".to_vec();
+    rewrite_length(&mut none, 19, 7);
+    assert_eq!(none, b"HTTP/1.1 204 No\r\n\r\n");
+}

@@ -129,12 +129,12 @@ fn after_a_hit_nothing_more_is_taken() {
     let mut scratch = Scratch::default();
     let mut clearing = Clearing::new(32);
     clearing.restart(Media::Json);
-    let body = br#"{"a":"b","v":"imsi-001010123456789","c":"d"}"#;
+    let body = br#"{"a":"b","title":"imsi-001010123456789","c":"d"}"#;
     let (out, outcome) = run(&mut clearing, body, &[8], &guard, &mut scratch);
     let Err(Cut::Hit(hit)) = outcome else {
         panic!("a hit")
     };
-    assert_eq!(hit.pointer, "/v");
+    assert_eq!(hit.pointer, "/title");
     assert!(body.starts_with(&out));
     clearing.give(usize::MAX / 2);
     assert_eq!(

@@ -160,18 +160,18 @@ fn explicit() -> Vec<String> {
 #[test]
 fn every_form_in_every_spelling_is_found_in_values_names_and_text() {
     for spelling in spellings() {
-        let value = format!(r#"{{"a":"b","list":[{{"vendorField":"{spelling}"}}]}}"#);
+        let value = format!(r#"{{"a":"b","cpReports":[{{"vendorField":"{spelling}"}}]}}"#);
         let found = hit(&value);
         let pointer = found.as_ref().map(|(pointer, ..)| pointer.as_str());
-        assert_eq!(pointer, Some("/list/0/vendorField"), "{spelling}");
+        assert_eq!(pointer, Some("/cpReports/0/*"), "{spelling}");
         let text = hit(&format!(r#"{{"detail":"{spelling}","status":404}}"#));
         assert!(
             text.is_some_and(|(pointer, ..)| pointer == "/detail"),
             "{spelling}"
         );
-        let name = hit(&format!(r#"{{"x":{{"{spelling}":true}}}}"#));
+        let name = hit(&format!(r#"{{"relatedUEs":{{"{spelling}":true}}}}"#));
         assert!(
-            name.is_none_or(|(pointer, ..)| pointer == "/x/*"),
+            name.is_none_or(|(pointer, ..)| pointer == "/relatedUEs/*"),
             "{spelling}"
         );
         let broken = judged(&GUARD, &format!(r#"{{"a":"{spelling}""#));
@@ -187,9 +187,9 @@ fn name_that_is_an_identity_is_found() {
         .into_iter()
         .chain(spellings().into_iter().take(15))
     {
-        let found = hit(&format!(r#"{{"x":{{"{spelling}":true}}}}"#));
+        let found = hit(&format!(r#"{{"relatedUEs":{{"{spelling}":true}}}}"#));
         assert!(
-            found.is_some_and(|(pointer, ..)| pointer == "/x/*"),
+            found.is_some_and(|(pointer, ..)| pointer == "/relatedUEs/*"),
             "{spelling}"
         );
     }
@@ -472,6 +472,64 @@ fn digits_of_other_networks_are_counted_and_pass() {
     let body = br#"{"vendor":"002010123456789","msisdn":"002010123456789"}"#;
     assert_eq!(guard.body(Media::Json, body, &mut scratch), Verdict::Clean);
     assert_eq!((scratch.take_others(), scratch.take_others()), (1, 0));
+}
+
+/// What a message is let through with, of one known subscriber.
+fn alarm(body: &str) -> (Verdict, Option<Hit>) {
+    let mut guard = guard_with(FieldKinds::default(), Some(&[IMSI]));
+    guard.action = Action::Alarm;
+    let mut scratch = Scratch::default();
+    let verdict = guard.body(Media::Json, body.as_bytes(), &mut scratch);
+    (verdict, scratch.take_alarm())
+}
+
+//= TS 33.187 clause 4.7 type=test
+//# No setting lets out a subscriber's, or what calls itself one.
+#[test]
+fn alarm_lets_only_pass_what_is_nobodys() {
+    let (verdict, alarmed) = alarm(r#"{"cpReports":[{"title":"about 001010000000007"}]}"#);
+    assert_eq!(verdict, Verdict::Clean);
+    let alarmed = alarmed.unwrap();
+    assert_eq!(alarmed.pointer, "/cpReports/0/title");
+    assert_eq!((alarmed.form, alarmed.tier), (Form::Imsi, Tier::Digits));
+    assert_eq!(
+        alarm(r#"{"msisdn":"001010000000007"}"#),
+        (Verdict::Clean, None)
+    );
+    for body in [
+        format!(r#"{{"title":"{IMSI}"}}"#),
+        format!(r#"{{"title":["001010000000007","{IMSI}"]}}"#),
+        r#"{"title":"imsi-001010000000007"}"#.to_owned(),
+        r#"{"title":"the IMSI 001010000000007"}"#.to_owned(),
+        format!(
+            r#"{{"data":"{}"}}"#,
+            STANDARD.encode(tbcd("001010000000007"))
+        ),
+    ] {
+        assert!(matches!(alarm(&body).0, Verdict::Hit(_)), "{body}");
+    }
+}
+
+#[test]
+fn pointer_names_what_an_api_names_and_nothing_that_somebody_chose() {
+    for (body, pointer) in [
+        (
+            r#"{"relatedUEs":{"alice":{"title":"imsi-00101"}}}"#,
+            "/relatedUEs/*/title",
+        ),
+        (r#"{"\u0074itle":"imsi-00101"}"#, "/*"),
+        (r#"{"meter_7":["imsi-00101"]}"#, "/*/0"),
+        (
+            r#"{"racsConfigs":{"7":{"imeiTacs":["imsi-00101"]}}}"#,
+            "/racsConfigs/*/imeiTacs/0",
+        ),
+    ] {
+        assert_eq!(
+            hit(body).map(|hit| hit.0).as_deref(),
+            Some(pointer),
+            "{body}"
+        );
+    }
 }
 
 #[test]

@@ -527,10 +527,11 @@ pub const ROWS: [Row; 69] = [
         ..row("identity_in_answer", 502, "Bad Gateway")
     },
     Row {
-        cause: "ANSWER_WITHHELD",
+        cause: "ANSWER_UNREADABLE",
         detail: "The answer of the SCEF cannot be looked through.",
-        cure: "the SCEF must not compress what it answers (Content-Encoding), nor send one value \
-               that is longer than limits.guarded_bytes_max",
+        cure: "the SCEF must not compress what it answers (Content-Encoding), write it in other \
+               letters than UTF-8, say twice what it is (Content-Type), nor send one value that is \
+               longer than limits.guarded_bytes_max",
         ..row("answer_unguarded", 502, "Bad Gateway")
     },
     Row {

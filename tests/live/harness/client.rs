@@ -398,7 +398,11 @@ impl Client {
         String::from_utf8(line).map_err(|_| garbage("a line that is not UTF-8"))
     }
 
-    fn read_exactly(&mut self, length: usize) -> Result<Vec<u8>, ReadFault> {
+    /// So many octets of a body.
+    ///
+    /// # Errors
+    /// Why there are fewer.
+    pub fn read_exactly(&mut self, length: usize) -> Result<Vec<u8>, ReadFault> {
         while self.pending.len() < length {
             self.fill(false)?;
         }

@@ -88,6 +88,11 @@ pub fn ok(body: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// So many octets of a body, in words: one without end could not be looked through.
+pub fn poured(bytes: usize) -> Vec<u8> {
+    b"poured,".iter().copied().cycle().take(bytes).collect()
+}
+
 /// A body longer than this is counted, not kept.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
@@ -380,7 +385,7 @@ impl Connection {
     }
 
     fn pour(&mut self, bytes: u64) -> io::Result<()> {
-        let piece = vec![b'p'; 64 * 1024];
+        let piece = poured(64 * 1024);
         let mut left = bytes;
         while left > 0 {
             let next = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());

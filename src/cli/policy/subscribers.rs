@@ -1,0 +1,76 @@
+//! `t8gate policy subscribers`: a list of IMSIs to the set by which the guard knows subscribers.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tempfile::NamedTempFile;
+
+use crate::cli::pseudonym::{self, Wrong};
+use crate::privacy::filter;
+
+#[derive(Args)]
+pub struct Options {
+    /// The IMSIs, one on a line; from standard input where not said.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The secret that the set is made with, as in privacy.pseudonym_secret_file.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Where the set goes, in place of what is there.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(super) fn main(options: &Options) -> ExitCode {
+    match build(options) {
+        Ok(count) => {
+            say!("{}: {count} subscribers", options.out.display());
+            ExitCode::SUCCESS
+        }
+        Err((what, cure)) => {
+            eprintln!("{what}\n  hint: {cure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build(options: &Options) -> Result<usize, Wrong> {
+    let key = pseudonym::key(&options.key_file)?;
+    let mut hashes = Vec::new();
+    pseudonym::each_line(options.from.as_deref(), |number, imsi| {
+        let is_imsi = (14..=15).contains(&imsi.len()) && imsi.bytes().all(|o| o.is_ascii_digit());
+        if !is_imsi {
+            let cure = "write 14 or 15 digits and nothing else";
+            return Err((format!("line {number} is no IMSI"), cure.to_owned()));
+        }
+        hashes.push(filter::hash(imsi.as_bytes(), &key));
+        Ok(())
+    })?;
+    hashes.sort_unstable();
+    hashes.dedup();
+    let set = filter::build(&hashes, &key).ok_or_else(|| {
+        let what = "the list has more subscribers than a set holds".to_owned();
+        (what, "at most 2^32 - 1 are".to_owned())
+    })?;
+    write(&set, &options.out).map_err(|error| {
+        let what = format!("{} cannot be written: {error}", options.out.display());
+        (what, "its folder needs room for the file".to_owned())
+    })?;
+    Ok(hashes.len())
+}
+
+/// Beside what is there, and then in its place.
+fn write(set: &[u8], out: &Path) -> std::io::Result<()> {
+    let folder = out.parent().filter(|folder| *folder != Path::new(""));
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(set)?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(0o640))?;
+    file.as_file().sync_all()?;
+    file.persist(out)?;
+    Ok(())
+}
