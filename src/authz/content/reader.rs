@@ -230,9 +230,8 @@ pub(super) fn offset(whole: &str, part: &str) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
-/// Only where escapes stood there can be one: the parser takes none as it is.
-fn has_nul(text: &Cow<'_, str>) -> bool {
-    matches!(text, Cow::Owned(text) if text.contains('\0'))
+fn has_nul(text: &str) -> bool {
+    memchr::memchr(0, text.as_bytes()).is_some()
 }
 
 enum Other {
