@@ -1,6 +1,6 @@
 //! The one closed table of refusals: what a client is told, what is counted, what the operator
 //! reads. Adding a reason is adding a row. Requests have theirs here, connections in
-//! [`connections`]; the rows stand in [`rows`].
+//! [`connections`]; the rows stand in `rows`.
 
 pub mod connections;
 mod rows;
