@@ -369,9 +369,10 @@ pub const TOLD_IN_VAIN_PER_S_MAX: u32 = 500;
 pub const REFUSED_TOKENS_MAX: usize = 1_024;
 /// For so many seconds: what is amiss at an issuer may be mended.
 pub const REFUSED_TOKENS_KEPT_S: u64 = 10;
-/// Resources of an API that is configured: NIDD has seven.
+/// Resources of an API that is configured: NIDD, with the most of the table, has six.
 pub const API_RESOURCES_MAX: usize = 64;
-/// Places of a body of it that something is said of; the longest of the table has some 150.
+/// Places of a body of it that something is said of; MonitoringEvent has 126.
 pub const API_PLACES_MAX: usize = 512;
-/// Ways in which configured APIs were written that one process keeps, each for good: some kilobytes.
+/// Ways in which configured APIs were written that one process keeps, each for good and in some
+/// kilobytes.
 pub const API_DEFINITIONS_MAX: usize = 1_000;

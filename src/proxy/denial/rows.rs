@@ -520,14 +520,14 @@ pub const ROWS: [Row; 69] = [
     //= TS 33.187 clause 4.7
     //# The IMSI is not sent outside of the operator's domain.
     Row {
-        cause: "ANSWER_WITHHELD",
+        cause: "IDENTITY_IN_ANSWER",
         detail: "The answer of the SCEF must not leave the operator's domain.",
         cure: "the SCEF's answer holds an identity of a subscriber: the record says of which form \
                and where it stands; the SCEF must not send it, and what it did stands",
         ..row("identity_in_answer", 502, "Bad Gateway")
     },
     Row {
-        cause: "ANSWER_UNREADABLE",
+        cause: "ANSWER_UNGUARDED",
         detail: "The answer of the SCEF cannot be looked through.",
         cure: "the SCEF must not compress what it answers (Content-Encoding), write it in other \
                letters than UTF-8, say twice what it is (Content-Type), nor send one value that is \
@@ -535,7 +535,7 @@ pub const ROWS: [Row; 69] = [
         ..row("answer_unguarded", 502, "Bad Gateway")
     },
     Row {
-        cause: "IDENTITY_NOT_ALLOWED",
+        cause: "IDENTITY_IN_REQUEST",
         detail: "The request holds an identity of a subscriber that is not for use outside.",
         cure: "the client has an identity that it must not know: the record says of which form and \
                where it stands; find out where the client has it from",

@@ -16,7 +16,7 @@ const TARGETS: [(&str, Target); 4] = [
 ];
 
 /// The targets of the other rooms that have some, which go through their inputs.
-const OF_OTHERS: [&str; 4] = ["content", "guard", "json_walk", "patch"];
+const OF_OTHERS: [&str; 5] = ["content", "guard", "json_walk", "links", "patch"];
 
 fn house(part: &str) -> PathBuf {
     // Of the package: the gateway's, or the one of this room alone.

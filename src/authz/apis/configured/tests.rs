@@ -270,6 +270,8 @@ fn places_that_cannot_stand_beside_others_are_refused() {
     assert_eq!(places.add(&deep[2..], Kind::Gpsi), Ok(()));
 }
 
+//= RFC 3986 section 2.3 type=test
+//# What would need encoding, or means something in a scope, is no segment.
 #[test]
 fn templates_are_words_and_variables_and_say_who_asks_first() {
     for (text, found) in [
