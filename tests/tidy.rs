@@ -69,7 +69,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "cli",
         &[
             "audit", "authz", "clock", "config", "control", "io", "limits", "machine", "metrics",
-            "oauth", "peer", "proxy", "revoked", "shard", "signers", "snapshot", "tls",
+            "oauth", "peer", "privacy", "proxy", "revoked", "shard", "signers", "snapshot", "tls",
         ],
     ),
 ];

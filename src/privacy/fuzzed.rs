@@ -90,8 +90,11 @@ pub fn guard(octets: &[u8]) {
         (false, false) => assert!(out.is_empty()),
     }
     let (out, ended) = cleared(media, body, part, 96, &mut scratch);
-    assert!(body.starts_with(&out));
-    assert!(!ended || out == body);
+    // A short one may have been rewritten.
+    let is_as_it_came = body.starts_with(&out) && (!ended || out == body);
+    let is_clean =
+        |out: &[u8], scratch: &mut Scratch| guard.body(media, out, scratch) == Verdict::Clean;
+    assert!(is_as_it_came || (ended && is_clean(&out, &mut scratch)));
 
     // What is plain to see the sieve never passes.
     let scanner = Scanner::new(PLMNS.clone(), true);

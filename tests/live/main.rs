@@ -27,6 +27,7 @@ mod dhe;
 mod external_issuer;
 mod fips;
 mod forwarding;
+mod guard_actions;
 mod guarded;
 mod hsm;
 mod hsm_lost;
