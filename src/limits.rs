@@ -37,6 +37,14 @@ pub const CLIENTS_MAX: usize = 65_536;
 pub const CLIENT_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Services of one client's policy.
 pub const SERVICES_MAX: usize = 256;
+/// Allowances of one client.
+pub const ALLOWANCES_MAX: usize = 64;
+/// What an operator may allow at once, or in a time: a unit of the fastest rate takes a microsecond.
+pub const ALLOWANCE_UNITS_MAX: u64 = 1_000_000;
+/// And in a day or less by the calendar: two of them fit into one word of 64 bits.
+pub const QUOTA_UNITS_MAX: u64 = 1_000_000_000;
+/// Addresses and prefixes that one client may come from.
+pub const SOURCE_ADDRESSES_MAX: usize = 1_024;
 /// Words about whom one service is granted for; more UEs than that make a set in a built file.
 pub const SERVICE_UES_MAX: usize = 4_096;
 /// A built file of UE sets, which is held in memory: some 240 million entries.

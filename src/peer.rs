@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use ipnet::IpNet;
 
 /// Place of a client in the snapshot's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,12 +57,23 @@ pub struct Client {
     pub sans: Vec<San>,
     /// The `{scsAsId}` path segments it may use.
     pub scs_as_ids: Vec<String>,
+    /// It may come from these, all of them if any is said, and from anywhere otherwise.
+    pub source_addresses: Vec<IpNet>,
     /// Its tokens may be bound to no certificate.
     pub unbound_tokens: bool,
     /// What it may have of the embedded issuer; none where it fetches its tokens elsewhere.
     pub registration: Option<Registration>,
     /// Else it is known, and all that it asks for is refused.
     pub enabled: bool,
+}
+
+impl Client {
+    /// Whether it may come from there. Who is of IPv4 is so however the socket writes it.
+    pub fn comes_from(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let holds = |from: &IpNet| from.contains(&address);
+        self.source_addresses.is_empty() || self.source_addresses.iter().any(holds)
+    }
 }
 
 /// Which names of a certificate say whose it is.
@@ -232,5 +244,51 @@ impl Peer {
     /// When the first certificate of its chain ends, seconds since 1970.
     pub fn not_after(&self) -> u64 {
         self.not_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_comes_from_its_addresses_or_from_anywhere_where_none_are_said() {
+        let of = |from: &[&str]| Client {
+            name: "scs-1".to_owned(),
+            client_id: "scs-1".to_owned(),
+            partner: "default".to_owned(),
+            sans: Vec::new(),
+            scs_as_ids: Vec::new(),
+            source_addresses: from.iter().map(|net| net.parse().unwrap()).collect(),
+            unbound_tokens: false,
+            registration: None,
+            enabled: true,
+        };
+        let from = |client: &Client, text: &str| client.comes_from(text.parse().unwrap());
+        let anywhere = of(&[]);
+        assert!(from(&anywhere, "198.51.100.1") && from(&anywhere, "2001:db8::1"));
+        let some = of(&["192.0.2.0/24", "2001:db8:1::/48", "198.51.100.7/32"]);
+        for address in [
+            "192.0.2.0",
+            "192.0.2.255",
+            "::ffff:192.0.2.17",
+            "198.51.100.7",
+            "2001:db8:1:ffff::",
+        ] {
+            assert!(from(&some, address), "{address}");
+        }
+        for address in [
+            "192.0.3.0",
+            "198.51.100.8",
+            "::ffff:192.0.3.17",
+            "::192.0.2.17",
+            "2001:db8:2::",
+            "0.0.0.0",
+            "::",
+        ] {
+            assert!(!from(&some, address), "{address}");
+        }
+        let all_of_v4 = of(&["0.0.0.0/0"]);
+        assert!(from(&all_of_v4, "::ffff:192.0.2.17") && !from(&all_of_v4, "2001:db8::1"));
     }
 }

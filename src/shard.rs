@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::{Batches, Journal, Keeps};
 use crate::authz::cache::TokenCache;
+use crate::authz::quota::Leases;
 use crate::clock::{Millis, UnixMillis};
 use crate::io::{Buffers, Listener, Pause, Stream, Turnstile, Watches, cpu};
 use crate::limits::{CALLED_BACK_MAX, SWEEP_MS};
@@ -212,6 +213,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         tokens: RefCell::new(tokens.map_err(io::Error::other)?),
         in_force: RefCell::new(in_force.map_err(io::Error::other)?),
         dhe: RefCell::new(DheAllowance::new(plan.shards)),
+        leases: RefCell::new(Leases::of(&plan.snapshot.quotas)),
         failures: RefCell::default(),
         refused_tokens: RefCell::default(),
         scratch: RefCell::default(),
@@ -359,6 +361,7 @@ fn tick(local: &Local, scrapes: &Scrapes) {
     scrapes.answer(&local.latencies.borrow());
     local.watches.sweep(now);
     local.upstream.expire(now);
+    local.leases.borrow_mut().expire(now);
     local.calls_back_left.set(CALLED_BACK_MAX);
 }
 

@@ -18,6 +18,7 @@ use crate::authz::introspection::Desk;
 use crate::authz::issuers::{IssuerRules, Issuers, KeySet};
 use crate::authz::keys::Algorithm;
 use crate::authz::policy::Policy;
+use crate::authz::quota::Quotas;
 use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
 use crate::config::{HttpUrl, KeysPlace, Lists, StatusPlace};
@@ -70,6 +71,8 @@ pub struct Snapshot {
     /// What each of them may ask for and about whom, in their order; of one that has none, whatever
     /// API and token give.
     pub policies: Box<[Option<Arc<Policy>>]>,
+    /// How often each of them may ask.
+    pub quotas: Arc<Quotas>,
     /// The sets of UEs that policies name, where there are any.
     pub sets: Option<Arc<Sets>>,
     /// The clients' generations, in their order.

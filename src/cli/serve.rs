@@ -584,6 +584,7 @@ fn start_shards(
         ocsp_counts,
         revoked: Arc::clone(&snapshot.revoked),
         desk: Arc::clone(&desk),
+        over_allowance: Arc::clone(snapshot.quotas.refused()),
         keys: keys_keeper.kept(),
         introspection: Arc::clone(&asked),
     };

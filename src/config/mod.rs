@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::authz::apis::configured::Served;
 use crate::authz::issuers::Profile;
 use crate::authz::policy::Policy;
+use crate::authz::quota::Allowance;
 use crate::authz::ue::SetName;
 use crate::clock::UnixSeconds;
 use crate::limits::{Deadlines, Limits};
@@ -112,6 +113,8 @@ pub struct Config {
     /// What clients may ask for and about whom, by their names; those that are not here may ask
     /// about any UE what API and token give.
     pub policies: BTreeMap<String, Arc<Policy>>,
+    /// How often clients may ask, by their names; those that are not here, as often as they like.
+    pub allowances: BTreeMap<String, Vec<Allowance>>,
     /// Where each set of UEs is named first.
     pub sets_named: BTreeMap<SetName, Place>,
     /// The sets of UEs; nobody names one where not said.

@@ -25,6 +25,7 @@ use crate::limits::{
 };
 use crate::privacy::Action;
 
+mod allowances;
 mod apis;
 mod client_files;
 mod clients;
@@ -37,6 +38,7 @@ mod policy;
 mod private_key;
 mod revocation;
 mod secrets;
+mod sources;
 
 use self::client_files::ReadFolder;
 pub use self::client_files::{ClientFile, is_client_file};
@@ -259,6 +261,7 @@ fn config(
         client_places: clients.places,
         policies: clients.policies,
         sets_named: clients.sets_named,
+        allowances: clients.allowances,
         policy: sets,
         revocation,
         upstream,

@@ -30,6 +30,7 @@ use super::keys_keeper::KeysKept;
 use super::ocsp_keeper::OcspCounts;
 use super::process::Process;
 use super::reload::Reloads;
+use crate::authz::quota::Refusals;
 use crate::clock::{Millis, UnixSeconds};
 use crate::metrics::{Counters, Latencies, Scrapes};
 use crate::revoked::Revoked;
@@ -89,6 +90,7 @@ pub struct Parts {
     pub ocsp_counts: Arc<OcspCounts>,
     pub revoked: Arc<Revoked>,
     pub desk: Arc<Desk>,
+    pub over_allowance: Arc<Refusals>,
     pub keys: Arc<KeysKept>,
     pub introspection: Arc<introspection::Counts>,
 }
@@ -161,6 +163,7 @@ impl Admin {
                 revoked: &self.parts.revoked,
                 desk: &self.parts.desk,
             },
+            over_allowance: &self.parts.over_allowance,
             issuers_keys: &self.issuers_keys(),
             introspection: self.introspection(),
             draining: self.parts.draining.load(Ordering::Relaxed),

@@ -9,6 +9,8 @@ use hdrhistogram::Histogram;
 use super::process::Process;
 use super::reload::Reloads;
 use crate::audit::Outcome;
+use crate::authz::apis::ApiId;
+use crate::authz::quota::{Bound, Refusals};
 use crate::metrics::{Counter, Counters, Latencies, Phase};
 use crate::proxy::denial::ROWS;
 use crate::proxy::denial::connections::CONNECTION_ROWS;
@@ -53,6 +55,8 @@ pub struct Sample<'a> {
     pub crls: CrlSample,
     pub ocsp: OcspSample,
     pub revoked: RevokedSample<'a>,
+    /// Of clients that were over their allowances.
+    pub over_allowance: &'a Refusals,
     pub issuers_keys: &'a [KeysSample],
     pub introspection: IntrospectionSample,
     pub draining: bool,
@@ -575,6 +579,17 @@ impl Page {
         for (place, client) in sample.clients.iter().enumerate() {
             let count: u64 = of(place).map(|c| c.connections.read()).sum();
             self.series(name, &[("client", client)], count);
+        }
+        let name = "t8gate_client_requests_over_allowance_total";
+        let help = "Requests of a client that were refused because of its rate or its quota, by \
+                    the API that the allowance is for.";
+        self.family(name, "counter", help);
+        for refused in sample.over_allowance.all().iter() {
+            let api = refused.api.map_or("any", ApiId::name);
+            for (bound, word) in [(Bound::Rate, "rate"), (Bound::Quota, "quota")] {
+                let labels = [("client", &*refused.client), ("api", api), ("bound", word)];
+                self.series(name, &labels, refused.by(bound));
+            }
         }
     }
 

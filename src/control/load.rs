@@ -281,6 +281,7 @@ pub fn load(
             clients_by_id: clients_by_id(config),
             generations: revoked.generations(&config.clients),
             policies: policy::in_order(config),
+            quotas: policy::quotas(config, running),
             sets,
             clients: config.clients.clone(),
             revoked,

@@ -64,6 +64,7 @@ fn client_by(
         partner: "default".to_owned(),
         sans: vec![San::Dns(HOST.to_owned())],
         scs_as_ids: vec!["scs-1".to_owned()],
+        source_addresses: Vec::new(),
         unbound_tokens: false,
         registration: authentication.map(|authentication| Registration {
             authentication,

@@ -422,7 +422,9 @@ impl Connection {
             BodyLength::Length(length) => (Source::Length(length), length),
             BodyLength::Chunked => (Source::Chunked(Box::default()), 0),
         };
+        let is_elsewhere = self.standing.is_elsewhere();
         if let Some(issuer) = &snapshot.issuer
+            && !is_elsewhere
             && let Some(endpoint) = issuer.endpoint(head.path)
         {
             let keep_alive = head.keep_alive && !last;
@@ -440,14 +442,17 @@ impl Connection {
             counters: &local.counters,
             latencies: &local.latencies,
         };
-        let admitted = gate::admit(
-            &head,
-            self.standing.peer(),
-            &snapshot,
-            tokens,
-            record,
-            local.seconds(),
-        );
+        let admitted = match is_elsewhere {
+            true => Err(Denial::SourceAddressForeign),
+            false => gate::admit(
+                &head,
+                self.standing.peer(),
+                &snapshot,
+                tokens,
+                record,
+                local.seconds(),
+            ),
+        };
         let admitted = admitted.and_then(|permit| {
             match guarded::request_head(&self.plain[..end], &head, &local) {
                 Ok(None) => Ok(permit),

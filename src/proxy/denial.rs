@@ -9,6 +9,7 @@ pub use rows::ROWS;
 
 use crate::authz::apis::{ApiId, MediaType, Verb, Verbs};
 use crate::authz::policy::{Denied, Source};
+use crate::authz::quota::{Bound, Exceeded};
 use crate::authz::token::TokenFault;
 use crate::http::chunked::ChunkFault;
 use crate::http::head::HeadFault;
@@ -41,6 +42,8 @@ pub enum Denial {
     TokenOfOtherCertificate,
     TokenOfOtherClient,
     ClientDisabled,
+    /// The client may not come from there.
+    SourceAddressForeign,
     CertificateExpired,
     /// It was revoked, or what is trusted has changed, while the request waited.
     CertificateDistrusted,
@@ -61,6 +64,10 @@ pub enum Denial {
     LengthMissing,
     /// The body has no octets where there must be some.
     BodyMissing,
+    /// The client asks for more than it is allowed: to come again in so many seconds.
+    RateExceeded(u32),
+    /// The same of what it is allowed in a day, an hour or a minute.
+    AllowanceUsedUp(u32),
     UpstreamRefused,
     /// Nothing left to make a connection to the upstream with.
     DescriptorsExhausted,
@@ -107,6 +114,15 @@ pub enum Denial {
     ClientTokensRevoked(u32),
     /// A client's token was not revoked, by this word of the desk for revocations.
     RevocationUndone(&'static str),
+}
+
+impl From<Exceeded> for Denial {
+    fn from(exceeded: Exceeded) -> Self {
+        match exceeded.bound {
+            Bound::Rate => Self::RateExceeded(exceeded.retry_after_s),
+            Bound::Quota => Self::AllowanceUsedUp(exceeded.retry_after_s),
+        }
+    }
 }
 
 /// One row of the table.
@@ -217,6 +233,9 @@ impl Denial {
             Self::ResourceUnknown => 63,
             Self::ResourceUnseen(_) => 64,
             Self::LinkLeadsPast => 68,
+            Self::SourceAddressForeign => 69,
+            Self::RateExceeded(_) => 70,
+            Self::AllowanceUsedUp(_) => 71,
         }
     }
 

@@ -72,6 +72,7 @@ pub async fn greet(mut stream: Stream, local: &Rc<Local>) -> Option<Connection> 
             let socket = Rc::clone(stream.socket());
             let entered = local.standings.enter(peer, address, socket);
             let standing = entered.holding(established.status);
+            standing.place(&local.snapshot());
             // Begun under what is no longer in force, or before a list that is: judged as if it had
             // stood then.
             if !Rc::ptr_eq(&began_under, &local.snapshot()) || judged_by != local.judged_by.get() {

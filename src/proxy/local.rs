@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::audit::{Journal, Record, RequestId};
 use crate::authz::cache::TokenCache;
+use crate::authz::quota::Leases;
 use crate::authz::refused::RefusedTokens;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::io::{Buffers, Turnstile, Watches};
@@ -89,6 +90,8 @@ pub struct Local {
     pub dhe: RefCell<DheAllowance>,
     pub tokens: RefCell<TokenCache>,
     pub refused_tokens: RefCell<RefusedTokens>,
+    /// What clients may still ask, as far as this CPU has taken it from all.
+    pub leases: RefCell<Leases>,
     /// Of clients that authenticate at the embedded issuer.
     pub failures: RefCell<Failures>,
     /// What the guard keeps from one message to the next.
@@ -125,6 +128,7 @@ impl Local {
     pub fn adopt(&self, snapshot: Arc<Snapshot>) -> Result<(), String> {
         let in_force = InForce::of(snapshot)?;
         self.counters.make_room_for_clients(in_force.clients.len());
+        *self.leases.borrow_mut() = Leases::of(&in_force.quotas);
         let before = self.in_force.replace(Rc::clone(&in_force));
         if !before.takes_same_tokens_as(&in_force) {
             self.forget_tokens();
@@ -159,6 +163,7 @@ impl Local {
 
     fn judge_all(&self) {
         let in_force = self.snapshot();
+        self.standings.place(&in_force);
         let lost = self.standings.judge(&in_force.terminator, self.seconds());
         if !lost.is_empty() {
             self.watches.wake_all();

@@ -65,7 +65,9 @@ impl Connection {
             _ => None,
         };
         let retry_after_s = match denial {
-            Denial::GrantFailuresExceeded(wait_s) => Some(wait_s),
+            Denial::GrantFailuresExceeded(wait_s)
+            | Denial::RateExceeded(wait_s)
+            | Denial::AllowanceUsedUp(wait_s) => Some(wait_s),
             Denial::ClientTokensRevoked(wait_s) => Some(wait_s.min(RETRY_AFTER_CHANGE_S)),
             Denial::TokenFailuresExceeded => Some(RETRY_AFTER_S),
             Denial::Grant(GrantFault::AssertionsExhausted(wait_s)) => Some(wait_s),

@@ -12,6 +12,7 @@ use socket2::Socket;
 
 use crate::clock::UnixSeconds;
 use crate::peer::{ClientIndex, Peer};
+use crate::snapshot::Snapshot;
 use crate::tls::ocsp::Known;
 use crate::tls::{Refusal, Terminator};
 
@@ -43,6 +44,8 @@ struct Judged {
     peer: Peer,
     address: SocketAddr,
     socket: Rc<Socket>,
+    /// Its client may not come from there.
+    is_elsewhere: Cell<bool>,
     /// It waits for a request and for nothing else.
     idle: Cell<bool>,
     /// Tokens were verified against what is no longer in force.
@@ -57,6 +60,7 @@ impl Standings {
             peer,
             address,
             socket,
+            is_elsewhere: Cell::new(false),
             idle: Cell::new(false),
             tokens_outdated: Cell::new(false),
             lost: Cell::new(None),
@@ -85,6 +89,13 @@ impl Standings {
         lost.collect()
     }
 
+    /// Looks anew which connections come from where their clients may come from.
+    pub fn place(&self, snapshot: &Snapshot) {
+        for (_, judged) in self.all.borrow().iter() {
+            judged.place(snapshot);
+        }
+    }
+
     /// Has all connections forget what their tokens granted.
     pub fn outdate_tokens(&self) {
         for (_, judged) in self.all.borrow().iter() {
@@ -94,6 +105,12 @@ impl Standings {
 }
 
 impl Judged {
+    fn place(&self, snapshot: &Snapshot) {
+        let client = snapshot.client(self.peer.client());
+        let is_elsewhere = client.is_some_and(|client| !client.comes_from(self.address.ip()));
+        self.is_elsewhere.set(is_elsewhere);
+    }
+
     /// Ends the connection, which is no longer trusted; none where that has been done before.
     fn end(&self, refusal: Refusal) -> Option<Lost> {
         if self.lost.replace(Some(refusal)).is_some() {
@@ -123,6 +140,17 @@ impl Standing {
     pub fn judge(&self, terminator: &Terminator, now: UnixSeconds) -> Option<Lost> {
         let refusal = terminator.still_trusts(self.peer(), now).err()?;
         self.judged.end(refusal)
+    }
+
+    /// Looks whether this one connection comes from where its client may come from.
+    pub fn place(&self, snapshot: &Snapshot) {
+        self.judged.place(snapshot);
+    }
+
+    /// Whether its client may not come from there: as it was looked up when it came, and whenever
+    /// something else was in force since then.
+    pub fn is_elsewhere(&self) -> bool {
+        self.judged.is_elsewhere.get()
     }
 
     /// Who the connection is with.

@@ -289,6 +289,7 @@ pub(super) fn client(client_id: &str) -> Client {
         scs_as_ids: Vec::new(),
         registration: None,
         enabled: true,
+        source_addresses: Vec::new(),
         unbound_tokens: false,
     }
 }

@@ -141,6 +141,7 @@ fn clients() -> Vec<Client> {
         partner: "default".into(),
         sans,
         scs_as_ids: vec![name.into()],
+        source_addresses: Vec::new(),
         unbound_tokens: false,
         registration: None,
         enabled: true,

@@ -48,6 +48,7 @@ mod operation;
 mod own_certificates;
 mod privacy;
 mod published_keys;
+mod quotas;
 mod reload;
 mod reload_fetched;
 mod reload_files;

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{Configured, Refused, find};
+use crate::authz::apis::ApiId;
+use crate::authz::policy::Operations;
+use crate::authz::quota::Allowance;
 use crate::config::{self, Client, Config};
 use crate::peer::{ClientAuthentication, Registration, San, TlsClientAuth};
 
@@ -51,6 +55,11 @@ struct Shown<'c> {
     partner: &'c str,
     sans: Vec<String>,
     scs_as_ids: &'c [String],
+    /// Anywhere where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    source_addresses: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowances: Vec<ShownAllowance<'c>>,
     /// By the one key that says it, where the embedded issuer knows it.
     #[serde(flatten)]
     authenticates_by: BTreeMap<&'static str, String>,
@@ -62,12 +71,78 @@ struct Shown<'c> {
     line: Option<usize>,
 }
 
+/// How often it may ask.
+#[derive(Serialize)]
+struct ShownAllowance<'c> {
+    api: &'static str,
+    /// All where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    monitoring_types: &'c [Box<str>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burst: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<String>,
+}
+
+impl<'c> ShownAllowance<'c> {
+    fn of(allowance: &'c Allowance) -> Self {
+        let scope = &allowance.scope;
+        Self {
+            api: scope.api.map_or("any", ApiId::name),
+            operations: operations(&scope.operations),
+            monitoring_types: &scope.monitoring_types,
+            rate: allowance.rate.map(|rate| rate.to_string()),
+            burst: allowance.rate.map(|rate| rate.burst),
+            quota: allowance.quota.map(|quota| quota.to_string()),
+        }
+    }
+
+    fn line(&self) -> String {
+        let operations = self.operations.as_deref().map(|words| words.join(", "));
+        let types = (!self.monitoring_types.is_empty()).then(|| self.monitoring_types.join(", "));
+        let burst = self.burst.map(|burst| format!("burst {burst}"));
+        let of = [Some(self.api.to_owned()), operations, types];
+        let allowed = [self.rate.clone(), burst, self.quota.clone()];
+        let list = |words: [Option<String>; 3]| {
+            let words: Vec<String> = words.into_iter().flatten().collect();
+            words.join(", ")
+        };
+        format!("{}: {}", list(of), list(allowed))
+    }
+}
+
+/// As the configuration says them; none where all are meant.
+fn operations(operations: &Operations) -> Option<Vec<String>> {
+    if operations.read && operations.write {
+        return None;
+    }
+    let halves = [(operations.read, "read"), (operations.write, "write")];
+    let halves = halves.into_iter().filter(|(is, _)| *is);
+    let halves = halves.map(|(_, word)| word.to_owned());
+    let single = operations.single.iter();
+    let single = single.map(|(verb, resource)| format!("{} {resource}", verb.name()));
+    Some(halves.chain(single).collect())
+}
+
+/// One address as such.
+fn source_address(net: &IpNet) -> String {
+    match net.prefix_len() == net.max_prefix_len() {
+        true => net.addr().to_string(),
+        false => net.to_string(),
+    }
+}
+
 impl<'c> Shown<'c> {
     fn of(client: &'c Client, config: &'c Config) -> Self {
         let place = config.client_places.get(&client.name);
         let own_file = place.and_then(|place| place.file.as_deref());
         let line = place.map(|place| place.line).filter(|line| *line > 0);
         let registered = client.registration.as_ref();
+        let allowances = config.allowances.get(&client.name);
         Self {
             name: &client.name,
             client_id: &client.client_id,
@@ -75,6 +150,12 @@ impl<'c> Shown<'c> {
             partner: &client.partner,
             sans: client.sans.iter().map(San::to_string).collect(),
             scs_as_ids: &client.scs_as_ids,
+            source_addresses: client.source_addresses.iter().map(source_address).collect(),
+            allowances: allowances
+                .into_iter()
+                .flatten()
+                .map(ShownAllowance::of)
+                .collect(),
             authenticates_by: registered.map(authentication).into_iter().collect(),
             scopes: registered.map(|registered| registered.scopes.as_slice()),
             file: own_file.unwrap_or(&config.file).display().to_string(),
@@ -196,6 +277,12 @@ fn print(shown: &Shown<'_>) {
     row("partner", shown.partner);
     row("sans", &shown.sans.join(", "));
     row("scs_as_ids", &shown.scs_as_ids.join(", "));
+    if !shown.source_addresses.is_empty() {
+        row("source_addresses", &shown.source_addresses.join(", "));
+    }
+    for allowance in &shown.allowances {
+        row("allowance", &allowance.line());
+    }
     for (name, value) in &shown.authenticates_by {
         row(name, value);
     }

@@ -9,9 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::client_files::{ClientFile, ReadFolder};
 use super::partners::of_client;
-use super::{apis, policy, refuse_repeats};
+use super::{allowances, apis, policy, refuse_repeats, sources};
 use crate::authz::apis::configured::Served;
 use crate::authz::policy::Policy;
+use crate::authz::quota::Allowance;
 use crate::authz::ue::SetName;
 use crate::config::files::{FileKind, NamedFile};
 use crate::config::section::{Report, Section};
@@ -37,6 +38,8 @@ pub(super) struct Clients {
     /// Of those that have services.
     pub policies: BTreeMap<String, Arc<Policy>>,
     pub sets_named: BTreeMap<SetName, Place>,
+    /// Of those that have some.
+    pub allowances: BTreeMap<String, Vec<Allowance>>,
     pub folder: Option<Located<PathBuf>>,
     /// The folder and the files in it that were read.
     pub files: Vec<PathBuf>,
@@ -130,6 +133,7 @@ impl Reader<'_> {
             self.has_sets,
             &mut self.read.sets_named,
         );
+        let allowances = allowances::allowances(&mut section, self.served);
         if let Some(client) = client(
             section,
             self.served,
@@ -140,6 +144,9 @@ impl Reader<'_> {
             self.read.places.insert(client.name.clone(), place);
             let policy = policy.map(|policy| (client.name.clone(), Arc::new(policy)));
             self.read.policies.extend(policy);
+            let allowances = Some((client.name.clone(), allowances));
+            let some = allowances.filter(|(_, allowances)| !allowances.is_empty());
+            self.read.allowances.extend(some);
             self.read.all.push(client);
         }
     }
@@ -204,6 +211,7 @@ fn client(
     let sans = names(&mut section);
     let cure = "list the {scsAsId} path segments it may use: [\"scs-1\"]";
     let scs_as_ids = section.required_list("scs_as_ids", scs_as_id, cure);
+    let source_addresses = sources::source_addresses(&mut section);
     let unbound_tokens = section.or("unbound_tokens", boolean, false);
     let registration = registration(&mut section, served, issuer);
     let enabled = section.or("enabled", boolean, true);
@@ -255,6 +263,7 @@ fn client(
         partner: group?.0,
         sans: sans?,
         scs_as_ids: scs_as_ids?.value.into_iter().map(|id| id.value).collect(),
+        source_addresses,
         unbound_tokens,
         registration,
         enabled,

@@ -16,7 +16,7 @@ use crate::config::{Located, Place, UeSets};
 use crate::limits::{SERVICE_UES_MAX, SERVICES_MAX};
 
 /// APIs that have event types, and those that have ports.
-const WITH_TYPES: [&str; 1] = ["3gpp-monitoring-event"];
+pub(super) const WITH_TYPES: [&str; 1] = ["3gpp-monitoring-event"];
 const WITH_PORTS: [&str; 2] = ["3gpp-nidd", "3gpp-device-triggering"];
 
 /// `[policy]`, which the file may lack.
@@ -80,7 +80,7 @@ fn service(mut section: Section<'_, '_>, served: &Served, ues: Ues) -> Option<Se
 }
 
 /// All of the API, where nothing is said.
-fn operations(
+pub(super) fn operations(
     section: &mut Section<'_, '_>,
     served: &Served,
     api: Option<&Located<ApiId>>,
@@ -143,7 +143,7 @@ fn selectors(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Sel
 }
 
 /// In order; an API has to have what is limited.
-fn limit<T: Ord + std::fmt::Debug>(
+pub(super) fn limit<T: Ord + std::fmt::Debug>(
     section: &Section<'_, '_>,
     key: &str,
     list: Option<Located<Vec<Located<T>>>>,
@@ -166,7 +166,7 @@ fn limit<T: Ord + std::fmt::Debug>(
 }
 
 /// TS 29.122 leaves room for those of later releases.
-fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
+pub(super) fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = text(value)?;
     let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if name.len() <= 64 && name.chars().all(is_letter) {

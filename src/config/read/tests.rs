@@ -659,6 +659,7 @@ proptest! {
     }
 }
 
+mod allowances;
 mod apis;
 mod documented;
 mod files;

@@ -33,6 +33,7 @@ fn parts() -> Parts {
         reloads: Arc::default(),
         revocation: Arc::default(),
         crl_counts: Arc::default(),
+        over_allowance: Arc::default(),
         keys: Arc::default(),
         introspection: Arc::default(),
         ocsp_counts: Arc::default(),

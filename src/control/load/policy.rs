@@ -9,6 +9,7 @@ use memmap2::{Advice, MmapMut};
 use super::{Report, Running, fault, tickets};
 use crate::authz::apis::ApiSet;
 use crate::authz::policy::Policy;
+use crate::authz::quota::Quotas;
 use crate::authz::ue::sets::{HEAD_BYTES, Sets, SetsKey, TAG_BYTES};
 use crate::config::regular_file::{self, NotOpened};
 use crate::config::{Config, Fault, UeSets, Until};
@@ -148,6 +149,18 @@ pub(super) fn note_apis(config: &Config, report: &mut Report) {
         found += row.api.name;
     }
     report.note("APIs", Ok(((), found)));
+}
+
+/// How often each client may ask; what was used of it stays used.
+pub(super) fn quotas(config: &Config, running: Option<Running<'_>>) -> Arc<Quotas> {
+    let of = |client: &crate::peer::Client| {
+        let allowances = config.allowances.get(&client.name);
+        allowances.map_or(&[][..], Vec::as_slice)
+    };
+    let clients = config.clients.iter();
+    let clients = clients.map(|client| (client.name.as_str(), of(client)));
+    let before = running.map(|running| running.snapshot.quotas.as_ref());
+    Arc::new(Quotas::new(clients, config.listen.cpus.value.len(), before))
 }
 
 /// Says which clients may ask about any UE.

@@ -338,6 +338,7 @@ pub(super) fn in_their_places(
             client_id: String::new(),
             sans: Vec::new(),
             scs_as_ids: Vec::new(),
+            source_addresses: Vec::new(),
             unbound_tokens: false,
             partner: any_group.clone(),
             registration: None,

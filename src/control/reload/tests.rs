@@ -14,6 +14,7 @@ fn client(name: &str) -> Client {
         sans: vec![San::Dns(format!("{name}.example"))],
         scs_as_ids: vec![name.to_owned()],
         partner: "default".to_owned(),
+        source_addresses: Vec::new(),
         unbound_tokens: false,
         registration: None,
         enabled: true,

@@ -62,7 +62,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 69] = [
+pub const ROWS: [Row; 72] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -550,5 +550,30 @@ pub const ROWS: [Row; 69] = [
                address: ask it from inside for the same, and add the apiRoot that it gives its \
                links; what the request made or changed there, it has made or changed",
         ..row("link_leads_past", 502, "Bad Gateway")
+    },
+    //= RFC 9110 section 15.5.4
+    //# Who is known and may not ask from there is refused for that, by whatever certificate.
+    Row {
+        cause: "SOURCE_ADDRESS_FOREIGN",
+        detail: "This client may not send requests from this address.",
+        cure: "the connection comes from none of the source_addresses of its [[client]]: the audit \
+               file has the address; add it if it is the client's, else somebody else has its key",
+        ..row("source_address_foreign", 403, "Forbidden")
+    },
+    //= RFC 6585 section 4
+    //# Who asks too often is told so, and after what time to come again.
+    Row {
+        cause: "RATE_EXCEEDED",
+        detail: "This client asks for more of this than it is allowed; come again.",
+        cure: "the client asks more often than rate and burst of a [[client.allowance]] of its \
+               allow: have it wait for as long as Retry-After says, or raise them",
+        ..row("rate_exceeded", 429, "Too Many Requests")
+    },
+    Row {
+        cause: "ALLOWANCE_USED_UP",
+        detail: "This client has used up what it is allowed of this for now; come again.",
+        cure: "quota of a [[client.allowance]] of the client's is used up, until the time in UTC \
+               that Retry-After ends with: raise it if the client is to have more",
+        ..row("allowance_used_up", 429, "Too Many Requests")
     },
 ];

@@ -60,6 +60,7 @@ fn trusting_all_but(anchor: &[u8], waived: RuleSet) -> Result<ClientAuth, UnfitT
         partner: "default".to_owned(),
         sans: vec![San::Dns("one.example".to_owned())],
         scs_as_ids: vec!["one".to_owned()],
+        source_addresses: Vec::new(),
         unbound_tokens: false,
         registration: None,
         enabled: true,

@@ -91,6 +91,11 @@ fn sections_called_optional_may_be_left_out() {
     let any_ue = good(&without(&["[[client.service]]", "[policy]"]));
     assert!(any_ue.policy.is_none() && any_ue.policies.is_empty());
     assert!(
+        good(&without(&["[[client.allowance]]"]))
+            .allowances
+            .is_empty()
+    );
+    assert!(
         good(&without(&["[[issuer]]", "[issuer.introspection]"]))
             .issuers
             .is_empty()
@@ -142,6 +147,7 @@ fn sections_called_optional_may_be_left_out() {
         "[[api]]",
         "[[api.resource.operation.notification]]",
         "[[client.service]]",
+        "[[client.allowance]]",
         "[policy]",
         "[clients]",
         "[issuer.introspection]",
@@ -174,6 +180,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
                 "api.resource.operation",
                 "api.resource.operation.notification",
                 "client.service",
+                "client.allowance",
                 "issuer.introspection",
                 "issuer.introspection.key",
                 "tls.also",
