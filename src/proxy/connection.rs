@@ -449,6 +449,7 @@ impl Connection {
                 self.standing.peer(),
                 &snapshot,
                 tokens,
+                &mut local.leases.borrow_mut(),
                 record,
                 local.seconds(),
             ),

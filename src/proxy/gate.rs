@@ -12,6 +12,7 @@ use crate::authz::content::{self, Content};
 use crate::authz::details::{Gives, LimitedRights};
 use crate::authz::introspection;
 use crate::authz::policy::{self, Extent, Source};
+use crate::authz::quota::{self, Leases, Now};
 use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
 use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
@@ -134,7 +135,9 @@ pub struct Tokens<'a> {
 
 /// Admits a request or names precisely what was wrong. The order is the policy: API and
 /// operation known, the client enabled, `{scsAsId}` the certificate's, token valid, bound and the
-/// client's own, API in scope, answers acceptable, the body there and of the right media type.
+/// client's own, API in scope, answers acceptable, the body there and of the right media type, and
+/// the client's allowances not used up: that is last, so that nothing is taken off them for what
+/// is refused.
 /// Notes in `record` what was asked for, and where the verdict on the token came from.
 ///
 /// # Errors
@@ -144,6 +147,7 @@ pub fn admit<'p>(
     peer: &Peer,
     snapshot: &'p Snapshot,
     tokens: Tokens<'_>,
+    leases: &mut Leases,
     record: &mut Record,
     now: UnixSeconds,
 ) -> Result<Permit<'p>, Denial> {
@@ -177,6 +181,7 @@ pub fn admit<'p>(
     let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     let asks = asks((api, resource, action), grant, peer, snapshot)?;
     understood(head, action)?;
+    charge_request(leases, peer.client(), (api, action.verb, resource), now)?;
     Ok(Permit { scs_as_id, asks })
 }
 
@@ -235,6 +240,42 @@ pub fn admit_again(
     let grant = granted(&token, peer, snapshot, tokens, &mut verdict, now)?;
     let operation = (asked.api, asked.resource, asked.action);
     asks(operation, grant, peer, snapshot)
+}
+
+/// Takes a request off its client's allowances.
+fn charge_request(
+    leases: &mut Leases,
+    client: ClientIndex,
+    asked: quota::Asked<'_>,
+    wall: UnixSeconds,
+) -> Result<(), Denial> {
+    // Most have none, and no clock is read for them.
+    if !leases.concern(client) {
+        return Ok(());
+    }
+    let steady = Nanos::now();
+    leases.charge_request(client, asked, Now { steady, wall })?;
+    Ok(())
+}
+
+/// Takes the event types that a body names off its client's allowances, each once, or nothing: of
+/// a request that has been admitted.
+///
+/// # Errors
+/// That one of the allowances is used up.
+pub fn charge_event_types(
+    leases: &mut Leases,
+    client: ClientIndex,
+    asked: quota::Asked<'_>,
+    monitoring_types: &[&str],
+    wall: UnixSeconds,
+) -> Result<(), Denial> {
+    if !leases.concern(client) {
+        return Ok(());
+    }
+    let steady = Nanos::now();
+    leases.charge_event_types(client, asked, monitoring_types, Now { steady, wall })?;
+    Ok(())
 }
 
 /// Whether both sides can read what the other is to send, as far as the head says.
