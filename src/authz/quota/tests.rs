@@ -221,7 +221,9 @@ fn what_one_allowance_refuses_is_taken_off_no_other() {
     for _ in 0..10 {
         assert!(leases.charge_request(ONE, nidd, at(0)).is_err());
     }
-    assert_eq!(allowed(&mut leases, at(0), 100), 1, "the second of the day");
+    // Nor is it kept from another shard: this is the second of the day.
+    assert_eq!(ask(&mut Leases::of(&quotas), at(0)), Ok(()));
+    assert!(ask(&mut leases, at(0)).is_err());
     let all = quotas.refused().all();
     let refused = |api| all.iter().find(|refused| refused.api == api).unwrap();
     assert_eq!(refused(Some(nidd.0)).by(Bound::Rate), 10);
@@ -305,6 +307,57 @@ fn what_a_shard_does_not_use_is_there_for_the_others_a_second_later() {
         "to the last one"
     );
     assert_eq!(ask(first, at(0)), exceeded(Bound::Quota, 86_400));
+}
+
+#[test]
+fn the_last_of_a_quota_are_not_kept_from_the_other_shards() {
+    let quotas = quotas(&[quota(1_600, Period::Day)], 2, None);
+    let [first, second] = &mut shards(&quotas, 2)[..] else {
+        panic!("two shards")
+    };
+    assert_eq!(allowed(second, at(0), 1_500), 1_500);
+    assert_eq!(allowed(first, at(0), 1), 1);
+    let left = allowed(second, at(0), 1_600);
+    assert!((90..=99).contains(&left), "{left} of 99");
+}
+
+#[test]
+fn event_types_find_all_that_there_is_of_an_allowance() {
+    let named: Vec<String> = (0..20).map(|at| format!("TYPE_{at}")).collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let of = |allowance: Allowance| Allowance {
+        scope: types(&named),
+        ..allowance
+    };
+    // As many as the burst, which a shard would lease a part of.
+    let at_once = quotas(&[of(rate(1, Period::Hour, 20))], 1, None);
+    let mut leases = Leases::of(&at_once);
+    let ask =
+        |leases: &mut Leases, named: &[&str]| leases.charge_event_types(ONE, asked(), named, at(0));
+    assert_eq!(ask(&mut leases, &named), Ok(()));
+    assert!(ask(&mut leases, &named[..1]).is_err());
+    // And of a lease what is left of it counts.
+    let in_threes = quotas(&[of(quota(99, Period::Day))], 1, None);
+    let mut leases = Leases::of(&in_threes);
+    let rows = (0..100).take_while(|_| ask(&mut leases, &named[..3]).is_ok());
+    assert_eq!(rows.count(), 33);
+}
+
+#[test]
+fn of_two_that_are_used_up_the_one_is_told_that_lasts_longer() {
+    for turned in [false, true] {
+        let mut reads = rate(1, Period::Minute, 1);
+        reads.scope.operations.write = false;
+        let mut both = [reads, quota(1, Period::Day)];
+        if turned {
+            both.reverse();
+        }
+        let quotas = quotas(&both, 1, None);
+        let mut leases = Leases::of(&quotas);
+        let mut read = || leases.charge_request(ONE, (monitoring(), Verb::Get, LIST), at(0));
+        assert_eq!(read(), Ok(()));
+        assert_eq!(read(), exceeded(Bound::Quota, 86_400));
+    }
 }
 
 #[test]
