@@ -39,7 +39,7 @@ pub const CLIENT_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub const SERVICES_MAX: usize = 256;
 /// Allowances of one client.
 pub const ALLOWANCES_MAX: usize = 64;
-/// What an operator may allow at once, or in a time: a unit of the fastest rate takes a microsecond.
+/// What an operator may allow at once, or in a time: one of the fastest rate takes a microsecond.
 pub const ALLOWANCE_UNITS_MAX: u64 = 1_000_000;
 /// And in a day or less by the calendar: two of them fit into one word of 64 bits.
 pub const QUOTA_UNITS_MAX: u64 = 1_000_000_000;

@@ -580,7 +580,7 @@ impl Page {
             let count: u64 = of(place).map(|c| c.connections.read()).sum();
             self.series(name, &[("client", client)], count);
         }
-        let name = "t8gate_client_requests_over_allowance_total";
+        let name = "t8gate_client_over_allowance_total";
         let help = "Requests of a client that were refused because of its rate or its quota, by \
                     the API that the allowance is for.";
         self.family(name, "counter", help);

@@ -56,7 +56,7 @@ fn wait_s(answer: &Response, cause: &str) -> u64 {
 fn refused_over(house: &House, bound: &str) -> usize {
     let labels = [("client", "acme"), ("api", API), ("bound", bound)];
     let metrics = house.gateway.admin().metrics();
-    metrics.count("t8gate_client_requests_over_allowance_total", &labels)
+    metrics.count("t8gate_client_over_allowance_total", &labels)
 }
 
 //= RFC 6585 section 4 type=test

@@ -1,6 +1,12 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::*;
+use crate::authz::apis::Verb;
+use crate::authz::policy::Operations;
+use crate::authz::quota::{Allowance, Leases, Now, Period, Quota, Quotas, Scope};
+use crate::clock::{Nanos, UnixSeconds};
+use crate::peer::ClientIndex;
 
 fn shard(index: usize, counters: &Counters) -> ShardSample<'_> {
     ShardSample {
@@ -9,6 +15,32 @@ fn shard(index: usize, counters: &Counters) -> ShardSample<'_> {
         counters,
         latencies: Some(Latencies::default()),
     }
+}
+
+/// A client's that has asked twice where it was allowed to once.
+fn over_allowance() -> Arc<Refusals> {
+    let allowance = Allowance {
+        scope: Scope {
+            operations: Operations {
+                read: true,
+                ..Operations::default()
+            },
+            ..Scope::default()
+        },
+        rate: None,
+        quota: Some(Quota {
+            units: 1,
+            per: Period::Day,
+        }),
+    };
+    let clients = [("scs-1", &[allowance][..])];
+    let quotas = Arc::new(Quotas::new(clients.into_iter(), 1, None));
+    let mut leases = Leases::of(&quotas);
+    let asked = (ApiId::all().next().unwrap(), Verb::Get, "");
+    let (steady, wall) = (Nanos(0), UnixSeconds(0));
+    let mut ask = || leases.charge_request(ClientIndex(0), asked, Now { steady, wall });
+    assert!(ask().is_ok() && ask().is_err());
+    Arc::clone(quotas.refused())
 }
 
 fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
@@ -46,6 +78,7 @@ fn page(shards: &[ShardSample<'_>], clients: &[String]) -> String {
             revoked: &Revoked::default(),
             desk: &Desk::without_store(),
         },
+        over_allowance: &over_allowance(),
         issuers_keys: &[KeysSample {
             issuer: "https://as.example".to_owned(),
             keys: 2,
@@ -131,6 +164,8 @@ fn counts_stand_with_their_shard_reason_and_client() {
         "t8gate_crls_total{outcome=\"refused\"} 2",
         "t8gate_client_requests_total{client=\"scs-1\",outcome=\"cut\"} 9",
         "t8gate_client_connections_total{client=\"a\\\"b\\\\c\\nd\"} 1",
+        "t8gate_client_over_allowance_total{client=\"scs-1\",api=\"any\",bound=\"quota\"} 1",
+        "t8gate_client_over_allowance_total{client=\"scs-1\",api=\"any\",bound=\"rate\"} 0",
         "t8gate_signer_queue_length 3",
         "t8gate_audit_writable 0",
         "t8gate_audit_records_written_total 5",
