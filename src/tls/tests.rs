@@ -146,15 +146,11 @@ fn clients() -> Vec<Client> {
         registration: None,
         enabled: true,
     };
+    let (dns, uri) = ("One.example".into(), "urn:scs:one".into());
+    let two = vec![San::Dns("two.example".into())];
     vec![
-        client(
-            "one",
-            vec![
-                San::Dns("One.example".into()),
-                San::Uri("urn:scs:one".into()),
-            ],
-        ),
-        client("two", vec![San::Dns("two.example".into())]),
+        client("one", vec![San::Dns(dns), San::Uri(uri)]),
+        client("two", two),
     ]
 }
 

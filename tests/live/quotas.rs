@@ -213,7 +213,7 @@ fn client_from_elsewhere_is_refused_until_its_address_is_taken() {
          Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
         form.len()
     );
-    let mut refused = |client: &mut crate::harness::client::Client| {
+    let refused = |client: &mut crate::harness::client::Client| {
         for answer in [client.get(PATH, &token), client.ask(&grant)] {
             assert_problem(&answer, 403);
             let problem: Value = serde_json::from_slice(&answer.body).unwrap();
