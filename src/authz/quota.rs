@@ -138,7 +138,7 @@ pub type Asked<'a> = (ApiId, Verb, &'a str);
 #[derive(Default)]
 pub struct Quotas {
     /// In the places of the clients, up to the last one that has any.
-    clients: Vec<Box<[Arc<Metered>]>>,
+    clients: Vec<Box<[Metered]>>,
     refused: Arc<Refusals>,
 }
 
@@ -164,24 +164,14 @@ impl Quotas {
         let metered = |(place, (name, allowances)): (usize, (&str, &[Allowance]))| {
             let known = before.and_then(|before| before.clients.get(place));
             let metered = allowances.iter().map(|allowance| {
-                let same = |known: &&Arc<Metered>| known.allowance.scope == allowance.scope;
+                let same = |known: &&Metered| known.allowance.scope == allowance.scope;
                 let known = known.and_then(|known| known.iter().find(same));
-                match known {
-                    Some(known) if known.allowance == *allowance => Arc::clone(known),
-                    known => {
-                        let count = refused.of(name, allowance.scope.api);
-                        Arc::new(Metered::new(
-                            allowance,
-                            shards,
-                            known.map(Arc::as_ref),
-                            count,
-                        ))
-                    }
-                }
+                let count = refused.of(name, allowance.scope.api);
+                Metered::new(allowance, shards, known, count)
             });
             metered.collect()
         };
-        let mut clients: Vec<Box<[Arc<Metered>]>> = clients.enumerate().map(metered).collect();
+        let mut clients: Vec<Box<[Metered]>> = clients.enumerate().map(metered).collect();
         let last = clients.iter().rposition(|metered| !metered.is_empty());
         clients.truncate(last.map_or(0, |last| last + 1));
         Self { clients, refused }
@@ -192,7 +182,7 @@ impl Quotas {
         &self.refused
     }
 
-    fn of(&self, client: ClientIndex) -> Option<&[Arc<Metered>]> {
+    fn of(&self, client: ClientIndex) -> Option<&[Metered]> {
         let metered = self.clients.get(usize::try_from(client.0).ok()?)?;
         Some(metered)
             .filter(|metered| !metered.is_empty())
@@ -274,10 +264,10 @@ struct Held {
 impl Leases {
     /// None yet.
     pub fn of(quotas: &Arc<Quotas>) -> Self {
-        let held =
-            |metered: &Box<[Arc<Metered>]>| metered.iter().map(|_| Held::default()).collect();
+        let held = |metered: &[Metered]| metered.iter().map(|_| Held::default()).collect();
+        let clients = quotas.clients.iter().map(AsRef::as_ref);
         Self {
-            held: quotas.clients.iter().map(held).collect(),
+            held: clients.map(held).collect(),
             quotas: Arc::clone(quotas),
             give_back_at: None,
         }

@@ -402,7 +402,7 @@ fn huge_values_wrap_nowhere() {
                 ..rate(units, per, burst)
             };
             for shards in [1, 3, usize::MAX] {
-                let quotas = quotas(&[both.clone()], shards, None);
+                let quotas = quotas(std::slice::from_ref(&both), shards, None);
                 let mut leases = Leases::of(&quotas);
                 for ns in [0, 1, u64::MAX - 1, u64::MAX, 0] {
                     let _ = allowed(&mut leases, at(ns), 3);

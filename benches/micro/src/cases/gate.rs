@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use t8gate::audit::{Record, TokenVerdict};
 use t8gate::authz::cache::{CachedGrant, Memo, TokenCache};
+use t8gate::authz::quota::Leases;
 use t8gate::authz::refused::RefusedTokens;
 use t8gate::authz::token;
 use t8gate::clock::UnixMillis;
@@ -28,6 +29,7 @@ pub struct Gate {
     refused: RefusedTokens,
     counters: Counters,
     latencies: RefCell<Latencies>,
+    leases: Leases,
     record: Record,
 }
 
@@ -41,6 +43,7 @@ impl Gate {
             refused: RefusedTokens::default(),
             counters: Counters::new(snapshot.clients.len()),
             latencies: RefCell::default(),
+            leases: Leases::of(&snapshot.quotas),
             record: Record::blank(UnixMillis(NOW.0 * 1_000), 0, Some(peer.client()), address()),
             scene,
             peer,
@@ -56,8 +59,8 @@ impl Gate {
             latencies: &self.latencies,
         };
         let snapshot = &self.scene.snapshot;
-        let record = &mut self.record;
-        match admit(head, &self.peer, snapshot, tokens, record, NOW) {
+        let (leases, record) = (&mut self.leases, &mut self.record);
+        match admit(head, &self.peer, snapshot, tokens, leases, record, NOW) {
             Ok(permit) => permit,
             Err(denial) => panic!("{}", denial.row().word),
         }
