@@ -90,6 +90,10 @@ fn warm_request_allocates_nothing() {
     let mut text = stage.config.clone();
     let address = harness::free_address();
     text.set_text("listen.address", address);
+    // Counted, and looked at where it comes from.
+    let lines = "source_addresses = [\"127.0.0.0/8\"]\n\
+                 [[client.allowance]]\nrate = \"1000000/s\"\nquota = \"1000000000/day\"";
+    text.extend_table("client", 0, lines);
     let file = harness::gateway::write(stage.scratch.path(), &text);
     let (config, _, read) = t8gate::control::reload::examine(&file);
     let config = config.expect("a good configuration");
@@ -196,6 +200,7 @@ fn session(stage: &Stage) -> (Established, ClientConnection) {
         partner: "default".to_owned(),
         sans: vec![San::Dns("scs.acme.example".to_owned())],
         scs_as_ids: vec!["acme".to_owned()],
+        source_addresses: Vec::new(),
         unbound_tokens: false,
         registration: None,
         enabled: true,
