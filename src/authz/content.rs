@@ -172,6 +172,11 @@ impl<'b> Content<'b> {
         &self.links
     }
 
+    /// The event types of MonitoringEvent, each once.
+    pub fn monitoring_types(&self) -> impl Iterator<Item = &str> {
+        self.monitoring_types.iter().map(|kind| &**kind)
+    }
+
     /// What it says again of who asks: each has to be who does.
     pub fn scs_as_ids(&self) -> impl Iterator<Item = &str> {
         self.scs_as_ids.iter().map(|id| &**id)
@@ -259,10 +264,9 @@ impl<'b> Content<'b> {
         if ues.len().saturating_mul(selectors) > GRANTS_MAX {
             return Err(Fault::TooMany);
         }
-        let monitoring_types = self.monitoring_types.iter().map(|kind| &**kind);
         Ok(About {
             ues,
-            monitoring_types: monitoring_types.collect(),
+            monitoring_types: self.monitoring_types().collect(),
             ports: &self.ports,
             any_ue: self.any_ue,
         })

@@ -278,6 +278,12 @@ impl Leases {
         self.quotas.of(client).is_some()
     }
 
+    /// Whether one of them is for event types, and what a client's requests name has to be known.
+    pub fn count_event_types(&self, client: ClientIndex) -> bool {
+        let counts = |metered: &Metered| !metered.allowance.scope.monitoring_types.is_empty();
+        { self.quotas.of(client) }.is_some_and(|metered| metered.iter().any(counts))
+    }
+
     /// Takes a request off all allowances that count requests like it, or off none of them.
     ///
     /// # Errors

@@ -524,6 +524,9 @@ impl Connection {
     /// # Errors
     /// It is not admitted any more.
     pub(super) fn admit_again(&mut self, asked: &Asks) -> Result<Asks, Denial> {
+        if self.standing.is_elsewhere() {
+            return Err(Denial::SourceAddressForeign);
+        }
         let local = Rc::clone(&self.local);
         let tokens = Tokens {
             memo: &mut self.memo,

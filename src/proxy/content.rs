@@ -14,6 +14,7 @@ use crate::privacy::Media;
 use super::connection::{Connection, Received, Request, Then};
 use super::denial::Denial;
 use super::exchange::Broken;
+use super::gate;
 use super::guarded;
 use super::look::{self, Look};
 use super::source::Sink;
@@ -101,7 +102,7 @@ async fn receive(
     Ok(())
 }
 
-/// Reads what a request says itself, and judges whom it names.
+/// Reads what a request says itself, judges whom it names, and counts which event types.
 fn said(
     connection: &mut Connection,
     request: &mut Request,
@@ -136,18 +137,21 @@ fn said(
     if !said.scs_as_ids().all(is_own) {
         return Err(Denial::ScsAsIdForeign);
     }
-    if asks.extent == Extent::Whole {
-        return Ok(());
+    if asks.extent == Extent::ByContent {
+        if let Some(query) = request.query.take() {
+            said.join(*query);
+        }
+        // Who asks by the name of a resource may leave it to that whom it means.
+        let is_said_elsewhere = is_looked_at || asks.is_judged_by_answer(request.method);
+        if !(said.names_nobody() && is_said_elsewhere) {
+            asks.granted(&said, client, &in_force)?;
+        }
     }
-    if let Some(query) = request.query.take() {
-        said.join(*query);
-    }
-    // Who asks by the name of a resource may leave it to that whom it means.
-    let is_said_elsewhere = is_looked_at || asks.is_judged_by_answer(request.method);
-    match said.names_nobody() && is_said_elsewhere {
-        true => Ok(()),
-        false => asks.granted(&said, client, &in_force),
-    }
+    // Last of all that it says itself, so that nothing is taken for what is refused for that.
+    let operation = (asks.api, asks.action.verb, asks.resource);
+    let local = &connection.local;
+    let leases = &mut local.leases.borrow_mut();
+    gate::charge_event_types(leases, client, operation, &said, local.seconds())
 }
 
 /// Has the links of a body lead to the SCEF.

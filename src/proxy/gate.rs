@@ -258,8 +258,8 @@ fn charge_request(
     Ok(())
 }
 
-/// Takes the event types that a body names off its client's allowances, each once, or nothing: of
-/// a request that has been admitted.
+/// Takes the event types that the body of an admitted request names off its client's allowances, or
+/// nothing.
 ///
 /// # Errors
 /// That one of the allowances is used up.
@@ -267,14 +267,18 @@ pub fn charge_event_types(
     leases: &mut Leases,
     client: ClientIndex,
     asked: quota::Asked<'_>,
-    monitoring_types: &[&str],
+    content: &Content<'_>,
     wall: UnixSeconds,
 ) -> Result<(), Denial> {
-    if !leases.concern(client) {
+    if !leases.count_event_types(client) {
+        return Ok(());
+    }
+    let named: Vec<&str> = content.monitoring_types().collect();
+    if named.is_empty() {
         return Ok(());
     }
     let steady = Nanos::now();
-    leases.charge_event_types(client, asked, monitoring_types, Now { steady, wall })?;
+    leases.charge_event_types(client, asked, &named, Now { steady, wall })?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::authorization::assert_problem;
 use crate::harness::client::{HOST, Response, request};
@@ -165,6 +165,71 @@ fn what_is_refused_otherwise_is_not_counted() {
     assert_eq!(client.get(PATH, &house.token()).status, 429);
 }
 
+/// A subscription of one UE's to these events.
+fn subscription(house: &House, ue: &str, types: &[&str]) -> Vec<u8> {
+    let (first, more) = types.split_first().expect("a type");
+    let mut body = json!({"externalId": ue, "monitoringType": first});
+    if !more.is_empty() {
+        body["addnMonTypes"] = json!(more);
+    }
+    let json = "Content-Type: application/json\r\n";
+    let body = body.to_string();
+    request("POST", PATH, &house.token(), json, body.as_bytes())
+}
+
+#[test]
+fn event_types_of_a_body_are_counted_and_all_or_none_of_them_are_allowed() {
+    let house = house(|stage| {
+        for (event, burst) in [("UE_REACHABILITY", 1), ("LOCATION_REPORTING", 2)] {
+            let keys = format!(
+                "api = {API:?}\nmonitoring_types = [{event:?}]\nrate = \"1/h\"\nburst = {burst}"
+            );
+            allow(&mut stage.config, &keys);
+        }
+    });
+    let mut client = house.client();
+    let mut other = house.client();
+    let mut ask = |types: &[&str]| client.ask(subscription(&house, "car-1@example.com", types));
+    assert_eq!(ask(&["UE_REACHABILITY"]).status, 200);
+    for types in [
+        &["LOCATION_REPORTING", "UE_REACHABILITY"][..],
+        &["UE_REACHABILITY", "LOCATION_REPORTING"],
+    ] {
+        let wait_s = wait_s(&ask(types), "RATE_EXCEEDED");
+        assert!((3_500..=3_600).contains(&wait_s), "{wait_s}");
+    }
+    assert_eq!(house.origin.requests(), 1, "nothing of it went on");
+    // Nor has it taken anything off the other.
+    for status in [200, 200, 429] {
+        assert_eq!(ask(&["LOCATION_REPORTING"]).status, status);
+    }
+    for _ in 0..3 {
+        assert_eq!(ask(&["LOSS_OF_CONNECTIVITY"]).status, 200);
+        assert_eq!(other.get(PATH, &house.token()).status, 200);
+    }
+    assert_eq!(house.origin.requests(), 9);
+    assert_eq!(refused_over(&house, "rate"), 3);
+}
+
+#[test]
+fn event_types_for_a_ue_that_is_not_granted_are_not_counted() {
+    let house = house(|stage| {
+        let keys = format!("[[client.service]]\napi = {API:?}\nues = [\"car-1@example.com\"]");
+        stage.config.extend_table("client", 0, &keys);
+        let keys =
+            format!("api = {API:?}\nmonitoring_types = [\"UE_REACHABILITY\"]\nquota = \"1/day\"");
+        allow(&mut stage.config, &keys);
+    });
+    let mut client = house.client();
+    let mut ask = |ue: &str| client.ask(subscription(&house, ue, &["UE_REACHABILITY"]));
+    for _ in 0..3 {
+        assert_eq!(ask("car-2@example.com").status, 403);
+    }
+    assert_eq!(ask("car-1@example.com").status, 200);
+    wait_s(&ask("car-1@example.com"), "ALLOWANCE_USED_UP");
+    assert_eq!(house.origin.requests(), 1);
+}
+
 #[test]
 fn what_is_used_of_a_day_stays_used_across_a_reload() {
     let mut house = house(|stage| {
@@ -236,6 +301,32 @@ fn client_from_elsewhere_is_refused_until_its_address_is_taken() {
     let reason = [("reason", "source_address_foreign")];
     let metrics = house.gateway.admin().metrics();
     assert_eq!(metrics.count("t8gate_requests_refused_total", &reason), 6);
+}
+
+#[test]
+fn client_whose_address_is_taken_from_it_while_its_body_comes_is_refused() {
+    let mut house = house(|stage| {
+        let keys = "source_addresses = [\"127.0.0.0/8\"]";
+        stage.config.extend_table("client", 0, keys);
+    });
+    let mut client = house.client();
+    let sent = subscription(&house, "car-1@example.com", &["UE_REACHABILITY"]);
+    let end = sent
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 2;
+    let (head, body) = sent.split_at(end);
+    let head = [head, b"Expect: 100-continue\r\n\r\n"].concat();
+    client.send(head).unwrap();
+    assert_eq!(client.read_head().unwrap().status, 100);
+    say_otherwise(&mut house, &["source_addresses = [\"192.0.2.0/24\"]"]);
+    client.send(&body[2..]).unwrap();
+    let answer = client.answer();
+    assert_problem(&answer, 403);
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(problem["cause"], "SOURCE_ADDRESS_FOREIGN");
+    assert_eq!(house.origin.requests(), 0);
 }
 
 #[test]
