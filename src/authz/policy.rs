@@ -113,6 +113,16 @@ pub struct Denied {
     pub by: Source,
 }
 
+/// What becomes of a list in which a client may not see all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lists {
+    /// It has what the client may see.
+    #[default]
+    Filter,
+    /// It is not shown.
+    Refuse,
+}
+
 /// How much of a request decides, once its operation is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {

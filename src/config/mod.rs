@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::authz::apis::configured::Served;
 use crate::authz::issuers::Profile;
-use crate::authz::policy::Policy;
+use crate::authz::policy::{Lists, Policy};
 use crate::authz::quota::Allowance;
 use crate::authz::ue::SetName;
 use crate::clock::UnixSeconds;
@@ -237,16 +237,6 @@ pub struct OldKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub huge_pages: Located<HugePages>,
-}
-
-/// What becomes of a list in which a client may not see all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lists {
-    /// It has what the client may see.
-    #[default]
-    Filter,
-    /// It is not shown.
-    Refuse,
 }
 
 /// Pages of 2 MiB for what the gateway allocates.

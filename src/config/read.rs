@@ -13,17 +13,16 @@ use super::files::{FileKind, NamedFile};
 use super::regular_file::{self, NotOpened};
 use super::section::{Report, Section};
 use super::value::{
-    Wrong, address, boolean, count, duration, guard_action, host_name, huge_pages, plmn, rate,
-    show_duration, size, steering, text, twice, watch, when_unwritable,
+    Wrong, address, boolean, count, duration, host_name, huge_pages, rate, show_duration, size,
+    steering, text, twice, watch, when_unwritable,
 };
 use super::{
     Admin, Audit, Config, Fault, HugePages, KeySource, Listen, Located, Memory, OwnCertificate,
-    Privacy, Reload, Steering, Tls, Until, Upstream, WhenUnwritable,
+    Reload, Steering, Tls, Until, Upstream, WhenUnwritable,
 };
 use crate::limits::{
     Deadlines, Limits, RELOAD_WATCH_DEFAULT, SWEEP_MS, UPSTREAM_CONNECTIONS_IDLE_DEFAULT,
 };
-use crate::privacy::Action;
 
 mod allowances;
 mod apis;
@@ -35,6 +34,7 @@ mod links;
 mod ocsp;
 mod partners;
 mod policy;
+mod privacy;
 mod private_key;
 mod revocation;
 mod secrets;
@@ -246,7 +246,7 @@ fn config(
     let memory = memory(root.section("memory"));
     let admin = admin(root.optional_section("admin"), listening);
     let audit = audit(root.optional_section("audit"));
-    let privacy = privacy(root.section("privacy"));
+    let privacy = privacy::privacy(root.section("privacy"));
     let reload = reload(root.section("reload"));
     Config {
         file: file.to_path_buf(),
@@ -522,44 +522,6 @@ fn audit(mut section: Section<'_, '_>) -> Option<Audit> {
         file: file?,
         when_unwritable,
     })
-}
-
-fn privacy(mut section: Section<'_, '_>) -> Privacy {
-    let plmns = section.list("plmns", plmn);
-    let plmns = plmns.map(|all| all.value.into_iter().map(|one| one.value).collect());
-    let devices = section.or("devices", boolean, false);
-    let pseudonym_secret = section.optional_file("pseudonym_secret_file", FileKind::Secret);
-    let action = section.optional("action", guard_action);
-    let known_subscribers = section.optional_file("known_subscribers_file", FileKind::UeSets);
-    let hide_network = section.or("hide_network", boolean, false);
-    let network_shown = section.list("network_shown", text);
-    let network_shown =
-        network_shown.map(|all| all.value.into_iter().map(|one| one.value).collect());
-    if let Some(action) = action
-        .as_ref()
-        .filter(|action| action.value == Action::Alarm)
-        && known_subscribers.is_none()
-    {
-        let cure = "set known_subscribers_file as well: digits are let through that are in no \
-                    subscriber's IMSI, and only that file says who is one; \"block\" and \
-                    \"redact\" go without";
-        let what = "lets IMSIs out where nobody says which digits are none";
-        section.fault(action.line, "action", Wrong::new(what, cure));
-    }
-    if let (Some(known), None) = (&known_subscribers, &pseudonym_secret) {
-        let cure = "set pseudonym_secret_file to the secret it was built with: --key-file";
-        let what = "cannot be read without the secret it was built with";
-        section.fault(known.line, "known_subscribers_file", Wrong::new(what, cure));
-    }
-    Privacy {
-        plmns: plmns.unwrap_or_default(),
-        devices,
-        pseudonym_secret,
-        action: action.map_or(Action::Block, |action| action.value),
-        known_subscribers,
-        hide_network,
-        network_shown: network_shown.unwrap_or_default(),
-    }
 }
 
 fn reload(mut section: Section<'_, '_>) -> Reload {

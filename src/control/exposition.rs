@@ -384,9 +384,8 @@ impl Page {
         });
         let left_out = "Elements of lists that clients held to some UEs were not shown.";
         let name = "t8gate_list_elements_left_out_total";
-        self.per_shard(name, "counter", left_out, sample.shards, |shard| {
-            shard.counters.list_elements_left_out.read()
-        });
+        let count = |shard: &ShardSample<'_>| shard.counters.list_elements_left_out.read();
+        self.per_shard(name, "counter", left_out, sample.shards, count);
         if let Some(audit) = sample.audit {
             let help = "Whether the last attempt to write to the audit file succeeded.";
             let writable = u8::from(audit.writable);

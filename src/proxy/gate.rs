@@ -215,8 +215,8 @@ fn asks(
     })
 }
 
-/// Admits a request anew whose body has come meanwhile: what its token gives may have ended, or have
-/// been revoked, or the client be held to something else.
+/// Admits a request anew whose body has come meanwhile: what its token gives may have ended, or
+/// have been revoked, or the client be held to something else.
 ///
 /// # Errors
 /// As of [`admit`].

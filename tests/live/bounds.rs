@@ -350,7 +350,9 @@ fn connections_that_come_and_go_leave_no_growth() {
 /// The SCEF never hears of what has not come whole.
 #[test]
 fn client_that_goes_away_in_the_middle_has_asked_for_nothing() {
-    let house = House::open();
+    let house = House::open_with(|config| {
+        config.set_text("admin.address", "127.0.0.1:0");
+    });
     let mut client = house.client();
     client
         .send(head("POST", PATH, &house.token(), "Content-Length: 10\r\n"))

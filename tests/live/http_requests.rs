@@ -75,7 +75,13 @@ fn request_after_a_pipelined_body_is_found() {
     let house = House::open();
     let mut client = house.client();
     let token = house.token();
-    let mut all = request("POST", PATH, &token, "", b"{\"a\":\"GET / HTTP/1.1\"}\r\n\r\n");
+    let mut all = request(
+        "POST",
+        PATH,
+        &token,
+        "",
+        b"{\"a\":\"GET / HTTP/1.1\"}\r\n\r\n",
+    );
     all.extend_from_slice(get(RESOURCE, &token).as_bytes());
     client.send(&all).unwrap();
     assert_eq!((client.answer().status, client.answer().status), (200, 200));

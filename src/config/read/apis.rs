@@ -8,11 +8,12 @@ use crate::authz::apis::configured::{
 };
 use crate::authz::apis::shape::Kind;
 use crate::authz::apis::{ApiId, ApiSet, MediaType, Verb};
+use crate::authz::policy::Lists;
 use crate::authz::scope::Rights;
+use crate::config::Located;
 use crate::config::fault::closest;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, text, twice, written};
-use crate::config::{Lists, Located};
 use crate::limits::{API_DEFINITIONS_MAX, API_PLACES_MAX, API_RESOURCES_MAX};
 
 /// `[apis]` and `[[api]]`, both of which the file may lack.

@@ -2,7 +2,7 @@
 //! about, to clients that are held to some UEs, and those whose links are to lead to the gateway.
 
 use crate::authz::content::{self, Origin};
-use crate::config::Lists;
+use crate::authz::policy::Lists;
 use crate::http::h1;
 use crate::limits::RELAY_BYTES;
 use crate::links::{self, BodyFault};
