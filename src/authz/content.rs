@@ -28,7 +28,7 @@ mod reader;
 mod tests;
 
 pub use list::{Filtered, filter};
-pub use patch::patched;
+pub use patch::{brought_by, patched};
 pub use query::query;
 
 /// Objects and arrays within each other. The deepest body of the table has eleven with the areas

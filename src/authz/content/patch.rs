@@ -142,34 +142,17 @@ fn operated(
     patch: &[u8],
     shape: Shape,
 ) -> Result<(Value, Content<'static>), Fault> {
-    read(patch, OPERATIONS, Origin::Request)?;
     let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
-    let operations: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Fault::Malformed)?;
-    if operations.len() > OPERATIONS_MAX {
-        return Err(Fault::TooMany);
-    }
     let mut own = Content::default();
     let mut copied = 0usize;
-    for raw in operations {
-        let operation: PatchOperation =
-            serde_json::from_str(raw.get()).map_err(|_| Fault::Patch)?;
+    for (raw, operation) in operations(patch, text)? {
+        says(raw, &operation, text, shape, &mut own)?;
         let path = operation.path();
-        let known = at(shape, path);
         match &operation {
             PatchOperation::Add(AddOperation { value, .. })
-            | PatchOperation::Replace(ReplaceOperation { value, .. }) => {
-                own.takes_away |= is_whole_identity(shape, path);
-                own.join(brought(raw, text, known)?);
-                fits(path, value)?;
-            }
-            PatchOperation::Remove(_) => own.takes_away |= is_whole_identity(shape, path),
+            | PatchOperation::Replace(ReplaceOperation { value, .. }) => fits(path, value)?,
             PatchOperation::Move(MoveOperation { from, .. })
             | PatchOperation::Copy(CopyOperation { from, .. }) => {
-                if known.is_some_and(|shape| knows(shape, |_| true)) {
-                    return Err(Fault::Moved);
-                }
-                own.takes_away |=
-                    is_whole_identity(shape, from) && matches!(operation, PatchOperation::Move(_));
                 let source = old.pointer(from.as_str()).ok_or(Fault::Patch)?;
                 copied = copied.saturating_add(source.to_string().len());
                 if copied > COPIED_BYTES_MAX {
@@ -177,13 +160,74 @@ fn operated(
                 }
                 fits(path, source)?;
             }
-            PatchOperation::Test(_) => {}
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => {}
         }
         // Whatever fails leaves nothing to be undone, for the result is thrown away.
         let operation = std::slice::from_ref(&operation);
         json_patch::patch_unsafe(&mut old, operation).map_err(|_| Fault::Patch)?;
     }
     Ok((old, own))
+}
+
+/// Reads what a JSON Patch says itself: all that is known where nobody can see what it is of.
+///
+/// # Errors
+/// It is malformed.
+pub fn brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, Fault> {
+    let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
+    let mut own = Content::default();
+    for (raw, operation) in operations(patch, text)? {
+        says(raw, &operation, text, shape, &mut own)?;
+    }
+    own.any_ue |= own.takes_away && own.names_nobody();
+    Ok(own)
+}
+
+/// The operations of a patch, each with its text.
+fn operations<'p>(
+    patch: &[u8],
+    text: &'p str,
+) -> Result<Vec<(&'p RawValue, PatchOperation)>, Fault> {
+    read(patch, OPERATIONS, Origin::Request)?;
+    let operations: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Fault::Malformed)?;
+    if operations.len() > OPERATIONS_MAX {
+        return Err(Fault::TooMany);
+    }
+    let read = |raw: &'p RawValue| {
+        let operation: PatchOperation =
+            serde_json::from_str(raw.get()).map_err(|_| Fault::Patch)?;
+        Ok::<_, Fault>((raw, operation))
+    };
+    operations.into_iter().map(read).collect()
+}
+
+/// Adds what an operation says itself.
+fn says(
+    raw: &RawValue,
+    operation: &PatchOperation,
+    patch: &str,
+    shape: Shape,
+    own: &mut Content<'static>,
+) -> Result<(), Fault> {
+    let path = operation.path();
+    let known = at(shape, path);
+    match operation {
+        PatchOperation::Add(_) | PatchOperation::Replace(_) => {
+            own.takes_away |= is_whole_identity(shape, path);
+            own.join(brought(raw, patch, known)?);
+        }
+        PatchOperation::Remove(_) => own.takes_away |= is_whole_identity(shape, path),
+        PatchOperation::Move(MoveOperation { from, .. })
+        | PatchOperation::Copy(CopyOperation { from, .. }) => {
+            if known.is_some_and(|shape| knows(shape, |_| true)) {
+                return Err(Fault::Moved);
+            }
+            own.takes_away |=
+                is_whole_identity(shape, from) && matches!(operation, PatchOperation::Move(_));
+        }
+        PatchOperation::Test(_) => {}
+    }
+    Ok(())
 }
 
 /// What the value of an operation says, read as strictly as any body.

@@ -590,3 +590,22 @@ fn what_is_patched_can_be_got_but_for_one_and_both_schemas_agree() {
     // A client that is granted single UEs cannot be let patch these.
     assert_eq!(not_got, ["/mbs-sessions/{mbsSessionRef}"]);
 }
+
+#[test]
+fn a_json_patch_says_whom_it_brings_where_nobody_sees_what_it_is_of() {
+    let shape = action(SUBSCRIPTION, Verb::Get).gives;
+    let says = |patch: &str| brought_by(patch.as_bytes(), shape);
+    let named = says(r#"[{"op":"add","path":"/msisdn","value":"999010000000001"}]"#).unwrap();
+    assert!(named.about().unwrap().ues() == [msisdn(A)]);
+    assert!(!named.about().unwrap().is_any_ue());
+    let element = r#"[{"op":"replace","path":"/addedMsisdns/7","value":"999010000000002"},
+        {"op":"add","path":"/note","value":"999010000000001"}]"#;
+    assert!(says(element).unwrap().about().unwrap().ues() == [msisdn(B)]);
+    let gone = says(r#"[{"op":"remove","path":"/msisdn"}]"#).unwrap();
+    assert!(gone.about().unwrap().is_any_ue() && !gone.names_nobody());
+    let moved = r#"[{"op":"move","from":"/note","path":"/msisdn"}]"#;
+    assert_eq!(says(moved).err(), Some(Fault::Moved));
+    let twice = r#"[{"op":"add","path":"/x","path":"/msisdn","value":"999010000000001"}]"#;
+    assert_eq!(says(twice).err(), Some(Fault::DuplicateMember));
+    assert_eq!(says(r#"{"op":"remove"}"#).err(), Some(Fault::WrongType));
+}
