@@ -32,7 +32,7 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
         receive(connection, request, &mut body).await?;
     }
     let look = request.look.take();
-    said(connection, request, &body, look.is_some())?;
+    said(connection, request, &body, look.as_deref())?;
     if let Some(look) = look {
         let representation = look::at(connection, &look).await?;
         whole(connection, request, &look, &representation, &body)?;
@@ -97,7 +97,12 @@ async fn receive(
         && generation == request.asks.generation
         && local.seconds() == second;
     if !is_as_before {
+        let was_whole = request.asks.extent == Extent::Whole;
         request.asks = connection.admit_again(&request.asks)?;
+        // Nobody has prepared to look at what it is about.
+        if was_whole && request.asks.extent == Extent::ByContent {
+            return Err(Denial::ResourceUnseen("held_meanwhile").into());
+        }
     }
     Ok(())
 }
@@ -107,17 +112,21 @@ fn said(
     connection: &mut Connection,
     request: &mut Request,
     body: &[u8],
-    is_looked_at: bool,
+    look: Option<&Look>,
 ) -> Result<(), Denial> {
     let asks = &request.asks;
+    let is_whole = asks.extent == Extent::Whole;
     let said = match &asks.action.takes {
         None => Ok(Content::default()),
         Some(_) if body.is_empty() => return Err(Denial::BodyMissing),
         Some(takes) => match takes.media {
             MediaType::Json => content::read(body, takes.shape, Origin::Request),
             MediaType::MergePatch => content::read(body, takes.shape, Origin::MergePatch),
-            // What it makes of the representation says whom it means.
-            MediaType::JsonPatch => content::read(body, NOTHING, Origin::Request),
+            // What it makes of the representation says whom it means, if that is looked at.
+            MediaType::JsonPatch if is_whole || look.is_some_and(|look| look.is_itself) => {
+                content::read(body, NOTHING, Origin::Request)
+            }
+            MediaType::JsonPatch => content::brought_by(body, takes.shape),
         },
     };
     let mut said = said.map_err(malformed)?;
@@ -137,15 +146,26 @@ fn said(
     if !said.scs_as_ids().all(is_own) {
         return Err(Denial::ScsAsIdForeign);
     }
-    if asks.extent == Extent::ByContent {
+    if !is_whole {
         if let Some(query) = request.query.take() {
             said.join(*query);
         }
-        // Who asks by the name of a resource may leave it to that whom it means.
-        let is_said_elsewhere = is_looked_at || asks.is_judged_by_answer(request.method);
+        // Who asks by the name of a resource may leave it to that whom it means, but where it is
+        // written anew: then it is about nobody whom it does not name any more.
+        let takes = asks.action.takes.as_ref();
+        let is_named_anew = asks.action.verb == Verb::Put
+            && takes.is_some_and(|takes| content::names_subscribers(takes.shape));
+        let is_said_elsewhere =
+            (look.is_some() && !is_named_anew) || asks.is_judged_by_answer(request.method);
         if !(said.names_nobody() && is_said_elsewhere) {
             asks.granted(&said, client, &in_force)?;
         }
+        // What cannot be looked at may be about anybody, whomever it is to be about.
+        let changes = matches!(asks.action.verb, Verb::Put | Verb::Patch | Verb::Delete);
+        if changes && look.is_none() {
+            asks.granted(&Content::default(), client, &in_force)?;
+        }
+    }
     }
     // Last of all that it says itself, so that nothing is taken for what is refused for that.
     let operation = (asks.api, asks.action.verb, asks.resource);
@@ -179,9 +199,7 @@ fn whole(
 ) -> Result<(), Denial> {
     let (asks, in_force) = (&request.asks, connection.local.snapshot());
     let client = connection.standing.peer().client();
-    let is = content::read(representation, look.gives, Origin::Representation);
-    let is = is.map_err(|fault| Denial::ResourceUnseen(fault.word()))?;
-    asks.granted(&is, client, &in_force)?;
+    asks.granted_of(representation, look.gives, client, &in_force)?;
     let patch = match (&asks.action.takes, asks.action.verb) {
         (Some(takes), Verb::Patch) if look.is_itself => takes,
         _ => return Ok(()),

@@ -8,7 +8,7 @@ use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::shape::Shape;
 use crate::authz::apis::{Action, ApiFault, ApiId, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
-use crate::authz::content::{self, Content};
+use crate::authz::content::{self, Content, Origin};
 use crate::authz::details::{Gives, LimitedRights};
 use crate::authz::introspection;
 use crate::authz::policy::{self, Extent, Source};
@@ -118,6 +118,42 @@ impl Asks {
         let (policy, sets) = (snapshot.policy(client), snapshot.sets.as_deref());
         let decided = about.decide(policy, gives, sets, operation);
         decided.map_err(Denial::NotGranted)
+    }
+}
+
+impl Asks {
+    /// Whether all that a representation is about is granted; of a list, each element for itself,
+    /// for one that names nobody is about any UE, whomever those beside it name.
+    ///
+    /// # Errors
+    /// Something of it is not, or it cannot be said whom it means.
+    pub fn granted_of(
+        &self,
+        representation: &[u8],
+        shape: Shape,
+        client: ClientIndex,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
+        let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
+        if shape.item().is_none() {
+            let is = content::read(representation, shape, Origin::Representation);
+            let is = is.map_err(unseen)?;
+            // The client has not written what is malformed there.
+            is.about().map_err(unseen)?;
+            return self.granted(&is, client, snapshot);
+        }
+        let mut denied = None;
+        let filtered = content::filter(representation, shape, |is| {
+            let granted = self.granted(is, client, snapshot);
+            granted
+                .map_err(|denial| denied.get_or_insert(denial))
+                .is_ok()
+        });
+        match (filtered.map_err(unseen)?.unreadable, denied) {
+            (0, None) => Ok(()),
+            (0, Some(denial)) => Err(denial),
+            _ => Err(Denial::ResourceUnseen("element_malformed")),
+        }
     }
 }
 

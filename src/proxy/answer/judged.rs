@@ -1,7 +1,7 @@
 //! Answers that are read whole before anything of them leaves: those that say whom a request is
 //! about, to clients that are held to some UEs, and those whose links are to lead to the gateway.
 
-use crate::authz::content::{self, Origin};
+use crate::authz::content;
 use crate::authz::policy::Lists;
 use crate::http::h1;
 use crate::limits::RELAY_BYTES;
@@ -101,14 +101,13 @@ fn shown(connection: &Connection, request: &Request, body: Vec<u8>) -> Result<Ve
     let (asks, in_force) = (&request.asks, connection.local.snapshot());
     let client = connection.standing.peer().client();
     let gives = asks.action.gives;
-    let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
     if gives.item().is_none() || in_force.lists == Lists::Refuse {
-        let content = content::read(&body, gives, Origin::Representation).map_err(unseen)?;
-        asks.granted(&content, client, &in_force)?;
+        asks.granted_of(&body, gives, client, &in_force)?;
         return Ok(body);
     }
     let may_see = |content: &content::Content<'_>| asks.granted(content, client, &in_force).is_ok();
-    let filtered = content::filter(&body, gives, may_see).map_err(unseen)?;
+    let filtered = content::filter(&body, gives, may_see);
+    let filtered = filtered.map_err(|fault| Denial::ResourceUnseen(fault.word()))?;
     if filtered.left_out == 0 {
         return Ok(body);
     }
