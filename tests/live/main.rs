@@ -46,6 +46,7 @@ mod ocsp_clients;
 mod opaque_tokens;
 mod operation;
 mod own_certificates;
+mod per_ue;
 mod privacy;
 mod published_keys;
 mod quotas;

@@ -180,6 +180,16 @@ impl Origin {
             .clone()
     }
 
+    /// Everything that has arrived since it was last taken; while nothing is under way.
+    pub fn take(&self) -> Vec<Received> {
+        let mut received = self
+            .shared
+            .received
+            .lock()
+            .expect("no test panics with it held");
+        std::mem::take(&mut received)
+    }
+
     /// How many requests have arrived.
     pub fn requests(&self) -> usize {
         self.shared
