@@ -70,10 +70,13 @@ test-scale: ## a million revoked certificates, twenty million UEs: what they cos
 	cargo build --release --package t8load
 	cargo test --release --test scale -- --ignored --nocapture revocation::
 
-test-spec: setup ## compares the table of APIs with 3GPP's OpenAPI files: OPENAPI=FOLDER
+test-spec: setup ## compares the table with 3GPP's OpenAPI files, plants IMSIs by them: OPENAPI=FOLDER
 	cargo build --package t8gate
 	"$${CARGO_TARGET_DIR:-target}/tools/spec/bin/python" tests/spec/apis.py "$(OPENAPI)" \
 		"$${CARGO_TARGET_DIR:-target}/debug/t8gate"
+	cargo build --release --package t8gate-micro --bin judge
+	"$${CARGO_TARGET_DIR:-target}/tools/spec/bin/python" tests/spec/plant.py "$(OPENAPI)" \
+		"$${CARGO_TARGET_DIR:-target}/release/judge"
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (hours; SHARD=k/n)
 	tests/mutants/run

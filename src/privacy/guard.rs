@@ -397,8 +397,18 @@ impl Guard {
         found
     }
 
-    /// Each part of a text that may be base64 or hexadecimal by itself.
+    /// Each part of a text that may be base64 or hexadecimal by itself; with its escapes undone as
+    /// well, which part it otherwise.
     fn tokens(&self, text: &[u8], layers: &mut [Layer], notes: &mut Notes) -> Option<Trace> {
+        let found = self.tokens_of(text, layers, notes);
+        found.or_else(|| {
+            let (layer, inner) = layers.split_first_mut()?;
+            let escaped = spelling::decode(text, &mut layer.text);
+            escaped.then(|| self.tokens_of(&layer.text, inner, notes))?
+        })
+    }
+
+    fn tokens_of(&self, text: &[u8], layers: &mut [Layer], notes: &mut Notes) -> Option<Trace> {
         let apart = |octet: &u8| is_break(*octet) || matches!(octet, b' ' | b':' | b'&' | b'?');
         text.split(apart)
             .flat_map(|part| {
@@ -439,7 +449,7 @@ impl Guard {
             let found = found.or_else(|| self.plain(folded, kind, notes));
             // What is packed in here has the next layer's buffers, as this one's are in use.
             let found = found.or_else(|| {
-                if takes_packed(kind) {
+                if takes_packed(kind, folded) {
                     self.unpacked_into(folded, unpacked, inner, notes)
                 } else {
                     None
@@ -463,7 +473,7 @@ impl Guard {
         layers: &mut [Layer],
         notes: &mut Notes,
     ) -> Option<Trace> {
-        if takes_packed(kind) {
+        if takes_packed(kind, text) {
             self.unpacked(text, layers, notes)
         } else {
             None
@@ -654,8 +664,10 @@ fn hidden(kind: Kind) -> Option<Form> {
     }
 }
 
-fn takes_packed(kind: Kind) -> bool {
-    matches!(kind, Kind::Unknown | Kind::Text | Kind::Base64 | Kind::Id)
+/// Whether something may be packed into a value: not where it is what its field holds, of which
+/// some would be hexadecimal.
+fn takes_packed(kind: Kind, text: &[u8]) -> bool {
+    weight(kind, text) != Weight::IfKnown
 }
 
 /// What stands for a value that was found to be an identity: of the same type, and of the field's

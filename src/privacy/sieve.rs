@@ -85,8 +85,11 @@ impl Sieve {
     fn confirms(&self, octets: &[u8], start: usize, suspect: &Suspect) -> bool {
         suspect.unread != 0
             // A line's end may stand within base64.
-            || each(suspect.backslash)
-                .any(|at| matches!(octets.get(start + at + 1), Some(b'u' | b'n' | b'r')))
+            || each(suspect.backslash).any(|at| match octets.get(start + at + 1) {
+                Some(b'u' | b'n' | b'r') => true,
+                Some(b'/') => is_escaped_base64(octets, start + at),
+                _ => false,
+            })
             || each(suspect.digits).any(|at| is_long_run(octets, start + at))
             || each(suspect.word).any(|at| ends_word(octets, start + at))
             || each(suspect.mcc).any(|at| {
@@ -140,6 +143,19 @@ fn is_long_run(octets: &[u8], at: usize) -> bool {
         }
     }
     false
+}
+
+/// Whether a string has nothing but letters of base64, with backslashes before its slashes as some
+/// write them. Said at the first of these, so that each string is gone through once.
+fn is_escaped_base64(octets: &[u8], at: usize) -> bool {
+    let is_letter = |octet: &u8| CLASSES[usize::from(*octet)] & LETTER != 0;
+    let (before, after) = octets.split_at_checked(at).unwrap_or_default();
+    let first = before.iter().rposition(|octet| !is_letter(octet));
+    let last = after
+        .iter()
+        .position(|octet| !is_letter(octet) && *octet != b'\\');
+    let is = |place: Option<&u8>| place == Some(&b'"');
+    first.is_some_and(|first| is(before.get(first))) && last.is_none_or(|last| is(after.get(last)))
 }
 
 /// Whether the octet at the place ends one of the words that call an identity one.
@@ -286,6 +302,9 @@ fn behind<const N: u32>(now: u64, before: u64) -> u64 {
     now << N | before >> (64 - N)
 }
 
+/// The class of what base64 has.
+const LETTER: u16 = 256;
+
 /// One bit for each class, as `Places` has them; letters of base64 apart.
 const CLASSES: [u16; 256] = {
     let mut classes = [0; 256];
@@ -304,7 +323,7 @@ const CLASSES: [u16; 256] = {
             _ => 0,
         };
         let of_base64 = matches!(octet as u8, b'+' | b'/' | b'-' | b'_' | b'=') as u16;
-        classes[octet] |= (letter | of_base64) << 8;
+        classes[octet] |= (letter | of_base64) * LETTER;
         octet += 1;
     }
     classes
@@ -325,7 +344,7 @@ fn by_table(block: &[u8; BLOCK]) -> Places {
         i: place(32),
         k: place(64),
         quote: place(128),
-        letter: place(256),
+        letter: place(LETTER),
     }
 }
 
@@ -520,6 +539,7 @@ mod tests {
             "\0",
             r#":"AAEBIUNlh/k=""#,
             r#":"MDAxMDEwMTIzNDU2Nzg5""#,
+            r#":"AAEBIUNlh\/k=""#,
         ] {
             assert!(!passes(text.as_bytes()), "{text}");
         }

@@ -83,7 +83,8 @@ impl Walk {
     }
 
     /// What the member holds whose name was read last; none where no API names it: a pointer shows
-    /// `*` for it then. All that is within a member that must not be there is what it is.
+    /// `*` for it then. All that is within a member that must not be there is what it is, and a
+    /// member that holds GPSIs may give each a name of its own.
     pub(super) fn names(&mut self, named: Option<Kind>) {
         let kind = named.unwrap_or(Kind::Unknown);
         if named.is_none() {
@@ -93,8 +94,12 @@ impl Walk {
             .depth
             .checked_sub(1)
             .map(|depth| self.frames[depth].kind);
-        let hidden = outer.filter(|kind| matches!(kind, Kind::Internal | Kind::Network));
-        self.frames[self.depth].kind = hidden.unwrap_or(kind);
+        let inherited = outer.filter(|outer| match outer {
+            Kind::Internal | Kind::Network => true,
+            Kind::Gpsi => named.is_none(),
+            _ => false,
+        });
+        self.frames[self.depth].kind = inherited.unwrap_or(kind);
     }
 
     /// Reads on from `at`, and moves it behind what was read. With `last` nothing follows the

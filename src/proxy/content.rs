@@ -166,7 +166,6 @@ fn said(
             asks.granted(&Content::default(), client, &in_force)?;
         }
     }
-    }
     // Last of all that it says itself, so that nothing is taken for what is refused for that.
     let operation = (asks.api, asks.action.verb, asks.resource);
     let local = &connection.local;

@@ -352,6 +352,9 @@ pub fn found(hit: &Hit, done: &'static str) -> Box<FoundIdentity> {
 }
 
 #[cfg(test)]
+mod planted;
+
+#[cfg(test)]
 mod tests {
     use std::mem::MaybeUninit;
 

@@ -116,6 +116,7 @@ fn spellings() -> Vec<String> {
         STANDARD.encode(&inner),
         STANDARD.encode(tbcd(IMSI)),
         STANDARD.encode(tbcd("00101012345678")),
+        STANDARD.encode(tbcd(IMSI)).replace('/', "\\/"),
         STANDARD.encode([&[4, 8][..], &tbcd(IMSI), &[1, 2, 3]].concat()),
         URL_SAFE_NO_PAD.encode(format!("subscriber ?>~ {IMSI}")),
         STANDARD.encode("supi imsi-00101"),
@@ -219,6 +220,7 @@ const LOOK_ALIKES: &[&str] = &[
     r#"{"msisdns":["00101012345678","999070123456789"]}"#,
     r#"{"gpsi":"msisdn-001010123456789"}"#,
     r#"{"gpsi":"extid-meter1@example.com"}"#,
+    r#"{"gpsis":{"1":"msisdn-001010123456789"}}"#,
     r#"{"externalId":"4477009001234@example.com","externalGroupId":"1234567@example.org"}"#,
     r#"{"imeiTacs":["49015420","35209900"]}"#,
     r#"{"imeiChange":"IMEISV","monitoringType":"CHANGE_OF_IMSI_IMEI_ASSOCIATION"}"#,
@@ -253,7 +255,11 @@ fn field_that_breaks_its_grammar_is_searched_as_any_other() {
         r#"{"msisdn":"+001010123456789"}"#,
         r#"{"msisdn":"00101-0123456789"}"#,
         r#"{"msisdn":999070123456789}"#,
+        r#"{"msisdn":"MDAxMDEwMTIzNDU2Nzg5"}"#,
+        r#"{"downlinkVolume":"AAEBIUNlh/k="}"#,
         r#"{"gpsi":"001010123456789"}"#,
+        r#"{"gpsis":{"1":"001010123456789"}}"#,
+        r#"{"gpsis":{"title":"msisdn-001010123456789"}}"#,
         r#"{"externalId":"001010123456789"}"#,
         r#"{"supportedFeatures":"x001010123456789"}"#,
         r#"{"cellIds":["cell 001010123456789"]}"#,
@@ -422,6 +428,8 @@ fn text_that_is_no_json_is_searched_to_its_last_octet() {
             "{spelling}"
         );
     }
+    let escaped = flat("/x?data=AAEBIUNlh%2Fk%3D&y=1");
+    assert!(matches!(escaped, Verdict::Hit(hit) if hit.form == Form::Tbcd));
     assert_eq!(flat("<html><p>447700900123</p></html>"), Verdict::Clean);
 }
 
