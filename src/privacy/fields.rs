@@ -148,7 +148,7 @@ const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";
 #[rustfmt::skip]
 const KNOWN: &[(Kind, &str)] = &[
     (Kind::Msisdn, "msisdn msisdns addedMsisdns excludedMsisdns cancelMsisdns"),
-    (Kind::Gpsi, "gpsi gpsis addedUEs removedUEs tgtUes candiUes inactiveUes gpsiList"),
+    (Kind::Gpsi, "gpsi gpsis addedUEs removedUEs tgtUes candiUes inactiveUes gpsiList gpsisList"),
     (Kind::ExternalId,
         "externalId externalIds addedExternalIds excludedExternalIds cancelExternalIds \
          externalGroupId externalGroupIds extGroupId exterGroupId addExtGroupId"),
@@ -163,12 +163,14 @@ const KNOWN: &[(Kind, &str)] = &[
         "duration endTs eventTime expTime expiry idleStatusTimestamp maxUEAvailabilityTime \
          maxWaitTime messageDeliveryStartTime messageDeliveryStopTime monitorExpireTime \
          requestedRetransmissionTime start startTime startTs stop stopTime endTime timeDuration \
-         timeStamp timeStampGen ts validityTime tmgiExpiration lastUserPlaneActivity"),
+         timeStamp timeStampGen ts validityTime tmgiExpiration lastUserPlaneActivity \
+         burstArrivalTime expirationTime expiryTime monDur terminationTime ueLocationTimestamp"),
     (Kind::Link,
         "self subscription transaction configuration niddConfiguration niddDownlinkDataTransfer \
          afAckUri notifUri notificationDestination notificationUri websocketUri \
          requestWebsocketUri \
-         revocationNotifUri astiNotifUri configNotifUri subsNotifUri instance type urls"),
+         revocationNotifUri astiNotifUri configNotifUri subsNotifUri instance type urls acsUrl \
+         ecsUriList mbsSessionSubscUri notifyUri"),
     (Kind::Id,
         "referenceId bdtRefId transactionId subscriptionId configurationId setId afTransId \
          afServiceId externalAppId appId afAppId afAppIds sponsorId aspId mtcProviderId appProvId \
@@ -235,7 +237,7 @@ const KNOWN: &[(Kind, &str)] = &[
          exterAppId externalAppIds extMbsServiceArea extraReportReq extSubscCats \
          failEventReports failNotifyCode failureCause feedback fineAreaInfos fineGranAreas \
          flowDescs flowInfo flowInfos fqdn fqdnPatternList geoAreas geoDistrInfos geographicArea \
-         geographicAreas geoLoc gmCapables gmdResults gmEnable gpsisList groupMembListChanges \
+         geographicAreas geoLoc gmCapables gmdResults gmEnable groupMembListChanges \
          highThruInd idleStatusIndication idleStatusInfo imeiChange immediateRep immReport \
          instanceType instanceTypes interfaceInd invalidParams ipDomain ipv4Addr ipv4Addrs \
          ipv6Addr ipv6Addrs kaf l4sInfo ladnServArea lcsQosClass ldrType listOfAnaSubsets \
