@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{Client, Response, json_of};
+use crate::harness::client::{Client, Response};
 use crate::harness::introspection::{Act, Introspector, json_of};
 use crate::harness::mint::{AUDIENCE, now_s};
 use crate::harness::pki::{Authority, Leaf, San};
@@ -159,7 +159,7 @@ fn opaque_token_is_asked_about_once_and_serves_as_long_as_it_is_remembered() {
 fn body_behind_a_head_that_waited_is_forwarded_whole_under_one_id() {
     let scene = Scene::open("");
     scene.issuer.act(Act::Late(Duration::from_millis(200)));
-    let body = json_of(20_000);
+    let body = crate::harness::client::json_of(20_000);
     let fields = "Content-Type: application/json\r\n";
     let request = crate::harness::client::request("POST", PATH, TOKEN, fields, &body);
     let mut client = scene.client();

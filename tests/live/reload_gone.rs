@@ -120,11 +120,11 @@ fn client_that_the_next_reload_takes_out_is_cut_off_while_a_long_list_is_read() 
     assert!(acme.closed(), "kept");
     assert_eq!(said(&listed.house, TAKEN), 0, "waited for");
     // On a busy machine the first has not come so far.
-    let given_up = said(&listed.house, "is given up for a newer one");
+    let given_up = || said(&listed.house, "is given up for a newer one");
     wait_until("both reloads", || {
-        said(&listed.house, APPLIED) + given_up == 2 && said(&listed.house, TAKEN) == 1
+        said(&listed.house, APPLIED) + given_up() == 2 && said(&listed.house, TAKEN) == 1
     });
-    if given_up > 0 {
+    if given_up() > 0 {
         return;
     }
     let log = listed.house.gateway.log();

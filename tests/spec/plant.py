@@ -204,6 +204,7 @@ def walk(files, file, schema, steps, found, within=(), types=()):
 
 
 VENDOR = "vendorExtension"
+TURNS = 31
 STANDS_HERE = "@@here@@"
 
 
@@ -379,7 +380,7 @@ class Outcome:
         self.counts = collections.Counter()
         # What went wrong, how often, and the first message with which it did.
         self.wrong = {}
-        self.seen = set()
+        self.seen, self.alike = set(), set()
 
     def fault(self, what, text):
         self.counts["faults"] += 1
@@ -403,7 +404,13 @@ class Outcome:
             if not place.is_internal():
                 value = "1" if whose == "name" else place.value()
                 clean.append(before + quoted(value) + after)
-            for what, string, reading in strings:
+            # Of members of one name and type that stand in others of one name, one has each string,
+            # and the others have some in turn.
+            alike = (place.steps[-2:], place.types, whose)
+            turn = len(self.seen) % TURNS
+            each = strings[turn::TURNS] if alike in self.alike else strings
+            self.alike.add(alike)
+            for what, string, reading in each:
                 planted.append((place, whose, what, reading, before + string + after))
         self.clean(where, clean)
         self.planted(where, planted)

@@ -176,8 +176,8 @@ fn is_number(text: &str) -> bool {
 }
 
 //= TS 33.187 clause 4.7 type=test
-//# Digits of a subscriber leave in no place; where a number stands that may look alike, not those of
-//# one who is known.
+//# Digits of a subscriber leave in no place; where a number stands that may look alike, not those
+//# of one who is known.
 #[test]
 fn digits_of_a_subscriber_leave_in_no_place_of_any_api() {
     let (stranger, mut scratch) = (guard(&[]), Scratch::default());

@@ -109,9 +109,7 @@ impl Grant {
         malformed: u16,
         is_said_elsewhere: bool,
     ) -> Option<u16> {
-        if self.service.is_none() {
-            return None;
-        }
+        self.service?;
         let Ok(named) = named else {
             return Some(malformed);
         };
