@@ -533,14 +533,13 @@ fn reload(mut section: Section<'_, '_>) -> Reload {
 const MILLION: u64 = 1_000_000;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const TIB: u64 = 1 << 40;
 
 fn limits(mut section: Section<'_, '_>) -> Limits {
     let d = Limits::default();
     let limits = Limits {
         head_bytes_max: section.or("head_bytes_max", size(KIB..=MIB), d.head_bytes_max),
         target_bytes_max: section.or("target_bytes_max", size(256..=MIB), d.target_bytes_max),
-        body_bytes_max: section.or("body_bytes_max", size(1..=TIB), d.body_bytes_max),
+        body_bytes_max: section.or("body_bytes_max", size(1..=16 * MIB), d.body_bytes_max),
         connections_max: section.or("connections_max", count(1..=1 << 20), d.connections_max),
         requests_per_connection_max: section.or(
             "requests_per_connection_max",

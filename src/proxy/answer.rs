@@ -187,7 +187,7 @@ fn answer_head(
         body,
         sink,
         media,
-        says_whom: request.asks.is_judged_by_answer(request.method) && status / 100 == 2,
+        says_whom: request.asks.holds_answer() && status < 400,
         link_lives,
         goes_on,
     })

@@ -16,6 +16,7 @@ use crate::limits::{FIELDS_MAX, LINGER_MS_MAX, RECV_BYTES, REFUSED_BODY_BYTES_MA
 use crate::tls::{Opened, Session, TlsFault};
 
 use super::account::{Account, refused_connection};
+use super::content::Held;
 use super::denial::Denial;
 use super::denial::connections::ConnectionDenial;
 use super::exchange;
@@ -25,7 +26,7 @@ use super::greeting::{greet, linger};
 use super::guarded;
 use super::introspection;
 use super::issuer;
-use super::local::Local;
+use super::local::{InForce, Local};
 use super::look::Look;
 use super::refusal::Refused;
 use super::source::Source;
@@ -90,6 +91,10 @@ pub(super) struct Request {
     pub asks: Asks,
     /// What its query says, where what it is about decides.
     pub query: Option<Box<Content<'static>>>,
+    /// What was in force when it was admitted.
+    pub in_force: Rc<InForce>,
+    /// What the shard holds for it.
+    pub held: Option<Held>,
     /// What has to be looked at before it may go on.
     pub look: Option<Box<Look>>,
 }
@@ -496,6 +501,8 @@ impl Connection {
                     head: bytes,
                     asks: permit.asks,
                     query,
+                    in_force: Rc::clone(&snapshot),
+                    held: None,
                     look,
                 }))
             }

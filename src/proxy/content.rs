@@ -7,8 +7,9 @@ use crate::authz::apis::shape::NOTHING;
 use crate::authz::apis::{MediaType, Verb};
 use crate::authz::content::{self, Content, Fault, Origin};
 use crate::authz::policy::Extent;
-use crate::clock::Millis;
+use crate::clock::{Millis, UnixSeconds};
 use crate::http::h1;
+use crate::limits::HELD_BYTES_MAX;
 use crate::privacy::Media;
 
 use super::connection::{Connection, Received, Request, Then};
@@ -16,6 +17,7 @@ use super::denial::Denial;
 use super::exchange::Broken;
 use super::gate;
 use super::guarded;
+use super::local::{InForce, Local};
 use super::look::{self, Look};
 use super::source::Sink;
 
@@ -34,7 +36,9 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
     let look = request.look.take();
     said(connection, request, &body, look.as_deref())?;
     if let Some(look) = look {
+        let before = Before::of(connection);
         let representation = look::at(connection, &look).await?;
+        still_admitted(connection, request, &before)?;
         whole(connection, request, &look, &representation, &body)?;
     }
     if has_body {
@@ -51,9 +55,10 @@ async fn receive(
     request: &mut Request,
     content: &mut Vec<u8>,
 ) -> Result<(), Broken> {
-    let before = connection.local.snapshot();
-    let (bytes_max, deadlines) = (before.limits.body_bytes_max, before.deadlines);
-    let second = connection.local.seconds();
+    let before = Before::of(connection);
+    let in_force = &before.in_force;
+    let (bytes_max, deadlines) = (in_force.limits.body_bytes_max, in_force.deadlines);
+    let held = request.held.insert(Held::new(&connection.local));
     //= RFC 9110 section 10.1.1
     //# A client that waits is told to go on, unless its body is coming already.
     if std::mem::take(&mut request.expects_continue) && connection.plain.is_empty() {
@@ -85,26 +90,89 @@ async fn receive(
         if content.len() as u64 > bytes_max {
             return Err(Denial::BodyTooLarge.into());
         }
+        held.grow(taken.body)?;
     }
-    // Meanwhile the connection may have been ended, which what has come on it is not told.
+    still_admitted(connection, request, &before)?;
+    Ok(())
+}
+
+/// What a request was judged by.
+struct Before {
+    in_force: Rc<InForce>,
+    second: UnixSeconds,
+}
+
+impl Before {
+    fn of(connection: &Connection) -> Self {
+        Self {
+            in_force: connection.local.snapshot(),
+            second: connection.local.seconds(),
+        }
+    }
+}
+
+/// Judges anew whatever may have changed while something was waited for.
+fn still_admitted(
+    connection: &mut Connection,
+    request: &mut Request,
+    before: &Before,
+) -> Result<(), Denial> {
+    // The connection may have been ended, which what has come on it is not told.
     if connection.standing.lost().is_some() {
-        return Err(Denial::CertificateDistrusted.into());
+        return Err(Denial::CertificateDistrusted);
     }
     let local = &connection.local;
     let in_force = local.snapshot();
     let generation = in_force.generation(connection.standing.peer().client());
-    let is_as_before = Rc::ptr_eq(&before, &in_force)
+    let is_as_before = Rc::ptr_eq(&before.in_force, &in_force)
         && generation == request.asks.generation
-        && local.seconds() == second;
-    if !is_as_before {
-        let was_whole = request.asks.extent == Extent::Whole;
-        request.asks = connection.admit_again(&request.asks)?;
-        // Nobody has prepared to look at what it is about.
-        if was_whole && request.asks.extent == Extent::ByContent {
-            return Err(Denial::ResourceUnseen("held_meanwhile").into());
+        && local.seconds() == before.second;
+    if is_as_before {
+        return Ok(());
+    }
+    let was_whole = request.asks.extent == Extent::Whole;
+    request.asks = connection.admit_again(&request.asks)?;
+    // Nobody has prepared to look at what it is about.
+    match was_whole && request.asks.extent == Extent::ByContent {
+        true => Err(Denial::ResourceUnseen("held_meanwhile")),
+        false => Ok(()),
+    }
+}
+
+/// What a shard holds of bodies for one request; given back with it.
+pub(super) struct Held {
+    local: Rc<Local>,
+    bytes: u64,
+}
+
+impl Held {
+    fn new(local: &Rc<Local>) -> Self {
+        Self {
+            local: Rc::clone(local),
+            bytes: 0,
         }
     }
-    Ok(())
+
+    /// Holds so many more.
+    ///
+    /// # Errors
+    /// The shard has no room for them.
+    fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
+        let all = self.local.held_bytes.get().saturating_add(bytes);
+        if all > HELD_BYTES_MAX {
+            return Err(Denial::BodiesExhausted);
+        }
+        self.local.held_bytes.set(all);
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let all = self.local.held_bytes.get();
+        self.local.held_bytes.set(all.saturating_sub(self.bytes));
+    }
 }
 
 /// Reads what a request says itself, judges whom it names, and counts which event types.
@@ -117,6 +185,10 @@ fn said(
     let asks = &request.asks;
     let is_whole = asks.extent == Extent::Whole;
     let said = match &asks.action.takes {
+        // Whom it would be about nobody can say.
+        None if !is_whole && !body.is_empty() => {
+            return Err(Denial::ContentMalformed("body_unexpected"));
+        }
         None => Ok(Content::default()),
         Some(_) if body.is_empty() => return Err(Denial::BodyMissing),
         Some(takes) => match takes.media {

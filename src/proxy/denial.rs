@@ -54,6 +54,10 @@ pub enum Denial {
     ContentMalformed(&'static str),
     /// What is asked about could not be seen, so that nothing can be granted.
     ResourceUnseen(&'static str),
+    /// The body is in a content coding.
+    ContentCoded,
+    /// The shard holds as much of bodies as it may.
+    BodiesExhausted,
     /// What is asked about does not exist.
     ResourceUnknown,
     /// It takes none of what the gateway and the SCEF answer in.
@@ -236,6 +240,8 @@ impl Denial {
             Self::SourceAddressForeign => 69,
             Self::RateExceeded(_) => 70,
             Self::AllowanceUsedUp(_) => 71,
+            Self::ContentCoded => 72,
+            Self::BodiesExhausted => 73,
         }
     }
 

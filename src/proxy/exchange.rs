@@ -92,6 +92,12 @@ async fn carry(connection: &mut Connection, request: &mut Request) -> Result<The
         match heard {
             Ok(end) => {
                 connection.account.heard();
+                // Who has come to be held meanwhile is held with what is answered.
+                if !std::rc::Rc::ptr_eq(&request.in_force, &local.snapshot())
+                    && let Ok(asks) = connection.admit_again(&request.asks)
+                {
+                    request.asks = asks;
+                }
                 return answer::relay(connection, link, request, end).await;
             }
             Err(Broken::Denied(Denial::UpstreamClosed)) if may_ask_again(&link, request) => {

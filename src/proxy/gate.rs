@@ -63,6 +63,11 @@ impl Permit<'_> {
 }
 
 impl Asks {
+    /// Whether its answer has to be granted as well, as far as it says whom it is about.
+    pub fn holds_answer(&self) -> bool {
+        self.extent == Extent::ByContent && content::names_subscribers(self.action.gives)
+    }
+
     /// Whether what stands in its answer decides.
     pub fn is_judged_by_answer(&self, method: Method) -> bool {
         self.extent == Extent::ByContent
@@ -323,6 +328,10 @@ fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial>
     if head.accept != 0 && !media::accepts_json(accepted(head)) {
         return Err(Denial::NotAcceptable);
     }
+    let has_body = !matches!(head.body, BodyLength::None | BodyLength::Length(0));
+    if has_body && is_coded(head) {
+        return Err(Denial::ContentCoded);
+    }
     let Some(body) = &action.takes else {
         return Ok(());
     };
@@ -338,6 +347,14 @@ fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial>
         Some(value) if media::is(value, body.media.name()) => Ok(()),
         _ => Err(Denial::MediaTypeUnsupported(action.verb, body.media)),
     }
+}
+
+/// Whether the body is in a content coding: what the SCEF would decode nobody has looked through.
+fn is_coded(head: &RequestHead<'_, '_>) -> bool {
+    head.fields.iter().any(|field| {
+        field.name.eq_ignore_ascii_case("content-encoding")
+            && !field.value.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 /// The values of the `Accept` fields.

@@ -112,6 +112,8 @@ pub struct Local {
     /// Random for each start, so that request ids differ between starts and shards.
     pub epoch: u64,
     pub requests_named: Cell<u64>,
+    /// Octets of requests' bodies that are held.
+    pub held_bytes: Cell<u64>,
 }
 
 impl Local {

@@ -113,7 +113,7 @@ fn chosen_values_are_taken() {
             "address = \"[::]:8443\"\ncpus = [2, 0]",
         )
         .replace("key.file = \"server.key\"", TOKEN)
-            + "[limits]\nbody_bytes_max = \"1TiB\"\nconnections_max = 7\n\
+            + "[limits]\nbody_bytes_max = \"16MiB\"\nconnections_max = 7\n\
                [deadlines]\nhead = \"250ms\"\nidle = \"2m\"\nbody_bytes_per_s_min = 100\n"),
     );
     assert_eq!(
@@ -123,7 +123,7 @@ fn chosen_values_are_taken() {
             line: 3
         }
     );
-    assert_eq!(config.limits.body_bytes_max, 1 << 40);
+    assert_eq!(config.limits.body_bytes_max, 16 << 20);
     assert_eq!(config.limits.connections_max, 7);
     assert_eq!(config.deadlines.head, Duration::from_millis(250));
     assert_eq!(config.deadlines.idle, Duration::from_secs(120));
@@ -341,7 +341,7 @@ fn bad_sizes_are_refused() {
         let text = format!("{SMALL}[limits]\nbody_bytes_max = {bad}\n");
         refused(&text, 18, "limits.body_bytes_max", "size with its unit");
     }
-    for bad in ["0B", "2TiB", "18446744073709551615TiB"] {
+    for bad in ["0B", "17MiB", "18446744073709551615TiB"] {
         let text = format!("{SMALL}[limits]\nbody_bytes_max = \"{bad}\"\n");
         refused(&text, 18, "limits.body_bytes_max", "out of range");
     }

@@ -1,9 +1,10 @@
 //! Answers that are read whole before anything of them leaves: those that say whom a request is
 //! about, to clients that are held to some UEs, and those whose links are to lead to the gateway.
 
-use crate::authz::content;
+use crate::authz::content::{self, Origin};
 use crate::authz::policy::Lists;
 use crate::http::h1;
+use crate::http::head::Method;
 use crate::limits::RELAY_BYTES;
 use crate::links::{self, BodyFault};
 use crate::privacy::Media;
@@ -32,6 +33,9 @@ pub(super) async fn judge(
     // What comes behind it is nobody's.
     answer.link_lives &= link.stream.inbox.is_empty();
     let body = match answer.says_whom {
+        // Where it leads says for itself whom it is about.
+        true if answer.status >= 300 => Vec::new(),
+        true if request.method != Method::Get => done(connection, request, body)?,
         true => shown(connection, request, body)?,
         false => body,
     };
@@ -90,6 +94,24 @@ fn led(
         Ok(false) => Ok(body),
         Err(BodyFault::LeadsPast) => Err(Denial::LinkLeadsPast),
         Err(fault) => Err(Denial::AnswerUnguarded(fault.word())),
+    }
+}
+
+/// What the SCEF says of what it has done: of nobody but whom the client may ask about.
+fn done(connection: &Connection, request: &Request, body: Vec<u8>) -> Result<Vec<u8>, Denial> {
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let (asks, in_force) = (&request.asks, connection.local.snapshot());
+    let client = connection.standing.peer().client();
+    // What is not as the table says it names nobody that can be told; the guard goes through it.
+    let Ok(said) = content::read(&body, asks.action.gives, Origin::Representation) else {
+        return Ok(body);
+    };
+    let is_granted = said.names_nobody() || asks.granted(&said, client, &in_force).is_ok();
+    match is_granted {
+        true => Ok(body),
+        false => Err(Denial::AnswerUnguarded("not_granted")),
     }
 }
 

@@ -62,7 +62,7 @@ const CLIENT_FRAMING: &str = "the client's HTTP library or something between it 
                               writes messages that can be read in two ways";
 
 /// The table.
-pub const ROWS: [Row; 72] = [
+pub const ROWS: [Row; 74] = [
     Row {
         cause: "HEAD_MALFORMED",
         detail: "The request head is not well-formed HTTP/1.1.",
@@ -575,5 +575,21 @@ pub const ROWS: [Row; 72] = [
         cure: "quota of a [[client.allowance]] of the client's is used up, until the time in UTC \
                that Retry-After ends with: raise it if the client is to have more",
         ..row("allowance_used_up", 429, "Too Many Requests")
+    },
+    Row {
+        cause: "CONTENT_CODED",
+        detail: "The body is in a content coding; send it as it is.",
+        cure: "the client compresses what it sends (Content-Encoding): nobody could look through \
+               that, so have it send its bodies as they are",
+        ..row("content_coded", 415, "Unsupported Media Type")
+    },
+    Row {
+        cause: "BODIES_EXHAUSTED",
+        detail: "This server holds as many bodies as it can; come again.",
+        closes: true,
+        cure: "bodies are held whole until they are judged, 256 MiB of them on a CPU: many long or \
+               slow ones at once are an attack; lower limits.body_bytes_max, or raise \
+               deadlines.body_bytes_per_s_min",
+        ..row("bodies_exhausted", 503, "Service Unavailable")
     },
 ];

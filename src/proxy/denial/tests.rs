@@ -112,6 +112,8 @@ fn every_denial_finds_its_own_row() {
         ),
         (Denial::ContentMalformed("json_nul"), "content_malformed"),
         (Denial::ResourceUnknown, "resource_unknown"),
+        (Denial::ContentCoded, "content_coded"),
+        (Denial::BodiesExhausted, "bodies_exhausted"),
         (Denial::ResourceUnseen("status"), "resource_unseen"),
         (Denial::UpstreamRefused, "upstream_refused"),
         (Denial::UpstreamConnectDeadline, "upstream_connect_deadline"),
