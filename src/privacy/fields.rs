@@ -153,11 +153,10 @@ const KNOWN: &[(Kind, &str)] = &[
         "externalId externalIds addedExternalIds excludedExternalIds cancelExternalIds \
          externalGroupId externalGroupIds extGroupId exterGroupId addExtGroupId"),
     (Kind::SupportedFeatures, "supportedFeatures suppFeat"),
+    // Those of a length that no IMSI has are of no kind: mcc, tac, nrCellId and the like.
     (Kind::Cell,
-        "cellIds cellId enodeBIds routingAreaIds trackingAreaIds plmnIds plmnId mcc mnc tac tai \
-         ecgi \
-         ncgi eutraCellId nrCellId lac rac sac cgi sai rai nid tmgi mbmsServiceId gNbId eNbId \
-         ngeNbId wagfId tngfId n3IwfId"),
+        "cellIds cellId enodeBIds routingAreaIds trackingAreaIds tai ecgi ncgi cgi sai rai tmgi \
+         mbmsServiceId wagfId tngfId n3IwfId"),
     (Kind::Tac, "imeiTacs"),
     (Kind::Time,
         "duration endTs eventTime expTime expiry idleStatusTimestamp maxUEAvailabilityTime \
@@ -295,7 +294,8 @@ const KNOWN: &[(Kind, &str)] = &[
          useCaseCxt userDataConOrderCri userDataConReq userLocation userServiceId \
          validGeoZoneIds velocityRequested visitedLocAreas visitedNetDescs visitedPlmnId \
          vnGroupCommInd volumePerUE warnNotifEnabled websockNotifConfig wlanInfos \
-         wlanPerSsidInfos wlanPerUeIdInfos wlanReqs"),
+         wlanPerSsidInfos wlanPerUeIdInfos wlanReqs \
+         plmnIds plmnId mcc mnc tac eutraCellId nrCellId lac rac sac nid gNbId eNbId ngeNbId"),
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! as the network's own protocols write an IMSI (TBCD).
 
 use super::imsi::{Digits, Form, Found, IMSI_DIGITS, Identity, Tier};
-use super::plmn::Plmns;
+use super::plmn::{Plmn, Plmns};
 
 /// Characters of base64 that an identity takes at least: seven octets, and a length.
 pub(super) const CHARACTERS_MIN: usize = 10;
@@ -91,8 +91,15 @@ pub(super) fn is_suspect(text: &[u8], words: &[&[u8]], plmns: &Plmns) -> bool {
     tbcd(octets, plmns).is_some()
         || octets.windows(5).any(|five| five.iter().all(u8::is_ascii_digit))
         || words.iter().any(|word| holds(word))
+        || plmns.iter().any(|network| holds(&group_mark(network)))
         // Base64 once more, or escapes.
         || octets.iter().all(u8::is_ascii_graphic)
+}
+
+/// What an identifier of a group of this network's has in its middle.
+fn group_mark(network: Plmn) -> [u8; 5] {
+    let (digits, _) = network.prefix();
+    [b'-', digits[0], digits[1], digits[2], b'-']
 }
 
 /// The same of hexadecimal digits.
@@ -180,6 +187,14 @@ fn among(octets: &[u8], at: usize, plmns: &Plmns) -> Option<Found> {
     if first & 0xf > 9 || first >> 4 > 9 {
         return None;
     }
+    // So many octets and no more: what stands behind them may look as digits do.
+    if length == Some(&7)
+        && let Some(found) = rest
+            .get(..7)
+            .and_then(|seven| found(read(seven, 0).0, plmns))
+    {
+        return Some(found);
+    }
     let (digits, end) = read(rest, 0);
     let marked = at == 0 || octets.len() <= UNMARKED_BYTES_MAX;
     let counted = |octets: u8| length == Some(&octets);
@@ -203,6 +218,7 @@ impl Trigrams {
             trigrams.add(&Bits::of(&word.to_ascii_uppercase()));
         }
         for network in plmns.iter() {
+            trigrams.add(&Bits::of(&group_mark(network)));
             let (digits, length) = network.prefix();
             trigrams.add(&Bits::of(&digits[..length]));
             // From its first half-octet, and with the first in the place of the second: five

@@ -21,12 +21,14 @@ const DIGITS_MIN: usize = 14;
 const _: () = assert!(DIGITS_MIN == 14 && CHARACTERS_MIN == 10 && SEPARATORS_MAX == 3);
 
 /// Words that values are searched for in base64, besides what digits begin with.
-const WORDS: [&[u8]; 6] = [
+const WORDS: [&[u8]; 8] = [
     b"imsi-",
     b"suci-",
     b"nai-",
     b"gci-",
     b"gli-",
+    b"imei",
+    b"eui-",
     b"3gppnetwork",
 ];
 

@@ -72,11 +72,14 @@ FORMATS = {
     "uri": "https://as.acme.example/3gpp",
 }
 
-# Where digits that look as an IMSI does may stand, if they stand as the type has them.
+# Types and members where digits that look as an IMSI does may stand, if they stand as it has them.
 LOOK_ALIKES = [
     ({"Msisdn"}, r"\d{5,15}", "a subscriber's number"),
     ({"Gpsi"}, r"msisdn-\d{5,15}", "a subscriber's number"),
-    ({"SupportedFeatures"}, r"[0-9A-Fa-f]*", "hexadecimal, of which all may be digits"),
+    ({"SupportedFeatures", "N3IwfId", "TngfId", "WAgfId"}, r"[0-9A-Fa-f]+",
+     "hexadecimal of any length, of which all may be digits"),
+    ({"cellId", "cellIds", "enodeBIds", "routingAreaIds", "trackingAreaIds", "n3IwfId"},
+     r"[0-9A-Fa-f._-]{1,32}", "begins with MCC and MNC, and its type is any string"),
 ]
 
 
@@ -306,11 +309,12 @@ def spellings():
         arabic = "".join(chr(ord(digit) - 0x30 + 0x660) for digit in text)
         yield f"{form} arabic", quoted(arabic), text
         yield f"{form} spaces", quoted(" ".join(text)), None
-        yield f"{form} hyphens", quoted(f"{text[:3]}-{text[3:5]}-{text[5:]}"), None
-        yield f"{form} dots", quoted(f"{text[:5]}.{text[5:]}"), None
+        hyphens, dots = f"{text[:3]}-{text[3:5]}-{text[5:]}", f"{text[:5]}.{text[5:]}"
+        yield f"{form} hyphens", quoted(hyphens), hyphens
+        yield f"{form} dots", quoted(dots), dots
         yield f"{form} no-break-space", quoted(f"{text[:3]}\u00a0{text[3:]}"), None
         yield f"{form} zero-width", quoted("\u200b".join(text)), text
-        yield f"{form} hex", quoted(text.encode().hex()), None
+        yield f"{form} hex", quoted(text.encode().hex()), text.encode().hex()
         if form == "root-nai-digits":
             continue
         packed = in_base64(tbcd(text))
@@ -320,13 +324,14 @@ def spellings():
         yield f"{form} tbcd-slash-escaped", quoted(packed).replace("/", "\\/"), None
         counted = b"\x04" + bytes([len(tbcd(text))]) + tbcd(text) + b"\x01\x02"
         yield f"{form} tbcd-among-octets", quoted(in_base64(counted)), None
-        yield f"{form} tbcd-hex", quoted(tbcd(text).hex()), None
+        yield f"{form} tbcd-hex", quoted(tbcd(text).hex()), tbcd(text).hex()
 
 
 def may_stand(place, text):
     """Why digits may stand there that only look as an IMSI's do; None where they may not."""
     for types, pattern, why in LOOK_ALIKES:
-        if set(place.types) & types and text is not None and re.fullmatch(pattern, text):
+        is_here = not types.isdisjoint({*place.types, place.name()})
+        if is_here and text is not None and re.fullmatch(pattern, text):
             return why
     return None
 
@@ -411,6 +416,9 @@ class Outcome:
             each = strings[turn::TURNS] if alike in self.alike else strings
             self.alike.add(alike)
             for what, string, reading in each:
+                # No name is read as base64: to the sieve every other one looks as if it were.
+                if whose == "name" and re.search("base64|tbcd", what):
+                    continue
                 planted.append((place, whose, what, reading, before + string + after))
         self.clean(where, clean)
         self.planted(where, planted)
