@@ -77,6 +77,7 @@ test-spec: setup ## compares the table with 3GPP's OpenAPI files, plants IMSIs b
 	cargo build --release --package t8gate-micro --bin judge
 	"$${CARGO_TARGET_DIR:-target}/tools/spec/bin/python" tests/spec/plant.py "$(OPENAPI)" \
 		"$${CARGO_TARGET_DIR:-target}/release/judge"
+	cargo test --package t8gate --lib -- --ignored hundred_thousand_legitimate_messages_pass
 
 mutants: ## changes the rules of trust one place at a time: a test must notice (hours; SHARD=k/n)
 	tests/mutants/run
