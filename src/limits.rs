@@ -19,8 +19,8 @@ pub const CHUNK_SIZE_DIGITS_MAX: usize = 15;
 pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
 /// Interim (1xx) responses of one exchange.
 pub const INTERIM_RESPONSES_MAX: usize = 8;
-/// Bodies of requests that a shard holds at a time, because each is judged whole; what does not fit
-/// is refused (503).
+/// Bodies that a shard holds at a time, because each is judged whole; what does not fit is refused
+/// (503).
 pub const HELD_BYTES_MAX: u64 = 256 << 20;
 /// What is read and thrown away of a refused request's body so that its connection can live on;
 /// a longer body closes it.

@@ -92,6 +92,8 @@ pub struct Counters {
     pub audit_records_lost: Counter,
     /// Elements of lists that were left out for clients that are held to some UEs.
     pub list_elements_left_out: Counter,
+    /// Bodies of answers to changes, and of errors, that nobody could judge.
+    pub answer_bodies_left_out: Counter,
     /// When the shard last looked at its clocks, milliseconds as of `clock::Millis`.
     pub swept_at_ms: Counter,
     refused: Rows<REFUSAL_ROWS_MAX>,
@@ -198,6 +200,7 @@ impl Counters {
             identities_of_others: Counter::default(),
             audit_records_lost: Counter::default(),
             list_elements_left_out: Counter::default(),
+            answer_bodies_left_out: Counter::default(),
             swept_at_ms: Counter::default(),
             refused: Rows::default(),
             refused_connections: Rows::default(),

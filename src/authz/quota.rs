@@ -222,27 +222,17 @@ impl Metered {
         }
     }
 
-    /// What a request takes of it.
-    fn units(&self, (api, verb, resource): Asked<'_>, what: Counted<'_>) -> u32 {
+    /// What a request takes of it that names these event types.
+    fn units(&self, (api, verb, resource): Asked<'_>, named: &[&str]) -> u32 {
         let scope = &self.allowance.scope;
         let is_of = scope.api.is_none_or(|of| of == api) && scope.operations.take(verb, resource);
-        match (is_of, what) {
-            (true, Counted::Request) => u32::from(scope.monitoring_types.is_empty()),
-            (true, Counted::EventTypes(named)) => {
-                let types = scope.monitoring_types.iter();
-                let named = types.filter(|kind| named.contains(&&***kind)).count();
-                u32::try_from(named).unwrap_or(u32::MAX)
-            }
-            (false, _) => 0,
+        if !is_of || scope.monitoring_types.is_empty() {
+            return u32::from(is_of);
         }
+        let types = scope.monitoring_types.iter();
+        let named = types.filter(|kind| named.contains(&&***kind)).count();
+        u32::try_from(named).unwrap_or(u32::MAX)
     }
-}
-
-/// What of a request is counted.
-#[derive(Clone, Copy)]
-enum Counted<'a> {
-    Request,
-    EventTypes(&'a [&'a str]),
 }
 
 /// What one shard has taken of the allowances and not used yet. Given back when it is dropped.
@@ -284,70 +274,66 @@ impl Leases {
         { self.quotas.of(client) }.is_some_and(|metered| metered.iter().any(counts))
     }
 
-    /// Takes a request off all allowances that count requests like it, or off none of them.
+    /// Whether what is left of all allowances that count requests like it is enough for one more,
+    /// which is not taken yet: more has to be known of it first.
     ///
     /// # Errors
     /// One of them is used up.
-    pub fn charge_request(
+    pub fn allow(
         &mut self,
         client: ClientIndex,
         asked: Asked<'_>,
         now: Now,
     ) -> Result<(), Exceeded> {
-        self.charge(client, asked, Counted::Request, now)
+        self.lease(client, asked, &[], now).map(drop)
     }
 
-    /// Takes the event types that a request names off all allowances that count them, each type
-    /// once, or nothing off any: it is known when the body has been read. The request itself is
-    /// counted by [`Leases::charge_request`], and stays so.
+    /// Takes a request off all allowances that count requests like it, and the event types that it
+    /// names off all that count those, each type once; or nothing off any.
     ///
     /// # Errors
     /// One of them is used up.
-    pub fn charge_event_types(
+    pub fn charge(
         &mut self,
         client: ClientIndex,
         asked: Asked<'_>,
         monitoring_types: &[&str],
         now: Now,
     ) -> Result<(), Exceeded> {
-        self.charge(client, asked, Counted::EventTypes(monitoring_types), now)
+        for (metered, held) in self.lease(client, asked, monitoring_types, now)? {
+            held.take(metered.units(asked, monitoring_types));
+        }
+        Ok(())
     }
 
-    fn charge(
+    /// Has all that is needed come into the leases of a client's allowances, which come back.
+    fn lease(
         &mut self,
         client: ClientIndex,
         asked: Asked<'_>,
-        what: Counted<'_>,
+        monitoring_types: &[&str],
         now: Now,
-    ) -> Result<(), Exceeded> {
-        let Some(metered) = self.quotas.of(client) else {
-            return Ok(());
-        };
+    ) -> Result<impl Iterator<Item = (&Metered, &mut Held)>, Exceeded> {
+        let metered = self.quotas.of(client).unwrap_or_default();
         let place = usize::try_from(client.0).unwrap_or(usize::MAX);
         let held = self.held.get_mut(place).map_or(&mut [][..], AsMut::as_mut);
-        // First all that is needed comes into the leases, then it is used.
         let mut longest: Option<(Exceeded, &Metered)> = None;
         for (metered, held) in metered.iter().zip(&mut *held) {
-            let units = metered.units(asked, what);
+            let units = metered.units(asked, monitoring_types);
             if let Err(exceeded) = metered.lease(held, units, now)
                 && longest.is_none_or(|(known, _)| known.retry_after_s < exceeded.retry_after_s)
             {
                 longest = Some((exceeded, metered));
             }
         }
+        let Some((exceeded, by)) = longest else {
+            return Ok(metered.iter().zip(held));
+        };
         for (metered, held) in metered.iter().zip(held) {
-            match longest {
-                None => held.take(metered.units(asked, what)),
-                Some(_) => metered.give_back_surplus(held),
-            }
+            metered.give_back_surplus(held);
         }
-        match longest {
-            None => Ok(()),
-            Some((exceeded, metered)) => {
-                metered.refused.count(exceeded.bound);
-                Err(exceeded)
-            }
-        }
+        by.refused.count(exceeded.bound);
+        Err(exceeded)
     }
 
     /// Gives back what was not used, once in a second: for whoever comes by in shorter times.

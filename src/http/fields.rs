@@ -39,6 +39,30 @@ pub fn classify(name: &str) -> FieldClass {
     known(name.as_bytes())
 }
 
+/// Those that make a request conditional, one bit for each place.
+//= RFC 9110 section 13.1
+//# The fields of preconditions begin with If-.
+#[must_use]
+pub fn conditions(fields: &[httparse::Header<'_>]) -> u64 {
+    let is_condition = |name: &str| starts(name.as_bytes(), b"if-");
+    let places = fields.iter().enumerate();
+    places.fold(0, |all, (place, field)| {
+        all | u64::from(is_condition(field.name)) << place
+    })
+}
+
+/// Whether they are of a body in a content coding: what others would decode nobody has looked
+/// through.
+#[must_use]
+pub fn are_of_coded_body(fields: &[httparse::Header<'_>]) -> bool {
+    fields.iter().any(|field| {
+        // Most differ in length.
+        field.name.len() == 16
+            && field.name.eq_ignore_ascii_case("content-encoding")
+            && !field.value.eq_ignore_ascii_case(b"identity")
+    })
+}
+
 /// Would a message mean something else without this field? Then `Connection` must not name it.
 #[must_use]
 pub fn is_indispensable(name: &[u8]) -> bool {
@@ -76,8 +100,11 @@ fn known(name: &[u8]) -> FieldClass {
         (b'r', 11) => (b"Remote-User", Identity),
         (b'a', 6) => (b"Accept", Accept),
         (b'a', 13) => (b"Authorization", Authorization),
-        // An answer must come as it can be looked through.
+        // An answer must come as it can be looked through: as it is, and whole.
         (b'a', 15) => (b"Accept-Encoding", HopByHop),
+        (b'a', 4) => (b"A-IM", HopByHop),
+        (b'i', 8) => (b"If-Range", HopByHop),
+        (b'r', 5) => (b"Range", HopByHop),
         (b'c', 10) => (b"Connection", Connection),
         (b'c', 11) => (b"Client-Cert", Identity),
         (b'c', 12) => (b"Content-Type", ContentType),

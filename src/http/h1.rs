@@ -90,23 +90,27 @@ pub fn write_response_head(
     put(out, &[extra, b"\r\n"]);
 }
 
-/// Has a head that [`write_response_head`] wrote as the first `head_bytes` of `out` say another
-/// length.
-pub fn rewrite_length(out: &mut Vec<u8>, head_bytes: usize, length: usize) {
-    const NAME: &[u8] = b"\r\nContent-Length: ";
+/// Says of another body, of so many octets, what a head said of the one that it was written for by
+/// [`write_response_head`]; it is the first `head_bytes` of `out`.
+pub fn describe_anew(out: &mut Vec<u8>, head_bytes: usize, length: usize) {
     let head = out.get(..head_bytes).unwrap_or_default();
-    if let Some(at) = memchr::memmem::find(head, NAME) {
-        let start = at + NAME.len();
-        let digits = head
-            .iter()
-            .skip(start)
-            .take_while(|octet| octet.is_ascii_digit());
-        let end = start + digits.count();
-        let mut written = Vec::new();
-        write_decimal(&mut written, length as u64);
-        out.splice(start..end, written);
+    let mut anew = Vec::with_capacity(head.len());
+    for line in head.split_inclusive(|octet| *octet == b'\n') {
+        let name = memchr::memchr(b':', line).and_then(|end| line.get(..end));
+        match name {
+            Some(b"Content-Length") => write_length(&mut anew, length as u64),
+            Some(name)
+                if DIGESTS
+                    .iter()
+                    .any(|digest| name.eq_ignore_ascii_case(digest)) => {}
+            _ => anew.extend_from_slice(line),
+        }
     }
+    out.splice(..head_bytes.min(out.len()), anew);
 }
+
+/// Fields with a digest of the body (RFC 9530 section 1.3, and those before it).
+const DIGESTS: [&[u8]; 4] = [b"Content-Digest", b"Repr-Digest", b"Digest", b"Content-MD5"];
 
 /// Starts a chunk of `length` bytes; [`CHUNK_END`] follows its data. For zero bytes nothing is
 /// written, because that would end the body.

@@ -9,7 +9,7 @@ use super::fields::{FieldClass, classify, is_indispensable};
 use super::is_token_byte;
 use super::path::PathFault;
 use super::target::{self, Authority};
-use crate::limits::FIELDS_MAX;
+use crate::limits::{FIELDS_MAX, Limits};
 
 /// Room for the fields of one head; `httparse` fills it, nobody clears it.
 pub type Slots<'b> = [MaybeUninit<Header<'b>>; FIELDS_MAX];
@@ -139,6 +139,15 @@ pub struct HeadLimits {
     pub head_bytes_max: usize,
     /// The request target.
     pub target_bytes_max: usize,
+}
+
+impl From<&Limits> for HeadLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            head_bytes_max: limits.head_bytes_max,
+            target_bytes_max: limits.target_bytes_max,
+        }
+    }
 }
 
 /// Why a head is refused.

@@ -5,8 +5,13 @@ use super::Links;
 /// Writes the value of a `Link` field with each of its targets led outwards. False where one leads
 /// past the gateway, or where it cannot be told what is a target: then nothing of it may leave.
 //= RFC 8288 section 3
-//# A target stands between < and >; what is quoted is none.
+//# A target stands between < and >; what is quoted is none. An anchor (section 3.2) is where the
+//# link begins: nothing of T8 begins elsewhere.
 pub fn targets_outward(links: &Links, value: &str, out: &mut Vec<u8>) -> bool {
+    let names_an_anchor = |name: &[u8]| name.eq_ignore_ascii_case(b"anchor");
+    if value.as_bytes().windows(6).any(names_an_anchor) {
+        return false;
+    }
     let mut rest = value;
     loop {
         let Some(at) = rest.find(['<', '"']) else {

@@ -232,6 +232,31 @@ fn links_that_lead_past_the_gateway_do_not_leave() {
     }
 }
 
+//= TS 29.122 clause 5.2.4 type=test
+//# The prefix is the deployment's, also where nothing stands before it.
+#[test]
+fn path_below_the_scefs_prefix_leaves_without_it() {
+    for (link, led) in [
+        ("/exposure/3gpp-nidd/v1/a", "/3gpp-nidd/v1/a"),
+        ("/exposure", ""),
+        ("/exposure?x", "?x"),
+        ("/exposures/1", "/exposures/1"),
+        ("exposure/1", "exposure/1"),
+        ("/exposure/../1", "/exposure/../1"),
+        (PATH, PATH),
+    ] {
+        assert_eq!(out(link).as_deref(), Ok(led), "{link}");
+    }
+    let (public, inside) = (
+        roots(&["https://t8.example/out"]),
+        roots(&["http://scef/in"]),
+    );
+    let links = Links::new(public, inside).expect("both sides");
+    let led = links.outward("/in/3gpp-nidd/v1/a");
+    let (root, rest) = ("/out", "/3gpp-nidd/v1/a");
+    assert_eq!(led, Ok(Some(Led { root, rest })));
+}
+
 //= RFC 3986 section 5.2.4 type=test
 //# A segment of more than dots, or of more than two, is one like any other.
 #[test]

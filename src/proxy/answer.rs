@@ -10,9 +10,10 @@ use crate::limits::{FIELDS_MAX, RELAY_BYTES};
 use crate::privacy::{Hit, Media};
 
 use super::connection::{Connection, Request, Then};
+use super::content::Held;
 use super::denial::Denial;
-use super::exchange::{Broken, answer_by, heard};
-use super::guarded::{self, Guarded, Stopped};
+use super::exchange::{Broken, answer_by, heard, received, take_body};
+use super::guarded::{self, Guarded, Looked, Stopped};
 use super::led::head_outward;
 use super::source::{Sink, Source};
 use super::upstream::Link;
@@ -25,6 +26,8 @@ struct Answer {
     media: Media,
     /// What it says of whom it is about decides whether it leaves.
     says_whom: bool,
+    /// Links in it may have to be led outwards.
+    leads: bool,
     /// The upstream connection can carry another exchange.
     link_lives: bool,
     /// The client's connection can.
@@ -41,11 +44,21 @@ pub(super) async fn relay(
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut guarded = Guarded::new(&connection.local, answer.media);
-    let is_led = answer.media == Media::Json && guarded.in_force().links.is_some();
-    if (answer.says_whom || is_led) && !answer.body.is_done() {
-        // The task is as large as the largest of all that it may do: this is kept apart.
-        let judged = judged::judge(connection, &mut link, &mut answer, request, &mut out);
-        Box::pin(judged).await?;
+    let mut held = Held::new(&connection.local);
+    if (answer.says_whom || answer.leads) && !answer.body.is_done() {
+        let mut body = connection.local.buffers.lend();
+        take_body(&mut link, &mut answer.body, &mut body)?;
+        if !answer.body.is_done() {
+            // The task is as large as the largest of all that it may do: this is kept apart.
+            let bytes_max = guarded.in_force().limits.guarded_bytes_max;
+            let (rest, too_long) = (&mut answer.body, Denial::AnswerUnguarded("too_long"));
+            let bounds = (bytes_max, too_long);
+            let rest = received(connection, &mut link, rest, bounds, &mut body, &mut held);
+            Box::pin(rest).await?;
+        }
+        // What comes behind it is nobody's.
+        answer.link_lives &= link.stream.inbox.is_empty();
+        guarded.hold(judged::judge(connection, &answer, request, &mut out, body)?);
     }
     connection.account.record.status = answer.status;
     let head_bytes = out.len();
@@ -79,9 +92,7 @@ pub(super) async fn relay(
             }
             if let Some((hit, length)) = passed.rewritten {
                 rewritten(connection, &hit);
-                if answer.sink == Sink::Plain {
-                    h1::rewrite_length(&mut out, head_bytes, length);
-                }
+                h1::describe_anew(&mut out, head_bytes, length);
             }
             connection.account.record.response_bytes += passed.bytes as u64;
             let over = whole && !passed.again;
@@ -131,6 +142,11 @@ fn answer_head(
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = head::response(&link.stream.inbox[..end], &mut slots, request.method)
         .map_err(Denial::UpstreamMalformed)?;
+    //= RFC 9110 section 15.3.7
+    //# A part of an answer may hold a part of an identity; nobody was asked for one.
+    if matches!(head.status, 206 | 226) {
+        return Err(Denial::AnswerUnguarded("partial").into());
+    }
     let media = guarded::media(&head);
     let mut fields = Vec::new();
     let looked = media.and_then(|media| {
@@ -139,20 +155,25 @@ fn answer_head(
         Ok((media, head))
     });
     let (media, mut head) = match looked {
-        Ok((media, None)) => (media, head),
-        Ok((media, Some((head, hit)))) => {
-            rewritten(connection, &hit);
-            (media, head)
+        Ok((media, looked)) => {
+            if looked.alarm.is_some() {
+                connection.account.record.identity = looked.alarm;
+            }
+            match looked.rewritten {
+                None => (media, head),
+                Some((head, hit)) => {
+                    rewritten(connection, &hit);
+                    (media, head)
+                }
+            }
         }
         Err(why) => return Err(stopped(connection, why, false)),
     };
     let goes_on = request.keep_alive && !connection.local.draining.get();
-    let (body, sink) = match head.body {
-        ResponseBody::None => (Source::Done, Sink::Nothing),
-        ResponseBody::Length(0) => (Source::Done, Sink::Nothing),
-        ResponseBody::Length(length) => (Source::Length(length), Sink::Plain),
-        ResponseBody::Chunked => (Source::Chunked(Box::default()), Sink::Chunked),
-        ResponseBody::UntilClose => (Source::UntilClose, Sink::Chunked),
+    let sink = match head.body {
+        ResponseBody::None | ResponseBody::Length(0) => Sink::Nothing,
+        ResponseBody::Length(_) => Sink::Plain,
+        ResponseBody::Chunked | ResponseBody::UntilClose => Sink::Chunked,
     };
     let mut extra = [0; REQUEST_ID_FIELD.len() + 32 + 2];
     extra[..REQUEST_ID_FIELD.len()].copy_from_slice(REQUEST_ID_FIELD);
@@ -161,6 +182,7 @@ fn answer_head(
     // Most answers lead nowhere, and pay for this with a look at a number.
     let snapshot = connection.local.snapshot();
     let links = snapshot.links.as_ref().filter(|_| head.links != 0);
+    let leads = snapshot.links.is_some() && guarded::may_be_json(&head, media);
     let mut led = links.map(|_| connection.local.buffers.lend());
     if let (Some(links), Some(lines)) = (links, &mut led) {
         head_outward(links, &mut head, lines)?;
@@ -178,16 +200,16 @@ fn answer_head(
     }
     // A SCEF that sends a body to HEAD all the same would have it taken for the next answer.
     let bare = request.method == Method::Head && head.declared_length.is_some_and(|n| n > 0);
-    let whole = head.body != ResponseBody::UntilClose;
-    let link_lives = head.keep_alive && whole && !bare;
-    let status = head.status;
+    let link_lives = head.keep_alive && !bare;
+    let (status, body) = (head.status, Source::of(head.body));
     link.stream.inbox.drain(..end);
     Ok(Answer {
         status,
         body,
         sink,
         media,
-        says_whom: request.asks.holds_answer() && status < 400,
+        says_whom: request.asks.holds_answer(),
+        leads,
         link_lives,
         goes_on,
     })
@@ -211,9 +233,12 @@ pub(super) fn guard_interim(
 ) -> Result<(), Broken> {
     let mut fields = Vec::new();
     match guarded::answer_head(raw, head, &mut fields, &connection.local) {
-        Ok(None) => Ok(()),
         // Hints are not worth being rewritten.
-        Ok(Some((_, hit))) => Err(stopped(connection, Stopped::Identity(hit), false)),
+        Ok(Looked {
+            rewritten: Some((_, hit)),
+            ..
+        }) => Err(stopped(connection, Stopped::Identity(hit), false)),
+        Ok(_) => Ok(()),
         Err(why) => Err(stopped(connection, why, false)),
     }
 }

@@ -9,6 +9,7 @@ use crate::audit::RequestId;
 use crate::authz::cache::Memo;
 use crate::authz::content::Content;
 use crate::clock::Millis;
+use crate::http::fields;
 use crate::http::h1;
 use crate::http::head::{self, BodyLength, HeadLimits, Method};
 use crate::io::{Stream, Watch};
@@ -21,7 +22,7 @@ use super::denial::Denial;
 use super::denial::connections::ConnectionDenial;
 use super::exchange;
 use super::forward::Identity;
-use super::gate::{self, Asks, Tokens};
+use super::gate::{self, Asks};
 use super::greeting::{greet, linger};
 use super::guarded;
 use super::introspection;
@@ -204,11 +205,7 @@ impl Connection {
     /// Waits for the next request head; it is the first so many bytes of `plain`.
     async fn next_head(&mut self) -> Result<usize, NoHead> {
         let in_force = self.local.snapshot();
-        let limits = &in_force.limits;
-        let bounds = HeadLimits {
-            head_bytes_max: limits.head_bytes_max,
-            target_bytes_max: limits.target_bytes_max,
-        };
+        let bounds = HeadLimits::from(&in_force.limits);
         let deadlines = in_force.deadlines;
         drop(in_force);
         let idle_by = self.watch.now().after(deadlines.idle);
@@ -410,12 +407,9 @@ impl Connection {
         }
         let snapshot = local.snapshot();
         let limits = &snapshot.limits;
-        let bounds = HeadLimits {
-            head_bytes_max: limits.head_bytes_max,
-            target_bytes_max: limits.target_bytes_max,
-        };
+        let bounds = HeadLimits::from(limits);
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-        let head = match head::request(&self.plain[..end], &mut slots, &bounds) {
+        let mut head = match head::request(&self.plain[..end], &mut slots, &bounds) {
             Ok(head) => head,
             Err(fault) => return Err(Refused::without_head(Denial::Head(fault), id)),
         };
@@ -440,20 +434,13 @@ impl Connection {
         if self.standing.take_tokens_outdated() {
             self.memo.clear();
         }
-        let tokens = Tokens {
-            memo: &mut self.memo,
-            cache: &mut local.tokens.borrow_mut(),
-            refused: &mut local.refused_tokens.borrow_mut(),
-            counters: &local.counters,
-            latencies: &local.latencies,
-        };
         let admitted = match is_elsewhere {
             true => Err(Denial::SourceAddressForeign),
             false => gate::admit(
                 &head,
                 self.standing.peer(),
                 &snapshot,
-                tokens,
+                local.tokens(&mut self.memo),
                 &mut local.leases.borrow_mut(),
                 record,
                 local.seconds(),
@@ -479,6 +466,9 @@ impl Connection {
         let outcome = match admitted {
             Ok((query, permit)) => {
                 let mut bytes = local.buffers.lend();
+                if permit.asks.is_judged_by_answer(head.method) {
+                    head.dropped |= fields::conditions(head.fields);
+                }
                 self.identity.write_head(&mut bytes, &head, &permit, &id);
                 let look = permit.asks.look(&head, &snapshot).map(|(path, gives)| {
                     Box::new(Look {
@@ -534,25 +524,21 @@ impl Connection {
         if self.standing.is_elsewhere() {
             return Err(Denial::SourceAddressForeign);
         }
+        let token = self.memo.last().map(|(token, _)| token.to_vec());
+        let token = token.ok_or(Denial::TokenMissing)?;
+        if self.standing.take_tokens_outdated() {
+            self.memo.clear();
+        }
         let local = Rc::clone(&self.local);
-        let tokens = Tokens {
-            memo: &mut self.memo,
-            cache: &mut local.tokens.borrow_mut(),
-            refused: &mut local.refused_tokens.borrow_mut(),
-            counters: &local.counters,
-            latencies: &local.latencies,
-        };
+        let tokens = local.tokens(&mut self.memo);
         let (peer, now) = (self.standing.peer(), local.seconds());
-        gate::admit_again(asked, peer, &local.snapshot(), tokens, now)
+        gate::admit_again(asked, &token, peer, &local.snapshot(), tokens, now)
     }
 
     /// The token of the request whose head is the first `end` bytes of `plain`.
     pub(super) fn token_of(&self, end: usize) -> Result<Vec<u8>, Denial> {
         let in_force = self.local.snapshot();
-        let bounds = HeadLimits {
-            head_bytes_max: in_force.limits.head_bytes_max,
-            target_bytes_max: in_force.limits.target_bytes_max,
-        };
+        let bounds = HeadLimits::from(&in_force.limits);
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = head::request(&self.plain[..end], &mut slots, &bounds).map_err(Denial::Head)?;
         gate::bearer(&head).map(<[u8]>::to_vec)

@@ -9,6 +9,7 @@ use crate::authz::content::{self, Content, Fault, Origin};
 use crate::authz::policy::Extent;
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::h1;
+use crate::http::head::Method;
 use crate::limits::HELD_BYTES_MAX;
 use crate::privacy::Media;
 
@@ -34,15 +35,18 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
         receive(connection, request, &mut body).await?;
     }
     let look = request.look.take();
-    said(connection, request, &body, look.as_deref())?;
+    let led = said(connection, request, &body, look.as_deref())?;
     if let Some(look) = look {
         let before = Before::of(connection);
-        let representation = look::at(connection, &look).await?;
+        let mut held = Held::new(&local);
+        let representation = look::at(connection, &look, &mut held).await?;
         still_admitted(connection, request, &before)?;
         whole(connection, request, &look, &representation, &body)?;
     }
+    if let Some(led) = led {
+        local.buffers.give_back(std::mem::replace(&mut body, led));
+    }
     if has_body {
-        led(connection, request, &mut body)?;
         h1::end_request_head(&mut request.head, Some(body.len() as u64));
         request.head.extend_from_slice(&body);
     }
@@ -130,23 +134,47 @@ fn still_admitted(
     if is_as_before {
         return Ok(());
     }
+    admit_anew(connection, request, Done::Nothing)
+}
+
+/// How far a request has come that is admitted anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Nothing,
+    /// Its answer has come.
+    ByTheScef,
+}
+
+/// Admits a request again, whose client may have come to be held to some UEs meanwhile.
+///
+/// # Errors
+/// It is not admitted any more, or nobody has looked at what it is about.
+pub(super) fn admit_anew(
+    connection: &mut Connection,
+    request: &mut Request,
+    done: Done,
+) -> Result<(), Denial> {
     let was_whole = request.asks.extent == Extent::Whole;
     request.asks = connection.admit_again(&request.asks)?;
-    // Nobody has prepared to look at what it is about.
-    match was_whole && request.asks.extent == Extent::ByContent {
+    let is_held = was_whole && request.asks.extent == Extent::ByContent;
+    // What is done is done, and its answer is judged.
+    let is_change = !matches!(request.method, Method::Get | Method::Head);
+    let is_judged_yet =
+        request.asks.is_judged_by_answer(request.method) || (done == Done::ByTheScef && is_change);
+    match is_held && !is_judged_yet {
         true => Err(Denial::ResourceUnseen("held_meanwhile")),
         false => Ok(()),
     }
 }
 
-/// What a shard holds of bodies for one request; given back with it.
+/// What a shard holds of bodies for one message; given back with it.
 pub(super) struct Held {
     local: Rc<Local>,
     bytes: u64,
 }
 
 impl Held {
-    fn new(local: &Rc<Local>) -> Self {
+    pub(super) fn new(local: &Rc<Local>) -> Self {
         Self {
             local: Rc::clone(local),
             bytes: 0,
@@ -157,7 +185,7 @@ impl Held {
     ///
     /// # Errors
     /// The shard has no room for them.
-    fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
+    pub(super) fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
         let all = self.local.held_bytes.get().saturating_add(bytes);
         if all > HELD_BYTES_MAX {
             return Err(Denial::BodiesExhausted);
@@ -175,13 +203,14 @@ impl Drop for Held {
     }
 }
 
-/// Reads what a request says itself, judges whom it names, and counts which event types.
+/// Reads what a request says itself, judges whom it names, and takes it off its client's
+/// allowances. The body comes back if its links do not lead to the SCEF as they stand.
 fn said(
     connection: &mut Connection,
     request: &mut Request,
     body: &[u8],
     look: Option<&Look>,
-) -> Result<(), Denial> {
+) -> Result<Option<Vec<u8>>, Denial> {
     let asks = &request.asks;
     let is_whole = asks.extent == Extent::Whole;
     let said = match &asks.action.takes {
@@ -206,11 +235,11 @@ fn said(
         Some(_) => Media::Json,
         None => Media::Text,
     };
-    guarded::request_body(body, media, &connection.local).map_err(|found| {
-        let form = found.form;
-        connection.account.record.identity = Some(found);
-        Denial::IdentityInRequest(form)
-    })?;
+    match guarded::request_body(body, media, &connection.local) {
+        Ok(None) => {}
+        Ok(alarm) => connection.account.record.identity = alarm,
+        Err(found) => return Err(connection.account.found_in_request(found)),
+    }
     let in_force = connection.local.snapshot();
     let client = connection.standing.peer().client();
     let own = in_force.client(client).map(|client| &client.scs_as_ids);
@@ -238,26 +267,31 @@ fn said(
             asks.granted(&Content::default(), client, &in_force)?;
         }
     }
-    // Last of all that it says itself, so that nothing is taken for what is refused for that.
-    let operation = (asks.api, asks.action.verb, asks.resource);
+    let led = match body.is_empty() {
+        true => None,
+        false => led(connection, request, body)?,
+    };
+    // Last of all that it says itself, so that nothing is taken for what is refused for that; a
+    // look asks the SCEF.
     let local = &connection.local;
     let leases = &mut local.leases.borrow_mut();
-    gate::charge_event_types(leases, client, operation, &said, local.seconds())
+    gate::charge(leases, client, asks, &said, local.seconds())?;
+    Ok(led)
 }
 
-/// Has the links of a body lead to the SCEF.
-fn led(connection: &Connection, request: &Request, body: &mut Vec<u8>) -> Result<(), Denial> {
+/// A body whose links lead to the SCEF, where they have to be changed for that.
+fn led(connection: &Connection, request: &Request, body: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
     let in_force = connection.local.snapshot();
     let (Some(links), Some(takes)) = (&in_force.links, &request.asks.action.takes) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut led = connection.local.buffers.lend();
     let changed = links.body_inward(body, takes.shape, &mut led);
     if changed.map_err(|fault| Denial::ContentMalformed(fault.word()))? {
-        std::mem::swap(body, &mut led);
+        return Ok(Some(led));
     }
     connection.local.buffers.give_back(led);
-    Ok(())
+    Ok(None)
 }
 
 /// Judges whom the resource is about that a request is to, and will be.

@@ -4,19 +4,21 @@
 use std::mem::MaybeUninit;
 
 use crate::audit::Outcome;
+use crate::authz::content::Content;
 use crate::authz::policy::Extent;
 use crate::clock::Millis;
 use crate::http::h1::{self, ResponseFraming};
 use crate::http::head::{self, HeadFault, Method};
 use crate::io::Stream;
-use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES};
+use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
 
 use super::answer;
 use super::connection::{Connection, Request, Then};
-use super::content;
+use super::content::{self, Done, Held};
 use super::denial::Denial;
+use super::gate;
 use super::refusal::Refused;
-use super::source::Source;
+use super::source::{Sink, Source};
 use super::upstream::{self, Link};
 
 /// Why an exchange did not end as it should.
@@ -78,25 +80,27 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
 }
 
 async fn carry(connection: &mut Connection, request: &mut Request) -> Result<Then, Broken> {
+    let local = std::rc::Rc::clone(&connection.local);
     if !request.body.is_done() || request.asks.extent == Extent::ByContent {
         // The task is as large as the largest of all that it may do: this is kept apart.
         Box::pin(content::read(connection, request)).await?;
+    } else {
+        let (client, leases) = (connection.standing.peer().client(), &local.leases);
+        let (said, now) = (Content::default(), local.seconds());
+        gate::charge(&mut leases.borrow_mut(), client, &request.asks, &said, now)?;
     }
-    let local = std::rc::Rc::clone(&connection.local);
     let mut link = upstream::link(&local, &connection.watch, connection.exchange_by).await?;
     loop {
         link.stream.outbox = std::mem::take(&mut request.head);
         link.stream.start_send();
         link.stream.start_recv(RECV_BYTES);
-        let heard = ask(connection, &mut link, request).await;
+        let heard = ask(connection, &mut link, Some(request)).await;
         match heard {
             Ok(end) => {
                 connection.account.heard();
                 // Who has come to be held meanwhile is held with what is answered.
-                if !std::rc::Rc::ptr_eq(&request.in_force, &local.snapshot())
-                    && let Ok(asks) = connection.admit_again(&request.asks)
-                {
-                    request.asks = asks;
+                if !std::rc::Rc::ptr_eq(&request.in_force, &local.snapshot()) {
+                    content::admit_anew(connection, request, Done::ByTheScef)?;
                 }
                 return answer::relay(connection, link, request, end).await;
             }
@@ -134,18 +138,22 @@ async fn unsent(connection: &Connection, mut failed: Stream) -> Result<Vec<u8>, 
 }
 
 /// Waits until the head of a final response is there: the first so many bytes of the link's inbox.
-async fn ask(
+/// What comes before it is passed on to who has made the request, if it is anybody's.
+pub(super) async fn ask(
     connection: &mut Connection,
     link: &mut Link,
-    request: &mut Request,
+    mut request: Option<&mut Request>,
 ) -> Result<usize, Broken> {
     let mut interim = 0;
     let mut scanned = 0;
     let by = answer_by(connection);
     loop {
         match heard(connection, &mut link.stream, by).await? {
-            Ok(count) if count > 0 => request.heard = true,
+            Ok(count) if count > 0 => {}
             _ => return Err(Denial::UpstreamClosed.into()),
+        }
+        if let Some(request) = &mut request {
+            request.heard = true;
         }
         while let Some(end) = response_head(link, connection, &mut scanned)? {
             if !is_interim(&link.stream.inbox[..end]) {
@@ -155,7 +163,10 @@ async fn ask(
             if interim > INTERIM_RESPONSES_MAX {
                 return Err(Denial::UpstreamInterim.into());
             }
-            pass_interim(connection, link, request, end).await?;
+            match &request {
+                Some(request) => pass_interim(connection, link, request, end).await?,
+                None => drop(link.stream.inbox.drain(..end)),
+            }
             scanned = 0;
         }
         link.stream.start_recv(RECV_BYTES);
@@ -185,8 +196,57 @@ pub(super) async fn heard(
     }
 }
 
+/// Takes what has come of a body out of the link's inbox.
+pub(super) fn take_body(
+    link: &mut Link,
+    body: &mut Source,
+    whole: &mut Vec<u8>,
+) -> Result<(), Denial> {
+    let inbox = &mut link.stream.inbox;
+    let taken = body.take(inbox, whole, Sink::Plain, usize::MAX);
+    let taken = taken.map_err(Denial::UpstreamBodyMalformed)?;
+    inbox.drain(..taken.consumed.min(inbox.len()));
+    Ok(())
+}
+
+/// Waits for the rest of a body, and holds all of it.
+///
+/// # Errors
+/// It does not come to its end, the shard has no room for it, or it is longer than `bytes_max`:
+/// then `too_long` says so.
+pub(super) async fn received(
+    connection: &mut Connection,
+    link: &mut Link,
+    body: &mut Source,
+    (bytes_max, too_long): (u64, Denial),
+    whole: &mut Vec<u8>,
+    held: &mut Held,
+) -> Result<(), Broken> {
+    let mut counted = 0;
+    loop {
+        let bytes = whole.len() as u64;
+        if bytes > bytes_max {
+            return Err(too_long.into());
+        }
+        held.grow(bytes - counted)?;
+        counted = bytes;
+        if body.is_done() {
+            return Ok(());
+        }
+        link.stream.start_recv(RELAY_BYTES);
+        let by = answer_by(connection);
+        match heard(connection, &mut link.stream, by).await? {
+            Ok(count) if count > 0 => {}
+            // An end is an end only where the framing says so; an error never is.
+            Ok(_) if body.closed() => {}
+            _ => return Err(Denial::UpstreamClosed.into()),
+        }
+        take_body(link, body, whole)?;
+    }
+}
+
 /// The end of a response head in the link's inbox, if it is all there.
-pub(super) fn response_head(
+fn response_head(
     link: &Link,
     connection: &Connection,
     scanned: &mut usize,
@@ -201,7 +261,7 @@ pub(super) fn response_head(
 }
 
 /// A status line whose code begins with 1.
-pub(super) fn is_interim(head: &[u8]) -> bool {
+fn is_interim(head: &[u8]) -> bool {
     head.get(9) == Some(&b'1')
 }
 

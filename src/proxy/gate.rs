@@ -1,7 +1,7 @@
 //! Every check a request must pass, in the order in which it must pass them.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
 use crate::audit::{Record, TokenVerdict};
@@ -17,6 +17,7 @@ use crate::authz::refused::{Refusal, RefusedTokens, TokenDigest};
 use crate::authz::scope::Rights;
 use crate::authz::token::{self, TokenFault, VerifiedToken};
 use crate::clock::{Nanos, UnixSeconds};
+use crate::http::fields;
 use crate::http::head::{Authorization, BodyLength, Method, RequestHead};
 use crate::http::media;
 use crate::http::path;
@@ -63,6 +64,11 @@ impl Permit<'_> {
 }
 
 impl Asks {
+    /// The operation, as policies and allowances know it.
+    fn operation(&self) -> (ApiId, Verb, &'static str) {
+        (self.api, self.action.verb, self.resource)
+    }
+
     /// Whether its answer has to be granted as well, as far as it says whom it is about.
     pub fn holds_answer(&self) -> bool {
         self.extent == Extent::ByContent && content::names_subscribers(self.action.gives)
@@ -119,14 +125,11 @@ impl Asks {
             rights: self.rights,
             limited: self.limited.as_deref(),
         };
-        let operation = (self.api, self.action.verb, self.resource);
         let (policy, sets) = (snapshot.policy(client), snapshot.sets.as_deref());
-        let decided = about.decide(policy, gives, sets, operation);
+        let decided = about.decide(policy, gives, sets, self.operation());
         decided.map_err(Denial::NotGranted)
     }
-}
 
-impl Asks {
     /// Whether all that a representation is about is granted; of a list, each element for itself,
     /// for one that names nobody is about any UE, whomever those beside it name.
     ///
@@ -167,9 +170,9 @@ pub struct Tokens<'a> {
     /// The connection's last token.
     pub memo: &'a mut Memo,
     /// This CPU's cache.
-    pub cache: &'a mut TokenCache,
+    pub cache: RefMut<'a, TokenCache>,
     /// What this CPU knows to be bad.
-    pub refused: &'a mut RefusedTokens,
+    pub refused: RefMut<'a, RefusedTokens>,
     pub counters: &'a Counters,
     pub latencies: &'a RefCell<Latencies>,
 }
@@ -222,7 +225,7 @@ pub fn admit<'p>(
     let grant = granted(token, peer, snapshot, tokens, &mut record.token, now)?;
     let asks = asks((api, resource, action), grant, peer, snapshot)?;
     understood(head, action)?;
-    charge_request(leases, peer.client(), (api, action.verb, resource), now)?;
+    allow(leases, peer.client(), asks.operation(), now)?;
     Ok(Permit { scs_as_id, asks })
 }
 
@@ -263,6 +266,7 @@ fn asks(
 /// As of [`admit`].
 pub fn admit_again(
     asked: &Asks,
+    token: &[u8],
     peer: &Peer,
     snapshot: &Snapshot,
     tokens: Tokens<'_>,
@@ -275,16 +279,14 @@ pub fn admit_again(
     if !client.ok_or(Denial::TokenOfOtherClient)?.enabled {
         return Err(Denial::ClientDisabled);
     }
-    let last = tokens.memo.last().map(|(token, _)| token.to_vec());
-    let token = last.ok_or(Denial::TokenMissing)?;
     let mut verdict = TokenVerdict::None;
-    let grant = granted(&token, peer, snapshot, tokens, &mut verdict, now)?;
+    let grant = granted(token, peer, snapshot, tokens, &mut verdict, now)?;
     let operation = (asked.api, asked.resource, asked.action);
     asks(operation, grant, peer, snapshot)
 }
 
-/// Takes a request off its client's allowances.
-fn charge_request(
+/// Whether one more request is within its client's allowances.
+fn allow(
     leases: &mut Leases,
     client: ClientIndex,
     asked: quota::Asked<'_>,
@@ -295,31 +297,31 @@ fn charge_request(
         return Ok(());
     }
     let steady = Nanos::now();
-    leases.charge_request(client, asked, Now { steady, wall })?;
+    leases.allow(client, asked, Now { steady, wall })?;
     Ok(())
 }
 
-/// Takes the event types that the body of an admitted request names off its client's allowances, or
-/// nothing.
+/// Takes an admitted request off its client's allowances, and the event types that it names, or
+/// nothing: once it is going to the SCEF, or a look at what it is about.
 ///
 /// # Errors
 /// That one of the allowances is used up.
-pub fn charge_event_types(
+pub fn charge(
     leases: &mut Leases,
     client: ClientIndex,
-    asked: quota::Asked<'_>,
-    content: &Content<'_>,
+    asks: &Asks,
+    said: &Content<'_>,
     wall: UnixSeconds,
 ) -> Result<(), Denial> {
-    if !leases.count_event_types(client) {
+    if !leases.concern(client) {
         return Ok(());
     }
-    let named: Vec<&str> = content.monitoring_types().collect();
-    if named.is_empty() {
-        return Ok(());
-    }
+    let named: Vec<&str> = match leases.count_event_types(client) {
+        true => said.monitoring_types().collect(),
+        false => Vec::new(),
+    };
     let steady = Nanos::now();
-    leases.charge_event_types(client, asked, &named, Now { steady, wall })?;
+    leases.charge(client, asks.operation(), &named, Now { steady, wall })?;
     Ok(())
 }
 
@@ -329,7 +331,7 @@ fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial>
         return Err(Denial::NotAcceptable);
     }
     let has_body = !matches!(head.body, BodyLength::None | BodyLength::Length(0));
-    if has_body && is_coded(head) {
+    if has_body && fields::are_of_coded_body(head.fields) {
         return Err(Denial::ContentCoded);
     }
     let Some(body) = &action.takes else {
@@ -347,14 +349,6 @@ fn understood(head: &RequestHead<'_, '_>, action: &Action) -> Result<(), Denial>
         Some(value) if media::is(value, body.media.name()) => Ok(()),
         _ => Err(Denial::MediaTypeUnsupported(action.verb, body.media)),
     }
-}
-
-/// Whether the body is in a content coding: what the SCEF would decode nobody has looked through.
-fn is_coded(head: &RequestHead<'_, '_>) -> bool {
-    head.fields.iter().any(|field| {
-        field.name.eq_ignore_ascii_case("content-encoding")
-            && !field.value.eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// The values of the `Accept` fields.
@@ -458,8 +452,8 @@ fn granted<'m>(
 ) -> Result<&'m CachedGrant, Denial> {
     let Tokens {
         memo,
-        cache,
-        refused,
+        mut cache,
+        mut refused,
         counters,
         latencies,
     } = tokens;
@@ -486,7 +480,7 @@ fn granted<'m>(
         let answer = cache.answer(token, now).ok_or(unasked)?;
         counters.tokens_cached.bump();
         *verdict = TokenVerdict::Cached;
-        let grant = remember(token, &answer, snapshot, cache, now)?;
+        let grant = remember(token, &answer, snapshot, &mut cache, now)?;
         return held(token, grant, peer, snapshot, memo);
     }
     let digest = TokenDigest::of(token);
@@ -498,7 +492,7 @@ fn granted<'m>(
         // It is good but for that, which may have been taken back.
         Some(Refusal::Revoked(verified)) => {
             counters.tokens_refused_again.bump();
-            let grant = remember(token, verified, snapshot, cache, now)?;
+            let grant = remember(token, verified, snapshot, &mut cache, now)?;
             return held(token, grant, peer, snapshot, memo);
         }
         None => {}
@@ -525,7 +519,7 @@ fn granted<'m>(
             Denial::TokenInvalid(fault)
         }
     })?;
-    let grant = remember(token, &verified, snapshot, cache, now);
+    let grant = remember(token, &verified, snapshot, &mut cache, now);
     match grant {
         Err(Denial::TokenOfOtherClient) => refused.charge(peer.client(), now),
         Err(Denial::TokenRevoked(_)) => {

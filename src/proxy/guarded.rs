@@ -9,6 +9,7 @@ use httparse::Header;
 
 use crate::audit::FoundIdentity;
 use crate::http::chunked::ChunkFault;
+use crate::http::fields;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::limits::RELAY_BYTES;
 use crate::privacy::{Action, Cut, Guard, Hit, Media, Scratch, Verdict};
@@ -65,6 +66,12 @@ impl Guarded {
     /// What was in force when it began.
     pub fn in_force(&self) -> &InForce {
         &self.in_force
+    }
+
+    /// All of it, in place of what has come.
+    pub fn hold(&mut self, body: Vec<u8>) {
+        let before = std::mem::replace(&mut self.new, body);
+        self.local.buffers.give_back(before);
     }
 
     /// Takes what `input` holds of it.
@@ -164,9 +171,14 @@ pub fn request_head(
     let in_force = local.snapshot();
     let mut scratch = scratch_of(local);
     match (in_force.guard).request_head(raw, path, query.as_bytes(), fields, &mut scratch) {
-        Verdict::Clean => Ok(noted(local, &mut scratch).map(|hit| found(&hit, "alarmed"))),
+        Verdict::Clean => Ok(alarmed(local, &mut scratch)),
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
     }
+}
+
+/// What a message goes on with all the same.
+fn alarmed(local: &Local, scratch: &mut Scratch) -> Option<Box<FoundIdentity>> {
+    noted(local, scratch).map(|hit| found(&hit, "alarmed"))
 }
 
 /// For the whole of one message.
@@ -192,14 +204,15 @@ fn noted(local: &Local, scratch: &mut Scratch) -> Option<Hit> {
 ///
 /// # Errors
 /// As for [`request_head`].
-pub fn request_body(body: &[u8], media: Media, local: &Local) -> Result<(), Box<FoundIdentity>> {
+pub fn request_body(
+    body: &[u8],
+    media: Media,
+    local: &Local,
+) -> Result<Option<Box<FoundIdentity>>, Box<FoundIdentity>> {
     let in_force = local.snapshot();
     let mut scratch = scratch_of(local);
     match in_force.guard.body(media, body, &mut scratch) {
-        Verdict::Clean => {
-            noted(local, &mut scratch);
-            Ok(())
-        }
+        Verdict::Clean => Ok(alarmed(local, &mut scratch)),
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
     }
 }
@@ -209,22 +222,18 @@ pub fn request_body(body: &[u8], media: Media, local: &Local) -> Result<(), Box<
 /// # Errors
 /// It cannot be: it is compressed, or in letters that are not ASCII's.
 pub fn media(head: &ResponseHead<'_, '_>) -> Result<Media, Stopped> {
+    //= RFC 9110 section 8.4
+    //# What is coded is not what it says; nobody was asked to code it.
+    if fields::are_of_coded_body(head.fields) {
+        return Err(Stopped::Unguarded("content_coding"));
+    }
     let mut said = None;
     for field in head.fields {
-        match field.name.len() {
-            //= RFC 9110 section 8.4
-            //# What is coded is not what it says; nobody was asked to code it.
-            16 if field.name.eq_ignore_ascii_case("content-encoding")
-                && !field.value.eq_ignore_ascii_case(b"identity") =>
-            {
-                return Err(Stopped::Unguarded("content_coding"));
-            }
-            12 if field.name.eq_ignore_ascii_case("content-type")
-                && said.replace(field.value).is_some() =>
-            {
-                return Err(Stopped::Unguarded("content_type_repeated"));
-            }
-            _ => {}
+        if field.name.len() == 12
+            && field.name.eq_ignore_ascii_case("content-type")
+            && said.replace(field.value).is_some()
+        {
+            return Err(Stopped::Unguarded("content_type_repeated"));
         }
     }
     let said = said.unwrap_or_default();
@@ -244,6 +253,12 @@ pub fn media(head: &ResponseHead<'_, '_>) -> Result<Media, Stopped> {
     )
 }
 
+/// Whether somebody may read a body as JSON: one that does not say what it is, too.
+pub fn may_be_json(head: &ResponseHead<'_, '_>, media: Media) -> bool {
+    let says = |name: &str| name.eq_ignore_ascii_case("content-type");
+    media == Media::Json || !head.fields.iter().any(|field| says(field.name))
+}
+
 /// Whether parameters of a media type name an encoding in which digits are not ASCII's.
 fn names_other_letters(parameters: &[u8]) -> bool {
     const ALIKE: [&[u8]; 3] = [b"utf-8", b"us-ascii", b"iso-8859-1"];
@@ -259,8 +274,16 @@ fn names_other_letters(parameters: &[u8]) -> bool {
     })
 }
 
-/// Looks through the head of an answer, which is `raw`. Where it has to be rewritten it is the one
-/// that comes back, with its fields in `fields`. What it is let through with is counted.
+/// What becomes of the head of an answer.
+pub struct Looked<'h, 'b> {
+    /// As it has to be rewritten, and for what.
+    pub rewritten: Option<(ResponseHead<'h, 'b>, Hit)>,
+    /// It is let through with this in it.
+    pub alarm: Option<Box<FoundIdentity>>,
+}
+
+/// Looks through the head of an answer, which is `raw`. Where it has to be rewritten its fields are
+/// in `fields`.
 ///
 /// # Errors
 /// It must not leave.
@@ -269,19 +292,22 @@ pub fn answer_head<'h, 'b>(
     head: &ResponseHead<'_, 'b>,
     fields: &'h mut Vec<Header<'b>>,
     local: &Local,
-) -> Result<Option<(ResponseHead<'h, 'b>, Hit)>, Stopped> {
+) -> Result<Looked<'h, 'b>, Stopped> {
     let in_force = local.snapshot();
     let mut scratch = scratch_of(local);
     match judged(&in_force.guard, raw, head, &mut scratch) {
-        Verdict::Clean => {
-            noted(local, &mut scratch);
-            Ok(None)
-        }
+        Verdict::Clean => Ok(Looked {
+            rewritten: None,
+            alarm: alarmed(local, &mut scratch),
+        }),
         Verdict::Hit(hit) if in_force.guard.action() != Action::Redact => {
             Err(Stopped::Identity(hit))
         }
         Verdict::Hit(hit) => match rewritten(&in_force.guard, head, fields, &mut scratch) {
-            Some(head) => Ok(Some((head, hit))),
+            Some(head) => Ok(Looked {
+                rewritten: Some((head, hit)),
+                alarm: None,
+            }),
             None => Err(Stopped::Identity(hit)),
         },
     }

@@ -122,9 +122,15 @@ mod tests {
 
     #[test]
     fn other_fields_that_lead_past_the_gateway_are_left_out() {
-        let fields =
-            "Content-Location: http://10.0.0.1/1\r\nLink: <http://10.0.0.1/2>; rel=a\r\nB: c\r\n";
-        assert_eq!(led(fields), Ok((vec!["B".to_owned()], String::new())));
+        for field in [
+            "Content-Location: http://10.0.0.1/1",
+            "Link: <http://10.0.0.1/2>; rel=a",
+            "Link: </2>; rel=a; Anchor=\"http://10.0.0.1/3\"",
+            "Link: </2>; rel=a; anchor*=UTF-8''http%3A//10.0.0.1/3",
+        ] {
+            let fields = format!("{field}\r\nB: c\r\n");
+            assert_eq!(led(&fields), Ok((vec!["B".to_owned()], String::new())));
+        }
     }
 
     #[test]

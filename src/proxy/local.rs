@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::audit::{Journal, Record, RequestId};
-use crate::authz::cache::TokenCache;
+use crate::authz::cache::{Memo, TokenCache};
 use crate::authz::quota::Leases;
 use crate::authz::refused::RefusedTokens;
 use crate::clock::{UnixMillis, UnixSeconds};
@@ -23,6 +23,7 @@ use crate::tls::{DheAllowance, Terminator};
 
 use super::account::distrusted;
 use super::failures::Failures;
+use super::gate::Tokens;
 use super::standing::Standings;
 use super::upstream::Pool;
 
@@ -112,7 +113,7 @@ pub struct Local {
     /// Random for each start, so that request ids differ between starts and shards.
     pub epoch: u64,
     pub requests_named: Cell<u64>,
-    /// Octets of requests' bodies that are held.
+    /// Octets of bodies that are held whole.
     pub held_bytes: Cell<u64>,
 }
 
@@ -171,6 +172,17 @@ impl Local {
             self.watches.wake_all();
         }
         lost.iter().for_each(|lost| distrusted(lost, self));
+    }
+
+    /// What is remembered about tokens here, for a connection that remembers this one.
+    pub fn tokens<'a>(&'a self, memo: &'a mut Memo) -> Tokens<'a> {
+        Tokens {
+            memo,
+            cache: self.tokens.borrow_mut(),
+            refused: self.refused_tokens.borrow_mut(),
+            counters: &self.counters,
+            latencies: &self.latencies,
+        }
     }
 
     /// What a long body is looked through in.

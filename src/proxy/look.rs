@@ -8,14 +8,16 @@ use crate::authz::apis::configured::Served;
 use crate::authz::apis::shape::Shape;
 use crate::authz::apis::{Operation, Verb};
 use crate::authz::content;
-use crate::http::head::{self, Method, ResponseBody};
+use crate::http::fields;
+use crate::http::head::{self, Method};
 use crate::http::path;
-use crate::limits::{FIELDS_MAX, INTERIM_RESPONSES_MAX, RECV_BYTES, RELAY_BYTES};
+use crate::limits::{FIELDS_MAX, RECV_BYTES};
 
 use super::connection::Connection;
+use super::content::Held;
 use super::denial::Denial;
-use super::exchange::{Broken, answer_by, heard, is_interim, response_head};
-use super::source::{Sink, Source};
+use super::exchange::{Broken, ask, received, take_body};
+use super::source::Source;
 use super::upstream::{self, Link};
 
 /// What is looked at, and how it is asked for.
@@ -55,14 +57,18 @@ pub fn place<'p>(path: &'p str, is_creation: bool, served: &Served) -> Option<(&
 ///
 /// # Errors
 /// It has nothing there, or it cannot be seen.
-pub(super) async fn at(connection: &mut Connection, look: &Look) -> Result<Vec<u8>, Broken> {
+pub(super) async fn at(
+    connection: &mut Connection,
+    look: &Look,
+    held: &mut Held,
+) -> Result<Vec<u8>, Broken> {
     let local = Rc::clone(&connection.local);
     let mut link = upstream::link(&local, &connection.watch, connection.exchange_by).await?;
     loop {
         link.stream.outbox = look.head.clone();
         link.stream.start_send();
         link.stream.start_recv(RECV_BYTES);
-        let seen = seen(connection, &mut link).await;
+        let seen = seen(connection, &mut link, held).await;
         match seen {
             Err(Broken::Denied(Denial::UpstreamClosed)) if link.reused => {
                 local.counters.upstream_retries.bump();
@@ -80,33 +86,12 @@ pub(super) async fn at(connection: &mut Connection, look: &Look) -> Result<Vec<u
 }
 
 /// The representation, and whether the connection can be used again.
-async fn seen(connection: &mut Connection, link: &mut Link) -> Result<(Vec<u8>, bool), Broken> {
-    let (mut scanned, mut interim) = (0, 0);
-    let by = answer_by(connection);
-    let end = loop {
-        match heard(connection, &mut link.stream, by).await? {
-            Ok(count) if count > 0 => {}
-            _ => return Err(Denial::UpstreamClosed.into()),
-        }
-        let end = loop {
-            let end = response_head(link, connection, &mut scanned)?;
-            match end {
-                Some(end) if is_interim(&link.stream.inbox[..end]) => {
-                    interim += 1;
-                    if interim > INTERIM_RESPONSES_MAX {
-                        return Err(Denial::UpstreamInterim.into());
-                    }
-                    link.stream.inbox.drain(..end);
-                    scanned = 0;
-                }
-                end => break end,
-            }
-        };
-        match end {
-            Some(end) => break end,
-            None => link.stream.start_recv(RECV_BYTES),
-        }
-    };
+async fn seen(
+    connection: &mut Connection,
+    link: &mut Link,
+    held: &mut Held,
+) -> Result<(Vec<u8>, bool), Broken> {
+    let end = ask(connection, link, None).await?;
     let (mut body, lives) = {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = head::response(&link.stream.inbox[..end], &mut slots, Method::Get)
@@ -116,44 +101,25 @@ async fn seen(connection: &mut Connection, link: &mut Link) -> Result<(Vec<u8>, 
             404 | 410 => return Err(Denial::ResourceUnknown.into()),
             _ => return Err(Denial::ResourceUnseen("status").into()),
         }
-        let coded = head.fields.iter().any(|field| {
-            field.name.eq_ignore_ascii_case("content-encoding")
-                && !field.value.eq_ignore_ascii_case(b"identity")
-        });
-        if coded {
+        if fields::are_of_coded_body(head.fields) {
             return Err(Denial::ResourceUnseen("content_coding").into());
         }
-        let body = match head.body {
-            ResponseBody::None | ResponseBody::Length(0) => Source::Done,
-            ResponseBody::Length(length) => Source::Length(length),
-            ResponseBody::Chunked => Source::Chunked(Box::default()),
-            ResponseBody::UntilClose => Source::UntilClose,
-        };
-        (
-            body,
-            head.keep_alive && head.body != ResponseBody::UntilClose,
-        )
+        (Source::of(head.body), head.keep_alive)
     };
     link.stream.inbox.drain(..end);
     let bytes_max = connection.local.snapshot().limits.body_bytes_max;
+    let bounds = (bytes_max, Denial::ResourceUnseen("too_long"));
     let mut representation = Vec::new();
-    loop {
-        let inbox = &mut link.stream.inbox;
-        let taken = body.take(inbox, &mut representation, Sink::Plain, usize::MAX);
-        let taken = taken.map_err(Denial::UpstreamBodyMalformed)?;
-        inbox.drain(..taken.consumed.min(inbox.len()));
-        if representation.len() as u64 > bytes_max {
-            return Err(Denial::ResourceUnseen("too_long").into());
-        }
-        if body.is_done() {
-            return Ok((representation, lives));
-        }
-        link.stream.start_recv(RELAY_BYTES);
-        let by = answer_by(connection);
-        match heard(connection, &mut link.stream, by).await? {
-            Ok(count) if count > 0 => {}
-            Ok(_) if matches!(body, Source::UntilClose) => return Ok((representation, false)),
-            _ => return Err(Denial::UpstreamClosed.into()),
-        }
-    }
+    take_body(link, &mut body, &mut representation)?;
+    received(
+        connection,
+        link,
+        &mut body,
+        bounds,
+        &mut representation,
+        held,
+    )
+    .await?;
+    // What comes behind it is nobody's.
+    Ok((representation, lives && link.stream.inbox.is_empty()))
 }

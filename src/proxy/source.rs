@@ -2,6 +2,7 @@
 
 use crate::http::chunked::{ChunkFault, ChunkedDecoder};
 use crate::http::h1;
+use crate::http::head::ResponseBody;
 
 /// Where a body's bytes come from, and how much of it is still to come.
 pub enum Source {
@@ -34,6 +35,16 @@ pub struct Taken {
 }
 
 impl Source {
+    /// An answer's.
+    pub fn of(body: ResponseBody) -> Self {
+        match body {
+            ResponseBody::None | ResponseBody::Length(0) => Self::Done,
+            ResponseBody::Length(length) => Self::Length(length),
+            ResponseBody::Chunked => Self::Chunked(Box::default()),
+            ResponseBody::UntilClose => Self::UntilClose,
+        }
+    }
+
     /// Whether all of the body has been taken.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::authorization::assert_problem;
 use crate::guarded::{IMSI, guarded, long_body, record, withheld};
+use crate::harness::client::{Response, request};
 use crate::harness::gateway::t8gate;
 use crate::harness::origin::{Origin, ok};
 use crate::harness::stage::{House, PATH, Stage};
@@ -131,17 +132,14 @@ fn alarm_lets_nothing_out_but_digits_that_are_nobodys() {
         (response.status, response.text()),
         (200, nobodys.to_owned())
     );
-    let id = response
-        .field("x-request-id")
-        .expect("every answer has one");
-    let told = record(&house.stage, id);
-    let said = (
-        told["done"].as_str(),
-        told["at"].as_str(),
-        told["identity"].as_str(),
-    );
-    assert_eq!(said, (Some("alarmed"), Some("/details"), Some("imsi")));
-    assert!(!told.to_string().contains("999999"), "{told}");
+    assert_alarmed(&house, &response, Some("/details"));
+    // In what a client sends it is no other, nor in the head of an answer.
+    let post = request("POST", PATH, &token, "", nobodys.as_bytes());
+    assert_alarmed(&house, &client.ask(post), Some("/details"));
+    house
+        .origin
+        .answer("HTTP/1.1 200 OK\r\nX-Of: 001010999999999\r\nContent-Length: 0\r\n\r\n");
+    assert_alarmed(&house, &client.get(PATH, &token), Some("header:x-of"));
     for value in [IMSI.to_owned(), "imsi-001010999999999".to_owned()] {
         house
             .origin
@@ -149,7 +147,20 @@ fn alarm_lets_nothing_out_but_digits_that_are_nobodys() {
         assert_problem(&client.get(PATH, &token), 502);
     }
     let metrics = house.gateway.admin().metrics();
-    assert_eq!(metrics.count("t8gate_identities_alarmed_total", &[]), 1);
+    assert_eq!(metrics.count("t8gate_identities_alarmed_total", &[]), 3);
+}
+
+/// It went through, and its record says with what.
+fn assert_alarmed(house: &House, response: &Response, at: Option<&str>) {
+    assert_eq!(response.status, 200);
+    let id = response
+        .field("x-request-id")
+        .expect("every answer has one");
+    let told = record(&house.stage, id);
+    let said = (told["done"].as_str(), told["identity"].as_str());
+    assert_eq!(said, (Some("alarmed"), Some("imsi")), "{told}");
+    assert_eq!(told["at"].as_str(), at, "{told}");
+    assert!(!told.to_string().contains("999999"), "{told}");
 }
 
 #[test]

@@ -29,6 +29,32 @@ fn house() -> House {
     House::open_staged(guarded)
 }
 
+//= RFC 9110 section 15.3.7 type=test
+//# In parts no identity could be seen.
+#[test]
+fn parts_of_answers_are_neither_asked_for_nor_let_out() {
+    let house = house();
+    let (mut client, token) = (house.client(), house.token());
+    let fields = "Range: bytes=0-7\r\nIf-Range: \"1\"\r\nA-IM: diffe\r\nX: y\r\n";
+    let asked = head("GET", PATH, &token, fields);
+    assert_eq!(client.ask(&asked).status, 200);
+    let reached = house.origin.last();
+    let present = ["range", "if-range", "a-im", "x"].map(|name| reached.field(name).is_some());
+    assert_eq!(present, [false, false, false, true]);
+    for status in ["206 Partial Content", "226 IM Used"] {
+        house.origin.answer(format!(
+            "HTTP/1.1 {status}\r\nContent-Range: bytes 0-7/8\r\nContent-Length: 7\r\n\r\n0010101"
+        ));
+        let response = client.get(PATH, &token);
+        assert_problem(&response, 502);
+        let problem: Value = serde_json::from_slice(&response.body).expect("a problem");
+        assert_eq!(problem["cause"], "ANSWER_UNGUARDED", "{status}");
+        if response.field("connection") == Some("close") {
+            client = house.client();
+        }
+    }
+}
+
 /// The forms of identities, as values of JSON strings.
 fn forms() -> Vec<(&'static str, String)> {
     let tbcd = [0x00, 0x01, 0x01, 0x21, 0x43, 0x65, 0x87, 0xf9];

@@ -7,6 +7,7 @@ use crate::harness::origin::{Act, Received, ok};
 use crate::harness::pki::{Leaf, San};
 use crate::harness::stage::{House, Stage};
 
+mod answers;
 mod matrix;
 mod model;
 mod parsers;

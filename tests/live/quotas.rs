@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::authorization::assert_problem;
-use crate::harness::client::{HOST, Response, request};
+use crate::harness::client::{HOST, Response, head, request};
 use crate::harness::gateway::{self, ConfigText, t8gate};
 use crate::harness::mint;
 use crate::harness::stage::{API, House, PATH, RESOURCE, Stage};
@@ -161,6 +161,22 @@ fn what_is_refused_otherwise_is_not_counted() {
         let foreign = PATH.replace("acme", "globex");
         assert_eq!(client.get(&foreign, &house.token()).status, 403);
     }
+    let bodies: [&[u8]; 4] = [
+        b"{\"monitoringType\":\"LOCATION_REPORTING\"",
+        b"{\"externalId\":\"car-1@example.com\",\"externalId\":\"car-2@example.com\"}",
+        b"{\"externalId\":\"imsi-001010123456789\"}",
+        b"{\"self\":\"/3gpp-monitoring-event/v1/globex/subscriptions/1\",}",
+    ];
+    for body in bodies {
+        let json = "Content-Type: application/json\r\n";
+        let post = request("POST", PATH, &house.token(), json, body);
+        let refused = client.ask(post);
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        if refused.field("connection") == Some("close") {
+            client = house.client();
+        }
+    }
+    assert_eq!(house.origin.requests(), 0);
     assert_eq!(client.get(PATH, &house.token()).status, 200);
     assert_eq!(client.get(PATH, &house.token()).status, 429);
 }
@@ -209,6 +225,43 @@ fn event_types_of_a_body_are_counted_and_all_or_none_of_them_are_allowed() {
     }
     assert_eq!(house.origin.requests(), 9);
     assert_eq!(refused_over(&house, "rate"), 3);
+}
+
+/// All of what one request takes, or nothing of it.
+#[test]
+fn request_whose_event_types_are_used_up_is_not_counted_itself() {
+    let house = house(|stage| {
+        allow(&mut stage.config, "rate = \"1/h\"\nburst = 2");
+        let keys =
+            format!("api = {API:?}\nmonitoring_types = [\"UE_REACHABILITY\"]\nquota = \"1/day\"");
+        allow(&mut stage.config, &keys);
+    });
+    let mut client = house.client();
+    let mut ask = |event: &str| client.ask(subscription(&house, "car-1@example.com", &[event]));
+    assert_eq!(ask("UE_REACHABILITY").status, 200);
+    for _ in 0..3 {
+        wait_s(&ask("UE_REACHABILITY"), "ALLOWANCE_USED_UP");
+    }
+    assert_eq!(ask("LOSS_OF_CONNECTIVITY").status, 200);
+    wait_s(&ask("LOSS_OF_CONNECTIVITY"), "RATE_EXCEEDED");
+    assert_eq!(house.origin.requests(), 2);
+}
+
+/// A look is asked of the SCEF, whatever comes of it.
+#[test]
+fn what_was_looked_at_in_vain_is_counted() {
+    let house = house(|stage| {
+        let keys = format!("[[client.service]]\napi = {API:?}\nues = [\"car-1@example.com\"]");
+        stage.config.extend_table("client", 0, &keys);
+        allow(&mut stage.config, "rate = \"1/h\"\nburst = 2");
+    });
+    let mut client = house.client();
+    let mut delete = || client.ask(head("DELETE", RESOURCE, &house.token(), ""));
+    for _ in 0..2 {
+        assert_eq!(delete().status, 403);
+    }
+    wait_s(&delete(), "RATE_EXCEEDED");
+    assert_eq!(house.origin.requests(), 2);
 }
 
 #[test]

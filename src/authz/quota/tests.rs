@@ -79,7 +79,7 @@ fn at(ns: u64) -> Now {
 }
 
 fn ask(leases: &mut Leases, now: Now) -> Result<(), Exceeded> {
-    leases.charge_request(ONE, asked(), now)
+    leases.charge(ONE, asked(), &[], now)
 }
 
 /// How many are allowed in a row, up to so many.
@@ -114,7 +114,7 @@ fn client_without_allowance_is_not_concerned() {
     for other in [1, 2, u32::MAX] {
         assert!(!leases.concern(ClientIndex(other)));
         for _ in 0..10 {
-            let charged = leases.charge_request(ClientIndex(other), asked(), at(0));
+            let charged = leases.charge(ClientIndex(other), asked(), &[], at(0));
             assert_eq!(charged, Ok(()));
         }
     }
@@ -190,7 +190,7 @@ fn a_request_for_several_event_types_is_charged_for_each_or_for_none() {
     let allowances = [of(types(&[location]), 2), of(types(&[loss, reachable]), 3)];
     let quotas = quotas(&allowances, 1, None);
     let mut leases = Leases::of(&quotas);
-    let mut named = |types: &[&str]| leases.charge_event_types(ONE, asked(), types, at(0));
+    let mut named = |types: &[&str]| leases.charge(ONE, asked(), types, at(0));
     assert_eq!(named(&three), Ok(()), "1 of 2, and 2 of 3");
     let Err(refused) = named(&three) else {
         panic!("two of one that is left");
@@ -217,9 +217,9 @@ fn what_one_allowance_refuses_is_taken_off_no_other() {
     let quotas = quotas(&[all, of_nidd], 4, None);
     let mut leases = Leases::of(&quotas);
     let nidd = (nidd(), Verb::Get, "/{scsAsId}/configurations");
-    assert_eq!(leases.charge_request(ONE, nidd, at(0)), Ok(()));
+    assert_eq!(leases.charge(ONE, nidd, &[], at(0)), Ok(()));
     for _ in 0..10 {
-        assert!(leases.charge_request(ONE, nidd, at(0)).is_err());
+        assert!(leases.charge(ONE, nidd, &[], at(0)).is_err());
     }
     // Nor is it kept from another shard: this is the second of the day.
     assert_eq!(ask(&mut Leases::of(&quotas), at(0)), Ok(()));
@@ -250,8 +250,7 @@ fn an_allowance_counts_its_operations_alone() {
         .unwrap();
     let quotas = quotas(&[write, one], 1, None);
     let mut leases = Leases::of(&quotas);
-    let mut ask =
-        |verb, resource| leases.charge_request(ONE, (monitoring(), verb, resource), at(0));
+    let mut ask = |verb, resource| leases.charge(ONE, (monitoring(), verb, resource), &[], at(0));
     for _ in 0..3 {
         assert_eq!(ask(Verb::Get, LIST), Ok(()));
     }
@@ -332,8 +331,7 @@ fn event_types_find_all_that_there_is_of_an_allowance() {
     // As many as the burst, which a shard would lease a part of.
     let at_once = quotas(&[of(rate(1, Period::Hour, 20))], 1, None);
     let mut leases = Leases::of(&at_once);
-    let ask =
-        |leases: &mut Leases, named: &[&str]| leases.charge_event_types(ONE, asked(), named, at(0));
+    let ask = |leases: &mut Leases, named: &[&str]| leases.charge(ONE, asked(), named, at(0));
     assert_eq!(ask(&mut leases, &named), Ok(()));
     assert!(ask(&mut leases, &named[..1]).is_err());
     // And of a lease what is left of it counts.
@@ -354,7 +352,7 @@ fn of_two_that_are_used_up_the_one_is_told_that_lasts_longer() {
         }
         let quotas = quotas(&both, 1, None);
         let mut leases = Leases::of(&quotas);
-        let mut read = || leases.charge_request(ONE, (monitoring(), Verb::Get, LIST), at(0));
+        let mut read = || leases.charge(ONE, (monitoring(), Verb::Get, LIST), &[], at(0));
         assert_eq!(read(), Ok(()));
         assert_eq!(read(), exceeded(Bound::Quota, 86_400));
     }

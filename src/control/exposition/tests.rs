@@ -7,6 +7,8 @@ use crate::authz::policy::Operations;
 use crate::authz::quota::{Allowance, Leases, Now, Period, Quota, Quotas, Scope};
 use crate::clock::{Nanos, UnixSeconds};
 use crate::peer::ClientIndex;
+use crate::revoked::Revoked;
+use crate::revoked::desk::Desk;
 
 fn shard(index: usize, counters: &Counters) -> ShardSample<'_> {
     ShardSample {
@@ -38,7 +40,7 @@ fn over_allowance() -> Arc<Refusals> {
     let mut leases = Leases::of(&quotas);
     let asked = (ApiId::all().next().unwrap(), Verb::Get, "");
     let (steady, wall) = (Nanos(0), UnixSeconds(0));
-    let mut ask = || leases.charge_request(ClientIndex(0), asked, Now { steady, wall });
+    let mut ask = || leases.charge(ClientIndex(0), asked, &[], Now { steady, wall });
     assert!(ask().is_ok() && ask().is_err());
     Arc::clone(quotas.refused())
 }

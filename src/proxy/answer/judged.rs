@@ -5,140 +5,127 @@ use crate::authz::content::{self, Origin};
 use crate::authz::policy::Lists;
 use crate::http::h1;
 use crate::http::head::Method;
-use crate::limits::RELAY_BYTES;
 use crate::links::{self, BodyFault};
 use crate::privacy::Media;
 use crate::proxy::connection::{Connection, Request};
 use crate::proxy::denial::Denial;
-use crate::proxy::exchange::Broken;
-use crate::proxy::source::{Sink, Source};
-use crate::proxy::upstream::Link;
 
-use super::{Answer, more_of_answer};
+use super::Answer;
 
-/// Judges the body of an answer, leads its links outwards, and puts what has become of it where it
-/// is taken from; `head` has the answer's head, which says how long it is.
+/// Judges the whole body of an answer and leads its links outwards: what has become of it comes
+/// back, and `head`, the answer's head, says what that is.
 ///
 /// # Errors
-/// It does not come, is too long to be judged, is about somebody whom the client may not ask about,
-/// or leads past the gateway.
-pub(super) async fn judge(
-    connection: &mut Connection,
-    link: &mut Link,
-    answer: &mut Answer,
+/// It is about somebody whom the client may not ask about, or leads past the gateway.
+pub(super) fn judge(
+    connection: &Connection,
+    answer: &Answer,
     request: &Request,
     head: &mut Vec<u8>,
-) -> Result<(), Broken> {
-    let body = received(connection, link, answer).await?;
-    // What comes behind it is nobody's.
-    answer.link_lives &= link.stream.inbox.is_empty();
-    let body = match answer.says_whom {
-        // Where it leads says for itself whom it is about.
-        true if answer.status >= 300 => Vec::new(),
-        true if request.method != Method::Get => done(connection, request, body)?,
-        true => shown(connection, request, body)?,
-        false => body,
-    };
-    let body = led(connection, request, answer, body)?;
-    answer.body = match body.len() as u64 {
-        0 => Source::Done,
-        length => Source::Length(length),
-    };
-    if answer.sink == Sink::Plain {
+    mut body: Vec<u8>,
+) -> Result<Vec<u8>, Denial> {
+    let mut is_other = false;
+    if answer.says_whom && !body.is_empty() {
+        let other = judged(connection, request, answer.status, &body)?;
+        is_other |= other.is_some();
+        body = other.unwrap_or(body);
+    }
+    if !body.is_empty() {
+        let led = led(connection, request, answer, &body)?;
+        is_other |= led.is_some();
+        body = led.unwrap_or(body);
+    }
+    if is_other {
         let head_bytes = head.len();
-        h1::rewrite_length(head, head_bytes, body.len());
+        h1::describe_anew(head, head_bytes, body.len());
     }
-    link.stream.inbox = body;
-    Ok(())
+    Ok(body)
 }
 
-async fn received(
-    connection: &mut Connection,
-    link: &mut Link,
-    answer: &mut Answer,
-) -> Result<Vec<u8>, Broken> {
-    let bytes_max = connection.local.snapshot().limits.guarded_bytes_max;
-    let mut body = Vec::new();
-    loop {
-        let inbox = &mut link.stream.inbox;
-        let taken = answer.body.take(inbox, &mut body, Sink::Plain, usize::MAX);
-        let taken = taken.map_err(Denial::UpstreamBodyMalformed)?;
-        inbox.drain(..taken.consumed.min(inbox.len()));
-        if body.len() as u64 > bytes_max {
-            return Err(Denial::AnswerUnguarded("too_long").into());
-        }
-        if answer.body.is_done() {
-            return Ok(body);
-        }
-        link.stream.start_recv(RELAY_BYTES);
-        more_of_answer(connection, link, answer, false).await?;
+/// What the client is told in place of a body, if that is not what it is.
+fn judged(
+    connection: &Connection,
+    request: &Request,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Denial> {
+    match status {
+        // Where it leads says for itself whom it is about.
+        300..400 => Ok(Some(Vec::new())),
+        ..300 if request.method == Method::Get => shown(connection, request, body),
+        _ => told(connection, request, body),
     }
 }
 
-/// A body with its links as the client is to follow them.
+/// A body with its links as the client is to follow them, if they are not so. One that says of no
+/// type what it is may be read as JSON.
 fn led(
     connection: &Connection,
     request: &Request,
     answer: &Answer,
-    body: Vec<u8>,
-) -> Result<Vec<u8>, Denial> {
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Denial> {
     let in_force = connection.local.snapshot();
-    let links = match (&in_force.links, answer.media) {
-        (Some(links), Media::Json) if !body.is_empty() => links,
-        _ => return Ok(body),
+    let begins = body.trim_ascii_start().first();
+    let is_json = answer.media == Media::Json || matches!(begins, Some(b'{' | b'['));
+    let links = match &in_force.links {
+        Some(links) if answer.leads && is_json => links,
+        _ => return Ok(None),
     };
     let shape = links::shape_of_answer(request.asks.action, answer.status);
     let mut led = Vec::new();
-    match links.body_outward(&body, shape, &mut led) {
-        Ok(true) => Ok(led),
-        Ok(false) => Ok(body),
+    match links.body_outward(body, shape, &mut led) {
+        Ok(is_led) => Ok(is_led.then_some(led)),
         Err(BodyFault::LeadsPast) => Err(Denial::LinkLeadsPast),
         Err(fault) => Err(Denial::AnswerUnguarded(fault.word())),
     }
 }
 
-/// What the SCEF says of what it has done: of nobody but whom the client may ask about.
-fn done(connection: &Connection, request: &Request, body: Vec<u8>) -> Result<Vec<u8>, Denial> {
-    if body.is_empty() {
-        return Ok(body);
-    }
+/// Judges what the SCEF says of what it has done, or of why it has not: of nobody but whom the
+/// client may ask about. What cannot be judged is left out.
+fn told(
+    connection: &Connection,
+    request: &Request,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Denial> {
     let (asks, in_force) = (&request.asks, connection.local.snapshot());
     let client = connection.standing.peer().client();
-    // What is not as the table says it names nobody that can be told; the guard goes through it.
-    let Ok(said) = content::read(&body, asks.action.gives, Origin::Representation) else {
-        return Ok(body);
+    let said = match content::read(body, asks.action.gives, Origin::Representation) {
+        Ok(said) => said,
+        // What was done, or was not, its status says.
+        Err(_) => {
+            connection.local.counters.answer_bodies_left_out.bump();
+            return Ok(Some(Vec::new()));
+        }
     };
     let is_granted = said.names_nobody() || asks.granted(&said, client, &in_force).is_ok();
     match is_granted {
-        true => Ok(body),
+        true => Ok(None),
         false => Err(Denial::AnswerUnguarded("not_granted")),
     }
 }
 
-/// What of a body the client may see.
-fn shown(connection: &Connection, request: &Request, body: Vec<u8>) -> Result<Vec<u8>, Denial> {
-    if body.is_empty() {
-        return Ok(body);
-    }
+/// What of a body the client may see, if that is not all of it.
+fn shown(
+    connection: &Connection,
+    request: &Request,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Denial> {
     let (asks, in_force) = (&request.asks, connection.local.snapshot());
     let client = connection.standing.peer().client();
     let gives = asks.action.gives;
     if gives.item().is_none() || in_force.lists == Lists::Refuse {
-        asks.granted_of(&body, gives, client, &in_force)?;
-        return Ok(body);
+        asks.granted_of(body, gives, client, &in_force)?;
+        return Ok(None);
     }
     let may_see = |content: &content::Content<'_>| asks.granted(content, client, &in_force).is_ok();
-    let filtered = content::filter(&body, gives, may_see);
+    let filtered = content::filter(body, gives, may_see);
     let filtered = filtered.map_err(|fault| Denial::ResourceUnseen(fault.word()))?;
     if filtered.left_out == 0 {
-        return Ok(body);
+        return Ok(None);
     }
+    let counters = &connection.local.counters;
     let left_out = filtered.left_out as u64;
-    let filtered = filtered.body.into_owned();
-    connection
-        .local
-        .counters
-        .list_elements_left_out
-        .add(left_out);
-    Ok(filtered)
+    counters.list_elements_left_out.add(left_out);
+    Ok(Some(filtered.body.into_owned()))
 }

@@ -530,8 +530,10 @@ pub const ROWS: [Row; 74] = [
         cause: "ANSWER_UNGUARDED",
         detail: "The answer of the SCEF cannot be looked through.",
         cure: "the SCEF must not compress what it answers (Content-Encoding), write it in other \
-               letters than UTF-8, say twice what it is (Content-Type), nor send one value that is \
-               longer than limits.guarded_bytes_max",
+               letters than UTF-8, say twice what it is (Content-Type), send one value, or with \
+               listen.api_roots or for held clients one answer, that is longer than \
+               limits.guarded_bytes_max, nor tell a client that is held to some UEs \
+               about others (not_granted)",
         ..row("answer_unguarded", 502, "Bad Gateway")
     },
     Row {

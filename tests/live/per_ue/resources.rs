@@ -9,20 +9,20 @@ use crate::harness::origin::{Act, ok};
 use crate::harness::stage::{API, House, PATH, RESOURCE, Stage};
 use crate::reload::{ON_SIGNAL, reload};
 
-const OWN: &str = "ues = [\"meter-1@example.com\", \"meter-2@example.com\"]";
-const SUBSCRIPTIONS: &str = "/3gpp-monitoring-event/v1/meters/subscriptions";
-const SUBSCRIPTION: &str = "/3gpp-monitoring-event/v1/meters/subscriptions/7";
+pub const OWN: &str = "ues = [\"meter-1@example.com\", \"meter-2@example.com\"]";
+pub const SUBSCRIPTIONS: &str = "/3gpp-monitoring-event/v1/meters/subscriptions";
+pub const SUBSCRIPTION: &str = "/3gpp-monitoring-event/v1/meters/subscriptions/7";
 const CONFIGURATION: &str = "/3gpp-nidd/v1/meters/configurations/7";
 
-fn of(id: &str) -> Value {
+pub fn of(id: &str) -> Value {
     json!({"externalId": id, "monitoringType": "LOCATION_REPORTING"})
 }
 
-fn own() -> Value {
+pub fn own() -> Value {
     of("meter-1@example.com")
 }
 
-fn other() -> Value {
+pub fn other() -> Value {
     of("meter-1@other.example")
 }
 

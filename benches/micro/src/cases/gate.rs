@@ -25,8 +25,8 @@ pub struct Gate {
     scene: &'static Scene,
     peer: Peer,
     memo: Memo,
-    cache: TokenCache,
-    refused: RefusedTokens,
+    cache: RefCell<TokenCache>,
+    refused: RefCell<RefusedTokens>,
     counters: Counters,
     latencies: RefCell<Latencies>,
     leases: Leases,
@@ -39,8 +39,8 @@ impl Gate {
         let cache = TokenCache::new(snapshot.limits.cached_tokens_max);
         Self {
             memo: Memo::default(),
-            cache: cache.expect("random bytes"),
-            refused: RefusedTokens::default(),
+            cache: RefCell::new(cache.expect("random bytes")),
+            refused: RefCell::default(),
             counters: Counters::new(snapshot.clients.len()),
             latencies: RefCell::default(),
             leases: Leases::of(&snapshot.quotas),
@@ -53,8 +53,8 @@ impl Gate {
     pub fn admit<'p>(&mut self, head: &RequestHead<'_, 'p>) -> Permit<'p> {
         let tokens = Tokens {
             memo: &mut self.memo,
-            cache: &mut self.cache,
-            refused: &mut self.refused,
+            cache: self.cache.borrow_mut(),
+            refused: self.refused.borrow_mut(),
             counters: &self.counters,
             latencies: &self.latencies,
         };
@@ -143,11 +143,20 @@ impl InTurn {
             .map(|number| scene.token_look_alike(number))
             .collect();
         for token in &tokens {
-            at.gate.cache.insert(token.as_bytes(), cached.clone(), NOW);
+            at.gate
+                .cache
+                .borrow_mut()
+                .insert(token.as_bytes(), cached.clone(), NOW);
         }
         let values: Vec<String> = tokens
             .iter()
-            .filter(|token| at.gate.cache.lookup(token.as_bytes(), NOW).is_some())
+            .filter(|token| {
+                at.gate
+                    .cache
+                    .borrow_mut()
+                    .lookup(token.as_bytes(), NOW)
+                    .is_some()
+            })
             .take(TOKENS_IN_TURN)
             .map(|token| format!("Bearer {token}"))
             .collect();
