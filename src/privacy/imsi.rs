@@ -174,9 +174,20 @@ impl Scanner {
         weigh: &impl Fn(&[u8]) -> Option<Tier>,
         others: &mut u32,
     ) -> Option<Found> {
+        self.digits_within(text, 0..text.len(), weigh, others)
+    }
+
+    /// The same of one place in a text: the runs of digits that begin there.
+    pub(super) fn digits_within(
+        &self,
+        text: &[u8],
+        place: Range<usize>,
+        weigh: &impl Fn(&[u8]) -> Option<Tier>,
+        others: &mut u32,
+    ) -> Option<Found> {
         let mut groups = Groups::default();
-        let mut at = 0;
-        while let Some(start) = next_digit(text, at) {
+        let mut at = place.start;
+        while let Some(start) = next_digit(text, at).filter(|start| *start < place.end) {
             if !groups.continues(text, at, start) {
                 groups.clear();
             }

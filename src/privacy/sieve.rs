@@ -5,13 +5,14 @@
 //! and so on. By AVX2 where the machine has it, else by a table. What remains is worked on in bits:
 //!
 //! - an octet that is no plain ASCII, a `%`, `\u`, `\n`: the text can be read otherwise;
-//! - 14 digits, with up to three separators between two: an IMSI's length;
+//! - 14 digits, with up to three separators between two: an IMSI's length. Many an identifier has
+//!   as many, so a second look says whether they begin as an IMSI does;
 //! - `i-`, `i"`, `k.`: the ends of `imsi-`, `nai-`, `gci-`, `"supi"`, `3gppnetwork.` and the like;
 //! - two hyphens with three octets between them: the MCC of a group's identifier;
 //! - a string of nothing but ten or more letters of base64, in which one of the trigrams is that an
 //!   identity has, and that holds one by a second look.
 
-use super::imsi::SEPARATORS_MAX;
+use super::imsi::{SEPARATORS_MAX, Scanner, Tier};
 use super::packed::{CHARACTERS_MIN, Trigrams, is_suspect};
 use super::plmn::Plmns;
 
@@ -35,14 +36,14 @@ const WORDS: [&[u8]; 8] = [
 /// What all messages are looked at with.
 pub(super) struct Sieve {
     trigrams: Trigrams,
-    plmns: Plmns,
+    scanner: Scanner,
 }
 
 impl Sieve {
     pub(super) fn new(plmns: &Plmns) -> Self {
         Self {
             trigrams: Trigrams::new(plmns, &WORDS),
-            plmns: plmns.clone(),
+            scanner: Scanner::new(plmns.clone(), false),
         }
     }
 
@@ -92,13 +93,29 @@ impl Sieve {
                 Some(b'/') => is_escaped_base64(octets, start + at),
                 _ => false,
             })
-            || each(suspect.digits).any(|at| is_long_run(octets, start + at))
+            || each(suspect.digits).any(|at| self.may_be_imsi(octets, start + at))
             || each(suspect.word).any(|at| ends_word(octets, start + at))
             || each(suspect.mcc).any(|at| {
                 let mcc = octets.get((start + at).saturating_sub(3)..start + at);
                 mcc.is_some_and(|mcc| mcc.iter().all(u8::is_ascii_digit))
             })
             || each(suspect.packed).any(|at| self.may_be_packed(octets, start + at))
+    }
+
+    /// Whether the run of digits and separators that has become long at the place is to be looked
+    /// into: as many digits as an IMSI has without a separator may be hexadecimal of one, or a
+    /// device's, or are counted; with separators they have to begin as one.
+    fn may_be_imsi(&self, octets: &[u8], at: usize) -> bool {
+        // The run is noticed at its 14th octet, and once: what is behind that is looked at here.
+        let start = at.saturating_sub(DIGITS_MIN - 1);
+        let run = start..run_end(octets, start);
+        let is_digit = |octet: &u8| octet.is_ascii_digit();
+        let octets_of_run = octets.get(run.clone()).unwrap_or_default();
+        let mut groups = octets_of_run.chunk_by(|one, other| is_digit(one) == is_digit(other));
+        groups.any(|group| group.len() >= DIGITS_MIN)
+            || (self.scanner)
+                .digits_within(octets, run, &|_| Some(Tier::Digits), &mut 0)
+                .is_some()
     }
 
     /// Whether a line that is no JSON may hold an identity in base64.
@@ -116,7 +133,7 @@ impl Sieve {
         let start = before.iter().rposition(|octet| *octet == b'"');
         start.is_some_and(|start| {
             let value = &before[start + 1..];
-            self.trigrams.any(value) && is_suspect(value, &WORDS, &self.plmns)
+            self.trigrams.any(value) && is_suspect(value, &WORDS, self.scanner.plmns())
         })
     }
 }
@@ -130,21 +147,20 @@ fn each(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Whether the run of digits and separators around the place has as many digits as an IMSI.
-fn is_long_run(octets: &[u8], at: usize) -> bool {
-    let (mut digits, mut separators) = (0, 0);
-    // The run is noticed at its 14th octet.
-    for octet in &octets[at.saturating_sub(DIGITS_MIN - 1)..] {
-        match octet {
-            b'0'..=b'9' => (digits, separators) = (digits + 1, 0),
-            b' ' | b'-' | b'.' if separators < SEPARATORS_MAX => separators += 1,
-            _ => break,
-        }
-        if digits == DIGITS_MIN {
-            return true;
-        }
-    }
-    false
+/// Where the run of digits and separators ends that begins at the place.
+fn run_end(octets: &[u8], start: usize) -> usize {
+    let mut separators = 0;
+    let rest = octets.get(start..).unwrap_or_default();
+    let length = rest.iter().position(|octet| {
+        let class = CLASSES[usize::from(*octet)];
+        separators = if class & DIGIT != 0 {
+            0
+        } else {
+            separators + 1
+        };
+        class & (DIGIT | HYPHEN | SEPARATOR) == 0 || separators > SEPARATORS_MAX
+    });
+    start + length.unwrap_or(rest.len())
 }
 
 /// Whether a string has nothing but letters of base64, with backslashes before its slashes as some
@@ -304,6 +320,9 @@ fn behind<const N: u32>(now: u64, before: u64) -> u64 {
     now << N | before >> (64 - N)
 }
 
+const DIGIT: u16 = 1;
+const HYPHEN: u16 = 2;
+const SEPARATOR: u16 = 4;
 /// The class of what base64 has.
 const LETTER: u16 = 256;
 
@@ -314,9 +333,9 @@ const CLASSES: [u16; 256] = {
     while octet < 256 {
         let letter = (octet as u8).is_ascii_alphanumeric() as u16;
         classes[octet] = match octet as u8 {
-            b'0'..=b'9' => 1,
-            b'-' => 2,
-            b' ' | b'.' => 4,
+            b'0'..=b'9' => DIGIT,
+            b'-' => HYPHEN,
+            b' ' | b'.' => SEPARATOR,
             b'%' | 0 | 0x80.. => 8,
             b'\\' => 16,
             b'i' | b'I' => 32,
@@ -338,9 +357,9 @@ fn by_table(block: &[u8; BLOCK]) -> Places {
         })
     };
     Places {
-        digit: place(1),
-        hyphen: place(2),
-        separator: place(4),
+        digit: place(DIGIT),
+        hyphen: place(HYPHEN),
+        separator: place(SEPARATOR),
         unread: place(8),
         backslash: place(16),
         i: place(32),
@@ -521,6 +540,12 @@ mod tests {
             "001010123456789",
             "001-01-0123 45.6789",
             "0 0 1 - 0 1 0 1 2 3 4 5 6 7 8",
+            "12 12 12 12 12 12 12 12 12 12 12 12 12 001 01 0123456789",
+            "5f2b7c0e-9d41-4a63-8c21-001234567890-001-01-0123456789",
+            "IMSI 262 01 1234567890",
+            "002010123456789",
+            "0001010123456789",
+            "303031303130313233343536373839",
             "imsi-00101",
             "IMSI-00101",
             "Suci-0-001-01-0-0-0-1",
@@ -557,6 +582,9 @@ mod tests {
             "2026-11-18T11:06:40.123456Z",
             "1           2          3       4",
             "5f2b7c0e-9d41-4a63-8c21-0123456789ab",
+            "5f2b7c0e-9d41-4a63-8c21-001234567890",
+            "12 12 12 12 12 12 12 12 12 12 12 12 12 12",
+            "9999-10-18 11-06-40",
             "3gpp-monitoring-event",
             "wifi-calling, bank.example, sinai.example",
             r#"{"gpsi":"msisdn-447700900123"}"#,

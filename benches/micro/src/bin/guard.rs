@@ -1,6 +1,6 @@
 //! What the guard takes of a clean message: GB/s of a list of 64 KiB and of a GET's answer of one
-//! KiB, through the sieve, as almost all go; and of the same list value by value, as one goes that
-//! holds something to look into. Prints one JSON object: medians with their quartiles.
+//! KiB, through the sieve, as almost all go; of a list whose identifiers end in as many digits as an
+//! IMSI has; and of the first value by value, as one goes that holds something to look into. Prints one JSON object: medians with their quartiles.
 
 use std::hint::black_box;
 
@@ -30,8 +30,9 @@ fn main() {
         None,
         PseudonymKey::new(&[7; 32]),
     );
-    let list = list_of(LIST_BYTES);
-    let answer = subscription(7).to_string();
+    let list = list_of(LIST_BYTES, plain_id);
+    let digits = list_of(LIST_BYTES, id_of_digits);
+    let answer = subscription(7, plain_id).to_string();
     let answer = format!(
         "{answer}{}",
         " ".repeat(ANSWER_BYTES.saturating_sub(answer.len()))
@@ -41,6 +42,7 @@ fn main() {
     let found = json!({
         "list_bytes": list.len(),
         "list_gb_per_s": measured(&guard, &list),
+        "list_of_digits_gb_per_s": measured(&guard, &digits),
         "answer_bytes": answer.len(),
         "answer_gb_per_s": measured(&guard, &answer),
         "list_by_value_gb_per_s": measured(&guard, &looked_into),
@@ -66,11 +68,11 @@ fn measured(guard: &Guard, body: &str) -> Value {
     json!({"median": at(2), "quartiles": [at(1), at(3)]})
 }
 
-fn list_of(bytes: usize) -> String {
+fn list_of(bytes: usize, id: fn(u32) -> String) -> String {
     let mut list = String::from("[");
     let mut number = 0;
     while list.len() < bytes {
-        list += &subscription(number).to_string();
+        list += &subscription(number, id).to_string();
         list.push(',');
         number += 1;
     }
@@ -78,13 +80,24 @@ fn list_of(bytes: usize) -> String {
     list + "]"
 }
 
-/// A subscription to where a meter is, as a SCEF answers it.
-fn subscription(number: u32) -> Value {
-    // Twelve decimal digits at its end, with two before them, would have the message looked into.
-    let id = format!(
+fn plain_id(number: u32) -> String {
+    format!(
         "{:08x}-9d41-4a63-8c21-b0c{number:09x}",
         number.wrapping_mul(0x9e37_79b9)
-    );
+    )
+}
+
+/// Twelve decimal digits at its end, with two before them.
+fn id_of_digits(number: u32) -> String {
+    format!(
+        "{:08x}-9d41-4a63-8c21-0012{number:08}",
+        number.wrapping_mul(0x9e37_79b9)
+    )
+}
+
+/// A subscription to where a meter is, as a SCEF answers it.
+fn subscription(number: u32, id: fn(u32) -> String) -> Value {
+    let id = id(number);
     json!({
         "self": format!("https://scef.example/3gpp-monitoring-event/v1/acme/subscriptions/{id}"),
         "supportedFeatures": "1f",
