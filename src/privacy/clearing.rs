@@ -10,7 +10,7 @@
 //! Whatever is found ends it for good: what was given on before holds no octet of an identity.
 
 use super::guard::{Guard, Hit, Media, Scratch, Value};
-use super::imsi::is_break;
+use super::imsi::{is_break, open_end};
 
 /// Why no more of a body is given on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +187,9 @@ impl Clearing {
         if let Some(found) = guard.flat(judged, scratch) {
             return Err(self.end_by(Cut::Hit(found.at("body".to_owned()))));
         }
-        self.cleared += end;
+        // What an identity may begin with is judged once more, with what comes.
+        let open = if last { 0 } else { open_end(judged) };
+        self.cleared += end - open;
         Ok(())
     }
 }

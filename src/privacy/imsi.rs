@@ -209,9 +209,15 @@ impl Scanner {
         weigh: &impl Fn(&[u8]) -> Option<Tier>,
         others: &mut u32,
     ) -> Option<Found> {
-        let mut total = 0;
+        let (mut total, mut weak) = (0, false);
         for first in (0..groups.count).rev() {
-            total += groups.spans[first].len();
+            let group = &groups.spans[first];
+            total += group.len();
+            if let Some(next) = groups.spans[..groups.count].get(first + 1) {
+                weak |= text[group.end..next.start]
+                    .iter()
+                    .any(|octet| is_mark(*octet));
+            }
             if total > DIGITS_MAX {
                 break;
             }
@@ -225,6 +231,10 @@ impl Scanner {
             }
             let span = spans[0].start..spans[spans.len() - 1].end;
             let called = called_imsi(text, span.start);
+            if weak && !called && !is_in_parts(spans) && !(first == 0 && is_one_by_one(text, spans))
+            {
+                continue;
+            }
             let Some(form) = self.form_of(digits.as_bytes()) else {
                 if called && IMSI_DIGITS.contains(&total) {
                     return Some(explicit(Form::Imsi, Identity::Digits(digits)));
@@ -349,14 +359,52 @@ impl Groups {
 
     /// Whether what stands between the last group's end and the next's start does not end a run.
     fn continues(&self, text: &[u8], end: usize, start: usize) -> bool {
-        self.count > 0
-            && start - end <= SEPARATORS_MAX
-            && text[end..start].iter().all(|octet| is_separator(*octet))
+        self.count > 0 && is_between(&text[end..start])
     }
 }
 
+/// What may stand between two digits of one identity.
+fn is_between(text: &[u8]) -> bool {
+    text.len() <= SEPARATORS_MAX && text.iter().all(|octet| is_separator(*octet))
+}
+
+/// Anywhere among an identity's digits stand blanks, line ends, hyphens, dots and low lines; marks
+/// stand among others' digits, too, and count between the parts of an IMSI: see [`is_in_parts`].
+/// What is neither ends a run: `@`, `#`, `*`, `=` and `&` stand between a name and its value or two
+/// identities, quotation marks and brackets around one.
 pub(super) fn is_separator(octet: u8) -> bool {
-    matches!(octet, b' ' | b'-' | b'.')
+    is_blank(octet) || matches!(octet, b'-' | b'.' | b'_') || is_mark(octet)
+}
+
+pub(super) fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | 9..=13)
+}
+
+fn is_mark(octet: u8) -> bool {
+    matches!(octet, b',' | b'/' | b':' | b';' | b'|' | b'+' | b'\'')
+}
+
+/// Whether groups are the parts of an IMSI: MCC, MNC and MSIN, two of them in one or not. With
+/// marks between, digits in other groups are times of day to the nanosecond (`23:41:05.123456789`
+/// is 15 digits that begin as those of a British network), dates with a time (`31/01/2026
+/// 11:06:40`: an American one's), coordinates (`31.0410,-77.036511`), IPv6 addresses, lists, and
+/// numbers by the thousand.
+fn is_in_parts(spans: &[Range<usize>]) -> bool {
+    match spans {
+        [mcc, mnc, _] => mcc.len() == 3 && matches!(mnc.len(), 2 | 3),
+        [first, _] => matches!(first.len(), 3 | 5 | 6),
+        _ => false,
+    }
+}
+
+/// Whether each digit stands by itself, as many as an IMSI has and no more: a longer list has
+/// such digits somewhere by chance. `spans` are the first of their run.
+fn is_one_by_one(text: &[u8], spans: &[Range<usize>]) -> bool {
+    let end = spans.last().map_or(0, |span| span.end);
+    let next = next_digit(text, end);
+    IMSI_DIGITS.contains(&spans.len())
+        && spans.iter().all(|span| span.len() == 1)
+        && !next.is_some_and(|next| is_between(&text[end..next]))
 }
 
 fn next_digit(text: &[u8], from: usize) -> Option<usize> {
@@ -398,7 +446,29 @@ fn token_end(text: &[u8], from: usize) -> usize {
     from + run(text, from, ends)
 }
 
-/// What no identity reaches across: where a text may be cut that is searched in parts.
+/// How many octets at a text's end an identity may begin with that goes on behind it: the last
+/// groups of digits, and the word that calls them one.
+pub(super) fn open_end(text: &[u8]) -> usize {
+    let (mut digits, mut separators, mut open, mut seen) = (0, 0, 0, 0);
+    for octet in text.iter().rev() {
+        if octet.is_ascii_digit() {
+            (digits, separators, open) = (digits + 1, 0, seen + 1);
+        } else {
+            separators += 1;
+            let ends = digits > DIGITS_MAX || separators > SEPARATORS_MAX;
+            if ends || !is_separator(*octet) {
+                break;
+            }
+        }
+        seen += 1;
+    }
+    // Without digits the separators have yet to come, or are the word's.
+    let before = &text[..text.len() - open];
+    call_before(before).map_or(open, |word| text.len() - word)
+}
+
+/// Where a text may be cut that is searched in parts: an identity reaches across it only with
+/// digits on both sides, see [`open_end`].
 pub(super) fn is_break(octet: u8) -> bool {
     matches!(
         octet,
@@ -441,13 +511,18 @@ fn called_digits(text: &[u8], from: usize) -> Option<Digits> {
 
 /// Whether the word before digits says that they are an IMSI, or a SUPI.
 fn called_imsi(text: &[u8], start: usize) -> bool {
-    let before = &text[..start];
-    let between = before.iter().rev().take_while(|octet| {
-        is_separator(**octet) || matches!(octet, b':' | b'=' | b'_' | b'/' | b'"' | b'#')
+    call_before(&text[..start]).is_some()
+}
+
+/// Where that word begins.
+fn call_before(text: &[u8]) -> Option<usize> {
+    let between = text.iter().rev().take_while(|octet| {
+        is_blank(**octet) || matches!(octet, b'-' | b'.' | b':' | b'=' | b'_' | b'/' | b'"' | b'#')
     });
     let between = between.count();
-    let before = &before[..before.len() - between];
-    between <= 4 && (ends_with(before, b"imsi") || ends_with(before, b"supi"))
+    let before = &text[..text.len() - between];
+    let calls = between <= 4 && (ends_with(before, b"imsi") || ends_with(before, b"supi"));
+    calls.then(|| before.len() - 4)
 }
 
 /// A user at a realm of a 3GPP network.

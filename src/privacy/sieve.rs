@@ -76,7 +76,7 @@ impl Sieve {
             }
         }
         // What stands behind the end is of no class.
-        let mut last = [b'\n'; BLOCK];
+        let mut last = [b'!'; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
         let suspect = before.suspects(&places(&last));
         !(suspect.any() && self.confirms(octets, blocks.len() * BLOCK, &suspect))
@@ -89,8 +89,10 @@ impl Sieve {
         suspect.unread != 0
             // A line's end may stand within base64.
             || each(suspect.backslash).any(|at| match octets.get(start + at + 1) {
-                Some(b'u' | b'n' | b'r') => true,
-                Some(b'/') => is_escaped_base64(octets, start + at),
+                Some(b'u' | b'n' | b'r' | b't' | b'f' | b'b') => true,
+                Some(b'/') => {
+                    is_escaped_base64(octets, start + at) || is_among_digits(octets, start + at)
+                }
                 _ => false,
             })
             || each(suspect.digits).any(|at| self.may_be_imsi(octets, start + at))
@@ -176,6 +178,17 @@ fn is_escaped_base64(octets: &[u8], at: usize) -> bool {
     first.is_some_and(|first| is(before.get(first))) && last.is_none_or(|last| is(after.get(last)))
 }
 
+/// Whether a slash behind a backslash stands between digits, or separators of digits.
+fn is_among_digits(octets: &[u8], at: usize) -> bool {
+    let class = |octet: Option<&u8>| octet.map_or(0, |octet| CLASSES[usize::from(*octet)]);
+    let before = at.checked_sub(1).and_then(|before| octets.get(before));
+    let (before, after) = (before.filter(|octet| **octet != b'/'), octets.get(at + 2));
+    let joins = |class: u16| class & (DIGIT | HYPHEN | SEPARATOR) != 0;
+    // The slashes of `https:\/\/` are as many separators, and not among digits.
+    let one_more = after == Some(&b'\\');
+    joins(class(before)) && joins(class(after)) && (!one_more || class(before) & DIGIT != 0)
+}
+
 /// Whether the octet at the place ends one of the words that call an identity one.
 fn ends_word(octets: &[u8], at: usize) -> bool {
     let ends = |word: &[u8]| {
@@ -214,7 +227,7 @@ fn ends_word(octets: &[u8], at: usize) -> bool {
 struct Places {
     digit: u64,
     hyphen: u64,
-    /// Spaces and dots.
+    /// All that may stand between digits, and more: see [`may_separate`].
     separator: u64,
     /// `%`, NUL, and what is no ASCII.
     unread: u64,
@@ -277,7 +290,7 @@ impl Before {
         let digits = fourteen & !behind::<1>(fourteen, self.runs[4]);
 
         let word = ((now.hyphen | now.quote) & behind::<1>(now.i, self.i))
-            | (now.separator & behind::<1>(now.k, self.k));
+            | (now.separator & !now.letter & behind::<1>(now.k, self.k));
         let mcc = now.hyphen & behind::<4>(now.hyphen, self.hyphen);
 
         // A one is added where a run of letters begins behind a quotation mark: it is carried
@@ -326,6 +339,13 @@ const SEPARATOR: u16 = 4;
 /// The class of what base64 has.
 const LETTER: u16 = 256;
 
+/// Of octets with these halves are all that may stand between digits, in one class. The others of
+/// them (some letters, brackets, and what is of another class as well) cost a second look where
+/// digits stand around them, which few have.
+const fn may_separate(octet: u8) -> bool {
+    matches!(octet >> 4, 0 | 2 | 3 | 5 | 7) && matches!(octet & 0xf, 0 | 7 | 9..=0xf)
+}
+
 /// One bit for each class, as `Places` has them; letters of base64 apart.
 const CLASSES: [u16; 256] = {
     let mut classes = [0; 256];
@@ -335,7 +355,6 @@ const CLASSES: [u16; 256] = {
         classes[octet] = match octet as u8 {
             b'0'..=b'9' => DIGIT,
             b'-' => HYPHEN,
-            b' ' | b'.' => SEPARATOR,
             b'%' | 0 | 0x80.. => 8,
             b'\\' => 16,
             b'i' | b'I' => 32,
@@ -345,6 +364,7 @@ const CLASSES: [u16; 256] = {
         };
         let of_base64 = matches!(octet as u8, b'+' | b'/' | b'-' | b'_' | b'=') as u16;
         classes[octet] |= (letter | of_base64) * LETTER;
+        classes[octet] |= may_separate(octet as u8) as u16 * SEPARATOR;
         octet += 1;
     }
     classes
@@ -382,11 +402,13 @@ mod avx2 {
     /// A class is a set of high halves of octets with a set of low ones: an octet is in it when
     /// both tables say so. One bit for each: digit, hyphen, separator, `%`, backslash, i, k, quote.
     const HIGH: [u8; 16] = table(&[
-        (3, 1),
+        (0, 4),
         (2, 2 | 4 | 8 | 128),
-        (5, 16),
+        (3, 1 | 4),
         (4, 32 | 64),
+        (5, 4 | 16),
         (6, 32 | 64),
+        (7, 4),
     ]);
     const LOW: [u8; 16] = table(&[
         (0, 1 | 4),
@@ -396,13 +418,15 @@ mod avx2 {
         (4, 1),
         (5, 1 | 8),
         (6, 1),
-        (7, 1),
+        (7, 1 | 4),
         (8, 1),
-        (9, 1 | 32),
-        (0xb, 64),
-        (0xc, 16),
-        (0xd, 2),
+        (9, 1 | 4 | 32),
+        (0xa, 4),
+        (0xb, 4 | 64),
+        (0xc, 4 | 16),
+        (0xd, 2 | 4),
         (0xe, 4),
+        (0xf, 4),
     ]);
     /// The letters of base64, in five such sets: A to O and a to o; P to Z and p to z; digits and
     /// `=`; `+`, `-` and `/`; `_`.
@@ -505,6 +529,8 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::plmn::Plmn;
     use super::*;
 
@@ -539,6 +565,19 @@ mod tests {
             "00101012345678",
             "001010123456789",
             "001-01-0123 45.6789",
+            "001\t01\r\n0123_456789",
+            r"001\t01\t0123456789",
+            "001, 01, 0123456789",
+            "001/01/0123456789",
+            r"001\/01\/0123456789",
+            r"001 \/ 010123456789",
+            r"001\/\/010123456789",
+            r"\b001\b010123456789",
+            "00101:0123456789",
+            "001'010123456789;",
+            "001+01|0123456789",
+            "0:0:1:0:1:0:1:2:3:4:5:6:7:8:9",
+            "[[12,12.5],[13,14]]12,13.7,001,01,0123456789",
             "0 0 1 - 0 1 0 1 2 3 4 5 6 7 8",
             "12 12 12 12 12 12 12 12 12 12 12 12 12 001 01 0123456789",
             "5f2b7c0e-9d41-4a63-8c21-001234567890-001-01-0123456789",
@@ -585,6 +624,9 @@ mod tests {
             "5f2b7c0e-9d41-4a63-8c21-001234567890",
             "12 12 12 12 12 12 12 12 12 12 12 12 12 12",
             "9999-10-18 11-06-40",
+            "00:10:10.123456789",
+            "[[0.01,1.5],[0.010123456,78.9]]",
+            r#"{"u":"https:\/\/scef.example\/3gpp-nidd\/v1\/acme\/configurations\/00101"}"#,
             "3gpp-monitoring-event",
             "wifi-calling, bank.example, sinai.example",
             r#"{"gpsi":"msisdn-447700900123"}"#,
@@ -595,12 +637,40 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn what_the_search_would_find_is_never_passed(
+            before in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
+            imsi in "00101[0-9]{9,10}",
+            between in prop::collection::vec("[ \t\n\r._-]{0,3}", 15),
+            mark in "[ \n,/:;|+']{1,3}",
+            places in 0_u16..,
+            in_parts: bool,
+            behind in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
+        ) {
+            let mut text = before;
+            for (place, (digit, between)) in imsi.chars().zip(&between).enumerate() {
+                text += match place {
+                    3 | 5 if in_parts => &mark,
+                    _ if !in_parts && places >> place & 1 == 1 => between,
+                    _ => "",
+                };
+                text.push(digit);
+            }
+            text += &behind;
+            let sieve = sieve();
+            let weigh = |_: &[u8]| Some(Tier::Digits);
+            let found = sieve.scanner.digits(text.as_bytes(), &weigh, &mut 0).is_some();
+            prop_assert!(!found || !sieve.passes(text.as_bytes()));
+        }
+    }
+
     #[test]
     fn both_ways_to_class_octets_agree() {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             for octet in 0..=255_u8 {
-                let mut block = [b'\n'; BLOCK];
+                let mut block = [b'!'; BLOCK];
                 block[5] = octet;
                 block[40] = octet;
                 // SAFETY: the machine has AVX2, as was just asked.

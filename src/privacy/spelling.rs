@@ -1,13 +1,20 @@
 //! The ways in which one text can be spelt: escapes of JSON, percent-encoding, digits and
 //! separators of other scripts. What is searched is the text in plain ASCII.
 
+use super::imsi::is_blank;
+
 /// How often what has been decoded is decoded again.
 pub(super) const ROUNDS_MAX: usize = 4;
 
 /// Whether a text is to be read before it is searched: it holds something that is no plain ASCII.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter()
-        .all(|octet| octet.is_ascii() && !matches!(octet, b'\\' | b'%' | 0))
+        .all(|octet| octet.is_ascii() && !matches!(octet, b'\\' | b'%') && !is_unseen(*octet))
+}
+
+/// A control character that moves no place.
+fn is_unseen(octet: u8) -> bool {
+    octet.is_ascii_control() && !is_blank(octet)
 }
 
 /// Undoes one layer of JSON escapes and of percent-encoding, and says whether there was any. What
@@ -80,15 +87,15 @@ fn percent_decoded(after: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     Some(2)
 }
 
-/// Writes decimal digits of every script as ASCII, other spaces, hyphens and dots as the plain
-/// ones, full-width letters as plain ones, and leaves out what is not seen. What is not UTF-8
+/// Writes decimal digits of every script as ASCII, other spaces and what separates digits as the
+/// plain ones, full-width letters as plain ones, and leaves out what is not seen. What is not UTF-8
 /// stays, octet for octet.
 pub(super) fn fold(text: &[u8], out: &mut Vec<u8>) {
     out.clear();
     for chunk in text.utf8_chunks() {
         for letter in chunk.valid().chars() {
             if letter.is_ascii() {
-                if letter != '\0' {
+                if !is_unseen(letter as u8) {
                     out.push(letter as u8);
                 }
             } else if let Some(plain) = plain(letter) {
@@ -116,11 +123,42 @@ fn plain(letter: char) -> Option<Option<u8>> {
         0x2080..=0x2089 => Some(b'0' + (code - 0x2080) as u8),
         0x2460..=0x2468 => Some(b'1' + (code - 0x2460) as u8),
         0xff01..=0xff5e => Some((code - 0xff01) as u8 + b'!'),
-        0xa0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
-        0x58a | 0x5be | 0x1806 | 0x2010..=0x2015 | 0x2043 | 0x2212 | 0x30fb | 0xfe58 | 0xfe63 => {
-            Some(b'-')
-        }
+        0x85 | 0xa0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
+        // General category Pd, and what looks as they do.
+        0x58a
+        | 0x5be
+        | 0x1400
+        | 0x1806
+        | 0x2010..=0x2015
+        | 0x2043
+        | 0x2053
+        | 0x207b
+        | 0x208b
+        | 0x2212
+        | 0x2796
+        | 0x2e17
+        | 0x2e1a
+        | 0x2e3a
+        | 0x2e3b
+        | 0x2e40
+        | 0x2e5d
+        | 0x301c
+        | 0x3030
+        | 0x30a0
+        | 0x30fb
+        | 0xfe31
+        | 0xfe32
+        | 0xfe58
+        | 0xfe63
+        | 0x1_0d6e
+        | 0x1_0ead => Some(b'-'),
         0xb7 | 0x2022 | 0x2024 | 0x2027 | 0x22c5 | 0x3002 | 0xfe52 | 0xff61 => Some(b'.'),
+        0x203f | 0x2040 | 0xfe33 | 0xfe34 | 0xfe4d..=0xfe4f => Some(b'_'),
+        0x60c | 0x66b | 0x66c | 0x3001 | 0xfe10 | 0xfe11 | 0xfe50 | 0xfe51 | 0xff64 => Some(b','),
+        0x2044 | 0x2215 => Some(b'/'),
+        0x2236 | 0xa789 | 0xfe13 | 0xfe55 => Some(b':'),
+        0x61b | 0xfe14 | 0xfe54 => Some(b';'),
+        0x2018 | 0x2019 | 0x2032 => Some(b'\''),
         // Soft hyphens, joiners, marks of direction, and what only changes how another looks.
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f => None,
         0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => None,
@@ -176,6 +214,12 @@ mod tests {
     #[test]
     fn separators_of_other_scripts_become_plain_and_what_is_not_seen_goes() {
         assert_eq!(folded("1\u{a0}2\u{2013}3\u{2024}4"), "1 2-3.4");
+        assert_eq!(folded("1\u{85}2\u{2e3a}3\u{2796}4\u{203f}5"), "1 2-3-4_5");
+        assert_eq!(
+            folded("1\u{3001}2\u{2044}3\u{2236}4\u{61b}5\u{2019}6"),
+            "1,2/3:4;5'6"
+        );
+        assert_eq!(folded("1\t2\r\n3\u{1}4\u{8}5\u{7f}6"), "1\t2\r\n3456");
         assert_eq!(
             folded("1\u{200b}2\u{feff}3\u{ad}4\u{2060}5\u{0}6\u{301}7"),
             "1234567"

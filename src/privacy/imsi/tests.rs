@@ -60,6 +60,12 @@ fn digits_with_separators_between_are_found() {
         "0 0 1 0 1 0 1 2 3 4 5 6 7 8 9",
         "001 - 01 - 0123456789",
         "12 001 01 0123456789",
+        "001_01_0123456789",
+        "0_0_1_0_1_0_1_2_3_4_5_6_7_8_9",
+        "001\t01\t0123456789",
+        "001\n01\n0123456789",
+        "001\r\n01\r\n0123 456 789",
+        "00101012\n3456789",
         "2026-11-18 001 01 0123456789",
     ] {
         assert_eq!(form(text), Some(Form::Imsi), "{text}");
@@ -69,6 +75,90 @@ fn digits_with_separators_between_are_found() {
         None,
         "four separators end a run"
     );
+}
+
+#[test]
+fn marks_between_the_parts_of_an_imsi_do_not_hide_it() {
+    for mark in [",", "/", ":", ";", "|", "+", "'", ", ", " / ", " : "] {
+        for parts in [
+            &["001", "01", "0123456789"][..],
+            &["001", "01", "012345678"],
+            &["001", "010123456789"],
+            &["00101", "0123456789"],
+            &["999", "070", "123456789"],
+            &["999070", "12345678"],
+            &["001", "01-0123456789"],
+        ] {
+            let text = parts.join(mark);
+            assert_eq!(form(&text), Some(Form::Imsi), "{text}");
+            let row = format!("17{mark}{text}{mark}1");
+            assert_eq!(form(&row), Some(Form::Imsi), "{row}");
+        }
+        let each: Vec<String> = "001010123456789".chars().map(String::from).collect();
+        assert_eq!(form(&each.join(mark)), Some(Form::Imsi), "{mark}");
+        assert_eq!(form(&each[..14].join(mark)), Some(Form::Imsi), "{mark}");
+        let called = format!("IMSI 262{mark}0112{mark}345{mark}67890");
+        assert_eq!(form(&called), Some(Form::Imsi), "{called}");
+        let called = format!("imsi-262{mark}01");
+        assert_eq!(form(&called), Some(Form::SupiImsi), "{called}");
+    }
+}
+
+/// Networks whose MCCs are real ones, as what follows would begin.
+#[test]
+fn marks_between_other_digits_make_no_imsi() {
+    let networks = [
+        ("234", "10"),
+        ("310", "120"),
+        ("310", "410"),
+        ("001", "01"),
+        ("202", "61"),
+    ];
+    let networks = networks.map(|(mcc, mnc)| Plmn::new(mcc, mnc).unwrap());
+    let scanner = Scanner::new(Plmns::new(networks), false);
+    for text in [
+        "2026-11-30T11:06:40",
+        "2026-11-30T23:41:05.123456789Z",
+        "at 23:41:05.123456789",
+        "23:41:05.12345678",
+        "31/01/2026 11:06:40",
+        "2026/11/30 11:06:40",
+        "2026-11-30 11:06:40",
+        "31.0410,-77.036511",
+        "31.0410, -122.41234",
+        "2001:db8:2341:0123:4567:8901:2345:6789",
+        "23:41:01:23:45:67:89",
+        "1,2,3,4,5,6,7,8,9,10,11,12",
+        "234,100,200,300,400",
+        "234,100,123,456,789",
+        "234'100'123'456'789",
+        "0,0,1,0,1,0,1,1,0,0,1,0,1,1,0,1,0,1",
+        "/3gpp-monitoring-event/v1/acme/subscriptions/1234",
+        "/v1/234/10/reports/1234567890",
+        "192.0.2.10:8443, 198.51.100.200:8443",
+        "1.23.4,10.1.2,3.4.5",
+        "00-10-10-12-34-56/00:10:10:12:34:56",
+    ] {
+        let found = scanner.digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut 0);
+        assert!(found.is_none(), "{text}");
+    }
+}
+
+#[test]
+fn end_that_an_identity_may_begin_with_is_kept() {
+    for (text, open) in [
+        ("", 0),
+        ("some words,\n", 0),
+        ("port 8080,\n", 6),
+        ("a 001\n01\n", 7),
+        ("imsi-\n", 6),
+        ("IMSI: 262 01,\n", 14),
+        ("00101", 5),
+        ("1,22,333,4444,55555,666666,777777,", 20),
+        ("1    \n", 0),
+    ] {
+        assert_eq!(open_end(text.as_bytes()), open, "{text:?}");
+    }
 }
 
 #[test]
