@@ -231,8 +231,8 @@ impl Scanner {
             }
             let span = spans[0].start..spans[spans.len() - 1].end;
             let called = called_imsi(text, span.start);
-            if weak && !called && !is_in_parts(spans) && !(first == 0 && is_one_by_one(text, spans))
-            {
+            let fits = is_in_parts(spans) || (first == 0 && is_one_by_one(text, spans));
+            if weak && !called && !fits {
                 continue;
             }
             let Some(form) = self.form_of(digits.as_bytes()) else {

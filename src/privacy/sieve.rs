@@ -10,7 +10,12 @@
 //! - `i-`, `i"`, `k.`: the ends of `imsi-`, `nai-`, `gci-`, `"supi"`, `3gppnetwork.` and the like;
 //! - two hyphens with three octets between them: the MCC of a group's identifier;
 //! - a string of nothing but ten or more letters of base64, in which one of the trigrams is that an
-//!   identity has, and that holds one by a second look.
+//!   identity has, and that holds one by a second look. The name of a member counts where it has a
+//!   digit, `+`, `/`, `-` or `=`, as few of the APIs' names have: with a look at each name clean
+//!   messages went through at 1.4 GB/s in place of 2.6. In base64 an IMSI's 15 digits have one in
+//!   93 cases of 100, half-octets always if they are filled up, and else in one case of four.
+
+use memchr::memrchr;
 
 use super::imsi::{SEPARATORS_MAX, Scanner, Tier};
 use super::packed::{CHARACTERS_MIN, Trigrams, is_suspect};
@@ -51,9 +56,9 @@ impl Sieve {
     pub(super) fn passes(&self, octets: &[u8]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the machine has AVX2, which is all that the function needs. It is there for
-            // the 3 GB/s that a clean message has to go through with: see `bin/guard` of
-            // benches/micro.
+            // SAFETY: the machine has AVX2, which is all that the function needs. A list of clean
+            // messages goes through at 2.6 GB/s by it and at 0.14 by the table: `bin/guard` of
+            // benches/micro, three runs of each within 2 % on one core of a Xeon.
             return unsafe { self.passes_by_avx2(octets) };
         }
         self.passes_by(octets, by_table)
@@ -101,7 +106,9 @@ impl Sieve {
                 let mcc = octets.get((start + at).saturating_sub(3)..start + at);
                 mcc.is_some_and(|mcc| mcc.iter().all(u8::is_ascii_digit))
             })
-            || each(suspect.packed).any(|at| self.may_be_packed(octets, start + at))
+            // Said an octet behind the quotation mark.
+            || each(suspect.packed)
+                .any(|at| self.may_be_packed(octets, (start + at).saturating_sub(1)))
     }
 
     /// Whether the run of digits and separators that has become long at the place is to be looked
@@ -125,14 +132,15 @@ impl Sieve {
         line.len() >= CHARACTERS_MIN && self.trigrams.any(line)
     }
 
-    /// Whether a string that ends at this quotation mark may hold an identity in base64.
+    /// Whether a string that ends at a quotation mark may hold an identity in base64.
     fn may_be_packed(&self, octets: &[u8], end: usize) -> bool {
-        // A name of a member: what values may hold no name has in base64.
-        if octets.get(end + 1) == Some(&b':') {
+        let Some(before) = octets.get(..end) else {
+            return false;
+        };
+        if is_of_uuid(before) {
             return false;
         }
-        let before = &octets[..end];
-        let start = before.iter().rposition(|octet| *octet == b'"');
+        let start = memrchr(b'"', before);
         start.is_some_and(|start| {
             let value = &before[start + 1..];
             self.trigrams.any(value) && is_suspect(value, &WORDS, self.scanner.plmns())
@@ -146,6 +154,14 @@ fn each(mut bits: u64) -> impl Iterator<Item = usize> {
         let at = (bits != 0).then_some(bits.trailing_zeros() as usize);
         bits &= bits.wrapping_sub(1);
         at
+    })
+}
+
+/// Whether the text ends in a string of a UUID's shape. Of base64 with as many letters one in 64^4
+/// has hyphens, and these in the same places.
+fn is_of_uuid(text: &[u8]) -> bool {
+    text.last_chunk::<37>().is_some_and(|string| {
+        string[0] == b'"' && [9, 14, 19, 24].iter().all(|hyphen| string[*hyphen] == b'-')
     })
 }
 
@@ -235,8 +251,11 @@ struct Places {
     i: u64,
     k: u64,
     quote: u64,
+    colon: u64,
     /// Letters, digits and what else base64 has.
     letter: u64,
+    /// From `@` on: of what base64 has, `A` to `z` and the low line.
+    high: u64,
 }
 
 /// What has to be looked at, at its last octet.
@@ -272,6 +291,11 @@ struct Before {
     letters: [u64; 4],
     /// A string of nothing but letters has reached the end.
     string: bool,
+    /// The same of nothing but high ones.
+    high: bool,
+    /// Where long ones of both kinds have ended.
+    packed: u64,
+    high_packed: u64,
 }
 
 impl Before {
@@ -293,16 +317,19 @@ impl Before {
             | (now.separator & !now.letter & behind::<1>(now.k, self.k));
         let mcc = now.hyphen & behind::<4>(now.hyphen, self.hyphen);
 
-        // A one is added where a run of letters begins behind a quotation mark: it is carried
-        // through the run, and comes to stand behind its end.
         let starts = now.letter & behind::<1>(now.quote, self.quote);
-        let (sum, over) = now.letter.overflowing_add(starts);
-        let (sum, over_again) = sum.overflowing_add(u64::from(self.string));
+        let (letters_ended, string) = ends(now.letter, starts, self.string);
+        let high_letter = now.letter & now.high;
+        let (high_ended, high) = ends(high_letter, high_letter & starts, self.high);
         let l2 = now.letter & behind::<1>(now.letter, self.letter);
         let l4 = l2 & behind::<2>(l2, self.letters[0]);
         let l8 = l4 & behind::<4>(l4, self.letters[1]);
         let l10 = l8 & behind::<2>(l8, self.letters[2]);
-        let packed = sum & !now.letter & now.quote & behind::<1>(l10, self.letters[3]);
+        let packed = letters_ended & now.quote & behind::<1>(l10, self.letters[3]);
+        let high_packed = packed & high_ended;
+        // Said an octet later: a colon behind the quotation mark makes it a name.
+        let name = now.colon & behind::<1>(high_packed, self.high_packed);
+        let packed_before = behind::<1>(packed, self.packed) & !name;
 
         *self = Self {
             digit: now.digit,
@@ -314,7 +341,10 @@ impl Before {
             separated: [first, second],
             runs: [one, two, four, eight, fourteen],
             letters: [l2, l4, l8, l10],
-            string: over | over_again,
+            string,
+            high,
+            packed,
+            high_packed,
         };
         Suspect {
             unread: now.unread,
@@ -322,9 +352,19 @@ impl Before {
             digits,
             word,
             mcc,
-            packed,
+            packed: packed_before,
         }
     }
+}
+
+/// Behind which places runs end that begin at some: a one is added where each begins, is carried
+/// through it, and comes to stand behind its end. And whether one has reached the last place; with
+/// `reached` one comes in at the first.
+#[inline(always)]
+fn ends(run: u64, starts: u64, reached: bool) -> (u64, bool) {
+    let (sum, over) = run.overflowing_add(starts);
+    let (sum, over_again) = sum.overflowing_add(u64::from(reached));
+    (sum & !run, over | over_again)
 }
 
 /// The places so many octets behind these.
@@ -371,11 +411,7 @@ const CLASSES: [u16; 256] = {
 };
 
 fn by_table(block: &[u8; BLOCK]) -> Places {
-    let place = |class: u16| {
-        block.iter().enumerate().fold(0, |places, (at, octet)| {
-            places | u64::from(CLASSES[usize::from(*octet)] & class != 0) << at
-        })
-    };
+    let place = |class: u16| places_of(block, |octet| CLASSES[usize::from(octet)] & class != 0);
     Places {
         digit: place(DIGIT),
         hyphen: place(HYPHEN),
@@ -385,8 +421,17 @@ fn by_table(block: &[u8; BLOCK]) -> Places {
         i: place(32),
         k: place(64),
         quote: place(128),
+        colon: places_of(block, |octet| octet == b':'),
         letter: place(LETTER),
+        high: places_of(block, |octet| octet & 0x40 != 0),
     }
+}
+
+fn places_of(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+    let octets = block.iter().enumerate();
+    octets.fold(0, |places, (at, octet)| {
+        places | u64::from(is(*octet)) << at
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -476,12 +521,14 @@ mod avx2 {
             k: whole(6),
             quote: whole(7),
             letter: whole(8),
+            colon: whole(9),
+            high: whole(10),
         }
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn half(octets: &[u8; 32]) -> [u32; 9] {
+    fn half(octets: &[u8; 32]) -> [u32; 11] {
         let octets = load(octets);
         let zero = _mm256_setzero_si256();
         let high = _mm256_and_si256(_mm256_srli_epi16::<4>(octets), _mm256_set1_epi8(0xf));
@@ -506,6 +553,11 @@ mod avx2 {
             places(_mm256_slli_epi16::<1>(classes)),
             places(classes),
             !places(_mm256_cmpeq_epi8(letters, zero)),
+            places(_mm256_cmpeq_epi8(
+                octets,
+                _mm256_set1_epi8(b':'.cast_signed()),
+            )),
+            places(_mm256_slli_epi16::<1>(octets)),
         ]
     }
 
@@ -527,170 +579,17 @@ mod avx2 {
     }
 }
 
+/// By AVX2, where the machine has it.
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::plmn::Plmn;
-    use super::*;
-
-    fn sieve() -> Sieve {
-        Sieve::new(&Plmns::new([Plmn::new("001", "01").unwrap()]))
+fn by_avx2(block: &[u8; BLOCK]) -> Option<Places> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the machine has AVX2, as was just asked.
+        return Some(unsafe { avx2::places(block) });
     }
-
-    /// By AVX2, where this machine has it, and by the table; with the text at every place in a
-    /// block.
-    fn passes(text: &[u8]) -> bool {
-        let sieve = sieve();
-        let mut outcomes = Vec::new();
-        for shift in 0..BLOCK + 1 {
-            for behind in [0, 70] {
-                let whole = [&vec![b','; shift], text, &vec![b','; behind]].concat();
-                outcomes.push(sieve.passes(&whole));
-                outcomes.push(sieve.passes_by(&whole, by_table));
-            }
-        }
-        let first = outcomes[0];
-        assert!(
-            outcomes.iter().all(|one| *one == first),
-            "{:?}",
-            text.escape_ascii()
-        );
-        first
-    }
-
-    #[test]
-    fn what_may_be_an_identity_is_noticed_at_every_place() {
-        for text in [
-            "00101012345678",
-            "001010123456789",
-            "001-01-0123 45.6789",
-            "001\t01\r\n0123_456789",
-            r"001\t01\t0123456789",
-            "001, 01, 0123456789",
-            "001/01/0123456789",
-            r"001\/01\/0123456789",
-            r"001 \/ 010123456789",
-            r"001\/\/010123456789",
-            r"\b001\b010123456789",
-            "00101:0123456789",
-            "001'010123456789;",
-            "001+01|0123456789",
-            "0:0:1:0:1:0:1:2:3:4:5:6:7:8:9",
-            "[[12,12.5],[13,14]]12,13.7,001,01,0123456789",
-            "0 0 1 - 0 1 0 1 2 3 4 5 6 7 8",
-            "12 12 12 12 12 12 12 12 12 12 12 12 12 001 01 0123456789",
-            "5f2b7c0e-9d41-4a63-8c21-001234567890-001-01-0123456789",
-            "IMSI 262 01 1234567890",
-            "002010123456789",
-            "0001010123456789",
-            "303031303130313233343536373839",
-            "imsi-00101",
-            "IMSI-00101",
-            "Suci-0-001-01-0-0-0-1",
-            "nai-a@b",
-            "gci-1234",
-            "gli-1234",
-            "imei-123456789012345",
-            "eui-0011223344556677",
-            "a@nai.epc.mnc001.mcc001.3GPPNETWORK.org",
-            "0a1b2c3d-001-01-ab",
-            "0a1b2c3d-001-001-ab",
-            r#"{"gci":""#,
-            r#"{"supi":1}"#,
-            r"\u0030",
-            r"MDAxMDEwMTIz\nNDU2Nzg5",
-            "%30",
-            "\u{660}",
-            "\0",
-            r#":"AAEBIUNlh/k=""#,
-            r#":"MDAxMDEwMTIzNDU2Nzg5""#,
-            r#":"AAEBIUNlh\/k=""#,
-        ] {
-            assert!(!passes(text.as_bytes()), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_none_is_passed() {
-        for text in [
-            "",
-            "447700900123",
-            "1234567890123",
-            "192.168.100.200",
-            "2026-11-18T11:06:40.123456Z",
-            "1           2          3       4",
-            "5f2b7c0e-9d41-4a63-8c21-0123456789ab",
-            "5f2b7c0e-9d41-4a63-8c21-001234567890",
-            "12 12 12 12 12 12 12 12 12 12 12 12 12 12",
-            "9999-10-18 11-06-40",
-            "00:10:10.123456789",
-            "[[0.01,1.5],[0.010123456,78.9]]",
-            r#"{"u":"https:\/\/scef.example\/3gpp-nidd\/v1\/acme\/configurations\/00101"}"#,
-            "3gpp-monitoring-event",
-            "wifi-calling, bank.example, sinai.example",
-            r#"{"gpsi":"msisdn-447700900123"}"#,
-            r#"{"monitoringType":"LOCATION_REPORTING","x":"UE_REACHABILITY"}"#,
-            r#"{"https:\/\/scef.example\/x":"\"5f2b\""}"#,
-        ] {
-            assert!(passes(text.as_bytes()), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_the_search_would_find_is_never_passed(
-            before in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
-            imsi in "00101[0-9]{9,10}",
-            between in prop::collection::vec("[ \t\n\r._-]{0,3}", 15),
-            mark in "[ \n,/:;|+']{1,3}",
-            places in 0_u16..,
-            in_parts: bool,
-            behind in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
-        ) {
-            let mut text = before;
-            for (place, (digit, between)) in imsi.chars().zip(&between).enumerate() {
-                text += match place {
-                    3 | 5 if in_parts => &mark,
-                    _ if !in_parts && places >> place & 1 == 1 => between,
-                    _ => "",
-                };
-                text.push(digit);
-            }
-            text += &behind;
-            let sieve = sieve();
-            let weigh = |_: &[u8]| Some(Tier::Digits);
-            let found = sieve.scanner.digits(text.as_bytes(), &weigh, &mut 0).is_some();
-            prop_assert!(!found || !sieve.passes(text.as_bytes()));
-        }
-    }
-
-    #[test]
-    fn both_ways_to_class_octets_agree() {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            for octet in 0..=255_u8 {
-                let mut block = [b'!'; BLOCK];
-                block[5] = octet;
-                block[40] = octet;
-                // SAFETY: the machine has AVX2, as was just asked.
-                let one = unsafe { avx2::places(&block) };
-                let other = by_table(&block);
-                let all = |p: &Places| {
-                    [
-                        p.digit,
-                        p.hyphen,
-                        p.separator,
-                        p.unread,
-                        p.backslash,
-                        p.i,
-                        p.k,
-                        p.quote,
-                        p.letter,
-                    ]
-                };
-                assert_eq!(all(&one), all(&other), "{octet:#x}");
-            }
-        }
-    }
+    let _ = block;
+    None
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,9 +199,16 @@ fn every_form_in_every_spelling_is_found_in_values_names_and_text() {
 
 #[test]
 fn name_that_is_an_identity_is_found() {
+    let packed = [
+        STANDARD.encode(IMSI),
+        STANDARD.encode(tbcd(IMSI)),
+        STANDARD.encode(tbcd("00101012345678")),
+        URL_SAFE_NO_PAD.encode(format!("imsi-{IMSI}")),
+    ];
     for spelling in explicit()
         .into_iter()
         .chain(spellings().into_iter().take(15))
+        .chain(packed)
     {
         let found = hit(&format!(r#"{{"relatedUEs":{{"{spelling}":true}}}}"#));
         assert!(

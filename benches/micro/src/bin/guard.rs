@@ -1,6 +1,7 @@
 //! What the guard takes of a clean message: GB/s of a list of 64 KiB and of a GET's answer of one
-//! KiB, through the sieve, as almost all go; of a list whose identifiers end in as many digits as an
-//! IMSI has; and of the first value by value, as one goes that holds something to look into. Prints one JSON object: medians with their quartiles.
+//! KiB, through the sieve, as almost all go; of a list whose identifiers end in as many digits as
+//! an IMSI has; and of the first value by value, as one goes that holds something to look into.
+//! Prints one JSON object: medians with their quartiles.
 
 use std::hint::black_box;
 

@@ -1,0 +1,167 @@
+//! What is noticed wherever it stands in a block, and what passes.
+
+use proptest::prelude::*;
+
+use super::super::plmn::Plmn;
+use super::*;
+
+fn sieve() -> Sieve {
+    Sieve::new(&Plmns::new([Plmn::new("001", "01").unwrap()]))
+}
+
+/// By AVX2, where this machine has it, and by the table; with the text at every place in a
+/// block.
+fn passes(text: &[u8]) -> bool {
+    let sieve = sieve();
+    let mut outcomes = Vec::new();
+    for shift in 0..BLOCK + 1 {
+        for behind in [0, 70] {
+            let whole = [&vec![b','; shift], text, &vec![b','; behind]].concat();
+            outcomes.push(sieve.passes(&whole));
+            outcomes.push(sieve.passes_by(&whole, by_table));
+        }
+    }
+    let first = outcomes[0];
+    assert!(
+        outcomes.iter().all(|one| *one == first),
+        "{:?}",
+        text.escape_ascii()
+    );
+    first
+}
+
+#[test]
+fn what_may_be_an_identity_is_noticed_at_every_place() {
+    for text in [
+        "00101012345678",
+        "001010123456789",
+        "001-01-0123 45.6789",
+        "001\t01\r\n0123_456789",
+        r"001\t01\t0123456789",
+        "001, 01, 0123456789",
+        "001/01/0123456789",
+        r"001\/01\/0123456789",
+        r"001 \/ 010123456789",
+        r"001\/\/010123456789",
+        r"\b001\b010123456789",
+        "00101:0123456789",
+        "001'010123456789;",
+        "001+01|0123456789",
+        "0:0:1:0:1:0:1:2:3:4:5:6:7:8:9",
+        "[[12,12.5],[13,14]]12,13.7,001,01,0123456789",
+        "0 0 1 - 0 1 0 1 2 3 4 5 6 7 8",
+        "12 12 12 12 12 12 12 12 12 12 12 12 12 001 01 0123456789",
+        "5f2b7c0e-9d41-4a63-8c21-001234567890-001-01-0123456789",
+        "IMSI 262 01 1234567890",
+        "002010123456789",
+        "0001010123456789",
+        "303031303130313233343536373839",
+        "imsi-00101",
+        "IMSI-00101",
+        "Suci-0-001-01-0-0-0-1",
+        "nai-a@b",
+        "gci-1234",
+        "gli-1234",
+        "imei-123456789012345",
+        "eui-0011223344556677",
+        "a@nai.epc.mnc001.mcc001.3GPPNETWORK.org",
+        "0a1b2c3d-001-01-ab",
+        "0a1b2c3d-001-001-ab",
+        r#"{"gci":""#,
+        r#"{"supi":1}"#,
+        r"\u0030",
+        r"MDAxMDEwMTIz\nNDU2Nzg5",
+        "%30",
+        "\u{660}",
+        "\0",
+        r#":"AAEBIUNlh/k=""#,
+        r#":"MDAxMDEwMTIzNDU2Nzg5""#,
+        r#":"AAEBIUNlh\/k=""#,
+        r#"{"MDAxMDEwMTIzNDU2Nzg5":""#,
+        r#"{"AAEBIUNlh/k=":""#,
+    ] {
+        assert!(!passes(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_none_is_passed() {
+    for text in [
+        "",
+        "447700900123",
+        "1234567890123",
+        "192.168.100.200",
+        "2026-11-18T11:06:40.123456Z",
+        "1           2          3       4",
+        "5f2b7c0e-9d41-4a63-8c21-0123456789ab",
+        "5f2b7c0e-9d41-4a63-8c21-001234567890",
+        "12 12 12 12 12 12 12 12 12 12 12 12 12 12",
+        "9999-10-18 11-06-40",
+        "00:10:10.123456789",
+        "[[0.01,1.5],[0.010123456,78.9]]",
+        r#"{"u":"https:\/\/scef.example\/3gpp-nidd\/v1\/acme\/configurations\/00101"}"#,
+        "3gpp-monitoring-event",
+        "wifi-calling, bank.example, sinai.example",
+        r#"{"gpsi":"msisdn-447700900123"}"#,
+        r#"{"MDAxMDAxMDAx":1,"AAEBAAEBAAEB":2}"#,
+        r#"{"monitoringType":"LOCATION_REPORTING","x":"UE_REACHABILITY"}"#,
+        r#"{"https:\/\/scef.example\/x":"\"5f2b\""}"#,
+    ] {
+        assert!(passes(text.as_bytes()), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_search_would_find_is_never_passed(
+        before in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
+        imsi in "00101[0-9]{9,10}",
+        between in prop::collection::vec("[ \t\n\r._-]{0,3}", 15),
+        mark in "[ \n,/:;|+']{1,3}",
+        places in 0_u16..,
+        in_parts: bool,
+        behind in "[0-9a-f\"\\[\\]{},.:/ -]{0,90}",
+    ) {
+        let mut text = before;
+        for (place, (digit, between)) in imsi.chars().zip(&between).enumerate() {
+            text += match place {
+                3 | 5 if in_parts => &mark,
+                _ if !in_parts && places >> place & 1 == 1 => between,
+                _ => "",
+            };
+            text.push(digit);
+        }
+        text += &behind;
+        let sieve = sieve();
+        let weigh = |_: &[u8]| Some(Tier::Digits);
+        let found = sieve.scanner.digits(text.as_bytes(), &weigh, &mut 0).is_some();
+        prop_assert!(!found || !sieve.passes(text.as_bytes()));
+    }
+}
+
+#[test]
+fn both_ways_to_class_octets_agree() {
+    for octet in 0..=255_u8 {
+        let mut block = [b'!'; BLOCK];
+        block[5] = octet;
+        block[40] = octet;
+        let all = |p: &Places| {
+            [
+                p.digit,
+                p.hyphen,
+                p.separator,
+                p.unread,
+                p.backslash,
+                p.i,
+                p.k,
+                p.quote,
+                p.colon,
+                p.letter,
+                p.high,
+            ]
+        };
+        if let Some(one) = by_avx2(&block) {
+            assert_eq!(all(&one), all(&by_table(&block)), "{octet:#x}");
+        }
+    }
+}
