@@ -137,8 +137,13 @@ pub(super) fn each_line(
     for number in 1.. {
         line.clear();
         let mut bounded = lines.by_ref().take(LINE_BYTES_MAX);
-        if bounded.read_line(&mut line).map_err(unread)? == 0 {
+        let bytes = bounded.read_line(&mut line).map_err(unread)?;
+        if bytes == 0 {
             break;
+        }
+        if bytes as u64 == LINE_BYTES_MAX && !line.ends_with('\n') {
+            let cure = format!("no identity has more than {} octets", LINE_BYTES_MAX - 1);
+            return Err((format!("line {number} is too long"), cure));
         }
         let identity = line.trim();
         if !identity.is_empty() {

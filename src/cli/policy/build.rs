@@ -5,19 +5,18 @@
 //! read into a table for as many.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::rows::{Names, RowFault, Rows};
 use crate::authz::ue::SetName;
 use crate::authz::ue::sets::{self, Entry, Inserted, SetsKey, Table};
+use crate::cli::pseudonym::Wrong;
 use crate::config;
 use crate::limits::UE_SETS_BYTES_MAX;
 
@@ -43,8 +42,8 @@ pub struct Options {
     out: PathBuf,
 }
 
-/// What is wrong, and the cure.
-type Wrong = (String, String);
+/// Only the gateway reads it.
+const MODE: u32 = 0o600;
 
 pub(super) fn main(options: &Options) -> ExitCode {
     match build(options) {
@@ -61,7 +60,7 @@ pub(super) fn main(options: &Options) -> ExitCode {
 fn build(options: &Options) -> Result<(), Vec<Wrong>> {
     let one = |wrong| vec![wrong];
     let key = key(&options.key_file).map_err(one)?;
-    let folder = folder_of(&options.out);
+    let folder = super::folder_of(&options.out);
     let failed = |error: io::Error| one(not_written(&options.out, &error));
     let mut entries = tempfile::tempfile_in(folder).map_err(failed)?;
     let read = read(&options.from, &key, &mut entries).map_err(failed)??;
@@ -70,13 +69,13 @@ fn build(options: &Options) -> Result<(), Vec<Wrong>> {
         let cure = "a file without sets grants nobody: take [policy] out of the configuration";
         return Err(one((what, cure.to_owned())));
     }
-    let table = filled(&mut entries, read.rows).map_err(failed)?;
-    let bytes = table.bytes();
-    if bytes > UE_SETS_BYTES_MAX {
-        let what = format!("{} entries are more than a file holds", table.entries());
+    // Before room is made for a table of them.
+    if read.rows.saturating_mul(size_of::<Entry>() as u64) > UE_SETS_BYTES_MAX {
+        let what = format!("{} rows are more than a file holds", read.rows);
         let cure = format!("at most {} GiB are read", UE_SETS_BYTES_MAX >> 30);
         return Err(one((what, cure)));
     }
+    let table = filled(&mut entries, read.rows).map_err(failed)?;
     let written = write(&table, &read.names, &key, &options.out).map_err(failed)?;
     say!(
         "{}: {} entries in {} sets, {} octets; {} rows were there twice",
@@ -87,11 +86,6 @@ fn build(options: &Options) -> Result<(), Vec<Wrong>> {
         read.rows - table.entries()
     );
     Ok(())
-}
-
-fn folder_of(file: &Path) -> &Path {
-    let folder = file.parent().filter(|folder| *folder != Path::new(""));
-    folder.unwrap_or(Path::new("."))
 }
 
 fn not_written(out: &Path, error: &io::Error) -> Wrong {
@@ -193,19 +187,14 @@ fn filled(entries: &mut File, rows: u64) -> io::Result<Table> {
     Err(io::Error::other("no order of the entries was found"))
 }
 
-/// Beside, and renamed once it is on the disk: whoever reads it finds the one before, or all of it.
+/// The length of the file comes back.
 fn write(table: &Table, names: &BTreeSet<SetName>, key: &SetsKey, out: &Path) -> io::Result<u64> {
-    let mut file = NamedTempFile::new_in(folder_of(out))?;
-    // As the one that it takes the place of; for its owner alone, where there is none.
-    if let Ok(before) = std::fs::metadata(out) {
-        let mode = before.permissions().mode() & 0o666;
-        file.as_file()
-            .set_permissions(Permissions::from_mode(mode))?;
-    }
-    sets::write(table, names, key, &mut BufWriter::new(&mut file))?;
-    file.as_file().sync_all()?;
-    let bytes = file.as_file().metadata()?.len();
-    file.persist(out)?;
-    File::open(folder_of(out))?.sync_all()?;
-    Ok(bytes)
+    super::put(out, MODE, |file| {
+        sets::write(table, names, key, &mut BufWriter::new(&mut *file))?;
+        // It would not be read.
+        match file.as_file().metadata()?.len() > UE_SETS_BYTES_MAX {
+            true => Err(io::Error::other("its names make it too large")),
+            false => Ok(()),
+        }
+    })
 }

@@ -4,9 +4,14 @@ mod build;
 mod rows;
 mod subscribers;
 
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use tempfile::NamedTempFile;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -24,4 +29,30 @@ pub fn main(command: &Command) -> ExitCode {
         Command::Build(options) => build::main(options),
         Command::Subscribers(options) => subscribers::main(options),
     }
+}
+
+/// The folder that a file is in, or will be.
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Writes a file beside, and renames it once it is on the disk: whoever reads it finds the one
+/// before, or all of it. It is as open as the one that it takes the place of, or, where there is none,
+/// as `mode` says. Its length comes back.
+fn put(
+    out: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut file = NamedTempFile::new_in(folder_of(out))?;
+    let before = std::fs::metadata(out).map(|before| before.permissions().mode() & 0o666);
+    let mode = Permissions::from_mode(before.unwrap_or(mode));
+    file.as_file().set_permissions(mode)?;
+    write(&mut file)?;
+    file.as_file().sync_all()?;
+    let bytes = file.as_file().metadata()?.len();
+    file.persist(out)?;
+    File::open(folder_of(out))?.sync_all()?;
+    Ok(bytes)
 }

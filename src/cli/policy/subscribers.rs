@@ -1,16 +1,16 @@
 //! `t8gate policy subscribers`: a list of IMSIs to the set by which the guard knows subscribers.
 
-use std::fs::Permissions;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tempfile::NamedTempFile;
 
 use crate::cli::pseudonym::{self, Wrong};
 use crate::privacy::filter;
+
+/// Nobody is in it by name: the gateway's group may read it.
+const MODE: u32 = 0o640;
 
 #[derive(Args)]
 pub struct Options {
@@ -56,21 +56,10 @@ fn build(options: &Options) -> Result<usize, Wrong> {
         let what = "the list has more subscribers than a set holds".to_owned();
         (what, "at most 2^32 - 1 are".to_owned())
     })?;
-    write(&set, &options.out).map_err(|error| {
+    let written = super::put(&options.out, MODE, |file| file.write_all(&set));
+    written.map_err(|error| {
         let what = format!("{} cannot be written: {error}", options.out.display());
         (what, "its folder needs room for the file".to_owned())
     })?;
     Ok(hashes.len())
-}
-
-/// Beside what is there, and then in its place.
-fn write(set: &[u8], out: &Path) -> std::io::Result<()> {
-    let folder = out.parent().filter(|folder| *folder != Path::new(""));
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(set)?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o640))?;
-    file.as_file().sync_all()?;
-    file.persist(out)?;
-    Ok(())
 }

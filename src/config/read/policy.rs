@@ -203,6 +203,7 @@ fn ues(
             "at most {SERVICE_UES_MAX} are taken: put them into a set by t8gate policy build"
         );
         section.fault(words.line, KEY, Wrong::new(what, cure));
+        return Ues::default();
     }
     for (at, word) in words.value.iter().enumerate() {
         let mut before = words.value.iter().take(at);
