@@ -141,6 +141,8 @@ pub struct Content<'b> {
     links: Vec<Link<'b>>,
     any_ue: bool,
     unlisted: bool,
+    /// One that it names says whom it is about, and not whom it leaves out or what was reported.
+    selects: bool,
     internal: bool,
     /// An identity stands there that is null in a patch, or that an operation changes.
     takes_away: bool,
@@ -216,6 +218,7 @@ impl<'b> Content<'b> {
         self.links.extend(other.links);
         self.any_ue |= other.any_ue;
         self.unlisted |= other.unlisted;
+        self.selects |= other.selects;
         self.internal |= other.internal;
         self.takes_away |= other.takes_away;
     }
@@ -243,16 +246,28 @@ impl<'b> Content<'b> {
             links: self.links.into_iter().map(link).collect(),
             any_ue: self.any_ue,
             unlisted: self.unlisted,
+            selects: self.selects,
             internal: self.internal,
             takes_away: self.takes_away,
         }
     }
 
-    /// Whom it means.
+    /// Whom it means: any UE as well, where nobody whom it names says whom it is about.
     ///
     /// # Errors
     /// An identity is none, or it asks for more than can be judged in time.
     pub fn about(&self) -> Result<About<'_>, Fault> {
+        Ok(About {
+            any_ue: self.any_ue || !self.selects,
+            ..self.besides()?
+        })
+    }
+
+    /// Whom it means besides those of whom something else says that it is about them.
+    ///
+    /// # Errors
+    /// As of [`Self::about`].
+    pub fn besides(&self) -> Result<About<'_>, Fault> {
         let mut ues = Vec::with_capacity(self.named.len() + usize::from(self.unlisted));
         for named in &self.named {
             ues.push(self.one(named)?);
@@ -332,7 +347,7 @@ impl<'c> About<'c> {
         self.ports
     }
 
-    /// Whether it may be about everybody: it says so, or names nobody.
+    /// Whether it may be about everybody: it says so, or selects nobody.
     pub fn is_any_ue(&self) -> bool {
         self.any_ue || self.ues.is_empty()
     }
@@ -380,5 +395,6 @@ fn knows(shape: Shape, asked: fn(Kind) -> bool) -> bool {
         Shape::Members(members) => members.iter().any(|(_, shape)| knows(*shape, asked)),
         Shape::Items(shape) | Shape::Values(shape) => knows(*shape, asked),
         Shape::Either(shapes) => shapes.iter().any(|shape| knows(*shape, asked)),
+        Shape::Beside(shape) | Shape::Alone(shape) => knows(*shape, asked),
     }
 }

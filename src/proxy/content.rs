@@ -258,8 +258,9 @@ fn said(
             && takes.is_some_and(|takes| content::names_subscribers(takes.shape));
         let is_said_elsewhere =
             (look.is_some() && !is_named_anew) || asks.is_judged_by_answer(request.method);
-        if !(said.names_nobody() && is_said_elsewhere) {
-            asks.granted(&said, client, &in_force)?;
+        match is_said_elsewhere {
+            true => asks.granted_besides(&said, client, &in_force)?,
+            false => asks.granted(&said, client, &in_force)?,
         }
         // What cannot be looked at may be about anybody, whomever it is to be about.
         let changes = matches!(asks.action.verb, Verb::Put | Verb::Patch | Verb::Delete);

@@ -8,7 +8,7 @@ use crate::audit::{Record, TokenVerdict};
 use crate::authz::apis::shape::Shape;
 use crate::authz::apis::{Action, ApiFault, ApiId, Operation, Verb};
 use crate::authz::cache::{CachedGrant, Memo, TokenCache};
-use crate::authz::content::{self, Content, Origin};
+use crate::authz::content::{self, About, Content, Origin};
 use crate::authz::details::{Gives, LimitedRights};
 use crate::authz::introspection;
 use crate::authz::policy::{self, Extent, Source};
@@ -119,7 +119,31 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let about = content.about();
+        self.decide(content.about(), client, snapshot)
+    }
+
+    /// The same, where something else says whom it is about besides those that it names.
+    ///
+    /// # Errors
+    /// As of [`Self::granted`].
+    pub fn granted_besides(
+        &self,
+        content: &Content<'_>,
+        client: ClientIndex,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
+        match content.names_nobody() {
+            true => Ok(()),
+            false => self.decide(content.besides(), client, snapshot),
+        }
+    }
+
+    fn decide(
+        &self,
+        about: Result<About<'_>, content::Fault>,
+        client: ClientIndex,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
         let about = about.map_err(|fault| Denial::ContentMalformed(fault.word()))?;
         let gives = Gives {
             rights: self.rights,

@@ -5,7 +5,7 @@ use super::shape::Kind::{
     InternalGroupId, IpDomain, Ipv4, Ipv6, Ipv6Prefix, Mac, MtcProviderId, OtherAddress, Port,
     QosReference, ResourceLink, ScsAsId, SelfLink, Snssai, Sponsor, Supi,
 };
-use super::shape::Shape::{self, Is, Items, Members, Values};
+use super::shape::Shape::{self, Alone, Beside, Is, Items, Members, Values};
 use super::shared_bodies::{
     APPLIED_PARAMETER_CONFIGURATION, CONFIG_RESULT, CP_PARAMETER_SET, ETH_FLOW_DESCRIPTION,
     IP_ADDR, WEBSOCK_NOTIF_CONFIG,
@@ -181,9 +181,9 @@ pub(super) const ANALYTICS_EVENT_NOTIF: Shape = Members(&[
 pub(super) const ANALYTICS_FAILURE_EVENT_INFO: Shape = Members(&[("event", Is(Event))]);
 
 pub(super) const ANALYTICS_EXPOSURE_SUBSC: Shape = Members(&[
-    ("analyEventsSubs", Items(&ANALYTICS_EVENT_SUBSC)),
+    ("analyEventsSubs", Items(&Alone(&ANALYTICS_EVENT_SUBSC))),
     ("notifUri", Is(Callback)),
-    ("eventNotifis", Items(&ANALYTICS_EVENT_NOTIF)),
+    ("eventNotifis", Beside(&Items(&ANALYTICS_EVENT_NOTIF))),
     ("failEventReports", Items(&ANALYTICS_FAILURE_EVENT_INFO)),
     ("self", Is(SelfLink)),
     ("websockNotifConfig", WEBSOCK_NOTIF_CONFIG),
@@ -418,7 +418,7 @@ pub(super) const MBS_USER_DATA_ING_STAT_SUBSC: Shape = Members(&[("notifUri", Is
 pub(super) const AF_EVENT_EXPOSURE_SUBSC: Shape = Members(&[
     (
         "eventsSubs",
-        Items(&Members(&[
+        Items(&Alone(&Members(&[
             ("event", Is(Event)),
             (
                 "eventFilter",
@@ -431,7 +431,7 @@ pub(super) const AF_EVENT_EXPOSURE_SUBSC: Shape = Members(&[
                     ("ueIpAddr", IP_ADDR),
                 ]),
             ),
-        ])),
+        ]))),
     ),
     ("notifUri", Is(Callback)),
 ]);
@@ -617,7 +617,7 @@ pub(super) const TRAFFIC_INFLU_SUB: Shape = Members(&[
     ("ethTrafficFilters", Items(&ETH_FLOW_DESCRIPTION)),
     ("trafficRoutes", Items(&ROUTE_TO_LOCATION)),
     ("easIpReplaceInfos", Items(&EAS_IP_REPLACEMENT_INFO)),
-    ("eventReports", Items(&EVENT_NOTIFICATION)),
+    ("eventReports", Beside(&Items(&EVENT_NOTIFICATION))),
     ("portNumber", Is(Port)),
 ]);
 

@@ -213,6 +213,11 @@ pub enum Shape {
     Values(&'static Shape),
     /// One of these. What two of them name alike is alike.
     Either(&'static [Shape]),
+    /// The same, of which whoever is named in it is judged, and whom the whole is about stands
+    /// elsewhere: it leaves them out, or says what has come of it, or of others beside them.
+    Beside(&'static Shape),
+    /// One of several that are each about whom they name themselves, or about any UE.
+    Alone(&'static Shape),
 }
 
 /// Of which nothing is known, or nothing of use.
@@ -228,6 +233,7 @@ impl Shape {
             }
             Self::Values(shape) => Some(*shape),
             Self::Either(shapes) => shapes.iter().find_map(|shape| shape.member(name)),
+            Self::Beside(shape) | Self::Alone(shape) => shape.member(name),
             Self::Is(_) | Self::Items(_) => None,
         }
     }
@@ -237,6 +243,7 @@ impl Shape {
         match self {
             Self::Items(shape) => Some(*shape),
             Self::Either(shapes) => shapes.iter().find_map(|shape| shape.item()),
+            Self::Beside(shape) | Self::Alone(shape) => shape.item(),
             Self::Is(_) | Self::Members(_) | Self::Values(_) => None,
         }
     }
@@ -245,6 +252,7 @@ impl Shape {
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Is(kind) => Some(kind),
+            Self::Beside(shape) | Self::Alone(shape) => shape.kind(),
             _ => None,
         }
     }
@@ -270,6 +278,7 @@ impl Shape {
             Self::Items(shape) => shape.gather(&format!("{at}/*"), places),
             Self::Values(shape) => shape.gather(&format!("{at}/{{}}"), places),
             Self::Either(shapes) => shapes.iter().for_each(|shape| shape.gather(at, places)),
+            Self::Beside(shape) | Self::Alone(shape) => shape.gather(at, places),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::shape::Kind::{
     MtcProviderId, OtherAddress, Port, QosReference, ResourceLink, ScsAsId, SelfLink, Snssai,
     Sponsor,
 };
-use super::shape::Shape::{self, Either, Is, Items, Members, Values};
+use super::shape::Shape::{self, Alone, Beside, Either, Is, Items, Members, Values};
 use super::shared_bodies::{
     APPLIED_PARAMETER_CONFIGURATION, CONFIG_RESULT, CP_PARAMETER_SET, ETH_FLOW_DESCRIPTION,
     IP_ADDR, WEBSOCK_NOTIF_CONFIG,
@@ -38,7 +38,7 @@ pub(super) const QOS_SUBSCRIPTION: Shape = Members(&[
     ("gpsi", Is(Gpsi)),
     ("ethFlowInfo", Items(&ETH_FLOW_DESCRIPTION)),
     ("enEthFlowInfo", Items(&ETH_FLOW_INFO)),
-    ("listUeAddrs", Items(&UE_ADD_INFO)),
+    ("listUeAddrs", Items(&Alone(&UE_ADD_INFO))),
     ("qosReference", Is(QosReference)),
     ("ueIpv4Addr", Is(Ipv4)),
     ("ipDomain", Is(IpDomain)),
@@ -48,7 +48,7 @@ pub(super) const QOS_SUBSCRIPTION: Shape = Members(&[
     ("websockNotifConfig", WEBSOCK_NOTIF_CONFIG),
     ("events", Items(&Is(Event))),
     ("multiModDatFlows", Values(&AS_SESSION_MEDIA_COMPONENT)),
-    ("listUeConsDtRt", Items(&IP_ADDR)),
+    ("listUeConsDtRt", Beside(&Items(&IP_ADDR))),
 ]);
 
 pub(super) const USER_PLANE_EVENT_REPORT: Shape = Members(&[("event", Is(Event))]);
@@ -69,12 +69,12 @@ pub(super) const QOS_SUBSCRIPTION_PATCH: Shape = Members(&[
     ("exterAppId", Is(Application)),
     ("ethFlowInfo", Items(&ETH_FLOW_DESCRIPTION)),
     ("enEthFlowInfo", Items(&ETH_FLOW_INFO)),
-    ("listUeAddrs", Items(&UE_ADD_INFO)),
+    ("listUeAddrs", Items(&Alone(&UE_ADD_INFO))),
     ("qosReference", Is(QosReference)),
     ("notificationDestination", Is(Callback)),
     ("events", Items(&Is(Event))),
     ("multiModDatFlows", Values(&AS_SESSION_MEDIA_COMPONENT_RM)),
-    ("listUeConsDtRt", Items(&IP_ADDR)),
+    ("listUeConsDtRt", Beside(&Items(&IP_ADDR))),
 ]);
 
 pub(super) const CHARGEABLE_PARTY: Shape = Members(&[
@@ -259,8 +259,8 @@ pub(super) const MONITORING_SUBSCRIPTION: Shape = Members(&[
     ("msisdn", Is(Msisdn)),
     ("addedExternalIds", Items(&Is(ExternalId))),
     ("addedMsisdns", Items(&Is(Msisdn))),
-    ("excludedExternalIds", Items(&Is(ExternalId))),
-    ("excludedMsisdns", Items(&Is(Msisdn))),
+    ("excludedExternalIds", Beside(&Items(&Is(ExternalId)))),
+    ("excludedMsisdns", Beside(&Items(&Is(Msisdn)))),
     ("externalGroupId", Is(ExternalGroupId)),
     ("addExtGroupId", Items(&Is(ExternalGroupId))),
     ("ipv4Addr", Is(Ipv4)),
@@ -271,14 +271,17 @@ pub(super) const MONITORING_SUBSCRIPTION: Shape = Members(&[
     ("monitoringType", Is(MonitoringType)),
     ("upLocRepAddrAf", UP_LOC_REP_ADDR_AF_RM),
     ("dddTraDescriptors", Items(&DDD_TRAFFIC_DESCRIPTOR)),
-    ("monitoringEventReport", MONITORING_EVENT_REPORT),
+    ("monitoringEventReport", Beside(&MONITORING_EVENT_REPORT)),
     ("snssai", Is(Snssai)),
     ("addnMonTypes", Items(&Is(MonitoringType))),
-    ("addnMonEventReports", Items(&MONITORING_EVENT_REPORT)),
+    (
+        "addnMonEventReports",
+        Beside(&Items(&MONITORING_EVENT_REPORT)),
+    ),
     ("ueIpAddr", IP_ADDR),
     ("ueMacAddr", Is(Mac)),
     ("revocationNotifUri", Is(Callback)),
-    ("relatedUEs", Items(&RELATED_UE)),
+    ("relatedUEs", Beside(&Items(&RELATED_UE))),
 ]);
 
 pub(super) const MONITORING_NOTIFICATION: Shape = Members(&[
@@ -287,8 +290,8 @@ pub(super) const MONITORING_NOTIFICATION: Shape = Members(&[
     ("monitoringEventReports", Items(&MONITORING_EVENT_REPORT)),
     ("addedExternalIds", Items(&Is(ExternalId))),
     ("addedMsisdns", Items(&Is(Msisdn))),
-    ("cancelExternalIds", Items(&Is(ExternalId))),
-    ("cancelMsisdns", Items(&Is(Msisdn))),
+    ("cancelExternalIds", Beside(&Items(&Is(ExternalId)))),
+    ("cancelMsisdns", Beside(&Items(&Is(Msisdn)))),
     ("appliedParam", APPLIED_PARAMETER_CONFIGURATION),
 ]);
 
@@ -319,7 +322,7 @@ pub(super) const NIDD_CONFIGURATION: Shape = Members(&[
     ("websockNotifConfig", WEBSOCK_NOTIF_CONFIG),
     (
         "niddDownlinkDataTransfers",
-        Items(&NIDD_DOWNLINK_DATA_TRANSFER),
+        Beside(&Items(&NIDD_DOWNLINK_DATA_TRANSFER)),
     ),
 ]);
 

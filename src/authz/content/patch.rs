@@ -105,8 +105,8 @@ fn result(new: &Value, shape: Shape, own: Content<'static>) -> Result<Content<'s
     let text = serde_json::to_vec(new).map_err(|_| Fault::Malformed)?;
     let mut result = read(&text, shape, Origin::Representation)?.into_owned();
     result.links.clear();
-    // Of a representation that names nobody it is about any UE, whomever the patch speaks of.
-    result.any_ue |= result.names_nobody() || (own.takes_away && own.names_nobody());
+    // Of a representation that selects nobody it is about any UE, whomever the patch speaks of.
+    result.any_ue |= !result.selects || (own.takes_away && own.names_nobody());
     result.join(own);
     Ok(result)
 }

@@ -19,6 +19,7 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
         content: Content::default(),
         names: Vec::new(),
         ip_domain: None,
+        is_beside: false,
         values_left: VALUES_MAX,
         fault: Fault::Malformed,
     };
@@ -45,6 +46,8 @@ struct Reader<'b> {
     names: Vec<Cow<'b, str>>,
     /// The place of the one that stands in the innermost object.
     ip_domain: Option<usize>,
+    /// Whom the whole is about stands elsewhere than what is read.
+    is_beside: bool,
     values_left: usize,
     /// Why reading stops, if it does.
     fault: Fault,
@@ -110,6 +113,7 @@ impl<'b> Reader<'b> {
             }
             Kind::AkmaKeyId | Kind::ApplicationLayerId | Kind::LineId => {
                 self.content.unlisted = true;
+                self.content.selects |= !self.is_beside;
                 return Ok(());
             }
             Kind::IpDomain => {
@@ -141,6 +145,7 @@ impl<'b> Reader<'b> {
         if self.content.named.len() == UES_MAX {
             return Err(Fault::TooMany);
         }
+        self.content.selects |= !self.is_beside;
         self.content.named.push(Named {
             kind,
             text,
@@ -250,6 +255,7 @@ fn is_open(shape: Shape) -> bool {
             Role::Context => !matches!(kind, Kind::IpDomain | Kind::ScsAsId),
             Role::Service => !matches!(kind, Kind::MonitoringType | Kind::Port),
         },
+        Shape::Beside(shape) | Shape::Alone(shape) => is_open(*shape),
         Shape::Members(_) | Shape::Items(_) | Shape::Values(_) | Shape::Either(_) => false,
     }
 }
@@ -258,6 +264,7 @@ fn is_object(shape: Shape) -> bool {
     match shape {
         Shape::Members(_) | Shape::Values(_) => true,
         Shape::Either(shapes) => shapes.iter().any(|shape| is_object(*shape)),
+        Shape::Beside(shape) | Shape::Alone(shape) => is_object(*shape),
         Shape::Is(_) | Shape::Items(_) => is_open(shape),
     }
 }
@@ -271,6 +278,7 @@ fn is_lookalike(shape: Shape, name: &str) -> bool {
     match shape {
         Shape::Members(members) => members.iter().any(|(known, _)| equals_folded(known, name)),
         Shape::Either(shapes) => shapes.iter().any(|shape| is_lookalike(*shape, name)),
+        Shape::Beside(shape) | Shape::Alone(shape) => is_lookalike(*shape, name),
         Shape::Is(_) | Shape::Items(_) | Shape::Values(_) => false,
     }
 }
@@ -323,10 +331,43 @@ impl<'b> Value<'_, 'b, '_> {
     }
 }
 
+impl<'b> Value<'_, 'b, '_> {
+    fn of(&mut self, shape: Shape) -> Value<'_, 'b, '_> {
+        Value {
+            reader: &mut *self.reader,
+            shape,
+            is_entry: self.is_entry,
+            place: self.place,
+            depth_left: self.depth_left,
+        }
+    }
+
+    fn beside<D: Deserializer<'b>>(mut self, shape: Shape, json: D) -> Result<(), D::Error> {
+        let around = std::mem::replace(&mut self.reader.is_beside, true);
+        self.of(shape).deserialize(json)?;
+        self.reader.is_beside = around;
+        Ok(())
+    }
+
+    fn alone<D: Deserializer<'b>>(mut self, shape: Shape, json: D) -> Result<(), D::Error> {
+        let before = std::mem::take(&mut self.reader.content.selects);
+        self.of(shape).deserialize(json)?;
+        let content = &mut self.reader.content;
+        content.any_ue |= !content.selects;
+        content.selects |= before;
+        Ok(())
+    }
+}
+
 impl<'b> DeserializeSeed<'b> for Value<'_, 'b, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
+        match self.shape {
+            Shape::Beside(shape) => return self.beside(*shape, json),
+            Shape::Alone(shape) => return self.alone(*shape, json),
+            _ => {}
+        }
         match self.reader.values_left.checked_sub(1) {
             Some(left) => self.reader.values_left = left,
             None => return Err(self.reader.refuse(Fault::TooMany)),

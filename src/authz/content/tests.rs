@@ -14,6 +14,7 @@ const SUBSCRIPTIONS: &str = "/3gpp-monitoring-event/v1/as/subscriptions";
 const SESSIONS: &str = "/3gpp-as-session-with-qos/v1/as/subscriptions";
 const TRIGGERS: &str = "/3gpp-device-triggering/v1/as/transactions";
 const INFLUENCES: &str = "/3gpp-traffic-influence/v1/af/subscriptions";
+const ANALYTICS: &str = "/3gpp-analyticsexposure/v1/af/subscriptions";
 
 fn action(path: &str, verb: Verb) -> &'static apis::Action {
     let operation = apis::operation(path, Some(verb), Cow::Borrowed);
@@ -478,6 +479,146 @@ fn who_says_any_ue_beside_a_ue_needs_both_grants() {
     let body = r#"{"anyUeInd":true}"#;
     assert_eq!(decide(&any, INFLUENCES, body), Ok(()));
     assert_eq!(decide(&named, INFLUENCES, body), Err(NotGranted::AnyUe));
+}
+
+/// Bodies with the client's own UE, and no one whom they are about.
+const NOBODY_SELECTED: [(&str, &str); 10] = [
+    (SUBSCRIPTIONS, r#"{"excludedMsisdns":["999010000000001"]}"#),
+    (
+        SUBSCRIPTIONS,
+        r#"{"excludedExternalIds":["a@example.com"]}"#,
+    ),
+    (
+        SUBSCRIPTIONS,
+        r#"{"monitoringEventReport":{"msisdn":"999010000000001"}}"#,
+    ),
+    (
+        SUBSCRIPTIONS,
+        r#"{"monitoringEventReport":{"pduSessInfo":{"ueMac":"02-00-00-00-00-01"}}}"#,
+    ),
+    (
+        SUBSCRIPTIONS,
+        r#"{"addnMonEventReports":[{"externalId":"a@example.com"}]}"#,
+    ),
+    (
+        SUBSCRIPTIONS,
+        r#"{"relatedUEs":[{"applicationlayerId":"x"}]}"#,
+    ),
+    (
+        "/3gpp-nidd/v1/as/configurations",
+        r#"{"niddDownlinkDataTransfers":[{"msisdn":"999010000000001"}]}"#,
+    ),
+    (SESSIONS, r#"{"listUeConsDtRt":[{"ipv4Addr":"10.0.0.1"}]}"#),
+    (
+        ANALYTICS,
+        r#"{"eventNotifis":[{"abnormalInfos":[{"gpsis":["extid-a@example.com"]}]}]}"#,
+    ),
+    (
+        INFLUENCES,
+        r#"{"eventReports":[{"gpsi":"msisdn-999010000000001"}]}"#,
+    ),
+];
+
+#[test]
+fn whom_a_body_leaves_out_or_reports_of_does_not_make_it_be_about_them() {
+    for (path, body) in NOBODY_SELECTED {
+        let operation = apis::operation(path, Some(Verb::Post), Cow::Borrowed).unwrap();
+        let api = operation.api.name();
+        let named = policy_for(api, &["any"], false);
+        assert_eq!(decide(&named, path, body), Err(NotGranted::AnyUe), "{body}");
+        let both = policy_for(api, &["any"], true);
+        assert_eq!(decide(&both, path, body), Ok(()), "{body}");
+        // Each of them is judged all the same.
+        let any_ue = policy_for(api, &[], true);
+        assert_eq!(decide(&any_ue, path, body), Err(NotGranted::Ue), "{body}");
+    }
+    let policy = monitoring(&["*@example.com"], false);
+    let selected = r#"{"externalId":"a@example.com","excludedExternalIds":["b@example.com"],
+        "monitoringEventReport":{"externalId":"a@example.com"}}"#;
+    assert_eq!(decide(&policy, SUBSCRIPTIONS, selected), Ok(()));
+}
+
+#[test]
+fn what_stands_beside_whom_something_else_is_about_needs_no_grant_of_any_ue() {
+    for (path, body) in NOBODY_SELECTED {
+        let content = post(path, body).unwrap();
+        let besides = content.besides().unwrap();
+        assert!(!besides.is_any_ue() && besides.ues().len() == 1, "{body}");
+        assert!(content.about().unwrap().is_any_ue());
+    }
+    // A report by itself is about whom it names.
+    let reported = r#"{"monitoringEventReports":[{"msisdn":"999010000000001"}]}"#;
+    let created = action(SUBSCRIPTIONS, Verb::Post).gives;
+    for body in [reported, r#"{"msisdn":"999010000000001"}"#] {
+        let content = read(body.as_bytes(), created, Origin::Representation).unwrap();
+        assert!(!content.about().unwrap().is_any_ue(), "{body}");
+    }
+}
+
+#[test]
+fn an_element_that_names_nobody_is_about_any_ue_whomever_those_beside_it_name() {
+    let events = "/3gpp-ms-event-exposure/v1/subscriptions";
+    let own = r#"{"gpsi":"msisdn-999010000000001"}"#;
+    let gpsis = r#"{"gpsis":["msisdn-999010000000001"]}"#;
+    let analytics = |last: &str| format!(r#"{{"analyEventsSubs":[{{"tgtUe":{own}}},{last}]}}"#);
+    let exposed = |last: &str| format!(r#"{{"eventsSubs":[{{"eventFilter":{gpsis}}},{last}]}}"#);
+    let sessions = |last: &str| {
+        format!(r#"{{"listUeAddrs":[{{"ueIpAddr":{{"ipv4Addr":"10.0.0.1"}}}},{last}]}}"#)
+    };
+    for (path, body, expected) in [
+        (
+            ANALYTICS,
+            analytics(&format!(r#"{{"tgtUe":{own}}}"#)),
+            Ok(()),
+        ),
+        (
+            ANALYTICS,
+            analytics(r#"{"analyEvent":"UE_MOBILITY"}"#),
+            Err(NotGranted::AnyUe),
+        ),
+        (
+            ANALYTICS,
+            analytics(r#"{"tgtUe":{}}"#),
+            Err(NotGranted::AnyUe),
+        ),
+        (
+            ANALYTICS,
+            analytics(r#"{"tgtUe":{"anyUeInd":false}}"#),
+            Err(NotGranted::AnyUe),
+        ),
+        (
+            ANALYTICS,
+            analytics(r#"{"tgtUe":{"anyUeInd":true}}"#),
+            Err(NotGranted::AnyUe),
+        ),
+        (
+            events,
+            exposed(&format!(r#"{{"eventFilter":{gpsis}}}"#)),
+            Ok(()),
+        ),
+        (events, exposed(r#"{"event":"x"}"#), Err(NotGranted::AnyUe)),
+        (
+            events,
+            exposed(r#"{"eventFilter":{"gpsis":[]}}"#),
+            Err(NotGranted::AnyUe),
+        ),
+        (
+            SESSIONS,
+            sessions(r#"{"ueIpAddr":{"ipv4Addr":"10.0.0.2"}}"#),
+            Ok(()),
+        ),
+        (
+            SESSIONS,
+            sessions(r#"{"portNumber":5}"#),
+            Err(NotGranted::AnyUe),
+        ),
+    ] {
+        let operation = apis::operation(path, Some(Verb::Post), Cow::Borrowed).unwrap();
+        let policy = policy_for(operation.api.name(), &["any"], false);
+        assert_eq!(decide(&policy, path, &body), expected, "{body}");
+        let both = policy_for(operation.api.name(), &["any"], true);
+        assert_eq!(decide(&both, path, &body), Ok(()), "{body}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn told(
             return Ok(Some(Vec::new()));
         }
     };
-    let is_granted = said.names_nobody() || asks.granted(&said, client, &in_force).is_ok();
+    let is_granted = asks.granted_besides(&said, client, &in_force).is_ok();
     match is_granted {
         true => Ok(None),
         false => Err(Denial::AnswerUnguarded("not_granted")),

@@ -241,6 +241,7 @@ fn filled(shape: Shape) -> Option<Value> {
         Shape::Items(shape) => Some(json!([filled(*shape)?])),
         Shape::Values(shape) => Some(json!({"1": filled(*shape)?})),
         Shape::Either(shapes) => shapes.iter().find_map(|shape| filled(*shape)),
+        Shape::Beside(shape) | Shape::Alone(shape) => filled(*shape),
     }
 }
 

@@ -8,7 +8,7 @@ use t8gate::authz::apis::resource::{Api, MediaType, Resource};
 use t8gate::authz::apis::shape::Shape;
 use t8gate::authz::apis::{Action, ApiId, ApiSet, Verb};
 
-use super::model::{GRANTS, Grant, can_name, forms, whom};
+use super::model::{GRANTS, Grant, Who, can_name, forms, whom};
 use super::{Held, answer_all, assert_only_looked, held};
 use crate::harness::stage::House;
 
@@ -251,7 +251,14 @@ impl Scene<'_> {
         for (name, value) in body.as_object().expect("an object") {
             new[name] = value.clone();
         }
-        let named = [whom(body, takes), whom(body, gives), whom(&new, gives)];
+        // Whom the new one is about stands in it, whatever part of that the patch brings.
+        let said = |shape| {
+            whom(body, shape).map(|mut named| {
+                named.retain(|who| *who != Who::NobodySelected);
+                named
+            })
+        };
+        let named = [said(takes), said(gives), whom(&new, gives)];
         let named = named.into_iter().collect::<Result<Vec<_>, _>>();
         grant.refuses(&named.map(|named| named.concat()), 400, false)
     }

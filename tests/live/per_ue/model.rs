@@ -21,6 +21,8 @@ pub enum Who {
     Unlisted,
     /// Everybody.
     Any,
+    /// Some are named, and none of them says whom the whole is about.
+    NobodySelected,
 }
 
 /// An identity that is none.
@@ -113,8 +115,9 @@ impl Grant {
         let Ok(named) = named else {
             return Some(malformed);
         };
-        let is_any = named.contains(&Who::Any);
-        let mut ues = named.iter().filter(|who| **who != Who::Any);
+        let is_any = named.contains(&Who::Any)
+            || (named.contains(&Who::NobodySelected) && !is_said_elsewhere);
+        let mut ues = { named.iter() }.filter(|who| !matches!(who, Who::Any | Who::NobodySelected));
         if named.is_empty() && is_said_elsewhere {
             return None;
         }
@@ -133,15 +136,59 @@ pub fn can_name(shape: Shape) -> bool {
     places.any(|(_, kind)| kind.role() == Role::Subscriber || kind == Kind::IpDomain)
 }
 
+/// Members that leave somebody out, report of somebody, or name others beside whom the whole is
+/// about.
+const BESIDE: [&str; 9] = [
+    "excludedExternalIds",
+    "excludedMsisdns",
+    "monitoringEventReport",
+    "addnMonEventReports",
+    "relatedUEs",
+    "niddDownlinkDataTransfers",
+    "listUeConsDtRt",
+    "eventNotifis",
+    "eventReports",
+];
+/// Lists of which each element is about whom it names itself, or about everybody.
+const EACH: [&str; 3] = ["analyEventsSubs", "eventsSubs", "listUeAddrs"];
+
+/// Whether who is named there is one whom the whole is about.
+pub fn selects(pattern: &str) -> bool {
+    let outermost = pattern.split('/').nth(1).unwrap_or_default();
+    !BESIDE.contains(&outermost)
+}
+
 /// Everybody that a body names.
 pub fn whom(body: &Value, shape: Shape) -> Result<Vec<Who>, Malformed> {
     let mut named = Vec::new();
+    let mut is_selected = false;
     for (pattern, kind) in shape.places() {
         if kind.role() != Role::Subscriber {
             continue;
         }
         let tokens: Vec<&str> = pattern.split('/').skip(1).collect();
+        let before = named.len();
         gather(body, &tokens, kind, None, &mut named)?;
+        is_selected |= named.len() > before && selects(&pattern);
+    }
+    for list in EACH {
+        let elements = body.get(list).and_then(Value::as_array);
+        for element in elements.into_iter().flatten() {
+            let alone = json!({ list: [element] });
+            let mut inside = Vec::new();
+            for (pattern, kind) in shape.places() {
+                if kind.role() == Role::Subscriber && pattern.starts_with(&format!("/{list}/")) {
+                    let tokens: Vec<&str> = pattern.split('/').skip(1).collect();
+                    gather(&alone, &tokens, kind, None, &mut inside)?;
+                }
+            }
+            if inside.is_empty() {
+                named.push(Who::Any);
+            }
+        }
+    }
+    if !named.is_empty() && !is_selected {
+        named.push(Who::NobodySelected);
     }
     Ok(named)
 }
@@ -326,6 +373,16 @@ pub fn forms(shape: Shape) -> Vec<Value> {
             set(&mut two, &pattern, granted, 1);
             append(&mut two, &pattern, other);
             forms.extend([one, two]);
+        }
+        if let Some(list) =
+            { EACH.into_iter() }.find(|list| pattern.starts_with(&format!("/{list}/*")))
+            && is_first
+        {
+            let mut form = json!({});
+            set(&mut form, &pattern, granted, 1);
+            let elements = form[list].as_array_mut().expect("it was set");
+            elements.push(json!({}));
+            forms.push(form);
         }
         if let Some(before) = before.as_ref().filter(|_| is_first) {
             for value in [granted, other] {

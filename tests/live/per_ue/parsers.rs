@@ -5,6 +5,7 @@ use serde_json::json;
 use t8gate::authz::apis::shape::Role;
 use t8gate::authz::apis::{ApiId, Verb};
 
+use super::model::selects;
 use super::{answer_all, meters};
 use crate::harness::stage::API;
 use crate::harness::{Scratch, WAIT, command, run};
@@ -218,7 +219,8 @@ fn no_parser_sees_somebody_in_what_was_taken_who_was_not_granted() {
     let places: Vec<String> = places.map(|(place, _)| place).collect();
     assert!(places.iter().any(|place| place == "/externalId"));
     let scratch = Scratch::new();
-    let said = json!({"places": places, "granted": GRANTED}).to_string();
+    let selecting: Vec<&String> = places.iter().filter(|place| selects(place)).collect();
+    let said = json!({"places": places, "selecting": selecting, "granted": GRANTED}).to_string();
     let places = scratch.write("places.json", said);
     let hex = |body: &Vec<u8>| {
         let digits = body.iter().map(|octet| format!("{octet:02x}"));
@@ -241,7 +243,8 @@ fn no_parser_sees_somebody_in_what_was_taken_who_was_not_granted() {
     // They would find one.
     let one = b"{\"externalId\":\"meter-3@example.com\"}".to_vec();
     let twice = b"{\"externalId\":\"meter-3@example.com\",\"EXTERNALID\":\"meter-1@example.com\"}";
-    for one in [one, twice.to_vec()] {
+    let left_out = b"{\"excludedExternalIds\":[\"meter-1@example.com\"]}";
+    for one in [one, twice.to_vec(), left_out.to_vec()] {
         let bodies = scratch.write("one", hex(&one));
         for (program, script) in scripts {
             assert!(

@@ -1,7 +1,7 @@
 // Reads bodies that the gateway took by JSON.parse, as readers.py does by others.
 import { readFileSync } from "node:fs";
 
-const { places, granted } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { places, selecting, granted } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 
 function* at(value, tokens) {
   const [token, ...rest] = tokens;
@@ -20,8 +20,8 @@ let read = 0;
 for (const line of readFileSync(process.argv[3], "ascii").trim().split("\n")) {
   const body = Buffer.from(line, "hex");
   const value = JSON.parse(body.toString("utf8"));
-  const seen = places.flatMap((place) => [...at(value, place.split("/").slice(1))]);
-  if (seen.length === 0 || seen.some((name) => !granted.includes(name))) {
+  const seen = (places) => places.flatMap((place) => [...at(value, place.split("/").slice(1))]);
+  if (seen(selecting).length === 0 || seen(places).some((name) => !granted.includes(name))) {
     console.log(`node: ${JSON.stringify(body.toString("utf8"))}`);
     process.exitCode = 1;
   }

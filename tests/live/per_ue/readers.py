@@ -1,7 +1,7 @@
 """Reads bodies that the gateway took as other parsers do, and says whom those see.
 
-Usage: readers.py PLACES BODIES. PLACES is JSON: where identities stand, and who is granted. BODIES
-has one body in hexadecimal digits on each line. A line for each that names somebody else, or
+Usage: readers.py PLACES BODIES. PLACES is JSON: where identities stand, which of these say whom a
+body is about, and who is granted. BODIES has one body in hexadecimal digits on each line. A line for each that names somebody else, or
 nobody, is written; the status is 1 then.
 """
 
@@ -54,16 +54,18 @@ def at(value, tokens, name_of):
         yield from at(value[name_of(tokens[0])], tokens[1:], name_of)
 
 
-def fault(body, pairs_hook, name_of, places, granted):
+def fault(body, pairs_hook, name_of, said):
     # As lenient as it can be.
     text = body.decode("utf-8", errors="replace")
     read = json.loads(text, object_pairs_hook=pairs_hook, strict=False)
-    seen = []
-    for place in places:
-        seen.extend(at(read, place.split("/")[1:], name_of))
-    if not seen:
-        return "nobody is named"
-    if any(name not in granted for name in seen):
+    seen = [
+        (place, name)
+        for place in said["places"]
+        for name in at(read, place.split("/")[1:], name_of)
+    ]
+    if all(place not in said["selecting"] for place, _ in seen):
+        return "it is about nobody who is named"
+    if any(name not in said["granted"] for _, name in seen):
         return "somebody else is named"
     return None
 
@@ -76,7 +78,7 @@ def main():
         for line in file:
             body = bytes.fromhex(line)
             for reader, (pairs_hook, name_of) in READERS.items():
-                what = fault(body, pairs_hook, name_of, said["places"], said["granted"])
+                what = fault(body, pairs_hook, name_of, said)
                 if what is not None:
                     wrong += 1
                     print(f"{reader}: {what}: {body!r}")
