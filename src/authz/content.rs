@@ -65,6 +65,9 @@ pub enum Fault {
     /// A member is called as a known one is, but for the case of letters. Some parsers, as Go's,
     /// take it for that one.
     Lookalike,
+    /// A member is called as a parser calls what it keeps as text: to that one it is what its text
+    /// says.
+    Reserved,
     /// A text with U+0000, where parsers of C end it.
     Nul,
     TooDeep,
@@ -103,6 +106,7 @@ impl Fault {
             Self::Malformed => "json_malformed",
             Self::DuplicateMember => "json_member_twice",
             Self::Lookalike => "json_member_lookalike",
+            Self::Reserved => "json_member_reserved",
             Self::Nul => "json_nul",
             Self::TooDeep => "json_too_deep",
             Self::TooMany => "json_too_many",

@@ -11,6 +11,9 @@ use super::{Content, DEPTH_MAX, Fault, Link, Named, Origin, SELECTORS_MAX, UES_M
 use super::{names_subscribers, ue};
 use crate::authz::apis::shape::{Kind, NOTHING, Role, Shape};
 
+/// How names begin that serde_json reads otherwise than as names, where it makes a value of a text.
+const RESERVED: &str = "$serde_json::private::";
+
 pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<'_>, Fault> {
     let body = std::str::from_utf8(body).map_err(|_| Fault::Malformed)?;
     let mut reader = Reader {
@@ -450,6 +453,9 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
         while let Some(name) = members.next_key_seed(Text)? {
             if has_nul(&name) {
                 return Err(reader.refuse(Fault::Nul));
+            }
+            if name.starts_with(RESERVED) {
+                return Err(reader.refuse(Fault::Reserved));
             }
             let known = self.shape.member(&name);
             if known.is_none() && is_lookalike(self.shape, &name) {

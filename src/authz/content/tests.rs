@@ -648,6 +648,7 @@ fn every_fault_has_a_word_of_its_own() {
         Fault::Malformed,
         Fault::DuplicateMember,
         Fault::Lookalike,
+        Fault::Reserved,
         Fault::Nul,
         Fault::TooDeep,
         Fault::TooMany,

@@ -51,7 +51,15 @@ const LISTS: [&str; 4] = [
     "excludedExternalIds",
     "addExtGroupId",
 ];
-const UNKNOWN: [&str; 6] = ["note", "externalIds", "externalId ", "id", "value", ""];
+const UNKNOWN: [&str; 7] = [
+    "note",
+    "externalIds",
+    "externalId ",
+    "id",
+    "value",
+    "",
+    "$serde_json::private::RawValue",
+];
 
 /// A name in quotation marks, in one of its spellings.
 fn name(dice: &mut Dice, name: &str) -> String {

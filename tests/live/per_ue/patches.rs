@@ -69,6 +69,12 @@ fn json_patch_is_judged_by_what_it_makes_of_a_subscription() {
             // What is left of two such names nobody.
             (json!([{"op": "remove", "path": "/externalId"}]), 403),
             (json!([{"op": "remove", "path": "/nowhere"}]), 400),
+            (
+                json!([{"op": "add", "path": "/monitoringEventReport", "value":
+                    {"$serde_json::private::RawValue":
+                        "{\"externalId\":\"meter-1@example.com\"}"}}]),
+                400,
+            ),
             (moved("move", "/note", "/externalId"), 400),
             (moved("copy", "/note", "/addedExternalIds/-"), 400),
             (moved("copy", "/note", "/note2"), 200),

@@ -236,6 +236,10 @@ fn a_json_patch_is_read_as_strictly_as_a_body() {
             r#"[{"op":"add","path":"/a","value":{"b":1,"b":2}}]"#,
             Fault::DuplicateMember,
         ),
+        (
+            r#"[{"op":"add","path":"/a","value":{"$serde_json::private::RawValue":"2"}}]"#,
+            Fault::Reserved,
+        ),
     ] {
         assert_eq!(operate(r#"{"a":1,"b":2}"#, patch), Err(expected), "{patch}");
     }
@@ -496,6 +500,10 @@ fn a_merge_patch_is_read_as_strictly_as_a_body() {
         ("", Fault::WrongType),
         ("{", Fault::Malformed),
         (r#"{"externalGroupId":1}"#, Fault::WrongType),
+        (
+            r#"{"mbmsLocArea":{"$serde_json::private::RawValue":"null"}}"#,
+            Fault::Reserved,
+        ),
         (r#"{"ExternalGroupId":"h@example.com"}"#, Fault::Lookalike),
         (
             r#"{"externalGroupId":null,"externalGroupId":"h@example.com"}"#,

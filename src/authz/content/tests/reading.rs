@@ -167,6 +167,32 @@ fn a_text_or_a_name_with_a_nul_is_refused() {
 }
 
 #[test]
+fn a_member_that_a_parser_takes_for_its_own_is_refused_whosever_words_they_are() {
+    for text in [
+        r#"{"$serde_json::private::RawValue":"{\"msisdn\":\"999010000000001\"}"}"#,
+        r#"{"$serde_json::private::Number":"1"}"#,
+        r#"{"a":[{"\u0024serde_json::private::RawValue":"1"}]}"#,
+        r#"{"a":1,"$serde_json::private::":{}}"#,
+    ] {
+        for origin in [Origin::Request, Origin::MergePatch, Origin::Representation] {
+            let read = read(text.as_bytes(), NOTHING, origin);
+            assert_eq!(read.err(), Some(Fault::Reserved), "{text}");
+        }
+        let list = format!("[{text}]");
+        let filtered = filter(
+            list.as_bytes(),
+            action(SUBSCRIPTIONS, Verb::Get).gives,
+            |_| true,
+        );
+        assert_eq!(filtered.map(|list| list.unreadable).ok(), Some(1));
+    }
+    assert_eq!(
+        refused(r#"{"$serde_json::":1,"serde_json::private::RawValue":"1"}"#),
+        None
+    );
+}
+
+#[test]
 fn depth_is_bounded() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
