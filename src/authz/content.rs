@@ -148,8 +148,6 @@ pub struct Content<'b> {
     /// One that it names says whom it is about, and not whom it leaves out or what was reported.
     selects: bool,
     internal: bool,
-    /// An identity stands there that is null in a patch, or that an operation changes.
-    takes_away: bool,
 }
 
 #[derive(Clone)]
@@ -224,7 +222,6 @@ impl<'b> Content<'b> {
         self.unlisted |= other.unlisted;
         self.selects |= other.selects;
         self.internal |= other.internal;
-        self.takes_away |= other.takes_away;
     }
 
     /// The same, without the body.
@@ -252,7 +249,6 @@ impl<'b> Content<'b> {
             unlisted: self.unlisted,
             selects: self.selects,
             internal: self.internal,
-            takes_away: self.takes_away,
         }
     }
 
@@ -390,6 +386,17 @@ pub fn names_subscribers(shape: Shape) -> bool {
     knows(shape, |kind| {
         kind.role() == Role::Subscriber || kind == Kind::IpDomain
     })
+}
+
+/// Whether a value of that shape can say whom the whole is about, or narrows it down.
+fn selects(shape: Shape) -> bool {
+    match shape {
+        Shape::Is(_) => names_subscribers(shape),
+        Shape::Members(members) => members.iter().any(|(_, shape)| selects(*shape)),
+        Shape::Items(shape) | Shape::Values(shape) | Shape::Alone(shape) => selects(*shape),
+        Shape::Either(shapes) => shapes.iter().any(|shape| selects(*shape)),
+        Shape::Beside(_) => false,
+    }
 }
 
 /// Whether anything of that shape is of a kind that is asked for.

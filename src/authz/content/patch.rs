@@ -3,18 +3,19 @@
 //! Who judges a patch has seen the representation a moment before the SCEF applies it, and other
 //! patches may come between. So an identity, and whatever else the table knows, comes into a
 //! representation by value alone: what `move` and `copy` take from elsewhere could be another by
-//! then. And a patch that takes identities away and brings none may be about any UE: two of them
-//! leave nobody, of which each leaves somebody.
+//! then. And a patch that takes somebody away, or somebody's place, may be about any UE: two of them
+//! leave nobody, of which each leaves somebody. It is about no more than whom it brings where one of
+//! these stands there when it is done, whatever stood there before.
 
 use std::borrow::Cow;
 
 use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, CopyOperation, MoveOperation, PatchOperation, ReplaceOperation};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::{Content, DEPTH_MAX, Fault, Origin, knows, names_subscribers, read, reader};
+use super::{Content, DEPTH_MAX, Fault, Origin, knows, read, reader, selects};
 use crate::authz::apis::MediaType;
 use crate::authz::apis::resource::Body;
 use crate::authz::apis::shape::{NOTHING, Shape};
@@ -53,12 +54,16 @@ pub fn patched(
     match takes.media {
         MediaType::JsonPatch => {
             let (new, own) = operated(old, patch, shape)?;
-            Ok(vec![result(&new, shape, own)?])
+            let takes_away = own.takes_away();
+            Ok(vec![result(&new, shape, own.says, takes_away)?])
         }
         MediaType::MergePatch => {
             let own = own(takes.shape, patch, shape, Origin::MergePatch)?;
-            let new = merged(old, &value(patch)?);
-            Ok(vec![result(&new, shape, own)?])
+            let patch = value(patch)?;
+            let changes = changes(&patch, takes.shape) || changes(&patch, shape);
+            let takes_away = changes && !own.selects;
+            let new = merged(old, &patch);
+            Ok(vec![result(&new, shape, own, takes_away)?])
         }
         //= TS 29.122 clause 5.2.3
         //# A PATCH by plain JSON names the members that it changes.
@@ -67,10 +72,16 @@ pub fn patched(
         MediaType::Json => {
             let own = own(takes.shape, patch, shape, Origin::Request)?;
             let patch = value(patch)?;
+            let mut members = { patch.as_object() }.into_iter().flat_map(Map::keys);
+            let changes = members.any(|name| {
+                let known = { [takes.shape, shape].into_iter() }.find_map(|of| of.member(name));
+                known.is_some_and(selects)
+            });
+            let takes_away = changes && !own.selects;
             let by_name = replaced(old.clone(), &patch);
             let by_member = merged(old, &patch);
-            let by_name = result(&by_name, shape, own.clone())?;
-            Ok(vec![by_name, result(&by_member, shape, own)?])
+            let by_name = result(&by_name, shape, own.clone(), takes_away)?;
+            Ok(vec![by_name, result(&by_member, shape, own, takes_away)?])
         }
     }
 }
@@ -100,13 +111,29 @@ fn value(text: &[u8]) -> Result<Value, Fault> {
     serde_json::from_slice(text).map_err(|_| Fault::Malformed)
 }
 
-/// What the new representation says, and the patch.
-fn result(new: &Value, shape: Shape, own: Content<'static>) -> Result<Content<'static>, Fault> {
+/// Whether a merge patch sets or takes away anything that says whom the whole is about.
+fn changes(patch: &Value, shape: Shape) -> bool {
+    match patch {
+        Value::Object(members) => { members.iter() }.any(|(name, value)| {
+            let known = shape.member(name);
+            known.is_some_and(|shape| changes(value, shape))
+        }),
+        _ => selects(shape),
+    }
+}
+
+/// What the new representation says, and the patch; any UE, if that may leave nobody.
+fn result(
+    new: &Value,
+    shape: Shape,
+    own: Content<'static>,
+    takes_away: bool,
+) -> Result<Content<'static>, Fault> {
     let text = serde_json::to_vec(new).map_err(|_| Fault::Malformed)?;
     let mut result = read(&text, shape, Origin::Representation)?.into_owned();
     result.links.clear();
     // Of a representation that selects nobody it is about any UE, whomever the patch speaks of.
-    result.any_ue |= !result.selects || (own.takes_away && own.names_nobody());
+    result.any_ue |= !result.selects || takes_away;
     result.join(own);
     Ok(result)
 }
@@ -134,16 +161,69 @@ struct Written<'p> {
     value: &'p RawValue,
 }
 
+/// What the operations of a JSON Patch do themselves, whatever they are applied to.
+#[derive(Default)]
+struct Own {
+    says: Content<'static>,
+    /// They take somebody away, or put something else there.
+    changes: bool,
+    /// Where those stand whom they have brought and not taken away again, as far as that can be
+    /// said: tokens of pointers.
+    kept: Vec<Vec<String>>,
+}
+
+impl Own {
+    /// Whether nobody may be left of whom it takes away.
+    fn takes_away(&self) -> bool {
+        self.changes && self.kept.is_empty()
+    }
+
+    /// Notes that what stands there is gone, or something else.
+    fn change(&mut self, shape: Shape, path: &Pointer) {
+        if !known(shape, path).is_some_and(|known| known.selects()) {
+            return;
+        }
+        self.changes = true;
+        let place = tokens(path);
+        // Which element of a list it is depends on what others have done to the list.
+        let gone = place.get(..list_depth(shape, path)).unwrap_or(&place);
+        let is_gone = |kept: &[String]| kept.starts_with(gone) || place.starts_with(kept);
+        self.kept.retain(|kept| !is_gone(kept));
+    }
+
+    /// Adds whom a value put there names.
+    fn bring(&mut self, path: &Pointer, brought: Content<'static>) {
+        if brought.selects {
+            self.kept.push(tokens(path));
+        }
+        self.says.join(brought);
+    }
+}
+
+fn tokens(path: &Pointer) -> Vec<String> {
+    let tokens = path.tokens().map(|token| token.decoded().into_owned());
+    tokens.collect()
+}
+
+/// After how many tokens the outermost list stands that a place is in; all of them in none.
+fn list_depth(shape: Shape, path: &Pointer) -> usize {
+    let (mut shape, mut depth) = (Some(shape), 0);
+    for token in path.tokens() {
+        if shape.is_some_and(|shape| shape.item().is_some()) {
+            break;
+        }
+        shape = shape.and_then(|shape| shape.member(&token.decoded()));
+        depth += 1;
+    }
+    depth
+}
+
 //= RFC 6902 section 5
 //# When an operation fails the patch as a whole does.
-/// The new representation, and what the operations bring themselves.
-fn operated(
-    mut old: Value,
-    patch: &[u8],
-    shape: Shape,
-) -> Result<(Value, Content<'static>), Fault> {
+/// The new representation, and what the operations do themselves.
+fn operated(mut old: Value, patch: &[u8], shape: Shape) -> Result<(Value, Own), Fault> {
     let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
-    let mut own = Content::default();
+    let mut own = Own::default();
     let mut copied = 0usize;
     for (raw, operation) in operations(patch, text)? {
         says(raw, &operation, text, shape, &mut own)?;
@@ -175,12 +255,14 @@ fn operated(
 /// It is malformed.
 pub fn brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, Fault> {
     let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
-    let mut own = Content::default();
+    let mut own = Own::default();
     for (raw, operation) in operations(patch, text)? {
         says(raw, &operation, text, shape, &mut own)?;
     }
-    own.any_ue |= own.takes_away && own.names_nobody();
-    Ok(own)
+    let takes_away = own.takes_away();
+    let mut says = own.says;
+    says.any_ue |= takes_away;
+    Ok(says)
 }
 
 /// The operations of a patch, each with its text.
@@ -207,23 +289,29 @@ fn says(
     operation: &PatchOperation,
     patch: &str,
     shape: Shape,
-    own: &mut Content<'static>,
+    own: &mut Own,
 ) -> Result<(), Fault> {
     let path = operation.path();
-    let known = at(shape, path);
+    let known = known(shape, path);
     match operation {
         PatchOperation::Add(_) | PatchOperation::Replace(_) => {
-            own.takes_away |= is_whole_identity(shape, path);
-            own.join(brought(raw, patch, known)?);
+            let is_inserted = matches!(operation, PatchOperation::Add(_)) && { path.parent() }
+                .and_then(|around| self::known(shape, around))
+                .is_some_and(|around| around.shape.item().is_some());
+            if !is_inserted {
+                own.change(shape, path);
+            }
+            own.bring(path, brought(raw, patch, known)?);
         }
-        PatchOperation::Remove(_) => own.takes_away |= is_whole_identity(shape, path),
+        PatchOperation::Remove(_) => own.change(shape, path),
         PatchOperation::Move(MoveOperation { from, .. })
         | PatchOperation::Copy(CopyOperation { from, .. }) => {
-            if known.is_some_and(|shape| knows(shape, |_| true)) {
+            if known.is_some_and(|known| knows(known.shape, |_| true)) {
                 return Err(Fault::Moved);
             }
-            own.takes_away |=
-                is_whole_identity(shape, from) && matches!(operation, PatchOperation::Move(_));
+            if matches!(operation, PatchOperation::Move(_)) {
+                own.change(shape, from);
+            }
         }
         PatchOperation::Test(_) => {}
     }
@@ -234,14 +322,15 @@ fn says(
 fn brought(
     operation: &RawValue,
     patch: &str,
-    known: Option<Shape>,
+    known: Option<Known>,
 ) -> Result<Content<'static>, Fault> {
     let written: Written<'_> = serde_json::from_str(operation.get()).map_err(|_| Fault::Patch)?;
-    let Some(shape) = known else {
+    let Some(Known { shape, is_beside }) = known else {
         return Ok(Content::default());
     };
     let value = written.value.get();
     let mut brought = read(value.as_bytes(), shape, Origin::Request)?;
+    brought.selects &= !is_beside;
     let start = reader::offset(patch, value);
     for link in &mut brought.links {
         link.pointer = format!("{}{}", written.path, link.pointer).into();
@@ -267,19 +356,24 @@ fn depth(value: &Value) -> usize {
 }
 
 /// What is known of the value at a place.
-fn at(shape: Shape, path: &Pointer) -> Option<Shape> {
-    let mut shape = shape;
-    for token in path.tokens() {
-        shape = shape.item().or_else(|| shape.member(&token.decoded()))?;
-    }
-    Some(shape)
+#[derive(Clone, Copy)]
+struct Known {
+    shape: Shape,
+    /// Whom the whole is about stands elsewhere.
+    is_beside: bool,
 }
 
-/// Whether an identity stands there, or all of a kind: no single one of a list or a map.
-fn is_whole_identity(shape: Shape, path: &Pointer) -> bool {
-    let is_element = path
-        .split_back()
-        .and_then(|(around, _)| at(shape, around))
-        .is_some_and(|around| matches!(around, Shape::Items(_) | Shape::Values(_)));
-    !is_element && at(shape, path).is_some_and(names_subscribers)
+impl Known {
+    fn selects(self) -> bool {
+        !self.is_beside && selects(self.shape)
+    }
+}
+
+fn known(shape: Shape, path: &Pointer) -> Option<Known> {
+    let (mut shape, mut is_beside) = (shape, false);
+    for token in path.tokens() {
+        shape = shape.item().or_else(|| shape.member(&token.decoded()))?;
+        is_beside |= matches!(shape, Shape::Beside(_));
+    }
+    Some(Known { shape, is_beside })
 }

@@ -30,7 +30,6 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
     let value = Value {
         reader: &mut reader,
         shape,
-        is_entry: false,
         place: &Place::Root,
         depth_left: DEPTH_MAX,
     };
@@ -157,8 +156,8 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// What no text is. An entry is one of a map, and not all that names somebody.
-    fn other(&mut self, shape: Shape, is_entry: bool, value: Other) -> Result<(), Fault> {
+    /// What no text is.
+    fn other(&mut self, shape: Shape, value: Other) -> Result<(), Fault> {
         let is_taken_away = self.origin != Origin::Request || !names_subscribers(shape);
         match (shape, value) {
             (Shape::Is(Kind::AnyUe), Other::Bool(is_any)) => {
@@ -169,10 +168,7 @@ impl<'b> Reader<'b> {
                 let port = u16::try_from(number).map_err(|_| Fault::WrongType)?;
                 once(&mut self.content.ports, port)
             }
-            (_, Other::Null) if is_taken_away => {
-                self.content.takes_away |= !is_entry && names_subscribers(shape);
-                Ok(())
-            }
+            (_, Other::Null) if is_taken_away => Ok(()),
             (shape, _) if is_open(shape) => Ok(()),
             _ => Err(Fault::WrongType),
         }
@@ -304,14 +300,13 @@ pub(super) fn equals_folded(known: &str, name: &str) -> bool {
 struct Value<'r, 'b, 'p> {
     reader: &'r mut Reader<'b>,
     shape: Shape,
-    is_entry: bool,
     place: &'p Place<'p>,
     depth_left: usize,
 }
 
 impl Value<'_, '_, '_> {
     fn other<E: Error>(self, value: Other) -> Result<(), E> {
-        let read = self.reader.other(self.shape, self.is_entry, value);
+        let read = self.reader.other(self.shape, value);
         read.map_err(|fault| self.reader.refuse(fault))
     }
 
@@ -339,7 +334,6 @@ impl<'b> Value<'_, 'b, '_> {
         Value {
             reader: &mut *self.reader,
             shape,
-            is_entry: self.is_entry,
             place: self.place,
             depth_left: self.depth_left,
         }
@@ -431,7 +425,6 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             let element = Value {
                 reader: &mut *self.reader,
                 shape,
-                is_entry: true,
                 place: &Place::Item(self.place, index),
                 depth_left,
             };
@@ -465,7 +458,6 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             members.next_value_seed(Value {
                 reader: &mut *reader,
                 shape: known.unwrap_or(NOTHING),
-                is_entry: matches!(self.shape, Shape::Values(_)),
                 place: &Place::Member(self.place, &name),
                 depth_left,
             })?;

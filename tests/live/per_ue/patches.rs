@@ -63,10 +63,15 @@ fn json_patch_is_judged_by_what_it_makes_of_a_subscription() {
                 403,
             ),
             (
-                json!([{"op": "remove", "path": "/addedExternalIds/0"}]),
+                json!([{"op": "remove", "path": "/addedExternalIds/0"},
+                    {"op": "add", "path": "/externalId", "value": "meter-2@example.com"}]),
                 200,
             ),
-            // What is left of two such names nobody.
+            // What is left of several such names nobody.
+            (
+                json!([{"op": "remove", "path": "/addedExternalIds/0"}]),
+                403,
+            ),
             (json!([{"op": "remove", "path": "/externalId"}]), 403),
             (json!([{"op": "remove", "path": "/nowhere"}]), 400),
             (

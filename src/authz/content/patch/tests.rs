@@ -259,6 +259,15 @@ fn the_result_of_a_json_patch_is_what_is_judged() {
         old,
         element,
         &[group("g@example.com"), msisdn(B)],
+        // By then it could be the one that is added which is taken away.
+        true,
+    );
+    let replaced = r#"[{"op":"replace","path":"/addedMsisdns/0","value":"999010000000002"}]"#;
+    assert_named(
+        SUBSCRIPTION,
+        old,
+        replaced,
+        &[group("g@example.com"), msisdn(B)],
         false,
     );
     let inner = r#"[{"op":"add","path":"/ueIpAddr","value":{}},
@@ -282,7 +291,8 @@ fn whom_an_operation_brings_is_judged_even_if_another_takes_it_away() {
     let patch = r#"[{"op":"add","path":"/externalId","value":"b@example.com"},
         {"op":"remove","path":"/externalId"}]"#;
     let ues = [msisdn(A), external("b@example.com")];
-    assert_named(SUBSCRIPTION, OLD, patch, &ues, false);
+    // What stood there before is gone as well.
+    assert_named(SUBSCRIPTION, OLD, patch, &ues, true);
 }
 
 #[test]
@@ -299,7 +309,12 @@ fn a_patch_that_takes_identities_away_and_brings_none_is_about_any_ue() {
     let copied = r#"[{"op":"copy","from":"/msisdn","path":"/x"}]"#;
     assert_named(SUBSCRIPTION, OLD, copied, &[msisdn(A)], false);
     let element = r#"[{"op":"remove","path":"/addedMsisdns/0"}]"#;
-    assert_named(SUBSCRIPTION, old, element, &[group("g@example.com")], false);
+    assert_named(SUBSCRIPTION, old, element, &[group("g@example.com")], true);
+    let left = r#"{"addedMsisdns":["999010000000001","999010000000002"]}"#;
+    assert_named(SUBSCRIPTION, left, element, &[msisdn(B)], true);
+    let left_out = r#"{"msisdn":"999010000000001","excludedMsisdns":["999010000000002"]}"#;
+    let no_more = r#"[{"op":"remove","path":"/excludedMsisdns"}]"#;
+    assert_named(SUBSCRIPTION, left_out, no_more, &[msisdn(A)], false);
     let changed = r#"[{"op":"remove","path":"/msisdn"},
         {"op":"add","path":"/externalId","value":"b@example.com"}]"#;
     assert_named(
@@ -309,6 +324,68 @@ fn a_patch_that_takes_identities_away_and_brings_none_is_about_any_ue() {
         &[external("b@example.com")],
         false,
     );
+}
+
+#[test]
+fn whom_a_patch_brings_has_to_be_there_when_it_is_done() {
+    let old = r#"{"msisdn":"999010000000001","externalId":"b@example.com",
+        "addedMsisdns":["999010000000001"]}"#;
+    for (patch, is_any_ue) in [
+        // They are brought and taken away again: of two such patches nobody is left.
+        (
+            r#"[{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/addedExternalIds","value":["b@example.com"]},
+            {"op":"remove","path":"/addedExternalIds"}]"#,
+            true,
+        ),
+        (
+            r#"[{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/ueIpAddr","value":{"ipv4Addr":"10.0.0.1"}},
+            {"op":"remove","path":"/ueIpAddr/ipv4Addr"}]"#,
+            true,
+        ),
+        (
+            r#"[{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/addedExternalIds","value":["b@example.com"]},
+            {"op":"replace","path":"/addedExternalIds","value":[]}]"#,
+            true,
+        ),
+        (
+            r#"[{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/addedMsisdns/-","value":"999010000000001"},
+            {"op":"move","from":"/addedMsisdns/1","path":"/x"}]"#,
+            true,
+        ),
+        // Whom it leaves out it does not put in anybody's place.
+        (
+            r#"[{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/excludedExternalIds","value":["b@example.com"]}]"#,
+            true,
+        ),
+        (
+            r#"[{"op":"add","path":"/excludedExternalIds","value":[]},
+            {"op":"add","path":"/excludedExternalIds/-","value":"b@example.com"},
+            {"op":"remove","path":"/msisdn"}]"#,
+            true,
+        ),
+        (
+            r#"[{"op":"remove","path":"/addedMsisdns/0"},
+            {"op":"add","path":"/addedMsisdns/-","value":"999010000000001"}]"#,
+            false,
+        ),
+        (
+            r#"[{"op":"remove","path":"/addedMsisdns/0"},{"op":"remove","path":"/msisdn"},
+            {"op":"add","path":"/externalId","value":"b@example.com"}]"#,
+            false,
+        ),
+    ] {
+        let results = patch_of(SUBSCRIPTION, old, patch).unwrap();
+        assert_eq!(
+            results[0].about().unwrap().is_any_ue(),
+            is_any_ue,
+            "{patch}"
+        );
+    }
 }
 
 #[test]
@@ -466,6 +543,15 @@ fn the_result_of_a_merge_patch_is_what_is_judged() {
     assert_named(ALLOCATION, old, area, &[group("g@example.com")], false);
     let gone = r#"{"externalGroupId":null}"#;
     assert_named(ALLOCATION, old, gone, &[], true);
+    let session = "/3gpp-as-session-with-qos/v1/as/subscriptions/1";
+    let old =
+        r#"{"ueIpv6Addr":"2001:db8::1","listUeAddrs":[{"ueIpAddr":{"ipv4Addr":"10.0.0.1"}}]}"#;
+    let address = |kind, text| UeId::read(kind, text, None).unwrap();
+    let v6 = address(ue::Kind::Ipv6, "2001:db8::1");
+    assert_named(session, old, r#"{"listUeAddrs":[]}"#, &[v6], true);
+    let other = r#"{"listUeAddrs":[{"ueIpAddr":{"ipv4Addr":"10.0.0.2"}}]}"#;
+    let ues = [v6, address(ue::Kind::Ipv4, "10.0.0.2")];
+    assert_named(session, old, other, &ues, false);
 }
 
 #[test]
@@ -483,9 +569,10 @@ fn members_that_only_one_of_the_schemas_knows_are_judged_as_well() {
         &[g, msisdn(A), msisdn(B)],
         false,
     );
-    // One of a map is not all of them.
     let entry = r#"{"5gLanParamsPatch":{"gpsis":{"k":null}}}"#;
-    assert_named(LAN, old, entry, &[g, msisdn(A)], false);
+    assert_named(LAN, old, entry, &[g, msisdn(A)], true);
+    let other = r#"{"5gLanParamsPatch":{"gpsis":{"k":null,"l":"msisdn-999010000000002"}}}"#;
+    assert_named(LAN, old, other, &[g, msisdn(A), msisdn(B)], false);
     let map = r#"{"5gLanParamsPatch":{"gpsis":null}}"#;
     assert_named(LAN, old, map, &[g, msisdn(A)], true);
 }
@@ -542,6 +629,16 @@ fn a_partial_body_changes_the_members_that_it_names() {
     }
     let ue = r#"{"msisdn":"999010000000002"}"#;
     assert_named(TRIGGER, old, ue, &[msisdn(B)], false);
+    // An address in another IP domain would be another UE's.
+    let moved = r#"{"ipDomain":"north"}"#;
+    let session = "/3gpp-as-session-with-qos/v1/as/subscriptions/1";
+    let takes = Body {
+        media: MediaType::Json,
+        shape: action(session, Verb::Get).gives,
+    };
+    let old_session = br#"{"ueIpv4Addr":"10.0.0.1"}"#;
+    let results = patched(&takes, moved.as_bytes(), old_session, takes.shape).unwrap();
+    assert!({ results.iter() }.all(|content| content.about().unwrap().is_any_ue()));
     assert_eq!(
         fault(TRIGGER, old, r#"{"msisdn":null}"#),
         Some(Fault::WrongType)
