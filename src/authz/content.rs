@@ -9,6 +9,7 @@
 //! Nothing here has a `Debug` or a fault that shows a text of the body.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::apis::shape::{Kind, Role, Shape};
@@ -38,6 +39,8 @@ pub const DEPTH_MAX: usize = 32;
 pub const VALUES_MAX: usize = 131_072;
 /// UEs and groups that one body names.
 pub const UES_MAX: usize = 16_384;
+/// From so many on each of them is judged once, however often it is named.
+const ONCE_FROM: usize = 32;
 /// Event types and ports, each once, times the UEs: so many grants are looked for.
 pub const GRANTS_MAX: usize = 65_536;
 /// Different event types, or ports, that one body names.
@@ -269,8 +272,14 @@ impl<'b> Content<'b> {
     /// As of [`Self::about`].
     pub fn besides(&self) -> Result<About<'_>, Fault> {
         let mut ues = Vec::with_capacity(self.named.len() + usize::from(self.unlisted));
+        let mut seen = HashSet::new();
         for named in &self.named {
-            ues.push(self.one(named)?);
+            let ip_domain = self.ip_domain(named);
+            let is_new =
+                self.named.len() < ONCE_FROM || seen.insert((named.kind, &*named.text, ip_domain));
+            if is_new {
+                ues.push(Self::one(named, ip_domain)?);
+            }
         }
         if self.unlisted {
             ues.push(UNLISTED);
@@ -287,8 +296,12 @@ impl<'b> Content<'b> {
         })
     }
 
-    fn one<'c>(&'c self, named: &'c Named<'b>) -> Result<UeId<'c>, Fault> {
-        let ip_domain = named.ip_domain.and_then(|place| self.ip_domains.get(place));
+    fn ip_domain(&self, named: &Named<'b>) -> Option<&str> {
+        let place = named.ip_domain?;
+        self.ip_domains.get(place).map(|domain| &**domain)
+    }
+
+    fn one<'c>(named: &'c Named<'b>, ip_domain: Option<&'c str>) -> Result<UeId<'c>, Fault> {
         let text = &*named.text;
         let is_group = named.kind == ue::Kind::ExternalGroupId;
         // TS 29.571 writes that in front of what TS 29.122 has alone: one reader would see another
@@ -300,7 +313,7 @@ impl<'b> Content<'b> {
         if is_group && has_prefix("extgroupid-") {
             return Err(Fault::Identity(IdentityFault::Group));
         }
-        let read = UeId::read(named.kind, text, ip_domain.map(|domain| &**domain));
+        let read = UeId::read(named.kind, text, ip_domain);
         read.map_err(|fault| {
             Fault::Identity(match fault {
                 UeFault::ExternalId if is_group => IdentityFault::Group,

@@ -27,7 +27,7 @@ const IP_DOMAIN_BYTES_MAX: usize = 253;
 const MSISDN_DIGITS: std::ops::RangeInclusive<usize> = 5..=15;
 
 /// What kind of field it is that names somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `local@domain`.
     ExternalId,
@@ -287,9 +287,9 @@ fn digits(text: &str) -> Option<u64> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpPrefix {
     is_v6: bool,
+    length: u8,
     /// Of IPv4 the last 32; none set behind the length.
     bits: u128,
-    length: u8,
 }
 
 impl IpPrefix {
@@ -314,13 +314,15 @@ impl IpPrefix {
         })
     }
 
-    /// Whether all of the other's addresses are among these.
-    fn contains(self, other: Self) -> bool {
-        let width = if self.is_v6 { 128 } else { 32 };
-        let behind = low_bits(width - self.length);
-        self.is_v6 == other.is_v6
-            && self.length <= other.length
-            && (self.bits ^ other.bits) & !behind == 0
+    /// The prefix of that length that all of its addresses are in, if it is not shorter itself.
+    fn within(self, length: u8) -> Option<Self> {
+        let width: u8 = if self.is_v6 { 128 } else { 32 };
+        let behind = low_bits(width.checked_sub(length)?);
+        (length <= self.length).then_some(Self {
+            length,
+            bits: self.bits & !behind,
+            ..self
+        })
     }
 }
 

@@ -327,7 +327,10 @@ fn what_would_take_too_long_to_judge_is_refused() {
     let body = format!("{{\"addnMonTypes\":[{}]}}", types.join(","));
     assert_eq!(fault(SUBSCRIPTIONS, &body), Some(Fault::TooMany));
 
-    let named = |count: usize| vec!["\"999010000000001\""; count].join(",");
+    let named = |count: usize| {
+        let numbers = (0..count).map(|number| format!("\"99901{number:010}\""));
+        numbers.collect::<Vec<_>>().join(",")
+    };
     let body = format!("{{\"addedMsisdns\":[{}]}}", named(UES_MAX));
     assert_eq!(fault(SUBSCRIPTIONS, &body), None);
     let body = format!("{{\"addedMsisdns\":[{}]}}", named(UES_MAX + 1));
@@ -345,6 +348,31 @@ fn what_would_take_too_long_to_judge_is_refused() {
         fault(SUBSCRIPTIONS, &body(GRANTS_MAX / 8 + 1)),
         Some(Fault::TooMany)
     );
+}
+
+#[test]
+fn each_of_many_is_judged_once_however_often_it_is_named() {
+    let others: Vec<String> = (0..ONCE_FROM)
+        .map(|number| format!(r#"{{"ueIpAddr":{{"ipv4Addr":"10.0.1.{number}"}}}}"#))
+        .collect();
+    let same = vec![r#"{"ueIpAddr":{"ipv4Addr":"10.0.0.1"}}"#; 500].join(",");
+    let body = format!(
+        r#"{{"listUeAddrs":[{same},{},{same}],"ueIpv4Addr":"10.0.0.1","ipDomain":"north"}}"#,
+        others.join(",")
+    );
+    let content = post(SESSIONS, &body).unwrap();
+    assert_eq!(content.named.len(), 1_001 + ONCE_FROM);
+    let about = content.about().unwrap();
+    assert_eq!(about.ues().len(), 1 + ONCE_FROM);
+    assert!(about.ues()[0] == ip("10.0.0.1", Some("north")));
+    // Another of that address in another domain, which is not the same.
+    let other = r#"{"pduSessInfo":{"ueIpv4":"10.0.0.1","ipDomain":"south"}}"#;
+    let own = r#"{"pduSessInfo":{"ueIpv4":"10.0.0.1","ipDomain":"north"}}"#;
+    let reports = [vec![own; ONCE_FROM].join(","), other.to_owned()].join(",");
+    let body = format!(r#"{{"addnMonEventReports":[{reports}]}}"#);
+    let content = post(SUBSCRIPTIONS, &body).unwrap();
+    let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.1", Some("south"))];
+    assert!(content.about().unwrap().ues() == ues);
 }
 
 #[test]

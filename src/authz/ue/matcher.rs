@@ -40,8 +40,8 @@ pub struct OwnedId {
 /// Addresses, among those of one IP domain or of none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IpGrant {
-    prefix: IpPrefix,
     ip_domain: Option<Box<str>>,
+    prefix: IpPrefix,
 }
 
 /// What a set in the built file is called.
@@ -228,6 +228,8 @@ pub struct Ues {
     groups: Vec<OwnedId>,
     gpsis: Vec<Box<str>>,
     ips: Vec<IpGrant>,
+    /// The lengths of their prefixes, and whether these are of IPv6.
+    ip_lengths: Vec<(bool, u8)>,
     macs: Vec<Mac>,
     sets: Vec<SetName>,
 }
@@ -272,6 +274,9 @@ impl FromIterator<Matcher> for Ues {
         sort(&mut ues.groups);
         sort(&mut ues.gpsis);
         sort(&mut ues.ips);
+        let lengths = { ues.ips.iter() }.map(|grant| (grant.prefix.is_v6, grant.prefix.length));
+        ues.ip_lengths = lengths.collect();
+        sort(&mut ues.ip_lengths);
         sort(&mut ues.macs);
         sort(&mut ues.sets);
         ues.msisdns.sort_unstable();
@@ -336,10 +341,13 @@ impl Ues {
 
     /// An address is another one in another IP domain, and nobody knows which in none.
     fn has_ip(&self, prefix: IpPrefix, ip_domain: Option<&str>) -> bool {
-        let grants = |grant: &IpGrant| {
-            grant.prefix.contains(prefix) && grant.ip_domain.as_deref() == ip_domain
-        };
-        self.ips.iter().any(grants)
+        let of_family = { self.ip_lengths.iter() }.filter(|(is_v6, _)| *is_v6 == prefix.is_v6);
+        let mut around = of_family.filter_map(|(_, length)| prefix.within(*length));
+        around.any(|around| {
+            let asked = (ip_domain, around);
+            let place = |grant: &IpGrant| (grant.ip_domain.as_deref(), grant.prefix).cmp(&asked);
+            self.ips.binary_search_by(place).is_ok()
+        })
     }
 }
 

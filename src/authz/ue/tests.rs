@@ -426,11 +426,40 @@ proptest! {
         else {
             return Ok(());
         };
-        prop_assert_eq!(grant.contains(asked), a <= b);
+        prop_assert_eq!(asked.within(a) == Some(grant), a <= b);
         // The first bit of the grant is another one.
         let other = Ipv6Addr::from_bits(cut(b).to_bits() ^ 1 << 127);
         if let Some(other) = IpPrefix::of_v6(other, b) && b > 0 {
-            prop_assert_eq!(grant.contains(other), a == 0);
+            prop_assert_eq!(other.within(a) == Some(grant), a == 0);
+        }
+    }
+
+    /// Of many prefixes each grants what it does alone.
+    #[test]
+    fn prefixes_together_grant_what_one_of_them_does(
+        grants in proptest::collection::vec((0u32..64, 0u8..=32, 0usize..3), 0..24),
+        asked in proptest::collection::vec((0u32..64, 0usize..3), 1..16),
+    ) {
+        const DOMAINS: [Option<&str>; 3] = [None, Some("north"), Some("south")];
+        let address = |low: u32| Ipv4Addr::from_bits(low << 26 | low);
+        let cut = |low: u32, length: u8| {
+            let kept = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            Ipv4Addr::from_bits(address(low).to_bits() & kept)
+        };
+        let words: Vec<String> = { grants.iter() }
+            .map(|&(low, length, domain)| match DOMAINS[domain] {
+                None => format!("{}/{length}", cut(low, length)),
+                Some(domain) => format!("{}/{length} in {domain}", cut(low, length)),
+            })
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        for (low, domain) in asked {
+            let text = address(low).to_string();
+            let ue = UeId::read(Kind::Ipv4, &text, DOMAINS[domain]).unwrap();
+            let expected = { grants.iter() }.any(|&(other, length, of)| {
+                cut(low, length) == cut(other, length) && of == domain
+            });
+            prop_assert_eq!(granted(&words, &ue), expected, "{:?}", words);
         }
     }
 
