@@ -29,7 +29,7 @@ mod reader;
 mod tests;
 
 pub use list::{Filtered, filter};
-pub use patch::{brought_by, patched};
+pub use patch::{brought_by, patched, types_brought_by};
 pub use query::query;
 
 /// Objects and arrays within each other. The deepest body of the table has eleven with the areas

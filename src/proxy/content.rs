@@ -276,7 +276,14 @@ fn said(
     // look asks the SCEF.
     let local = &connection.local;
     let leases = &mut local.leases.borrow_mut();
-    gate::charge(leases, client, asks, &said, local.seconds())?;
+    let brought = match &asks.action.takes {
+        Some(takes) if takes.media == MediaType::JsonPatch && leases.count_event_types(client) => {
+            Some(content::types_brought_by(body, takes.shape).map_err(malformed)?)
+        }
+        _ => None,
+    };
+    let said = brought.as_ref().unwrap_or(&said);
+    gate::charge(leases, client, asks, said, local.seconds())?;
     Ok(led)
 }
 

@@ -9,6 +9,7 @@ use crate::authorization::assert_problem;
 use crate::harness::client::{HOST, Response, head, request};
 use crate::harness::gateway::{self, ConfigText, t8gate};
 use crate::harness::mint;
+use crate::harness::origin::{Act, ok};
 use crate::harness::stage::{API, House, PATH, RESOURCE, Stage};
 use crate::harness::{WAIT, run, wait_until};
 use crate::reload::{ON_SIGNAL, reload, rewrite};
@@ -281,6 +282,45 @@ fn event_types_for_a_ue_that_is_not_granted_are_not_counted() {
     assert_eq!(ask("car-1@example.com").status, 200);
     wait_s(&ask("car-1@example.com"), "ALLOWANCE_USED_UP");
     assert_eq!(house.origin.requests(), 1);
+}
+
+/// Whoever may ask about some UEs only, or about all.
+#[test]
+fn event_types_that_a_patch_brings_are_counted() {
+    for held in [
+        "",
+        "[[client.service]]\napi = \"3gpp-monitoring-event\"\nues = [\"any\"]",
+    ] {
+        let house = house(|stage| {
+            stage.config.extend_table("client", 0, held);
+            let keys = format!(
+                "api = {API:?}\nmonitoring_types = [\"UE_REACHABILITY\"]\nquota = \"1/day\""
+            );
+            allow(&mut stage.config, &keys);
+        });
+        let has = "{\"externalId\":\"car-1@example.com\"}";
+        house
+            .origin
+            .usually(vec![Act::ReadBody, Act::Send(ok(has.as_bytes()))]);
+        let mut client = house.client();
+        let mut patch = |path: &str, value: &str| {
+            let body = format!("[{{\"op\":\"add\",\"path\":\"{path}\",\"value\":{value}}}]");
+            let fields = "Content-Type: application/json-patch+json\r\n";
+            client.ask(request(
+                "PATCH",
+                RESOURCE,
+                &house.token(),
+                fields,
+                body.as_bytes(),
+            ))
+        };
+        let other = "\"LOSS_OF_CONNECTIVITY\"";
+        assert_eq!(patch("/monitoringType", other).status, 200);
+        assert_eq!(patch("/addnMonTypes", "[\"UE_REACHABILITY\"]").status, 200);
+        let used_up = patch("/monitoringType", "\"UE_REACHABILITY\"");
+        wait_s(&used_up, "ALLOWANCE_USED_UP");
+        assert_eq!(patch("/monitoringType", other).status, 200);
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::{Content, DEPTH_MAX, Fault, Origin, knows, read, reader, selects};
 use crate::authz::apis::MediaType;
 use crate::authz::apis::resource::Body;
-use crate::authz::apis::shape::{NOTHING, Shape};
+use crate::authz::apis::shape::{Kind, NOTHING, Shape};
 
 #[cfg(test)]
 mod tests;
@@ -263,6 +263,31 @@ pub fn brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, Fault>
     let mut says = own.says;
     says.any_ue |= takes_away;
     Ok(says)
+}
+
+/// Reads which event types a JSON Patch brings, whatever it is applied to.
+///
+/// # Errors
+/// It is malformed, or says of one only where it stands.
+pub fn types_brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, Fault> {
+    let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
+    let mut types = Content::default();
+    for (raw, operation) in operations(patch, text)? {
+        let known = known(shape, operation.path());
+        match operation {
+            PatchOperation::Add(_) | PatchOperation::Replace(_) => {
+                types.join(brought(raw, text, known)?);
+            }
+            PatchOperation::Move(_) | PatchOperation::Copy(_) => {
+                let is_type = |kind| kind == Kind::MonitoringType;
+                if known.is_some_and(|known| knows(known.shape, is_type)) {
+                    return Err(Fault::Moved);
+                }
+            }
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => {}
+        }
+    }
+    Ok(types)
 }
 
 /// The operations of a patch, each with its text.

@@ -697,6 +697,42 @@ fn what_is_patched_can_be_got_but_for_one_and_both_schemas_agree() {
 }
 
 #[test]
+fn a_json_patch_says_which_event_types_it_brings() {
+    let shape = action(SUBSCRIPTION, Verb::Get).gives;
+    let types = |patch: &str| {
+        let brought = types_brought_by(patch.as_bytes(), shape)?;
+        Ok(brought.monitoring_types().map(str::to_owned).collect())
+    };
+    for (patch, expected) in [
+        (
+            r#"[{"op":"replace","path":"/monitoringType","value":"LOCATION_REPORTING"}]"#,
+            &["LOCATION_REPORTING"][..],
+        ),
+        (
+            r#"[{"op":"add","path":"/addnMonTypes","value":["A","B"]},
+            {"op":"add","path":"/addnMonTypes/-","value":"C"},{"op":"remove","path":"/addnMonTypes/0"}]"#,
+            &["A", "B", "C"],
+        ),
+        (
+            r#"[{"op":"replace","path":"","value":{"monitoringType":"A","addnMonTypes":["B"]}}]"#,
+            &["A", "B"],
+        ),
+        (
+            r#"[{"op":"test","path":"/monitoringType","value":"A"},{"op":"remove","path":"/monitoringType"},
+            {"op":"add","path":"/note","value":"B"},{"op":"copy","from":"/msisdn","path":"/externalId"}]"#,
+            &[],
+        ),
+    ] {
+        let expected = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(types(patch), Ok::<Vec<String>, Fault>(expected), "{patch}");
+    }
+    for op in ["move", "copy"] {
+        let from = format!(r#"[{{"op":"{op}","from":"/note","path":"/addnMonTypes/0"}}]"#);
+        assert_eq!(types(&from), Err(Fault::Moved));
+    }
+}
+
+#[test]
 fn a_json_patch_says_whom_it_brings_where_nobody_sees_what_it_is_of() {
     let shape = action(SUBSCRIPTION, Verb::Get).gives;
     let says = |patch: &str| brought_by(patch.as_bytes(), shape);
