@@ -30,7 +30,7 @@ mod tests;
 
 pub use list::{Filtered, filter};
 pub use patch::{brought_by, patched, types_brought_by};
-pub use query::query;
+pub use query::{ports_of_path, query};
 
 /// Objects and arrays within each other. The deepest body of the table has eleven with the areas
 /// that MonitoringEvent takes.
@@ -84,6 +84,8 @@ pub enum Fault {
     /// A parameter that is known stands twice where it may not, is spelt like a known one, is not
     /// encoded well, or its value could be read in two ways.
     Parameter,
+    /// The segment of a path that names ports names none.
+    PathPorts,
     /// An operation of a JSON Patch is none, or fails.
     Patch,
     /// A JSON Patch moves or copies something to where it would say what is judged.
@@ -123,6 +125,7 @@ impl Fault {
             Self::Identity(IdentityFault::IpDomain) => "ip_domain_malformed",
             Self::Identity(IdentityFault::Mac) => "mac_malformed",
             Self::Parameter => "query_parameter_ambiguous",
+            Self::PathPorts => "path_ports_malformed",
             Self::Patch => "patch_not_applicable",
             Self::Moved => "patch_moves_known_member",
         }
@@ -198,6 +201,11 @@ impl<'b> Content<'b> {
     /// Whether it says nothing about UEs, not even that it is about any.
     pub fn names_nobody(&self) -> bool {
         self.named.is_empty() && !self.any_ue && !self.unlisted
+    }
+
+    /// Whether it says with what something is done: an event type or a port.
+    pub fn says_with_what(&self) -> bool {
+        !self.monitoring_types.is_empty() || !self.ports.is_empty()
     }
 
     /// Adds what another part of the same request says.

@@ -35,14 +35,15 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
         receive(connection, request, &mut body).await?;
     }
     let look = request.look.take();
-    let led = said(connection, request, &body, look.as_deref())?;
+    let (said, led) = said(connection, request, &body, look.as_deref())?;
     if let Some(look) = look {
         let before = Before::of(connection);
         let mut held = Held::new(&local);
         let representation = look::at(connection, &look, &mut held).await?;
         still_admitted(connection, request, &before)?;
-        whole(connection, request, &look, &representation, &body)?;
+        whole(connection, request, &look, &representation, (&body, &said))?;
     }
+    drop(said);
     if let Some(led) = led {
         local.buffers.give_back(std::mem::replace(&mut body, led));
     }
@@ -205,12 +206,12 @@ impl Drop for Held {
 
 /// Reads what a request says itself, judges whom it names, and takes it off its client's
 /// allowances. The body comes back if its links do not lead to the SCEF as they stand.
-fn said(
+fn said<'b>(
     connection: &mut Connection,
     request: &mut Request,
-    body: &[u8],
+    body: &'b [u8],
     look: Option<&Look>,
-) -> Result<Option<Vec<u8>>, Denial> {
+) -> Result<(Content<'b>, Option<Vec<u8>>), Denial> {
     let asks = &request.asks;
     let is_whole = asks.extent == Extent::Whole;
     let said = match &asks.action.takes {
@@ -282,9 +283,9 @@ fn said(
         }
         _ => None,
     };
-    let said = brought.as_ref().unwrap_or(&said);
-    gate::charge(leases, client, asks, said, local.seconds())?;
-    Ok(led)
+    let types = brought.as_ref().unwrap_or(&said);
+    gate::charge(leases, client, asks, types, local.seconds())?;
+    Ok((said, led))
 }
 
 /// A body whose links lead to the SCEF, where they have to be changed for that.
@@ -308,13 +309,17 @@ fn whole(
     request: &Request,
     look: &Look,
     representation: &[u8],
-    body: &[u8],
+    (body, said): (&[u8], &Content<'_>),
 ) -> Result<(), Denial> {
     let (asks, in_force) = (&request.asks, connection.local.snapshot());
     let client = connection.standing.peer().client();
     asks.granted_of(representation, look.gives, client, &in_force)?;
     let patch = match (&asks.action.takes, asks.action.verb) {
         (Some(takes), Verb::Patch) if look.is_itself => takes,
+        // Who is named has been judged with that.
+        _ if said.says_with_what() && said.names_nobody() => {
+            return asks.granted_with(said, representation, look.gives, client, &in_force);
+        }
         _ => return Ok(()),
     };
     let patched = content::patched(patch, body, representation, look.gives);

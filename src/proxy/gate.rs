@@ -93,7 +93,7 @@ impl Asks {
         look::place(head.path, self.action.verb == Verb::Post, &snapshot.apis)
     }
 
-    /// What its query says, where that decides.
+    /// What its query says, and its path, where that decides.
     ///
     /// # Errors
     /// It could be read in two ways.
@@ -101,11 +101,16 @@ impl Asks {
         &self,
         head: &RequestHead<'_, '_>,
     ) -> Result<Option<Box<Content<'static>>>, Denial> {
-        let (Extent::ByContent, Some(query)) = (self.extent, head.query) else {
+        let ports = { head.path.rsplit('/').next() }.filter(|_| self.action.ports_in_path);
+        if self.extent == Extent::Whole || (head.query.is_none() && ports.is_none()) {
             return Ok(None);
-        };
-        let content = content::query(query, self.action.query);
-        let content = content.map_err(|fault| Denial::ContentMalformed(fault.word()))?;
+        }
+        let malformed = |fault: content::Fault| Denial::ContentMalformed(fault.word());
+        let query = head.query.unwrap_or_default();
+        let mut content = content::query(query, self.action.query).map_err(malformed)?;
+        if let Some(ports) = ports {
+            content.join(content::ports_of_path(&path::decode(ports)).map_err(malformed)?);
+        }
         Ok(Some(Box::new(content.into_owned())))
     }
 
@@ -166,18 +171,47 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
+        let granted = |is: &Content<'_>| self.granted(is, client, snapshot);
+        Self::each_granted_of(representation, shape, granted)
+    }
+
+    /// The same, of what a request says it is to be done with to whomever the representation is
+    /// about.
+    ///
+    /// # Errors
+    /// As of [`Self::granted_of`].
+    pub fn granted_with(
+        &self,
+        said: &Content<'_>,
+        representation: &[u8],
+        shape: Shape,
+        client: ClientIndex,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
+        let granted = |is: &Content<'_>| {
+            let mut both = is.clone();
+            both.join(said.clone());
+            self.granted(&both, client, snapshot)
+        };
+        Self::each_granted_of(representation, shape, granted)
+    }
+
+    fn each_granted_of(
+        representation: &[u8],
+        shape: Shape,
+        granted: impl Fn(&Content<'_>) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
         let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
         if shape.item().is_none() {
             let is = content::read(representation, shape, Origin::Representation);
             let is = is.map_err(unseen)?;
             // The client has not written what is malformed there.
             is.about().map_err(unseen)?;
-            return self.granted(&is, client, snapshot);
+            return granted(&is);
         }
         let mut denied = None;
         let filtered = content::filter(representation, shape, |is| {
-            let granted = self.granted(is, client, snapshot);
-            granted
+            granted(is)
                 .map_err(|denial| denied.get_or_insert(denial))
                 .is_ok()
         });

@@ -269,6 +269,7 @@ impl WrittenAction {
             gives: self.response.shape(),
             creates: self.creates,
             query: kept_all(query),
+            ports_in_path: false,
             calls: kept_all(calls),
         }
     }

@@ -156,6 +156,8 @@ pub struct Action {
     /// Whether it may make a resource: `Location` says where.
     pub creates: bool,
     pub query: &'static [Parameter],
+    /// The last segment of its path says which ports it is about: `ue2-ef5`.
+    pub ports_in_path: bool,
     pub calls: &'static [Call],
 }
 
@@ -256,6 +258,7 @@ const fn action(verb: Verb, takes: Option<(MediaType, Shape)>, gives: Shape) -> 
         gives,
         creates: false,
         query: &[],
+        ports_in_path: false,
         calls: &[],
     }
 }
@@ -270,6 +273,13 @@ impl Action {
 
     pub(super) const fn asking(self, query: &'static [Parameter]) -> Self {
         Self { query, ..self }
+    }
+
+    pub(super) const fn at_ports(self) -> Self {
+        Self {
+            ports_in_path: true,
+            ..self
+        }
     }
 
     pub(super) const fn calling(self, calls: &'static [Call]) -> Self {

@@ -140,9 +140,9 @@ pub(super) static APIS: [Api; 14] = [
             Resource::new(
                 "/{scsAsId}/configurations/{configurationId}/rds-ports/{portId}",
                 &[
-                    get(MANAGE_PORT),
-                    put(MANAGE_PORT, MANAGE_PORT).creating(),
-                    delete(NOTHING),
+                    get(MANAGE_PORT).at_ports(),
+                    put(MANAGE_PORT, MANAGE_PORT).creating().at_ports(),
+                    delete(NOTHING).at_ports(),
                 ],
             ),
         ],

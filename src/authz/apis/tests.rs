@@ -490,3 +490,18 @@ fn segments_of_a_resource_are_those_of_its_template() {
         }
     }
 }
+
+#[test]
+fn paths_with_a_port_id_say_which_ports_they_are_about_and_no_others() {
+    let mut count = 0;
+    for api in ApiId::all() {
+        for resource in api.row().unwrap().resources {
+            let has_port_id = resource.template.ends_with("/{portId}");
+            count += usize::from(has_port_id);
+            for action in resource.actions {
+                assert_eq!(action.ports_in_path, has_port_id, "{}", resource.template);
+            }
+        }
+    }
+    assert_eq!(count, 1);
+}

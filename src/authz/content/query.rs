@@ -1,4 +1,4 @@
-//! What a query is about: its parameters are read as members of one object, so that the IP domain
+//! What a query or a path is about. The query's parameters are read as members of one object, so that the IP domain
 //! of one stands beside the addresses of another.
 
 use std::borrow::Cow;
@@ -45,6 +45,30 @@ pub fn query<'q>(text: &'q str, parameters: &[Parameter]) -> Result<Content<'q>,
     let ip_domain = content.ip_domains.len().checked_sub(1);
     for named in &mut content.named {
         named.ip_domain = ip_domain;
+    }
+    Ok(content)
+}
+
+/// Reads the segment of a path that says which ports a request is about: one of sixteen at either
+/// end, as `ue2-ef5`.
+///
+/// # Errors
+/// It names none.
+pub fn ports_of_path(segment: &str) -> Result<Content<'static>, Fault> {
+    const PORT_MAX: u16 = 15;
+    let port = |digits: &str| {
+        let port: u16 = digits.parse().ok()?;
+        (port <= PORT_MAX && port.to_string() == digits).then_some(port)
+    };
+    let ports = segment.strip_prefix("ue").and_then(|rest| {
+        let (ue, ef) = rest.split_once("-ef")?;
+        Some((port(ue)?, port(ef)?))
+    });
+    let (ue, ef) = ports.ok_or(Fault::PathPorts)?;
+    let mut content = Content::default();
+    content.ports.push(ue);
+    if ef != ue {
+        content.ports.push(ef);
     }
     Ok(content)
 }

@@ -683,6 +683,7 @@ fn every_fault_has_a_word_of_its_own() {
         Fault::WrongType,
         Fault::Internal,
         Fault::Parameter,
+        Fault::PathPorts,
         Fault::Patch,
         Fault::Moved,
     ];

@@ -44,6 +44,7 @@ impl Scene<'_> {
     fn path(&self, template: &str) -> String {
         let own = { template.split('/').skip(1) }.map(|segment| match segment {
             "{scsAsId}" | "{afId}" => self.grant.id,
+            "{portId}" => "ue1-ef2",
             variable if variable.starts_with('{') => "7",
             word => word,
         });

@@ -192,7 +192,7 @@ fn put_is_judged_by_whom_the_resource_is_about_and_will_be() {
 fn what_stands_below_a_resource_is_judged_by_that() {
     let (house, mut held) = meters(&["3gpp-nidd"], OWN, |_| {});
     let ports = format!("{CONFIGURATION}/rds-ports");
-    let port = format!("{ports}/4");
+    let port = format!("{ports}/ue4-ef4");
     let deliveries = format!("{CONFIGURATION}/downlink-data-deliveries");
     let app = b"{\"appId\":\"x\"}".as_slice();
     let data = b"{\"data\":\"eA==\"}".as_slice();
@@ -218,6 +218,49 @@ fn what_stands_below_a_resource_is_judged_by_that() {
     let body = other().to_string();
     let response = held.ask(&house, "POST", &deliveries, "", body.as_bytes());
     refused(&house, &response, 403, "NOT_GRANTED");
+}
+
+/// Whoever is granted some ports only is not granted others of the UEs that a resource is about.
+#[test]
+fn ports_are_judged_with_whom_the_resource_around_is_about() {
+    let service = format!("{OWN}\nports = [3]");
+    let (house, mut held) = meters(&["3gpp-nidd"], &service, |_| {});
+    let both = |port: u16| json!({"portUE": port, "portSCEF": port});
+    let mut representation = own();
+    representation["rdsPorts"] = json!([both(3)]);
+    representation["rdsPort"] = both(3);
+    let body = |port: u16| json!({"data": "eA==", "rdsPort": both(port)}).to_string();
+    let at = |ports: &str| format!("{CONFIGURATION}/rds-ports/{ports}");
+    let deliveries = format!("{CONFIGURATION}/downlink-data-deliveries");
+    let app = "{\"appId\":\"x\"}".to_owned();
+    for (method, path, body, status) in [
+        ("POST", deliveries.clone(), body(3), 200),
+        ("POST", deliveries, body(9), 403),
+        ("GET", at("ue3-ef3"), String::new(), 200),
+        ("GET", at("ue9-ef9"), String::new(), 403),
+        ("GET", at("ue3-ef9"), String::new(), 403),
+        ("HEAD", at("ue9-ef3"), String::new(), 403),
+        ("PUT", at("ue3-ef3"), app.clone(), 200),
+        ("PUT", at("ue9-ef9"), app.clone(), 403),
+        ("PUT", at("3"), app, 400),
+        ("DELETE", at("ue3-ef3"), String::new(), 200),
+        ("DELETE", at("ue9-ef9"), String::new(), 403),
+    ] {
+        has(&house, &representation);
+        let response = held.ask(&house, method, &path, "", body.as_bytes());
+        assert_eq!(
+            response.status,
+            status,
+            "{method} {path} {body}: {}",
+            response.text()
+        );
+        let reached = house.origin.take();
+        let done = reached
+            .iter()
+            .filter(|request| request.target == path)
+            .count();
+        assert_eq!(done, usize::from(status == 200), "{method} {path} {body}");
+    }
 }
 
 #[test]

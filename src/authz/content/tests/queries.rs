@@ -98,6 +98,43 @@ fn what_stands_in_a_query_is_read_as_strictly_as_a_body() {
 }
 
 #[test]
+fn ports_of_a_path_are_those_of_both_ends() {
+    for (segment, ports) in [
+        ("ue0-ef15", &[0, 15][..]),
+        ("ue10-ef9", &[10, 9]),
+        ("ue3-ef3", &[3]),
+    ] {
+        let content = ports_of_path(segment).unwrap();
+        assert_eq!(content.about().unwrap().ports(), ports, "{segment}");
+        assert!(content.names_nobody() && content.says_with_what());
+    }
+    for segment in [
+        "",
+        "3",
+        "ue3",
+        "ef3",
+        "ue3-ef",
+        "ue-ef3",
+        "ue16-ef3",
+        "ue3-ef16",
+        "ue03-ef3",
+        "ue+3-ef3",
+        "UE3-EF3",
+        "ue3-ef3-ef4",
+        "ue3-ef3 ",
+        "ef3-ue3",
+        "ue3_ef3",
+        "ue65539-ef3",
+    ] {
+        assert_eq!(
+            ports_of_path(segment).err(),
+            Some(Fault::PathPorts),
+            "{segment}"
+        );
+    }
+}
+
+#[test]
 fn a_body_and_a_query_are_judged_together() {
     let mut content = post(SESSIONS, r#"{"ueIpv4Addr":"10.0.0.1","ipDomain":"north"}"#).unwrap();
     content.join(
