@@ -1,5 +1,4 @@
-//! What requests and representations are about: whom they name, with which event types and ports,
-//! and where links stand in them.
+//! What requests and representations are about: whom they name, with which event types and ports.
 //!
 //! A body is read once and strictly, and its [`Shape`] is followed on the way. Whatever two parsers
 //! could read in two ways is refused, so that nobody behind the gateway finds another UE in it than
@@ -10,7 +9,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::ops::Range;
 
 use super::apis::shape::{Kind, Role, Shape};
 use super::apis::{ApiId, Verb};
@@ -148,12 +146,10 @@ pub struct Content<'b> {
     monitoring_types: Vec<Cow<'b, str>>,
     ports: Vec<u16>,
     scs_as_ids: Vec<Cow<'b, str>>,
-    links: Vec<Link<'b>>,
     any_ue: bool,
     unlisted: bool,
     /// One that it names says whom it is about, and not whom it leaves out or what was reported.
     selects: bool,
-    internal: bool,
 }
 
 #[derive(Clone)]
@@ -164,24 +160,7 @@ struct Named<'b> {
     ip_domain: Option<usize>,
 }
 
-/// A link, and where it stands.
-#[derive(Clone)]
-pub struct Link<'b> {
-    pub kind: Kind,
-    /// Without its escapes.
-    pub text: Cow<'b, str>,
-    /// As a JSON pointer.
-    pub pointer: Box<str>,
-    /// The octets of the body that it takes, quotation marks included.
-    pub span: Range<usize>,
-}
-
 impl<'b> Content<'b> {
-    /// The links, in the order in which they stand.
-    pub fn links(&self) -> &[Link<'b>] {
-        &self.links
-    }
-
     /// The event types of MonitoringEvent, each once.
     pub fn monitoring_types(&self) -> impl Iterator<Item = &str> {
         self.monitoring_types.iter().map(|kind| &**kind)
@@ -190,12 +169,6 @@ impl<'b> Content<'b> {
     /// What it says again of who asks: each has to be who does.
     pub fn scs_as_ids(&self) -> impl Iterator<Item = &str> {
         self.scs_as_ids.iter().map(|id| &**id)
-    }
-
-    /// Whether it holds an identity that must not leave the operator's domain. Only
-    /// representations can.
-    pub fn is_internal(&self) -> bool {
-        self.internal
     }
 
     /// Whether it says nothing about UEs, not even that it is about any.
@@ -228,11 +201,9 @@ impl<'b> Content<'b> {
             }
         }
         self.scs_as_ids.extend(other.scs_as_ids);
-        self.links.extend(other.links);
         self.any_ue |= other.any_ue;
         self.unlisted |= other.unlisted;
         self.selects |= other.selects;
-        self.internal |= other.internal;
     }
 
     /// The same, without the body.
@@ -243,23 +214,15 @@ impl<'b> Content<'b> {
             kind: named.kind,
             ip_domain: named.ip_domain,
         };
-        let link = |link: Link<'b>| Link {
-            text: own(link.text),
-            kind: link.kind,
-            pointer: link.pointer,
-            span: link.span,
-        };
         Content {
             named: self.named.into_iter().map(named).collect(),
             ip_domains: owned(self.ip_domains),
             monitoring_types: owned(self.monitoring_types),
             ports: self.ports,
             scs_as_ids: owned(self.scs_as_ids),
-            links: self.links.into_iter().map(link).collect(),
             any_ue: self.any_ue,
             unlisted: self.unlisted,
             selects: self.selects,
-            internal: self.internal,
         }
     }
 
@@ -292,16 +255,21 @@ impl<'b> Content<'b> {
         if self.unlisted {
             ues.push(UNLISTED);
         }
-        let selectors = self.monitoring_types.len() + self.ports.len();
-        if ues.len().saturating_mul(selectors) > GRANTS_MAX {
-            return Err(Fault::TooMany);
-        }
+        self.is_judged_in_time(ues.len())?;
         Ok(About {
             ues,
             monitoring_types: self.monitoring_types().collect(),
             ports: &self.ports,
             any_ue: self.any_ue,
         })
+    }
+
+    fn is_judged_in_time(&self, ues: usize) -> Result<(), Fault> {
+        let selectors = self.monitoring_types.len() + self.ports.len();
+        match ues.saturating_mul(selectors) > GRANTS_MAX {
+            true => Err(Fault::TooMany),
+            false => Ok(()),
+        }
     }
 
     fn ip_domain(&self, named: &Named<'b>) -> Option<&str> {
@@ -369,8 +337,23 @@ impl<'c> About<'c> {
     }
 
     /// Whether it may be about everybody: it says so, or selects nobody.
+    #[cfg(test)]
     pub fn is_any_ue(&self) -> bool {
         self.any_ue || self.ues.is_empty()
+    }
+
+    /// The same UEs, with what a request says that it is to be done with.
+    ///
+    /// # Errors
+    /// That is more than can be judged in time.
+    pub fn with<'s>(&'s self, said: &'s Content<'_>) -> Result<About<'s>, Fault> {
+        said.is_judged_in_time(self.ues.len())?;
+        Ok(About {
+            ues: self.ues.clone(),
+            monitoring_types: said.monitoring_types().collect(),
+            ports: &said.ports,
+            any_ue: self.any_ue,
+        })
     }
 
     /// Judges it, all or nothing. What names a UE and any UE as well needs a grant for both.

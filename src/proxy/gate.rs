@@ -105,7 +105,6 @@ impl Asks {
         if self.extent == Extent::Whole || (head.query.is_none() && ports.is_none()) {
             return Ok(None);
         }
-        let malformed = |fault: content::Fault| Denial::ContentMalformed(fault.word());
         let query = head.query.unwrap_or_default();
         let mut content = content::query(query, self.action.query).map_err(malformed)?;
         if let Some(ports) = ports {
@@ -124,7 +123,7 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        self.decide(content.about(), client, snapshot)
+        self.granted_about(&content.about().map_err(malformed)?, client, snapshot)
     }
 
     /// The same, where something else says whom it is about besides those that it names.
@@ -139,17 +138,20 @@ impl Asks {
     ) -> Result<(), Denial> {
         match content.names_nobody() {
             true => Ok(()),
-            false => self.decide(content.besides(), client, snapshot),
+            false => self.granted_about(&content.besides().map_err(malformed)?, client, snapshot),
         }
     }
 
-    fn decide(
+    /// The same, of what has been read.
+    ///
+    /// # Errors
+    /// Something of it is not granted.
+    pub fn granted_about(
         &self,
-        about: Result<About<'_>, content::Fault>,
+        about: &About<'_>,
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let about = about.map_err(|fault| Denial::ContentMalformed(fault.word()))?;
         let gives = Gives {
             rights: self.rights,
             limited: self.limited.as_deref(),
@@ -171,7 +173,7 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let granted = |is: &Content<'_>| self.granted(is, client, snapshot);
+        let granted = |is: &About<'_>| self.granted_about(is, client, snapshot);
         Self::each_granted_of(representation, shape, granted)
     }
 
@@ -188,10 +190,9 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let granted = |is: &Content<'_>| {
-            let mut both = is.clone();
-            both.join(said.clone());
-            self.granted(&both, client, snapshot)
+        let granted = |is: &About<'_>| {
+            let with = is.with(said).map_err(malformed)?;
+            self.granted_about(&with, client, snapshot)
         };
         Self::each_granted_of(representation, shape, granted)
     }
@@ -199,15 +200,14 @@ impl Asks {
     fn each_granted_of(
         representation: &[u8],
         shape: Shape,
-        granted: impl Fn(&Content<'_>) -> Result<(), Denial>,
+        granted: impl Fn(&About<'_>) -> Result<(), Denial>,
     ) -> Result<(), Denial> {
         let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
         if shape.item().is_none() {
             let is = content::read(representation, shape, Origin::Representation);
             let is = is.map_err(unseen)?;
             // The client has not written what is malformed there.
-            is.about().map_err(unseen)?;
-            return granted(&is);
+            return granted(&is.about().map_err(unseen)?);
         }
         let mut denied = None;
         let filtered = content::filter(representation, shape, |is| {
@@ -221,6 +221,10 @@ impl Asks {
             _ => Err(Denial::ResourceUnseen("element_malformed")),
         }
     }
+}
+
+fn malformed(fault: content::Fault) -> Denial {
+    Denial::ContentMalformed(fault.word())
 }
 
 /// What a shard remembers about tokens, for [`admit`] to use.

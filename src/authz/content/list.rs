@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{Content, Fault, Origin, read};
+use super::{About, Fault, Origin, read};
 use crate::authz::apis::shape::Shape;
 
 #[cfg(test)]
@@ -20,15 +20,14 @@ pub struct Filtered<'b> {
     pub unreadable: usize,
 }
 
-/// Keeps the elements of a list of representations that are to be kept, octet for octet. Places of
-/// links are those in the element.
+/// Keeps the elements of a list of representations that are to be kept, octet for octet.
 ///
 /// # Errors
 /// It is no list, or no JSON.
 pub fn filter<'b>(
     body: &'b [u8],
     shape: Shape,
-    mut is_kept: impl FnMut(&Content<'_>) -> bool,
+    mut is_kept: impl FnMut(&About<'_>) -> bool,
 ) -> Result<Filtered<'b>, Fault> {
     let element = shape.item().ok_or(Fault::WrongType)?;
     let text = std::str::from_utf8(body).map_err(|_| Fault::Malformed)?;
@@ -41,7 +40,7 @@ pub fn filter<'b>(
     let mut kept = Vec::with_capacity(all);
     for raw in elements {
         let content = read(raw.get().as_bytes(), element, Origin::Representation);
-        match content.and_then(|content| content.about().map(|_| is_kept(&content))) {
+        match content.and_then(|content| content.about().map(|about| is_kept(&about))) {
             Ok(true) => kept.push(raw.get()),
             Ok(false) => {}
             Err(_) => unreadable += 1,

@@ -7,15 +7,13 @@
 //! leave nobody, of which each leaves somebody. It is about no more than whom it brings where one of
 //! these stands there when it is done, whatever stood there before.
 
-use std::borrow::Cow;
-
 use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, CopyOperation, MoveOperation, PatchOperation, ReplaceOperation};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Content, DEPTH_MAX, Fault, Origin, knows, read, reader, selects};
+use super::{Content, DEPTH_MAX, Fault, Origin, knows, read, selects};
 use crate::authz::apis::MediaType;
 use crate::authz::apis::resource::Body;
 use crate::authz::apis::shape::{Kind, NOTHING, Shape};
@@ -38,8 +36,7 @@ const OPERATIONS: Shape = Shape::Items(&Shape::Members(&[
 
 /// Reads what a representation may be about once it is patched: each of these has to be granted,
 /// and the representation as it is. `takes` is the body that the table has for the request, and
-/// `shape` that of the representation, as a GET of it gives it. The links of each are those of the
-/// patch, where they stand in it; their pointers say where they will stand.
+/// `shape` that of the representation, as a GET of it gives it.
 ///
 /// # Errors
 /// The patch is malformed, or cannot be applied.
@@ -98,12 +95,7 @@ fn own(
         return Err(Fault::WrongType);
     }
     let mut own = read(patch, takes, origin)?;
-    let mut by_representation = read(patch, shape, origin)?;
-    let is_known = |start| own.links.iter().any(|known| known.span.start == start);
-    by_representation
-        .links
-        .retain(|link| !is_known(link.span.start));
-    own.join(by_representation);
+    own.join(read(patch, shape, origin)?);
     Ok(own.into_owned())
 }
 
@@ -131,7 +123,6 @@ fn result(
 ) -> Result<Content<'static>, Fault> {
     let text = serde_json::to_vec(new).map_err(|_| Fault::Malformed)?;
     let mut result = read(&text, shape, Origin::Representation)?.into_owned();
-    result.links.clear();
     // Of a representation that selects nobody it is about any UE, whomever the patch speaks of.
     result.any_ue |= !result.selects || takes_away;
     result.join(own);
@@ -155,8 +146,6 @@ fn replaced(mut old: Value, patch: &Value) -> Value {
 /// What of an operation that brings something is looked at where it stands.
 #[derive(Deserialize)]
 struct Written<'p> {
-    #[serde(borrow)]
-    path: Cow<'p, str>,
     #[serde(borrow)]
     value: &'p RawValue,
 }
@@ -226,7 +215,7 @@ fn operated(mut old: Value, patch: &[u8], shape: Shape) -> Result<(Value, Own), 
     let mut own = Own::default();
     let mut copied = 0usize;
     for (raw, operation) in operations(patch, text)? {
-        says(raw, &operation, text, shape, &mut own)?;
+        says(raw, &operation, shape, &mut own)?;
         let path = operation.path();
         match &operation {
             PatchOperation::Add(AddOperation { value, .. })
@@ -257,7 +246,7 @@ pub fn brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, Fault>
     let text = std::str::from_utf8(patch).map_err(|_| Fault::Malformed)?;
     let mut own = Own::default();
     for (raw, operation) in operations(patch, text)? {
-        says(raw, &operation, text, shape, &mut own)?;
+        says(raw, &operation, shape, &mut own)?;
     }
     let takes_away = own.takes_away();
     let mut says = own.says;
@@ -276,7 +265,7 @@ pub fn types_brought_by(patch: &[u8], shape: Shape) -> Result<Content<'static>, 
         let known = known(shape, operation.path());
         match operation {
             PatchOperation::Add(_) | PatchOperation::Replace(_) => {
-                types.join(brought(raw, text, known)?);
+                types.join(brought(raw, known)?);
             }
             PatchOperation::Move(_) | PatchOperation::Copy(_) => {
                 let is_type = |kind| kind == Kind::MonitoringType;
@@ -312,7 +301,6 @@ fn operations<'p>(
 fn says(
     raw: &RawValue,
     operation: &PatchOperation,
-    patch: &str,
     shape: Shape,
     own: &mut Own,
 ) -> Result<(), Fault> {
@@ -326,7 +314,7 @@ fn says(
             if !is_inserted {
                 own.change(shape, path);
             }
-            own.bring(path, brought(raw, patch, known)?);
+            own.bring(path, brought(raw, known)?);
         }
         PatchOperation::Remove(_) => own.change(shape, path),
         PatchOperation::Move(MoveOperation { from, .. })
@@ -344,11 +332,7 @@ fn says(
 }
 
 /// What the value of an operation says, read as strictly as any body.
-fn brought(
-    operation: &RawValue,
-    patch: &str,
-    known: Option<Known>,
-) -> Result<Content<'static>, Fault> {
+fn brought(operation: &RawValue, known: Option<Known>) -> Result<Content<'static>, Fault> {
     let written: Written<'_> = serde_json::from_str(operation.get()).map_err(|_| Fault::Patch)?;
     let Some(Known { shape, is_beside }) = known else {
         return Ok(Content::default());
@@ -356,11 +340,6 @@ fn brought(
     let value = written.value.get();
     let mut brought = read(value.as_bytes(), shape, Origin::Request)?;
     brought.selects &= !is_beside;
-    let start = reader::offset(patch, value);
-    for link in &mut brought.links {
-        link.pointer = format!("{}{}", written.path, link.pointer).into();
-        link.span = start + link.span.start..start + link.span.end;
-    }
     Ok(brought.into_owned())
 }
 

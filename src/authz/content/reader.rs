@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::{Content, DEPTH_MAX, Fault, Link, Named, Origin, SELECTORS_MAX, UES_MAX, VALUES_MAX};
+use super::{Content, DEPTH_MAX, Fault, Named, Origin, SELECTORS_MAX, UES_MAX, VALUES_MAX};
 use super::{names_subscribers, ue};
 use crate::authz::apis::shape::{Kind, NOTHING, Role, Shape};
 
@@ -17,7 +15,6 @@ const RESERVED: &str = "$serde_json::private::";
 pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<'_>, Fault> {
     let body = std::str::from_utf8(body).map_err(|_| Fault::Malformed)?;
     let mut reader = Reader {
-        body,
         origin,
         content: Content::default(),
         names: Vec::new(),
@@ -30,7 +27,6 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
     let value = Value {
         reader: &mut reader,
         shape,
-        place: &Place::Root,
         depth_left: DEPTH_MAX,
     };
     // serde's error type can carry words only; the reason travels beside it.
@@ -41,7 +37,6 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
 }
 
 struct Reader<'b> {
-    body: &'b str,
     origin: Origin,
     content: Content<'b>,
     /// Names of the members of all objects around what is read.
@@ -53,39 +48,6 @@ struct Reader<'b> {
     values_left: usize,
     /// Why reading stops, if it does.
     fault: Fault,
-}
-
-/// Where a value stands.
-enum Place<'p> {
-    Root,
-    Member(&'p Place<'p>, &'p str),
-    Item(&'p Place<'p>, usize),
-}
-
-impl Place<'_> {
-    //= RFC 6901 section 3
-    //# In a pointer ~ is written ~0, and / is written ~1.
-    fn write(&self, pointer: &mut String) {
-        match self {
-            Self::Root => {}
-            Self::Member(outer, name) => {
-                outer.write(pointer);
-                pointer.push('/');
-                for letter in name.chars() {
-                    match letter {
-                        '~' => pointer.push_str("~0"),
-                        '/' => pointer.push_str("~1"),
-                        letter => pointer.push(letter),
-                    }
-                }
-            }
-            Self::Item(outer, index) => {
-                outer.write(pointer);
-                pointer.push('/');
-                pointer.push_str(itoa::Buffer::new().format(*index));
-            }
-        }
-    }
 }
 
 impl<'b> Reader<'b> {
@@ -107,7 +69,6 @@ impl<'b> Reader<'b> {
             //= TS 33.501 clause 5.9.2.3
             //# A SUPI is nothing that an AF outside the operator's domain knows, so it names none.
             Kind::Supi | Kind::InternalGroupId => {
-                self.content.internal = true;
                 return match self.origin {
                     Origin::Representation => Ok(()),
                     Origin::Request | Origin::MergePatch => Err(Fault::Internal),
@@ -129,7 +90,7 @@ impl<'b> Reader<'b> {
                 return Ok(());
             }
             Kind::AnyUe | Kind::Port => return Err(Fault::WrongType),
-            // Links are read with their place. The rest says nothing that is judged.
+            // They say nothing that is judged.
             Kind::SelfLink
             | Kind::ResourceLink
             | Kind::Callback
@@ -174,31 +135,6 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// `raw` is a part of the body.
-    fn link(&mut self, kind: Kind, raw: &'b str, place: &Place<'_>) -> Result<(), Fault> {
-        if raw == "null" {
-            return Ok(());
-        }
-        if !raw.starts_with('"') {
-            return Err(Fault::WrongType);
-        }
-        let mut json = serde_json::Deserializer::from_str(raw);
-        let text = Text.deserialize(&mut json).map_err(|_| Fault::Malformed)?;
-        if has_nul(&text) {
-            return Err(Fault::Nul);
-        }
-        let start = offset(self.body, raw);
-        let mut pointer = String::new();
-        place.write(&mut pointer);
-        self.content.links.push(Link {
-            kind,
-            text,
-            pointer: pointer.into(),
-            span: start..start + raw.len(),
-        });
-        Ok(())
-    }
-
     /// Ends an object whose members' names begin there, with the identities from there on.
     fn end_object(&mut self, names: usize, named: usize) -> Result<(), Fault> {
         //= RFC 8259 section 4
@@ -227,11 +163,6 @@ fn once<T: PartialEq>(list: &mut Vec<T>, value: T) -> Result<(), Fault> {
     }
     list.push(value);
     Ok(())
-}
-
-/// Where a part of a text begins in it.
-pub(super) fn offset(whole: &str, part: &str) -> usize {
-    part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
 fn has_nul(text: &str) -> bool {
@@ -297,14 +228,13 @@ pub(super) fn equals_folded(known: &str, name: &str) -> bool {
     folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
 }
 
-struct Value<'r, 'b, 'p> {
+struct Value<'r, 'b> {
     reader: &'r mut Reader<'b>,
     shape: Shape,
-    place: &'p Place<'p>,
     depth_left: usize,
 }
 
-impl Value<'_, '_, '_> {
+impl Value<'_, '_> {
     fn other<E: Error>(self, value: Other) -> Result<(), E> {
         let read = self.reader.other(self.shape, value);
         read.map_err(|fault| self.reader.refuse(fault))
@@ -317,7 +247,7 @@ impl Value<'_, '_, '_> {
     }
 }
 
-impl<'b> Value<'_, 'b, '_> {
+impl<'b> Value<'_, 'b> {
     fn text<E: Error>(self, text: Cow<'b, str>) -> Result<(), E> {
         let read = match self.shape {
             _ if has_nul(&text) => Err(Fault::Nul),
@@ -329,12 +259,11 @@ impl<'b> Value<'_, 'b, '_> {
     }
 }
 
-impl<'b> Value<'_, 'b, '_> {
-    fn of(&mut self, shape: Shape) -> Value<'_, 'b, '_> {
+impl<'b> Value<'_, 'b> {
+    fn of(&mut self, shape: Shape) -> Value<'_, 'b> {
         Value {
             reader: &mut *self.reader,
             shape,
-            place: self.place,
             depth_left: self.depth_left,
         }
     }
@@ -356,7 +285,7 @@ impl<'b> Value<'_, 'b, '_> {
     }
 }
 
-impl<'b> DeserializeSeed<'b> for Value<'_, 'b, '_> {
+impl<'b> DeserializeSeed<'b> for Value<'_, 'b> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
@@ -369,18 +298,11 @@ impl<'b> DeserializeSeed<'b> for Value<'_, 'b, '_> {
             Some(left) => self.reader.values_left = left,
             None => return Err(self.reader.refuse(Fault::TooMany)),
         }
-        match self.shape {
-            Shape::Is(kind) if kind.role() == Role::Link => {
-                let raw = <&RawValue>::deserialize(json)?;
-                let read = self.reader.link(kind, raw.get(), self.place);
-                read.map_err(|fault| self.reader.refuse(fault))
-            }
-            _ => json.deserialize_any(self),
-        }
+        json.deserialize_any(self)
     }
 }
 
-impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
+impl<'b> Visitor<'b> for Value<'_, 'b> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -421,11 +343,10 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             return Err(self.reader.refuse(Fault::WrongType));
         }
         let shape = self.shape.item().unwrap_or(NOTHING);
-        for index in 0.. {
+        loop {
             let element = Value {
                 reader: &mut *self.reader,
                 shape,
-                place: &Place::Item(self.place, index),
                 depth_left,
             };
             if elements.next_element_seed(element)?.is_none() {
@@ -458,7 +379,6 @@ impl<'b> Visitor<'b> for Value<'_, 'b, '_> {
             members.next_value_seed(Value {
                 reader: &mut *reader,
                 shape: known.unwrap_or(NOTHING),
-                place: &Place::Member(self.place, &name),
                 depth_left,
             })?;
         }

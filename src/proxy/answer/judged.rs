@@ -118,7 +118,7 @@ fn shown(
         asks.granted_of(body, gives, client, &in_force)?;
         return Ok(None);
     }
-    let may_see = |content: &content::Content<'_>| asks.granted(content, client, &in_force).is_ok();
+    let may_see = |about: &content::About<'_>| asks.granted_about(about, client, &in_force).is_ok();
     let filtered = content::filter(body, gives, may_see);
     let filtered = filtered.map_err(|fault| Denial::ResourceUnseen(fault.word()))?;
     if filtered.left_out == 0 {

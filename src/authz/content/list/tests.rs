@@ -14,9 +14,7 @@ const B: &str = r#"{"msisdn":"999010000000002","self":"https:\/\/scef.example\/2
 /// Those about the first alone.
 fn filtered(text: &str) -> Result<Filtered<'_>, Fault> {
     let first = UeId::read(ue::Kind::Msisdn, "999010000000001", None).unwrap();
-    filter(text.as_bytes(), shape(), |content| {
-        content.about().unwrap().ues() == [first]
-    })
+    filter(text.as_bytes(), shape(), |about| about.ues() == [first])
 }
 
 fn assert_filtered(text: &str, expected: &str, counts: [usize; 3]) {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::authz::apis::{self, Action, ApiId, Verb};
 use crate::authz::content::IdentityFault;
@@ -477,31 +479,6 @@ fn a_patch_has_bounds() {
     assert_eq!(nested, Err(Fault::TooDeep));
 }
 
-#[test]
-fn links_that_a_patch_brings_have_their_places_in_it() {
-    let patch = r#"[{"op":"test","path":"/msisdn","value":"999010000000001"},
-        {"op":"add","path":"/websockNotifConfig","value":{"websocketUri":"wss://x.example/"}},
-        {"op":"replace","path":"/notificationDestination","value":"https:\/\/as.example/"}]"#;
-    let old = r#"{"self":"https://scef.example/1","msisdn":"999010000000001",
-        "notificationDestination":"https://as.example/old"}"#;
-    let results = patch_of(SUBSCRIPTION, old, patch).unwrap();
-    let links = results[0].links().iter();
-    let links = links.map(|link| (&*link.pointer, &*link.text, &patch[link.span.clone()]));
-    let expected = [
-        (
-            "/websockNotifConfig/websocketUri",
-            "wss://x.example/",
-            "\"wss://x.example/\"",
-        ),
-        (
-            "/notificationDestination",
-            "https://as.example/",
-            r#""https:\/\/as.example/""#,
-        ),
-    ];
-    assert_eq!(links.collect::<Vec<_>>(), expected);
-}
-
 // Merge patch.
 
 //= RFC 7396 section 2 type=test
@@ -601,18 +578,6 @@ fn a_merge_patch_is_read_as_strictly_as_a_body() {
     }
     let twice = r#"{"externalGroupId":"g@example.com","externalGroupId":"h@example.com"}"#;
     assert_eq!(fault(ALLOCATION, twice, "{}"), Some(Fault::DuplicateMember));
-}
-
-#[test]
-fn links_of_a_merge_patch_are_found_once_each() {
-    let path = "/3gpp-bdt/v1/as/subscriptions/1";
-    let patch = r#"{"notificationDestination":"https://as.example/new"}"#;
-    let old = r#"{"self":"https://scef.example/1","externalGroupId":"g@example.com"}"#;
-    let results = patch_of(path, old, patch).unwrap();
-    let links = results[0].links().iter();
-    let links = links.map(|link| (&*link.pointer, &patch[link.span.clone()]));
-    let expected = [("/notificationDestination", "\"https://as.example/new\"")];
-    assert_eq!(links.collect::<Vec<_>>(), expected);
 }
 
 // Plain JSON.
