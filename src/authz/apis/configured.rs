@@ -49,6 +49,9 @@ pub struct WrittenAction {
     pub calls: Vec<(String, Places)>,
 }
 
+/// Parameters of one operation's query.
+pub const PARAMETERS_MAX: usize = u32::BITS as usize;
+
 /// A parameter of the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenParameter {

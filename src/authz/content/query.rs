@@ -17,7 +17,7 @@ pub fn query<'q>(text: &'q str, parameters: &[Parameter]) -> Result<Content<'q>,
     if parameters.is_empty() {
         return Ok(content);
     }
-    // There are four at most.
+    // There are 32 at most.
     let mut seen = 0u32;
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -3,10 +3,10 @@
 use toml::de::DeValue;
 
 use crate::authz::apis::configured::{
-    self, PlaceFault, Places, Served, TemplateFault, TooMany, Written, WrittenAction,
-    WrittenParameter, WrittenResource,
+    self, PARAMETERS_MAX, PlaceFault, Places, Served, TemplateFault, TooMany, Written,
+    WrittenAction, WrittenParameter, WrittenResource,
 };
-use crate::authz::apis::shape::Kind;
+use crate::authz::apis::shape::{Kind, Role};
 use crate::authz::apis::{ApiId, ApiSet, MediaType, Verb};
 use crate::authz::policy::Lists;
 use crate::authz::scope::Rights;
@@ -266,8 +266,7 @@ fn action(mut section: Section<'_, '_>, methods: &mut Vec<Located<Verb>>) -> Opt
     let creates = section.or("creates", boolean, false);
     let request = places(&mut section, "request");
     let response = places(&mut section, "response");
-    let query = section.list("query", parameter);
-    let query = query.map_or_else(Vec::new, |list| list.value);
+    let query = parameters(&mut section);
     let notifications = section.sections("notification");
     let count = notifications.len();
     let calls = notifications
@@ -321,7 +320,7 @@ fn action(mut section: Section<'_, '_>, methods: &mut Vec<Located<Verb>>) -> Opt
         creates,
         request: request?.0,
         response: response?.0,
-        query: query.into_iter().map(|parameter| parameter.value).collect(),
+        query: query?,
         calls,
     })
 }
@@ -371,8 +370,46 @@ fn of_kind(value: &DeValue<'_>, example: &str) -> Result<(Kind, String), Wrong> 
     }
 }
 
+/// None where something is wrong, which is said.
+fn parameters(section: &mut Section<'_, '_>) -> Option<Vec<WrittenParameter>> {
+    let Some(list) = section.list("query", parameter) else {
+        return (!section.has("query")).then(Vec::new);
+    };
+    if list.value.len() > PARAMETERS_MAX {
+        let what = format!("has {} parameters", list.value.len());
+        let cure = format!("at most {PARAMETERS_MAX}");
+        section.fault(list.line, "query", Wrong::new(what, cure));
+        return None;
+    }
+    let mut read: Vec<Located<WrittenParameter>> = Vec::new();
+    for parameter in list.value {
+        let name = &parameter.value.name;
+        // Some readers of a query take names without their case.
+        let first = read
+            .iter()
+            .find(|known| known.value.name.eq_ignore_ascii_case(name));
+        match first {
+            Some(first) => {
+                let fault = twice(format!("{name:?}"), first.line);
+                section.fault(parameter.line, "query", fault);
+                return None;
+            }
+            None => read.push(parameter),
+        }
+    }
+    Some(read.into_iter().map(|parameter| parameter.value).collect())
+}
+
 fn parameter(value: &DeValue<'_>) -> Result<WrittenParameter, Wrong> {
     let (kind, name) = of_kind(value, "\"gpsi gpsi\"")?;
+    // Nothing in a query is a number or a truth value, and no link in it is led.
+    if matches!(kind, Kind::Port | Kind::AnyUe) || kind.role() == Role::Link {
+        let what = format!("{:?} is no kind of a parameter", kind.word());
+        return Err(Wrong::new(
+            what,
+            "remove it: what is not named is not looked at",
+        ));
+    }
     match configured::is_word(&name) {
         true => Ok(WrittenParameter { name, kind }),
         false => {

@@ -1,6 +1,7 @@
 //! Which APIs are served, and those that the operator adds.
 
 use super::*;
+use crate::authz::apis::configured::PARAMETERS_MAX;
 use crate::authz::apis::shape::{Kind, Shape};
 use crate::authz::apis::{ApiId, ApiSet, MediaType, Verb};
 
@@ -186,6 +187,12 @@ fn each_fault_of_an_api_is_said_in_its_line() {
 #[test]
 fn what_does_not_go_together_is_refused() {
     let after = |at: &str, more: &str| OWN.replace(at, &format!("{at}\n{more}"));
+    let many = |count: usize| {
+        let parameters = (0..count).map(|number| format!("\"gpsi g{number}\""));
+        parameters.collect::<Vec<_>>().join(", ")
+    };
+    let most = format!("query = [{}]", many(PARAMETERS_MAX));
+    good(&with_end(&after("\"POST\"", &most)).0);
     for (text, line, key, what) in [
         (
             after("\"POST\"", "takes = \"text/plain\""),
@@ -222,6 +229,42 @@ fn what_does_not_go_together_is_refused() {
             7,
             "query",
             "no name of a parameter",
+        ),
+        (
+            after("\"POST\"", "query = [\"port p\"]"),
+            7,
+            "query",
+            "no kind of a parameter",
+        ),
+        (
+            after("\"POST\"", "query = [\"any_ue a\"]"),
+            7,
+            "query",
+            "no kind of a parameter",
+        ),
+        (
+            after("\"POST\"", "query = [\"callback c\"]"),
+            7,
+            "query",
+            "no kind of a parameter",
+        ),
+        (
+            after(
+                "\"POST\"",
+                "query = [\"gpsi a\", \"msisdn b\", \"msisdn A\"]",
+            ),
+            7,
+            "query",
+            "line",
+        ),
+        (
+            after(
+                "\"POST\"",
+                &format!("query = [{}]", many(PARAMETERS_MAX + 1)),
+            ),
+            7,
+            "query",
+            "has 33 parameters",
         ),
     ] {
         let (text, first) = with_end(&text);
