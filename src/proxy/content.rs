@@ -40,7 +40,9 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
         let before = Before::of(connection);
         let mut held = Held::new(&local);
         let representation = look::at(connection, &look, &mut held).await?;
-        still_admitted(connection, request, &before)?;
+        if still_admitted(connection, request, &before)? == Anew::Admitted {
+            named(connection, request, &said, Some(&look))?;
+        }
         whole(connection, request, &look, &representation, (&body, &said))?;
     }
     drop(said);
@@ -121,7 +123,7 @@ fn still_admitted(
     connection: &mut Connection,
     request: &mut Request,
     before: &Before,
-) -> Result<(), Denial> {
+) -> Result<Anew, Denial> {
     // The connection may have been ended, which what has come on it is not told.
     if connection.standing.lost().is_some() {
         return Err(Denial::CertificateDistrusted);
@@ -133,9 +135,17 @@ fn still_admitted(
         && generation == request.asks.generation
         && local.seconds() == before.second;
     if is_as_before {
-        return Ok(());
+        return Ok(Anew::AsBefore);
     }
-    admit_anew(connection, request, Done::Nothing)
+    admit_anew(connection, request, Done::Nothing)?;
+    Ok(Anew::Admitted)
+}
+
+/// Whether a request had to be admitted anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    AsBefore,
+    Admitted,
 }
 
 /// How far a request has come that is admitted anew.
@@ -252,22 +262,7 @@ fn said<'b>(
         if let Some(query) = request.query.take() {
             said.join(*query);
         }
-        // Who asks by the name of a resource may leave it to that whom it means, but where it is
-        // written anew: then it is about nobody whom it does not name any more.
-        let takes = asks.action.takes.as_ref();
-        let is_named_anew = asks.action.verb == Verb::Put
-            && takes.is_some_and(|takes| content::names_subscribers(takes.shape));
-        let is_said_elsewhere =
-            (look.is_some() && !is_named_anew) || asks.is_judged_by_answer(request.method);
-        match is_said_elsewhere {
-            true => asks.granted_besides(&said, client, &in_force)?,
-            false => asks.granted(&said, client, &in_force)?,
-        }
-        // What cannot be looked at may be about anybody, whomever it is to be about.
-        let changes = matches!(asks.action.verb, Verb::Put | Verb::Patch | Verb::Delete);
-        if changes && look.is_none() {
-            asks.granted(&Content::default(), client, &in_force)?;
-        }
+        named(connection, request, &said, look)?;
     }
     let led = match body.is_empty() {
         true => None,
@@ -286,6 +281,34 @@ fn said<'b>(
     let types = brought.as_ref().unwrap_or(&said);
     gate::charge(leases, client, asks, types, local.seconds())?;
     Ok((said, led))
+}
+
+/// Judges whom a request names itself, as far as that decides.
+fn named(
+    connection: &Connection,
+    request: &Request,
+    said: &Content<'_>,
+    look: Option<&Look>,
+) -> Result<(), Denial> {
+    let (asks, in_force) = (&request.asks, connection.local.snapshot());
+    let client = connection.standing.peer().client();
+    // Who asks by the name of a resource may leave it to that whom it means, but where it is
+    // written anew: then it is about nobody whom it does not name any more.
+    let takes = asks.action.takes.as_ref();
+    let is_named_anew = asks.action.verb == Verb::Put
+        && takes.is_some_and(|takes| content::names_subscribers(takes.shape));
+    let is_said_elsewhere =
+        (look.is_some() && !is_named_anew) || asks.is_judged_by_answer(request.method);
+    match is_said_elsewhere {
+        true => asks.granted_besides(said, client, &in_force)?,
+        false => asks.granted(said, client, &in_force)?,
+    }
+    // What cannot be looked at may be about anybody, whomever it is to be about.
+    let changes = matches!(asks.action.verb, Verb::Put | Verb::Patch | Verb::Delete);
+    match changes && look.is_none() {
+        true => asks.granted(&Content::default(), client, &in_force),
+        false => Ok(()),
+    }
 }
 
 /// A body whose links lead to the SCEF, where they have to be changed for that.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::resources::{OWN, SUBSCRIPTION, SUBSCRIPTIONS, other, own};
+use super::resources::{OWN, SUBSCRIPTION, SUBSCRIPTIONS, of, other, own};
 use super::{assert_only_looked, meters};
 use crate::authorization::assert_problem;
 use crate::harness::client::{self, Response};
@@ -217,13 +217,14 @@ fn while_it_waits(method: &str, change: impl FnOnce(&mut House)) -> (House, Resp
         stage.watch();
         stage.config.set("reload.watch", ON_SIGNAL);
         let service = format!("\n[[client.service]]\napi = {API:?}\n{OWN}");
-        let service = if method == "DELETE" { &service } else { "" };
+        let service = if method == "GET" { "" } else { &service };
         let keys = format!("enabled = true{service}");
         stage.config.extend_table("client", 0, &keys);
     });
-    let shown = match method {
-        "DELETE" => own(),
-        _ => other(),
+    let (shown, body) = match method {
+        "GET" => (other(), String::new()),
+        "DELETE" => (own(), String::new()),
+        _ => (own(), of("meter-2@example.com").to_string()),
     };
     let pause = std::time::Duration::from_secs(2);
     let shown = Act::Send(ok(shown.to_string().as_bytes()));
@@ -231,8 +232,11 @@ fn while_it_waits(method: &str, change: impl FnOnce(&mut House)) -> (House, Resp
         .origin
         .script(vec![Act::ReadBody, Act::Pause(pause), shown]);
     let mut client = house.client();
-    let head = client::head(method, RESOURCE, &house.token(), "");
-    client.send(head).expect("an open connection");
+    let request = match body.as_str() {
+        "" => client::head(method, RESOURCE, &house.token(), "").into_bytes(),
+        body => client::request(method, RESOURCE, &house.token(), "", body.as_bytes()),
+    };
+    client.send(request).expect("an open connection");
     house.origin.await_requests(1);
     change(&mut house);
     let response = client.answer();
@@ -254,6 +258,22 @@ fn client_that_is_disabled_during_a_look_changes_nothing() {
     let (house, response) = while_it_waits("DELETE", disable);
     assert_eq!(house.origin.requests(), 1, "the look");
     assert_problem(&response, 401);
+}
+
+/// Whom it is to be about has to be granted when it goes.
+#[test]
+fn ue_that_is_taken_from_a_client_during_a_look_is_in_nothing_that_goes_on() {
+    let (house, response) = while_it_waits("PUT", |house| {
+        rewrite(house, |config| {
+            let [acme, globex] = [0, 1].map(|place| config.table_body("client", place));
+            config.without_tables("client");
+            config.table("client", &acme.replace(", \"meter-2@example.com\"", ""));
+            config.table("client", &globex);
+        });
+        reload(house);
+    });
+    assert_eq!(house.origin.requests(), 1, "the look");
+    assert_problem(&response, 403);
 }
 
 #[test]
