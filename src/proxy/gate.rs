@@ -76,9 +76,7 @@ impl Asks {
 
     /// Whether what stands in its answer decides.
     pub fn is_judged_by_answer(&self, method: Method) -> bool {
-        self.extent == Extent::ByContent
-            && method == Method::Get
-            && content::names_subscribers(self.action.gives)
+        method == Method::Get && self.holds_answer()
     }
 
     /// What has to be looked at before it may go on: the path and what a GET of it gives.
@@ -145,7 +143,7 @@ impl Asks {
     /// The same, of what has been read.
     ///
     /// # Errors
-    /// Something of it is not granted.
+    /// As of [`Self::granted`].
     pub fn granted_about(
         &self,
         about: &About<'_>,
@@ -173,12 +171,12 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let granted = |is: &About<'_>| self.granted_about(is, client, snapshot);
-        Self::each_granted_of(representation, shape, granted)
+        Self::each_granted_of(representation, shape, |is| {
+            self.granted_about(is, client, snapshot)
+        })
     }
 
-    /// The same, of what a request says it is to be done with to whomever the representation is
-    /// about.
+    /// The same, with what a request says that it is to be done with.
     ///
     /// # Errors
     /// As of [`Self::granted_of`].
@@ -190,11 +188,9 @@ impl Asks {
         client: ClientIndex,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        let granted = |is: &About<'_>| {
-            let with = is.with(said).map_err(malformed)?;
-            self.granted_about(&with, client, snapshot)
-        };
-        Self::each_granted_of(representation, shape, granted)
+        Self::each_granted_of(representation, shape, |is| {
+            self.granted_about(&is.with(said).map_err(malformed)?, client, snapshot)
+        })
     }
 
     fn each_granted_of(
@@ -204,8 +200,8 @@ impl Asks {
     ) -> Result<(), Denial> {
         let unseen = |fault: content::Fault| Denial::ResourceUnseen(fault.word());
         if shape.item().is_none() {
-            let is = content::read(representation, shape, Origin::Representation);
-            let is = is.map_err(unseen)?;
+            let is =
+                content::read(representation, shape, Origin::Representation).map_err(unseen)?;
             // The client has not written what is malformed there.
             return granted(&is.about().map_err(unseen)?);
         }

@@ -3,9 +3,9 @@
 //! Who judges a patch has seen the representation a moment before the SCEF applies it, and other
 //! patches may come between. So an identity, and whatever else the table knows, comes into a
 //! representation by value alone: what `move` and `copy` take from elsewhere could be another by
-//! then. And a patch that takes somebody away, or somebody's place, may be about any UE: two of them
-//! leave nobody, of which each leaves somebody. It is about no more than whom it brings where one of
-//! these stands there when it is done, whatever stood there before.
+//! then. And a patch that takes somebody away, or somebody's place, may be about any UE: two of
+//! them leave nobody, of which each leaves somebody. It is about no more than whom it brings where
+//! one of these stands there when it is done, whatever stood there before.
 
 use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, CopyOperation, MoveOperation, PatchOperation, ReplaceOperation};

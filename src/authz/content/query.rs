@@ -1,5 +1,5 @@
-//! What a query or a path is about. The query's parameters are read as members of one object, so that the IP domain
-//! of one stands beside the addresses of another.
+//! What a query or a path is about. The query's parameters are read as members of one object, so
+//! that the IP domain of one stands beside the addresses of another.
 
 use std::borrow::Cow;
 
