@@ -38,8 +38,8 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// Writes a file beside, and renames it once it is on the disk: whoever reads it finds the one
-/// before, or all of it. It is as open as the one that it takes the place of, or, where there is none,
-/// as `mode` says. Its length comes back.
+/// before, or all of it. It is as open as the one that it takes the place of, or, where there is
+/// none, as `mode` says. Its length comes back.
 fn put(
     out: &Path,
     mode: u32,

@@ -138,7 +138,9 @@ pub fn can_name(shape: Shape) -> bool {
 
 /// Members that leave somebody out, report of somebody, or name others beside whom the whole is
 /// about.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 11] = [
+    "addedExternalIds",
+    "addedMsisdns",
     "excludedExternalIds",
     "excludedMsisdns",
     "monitoringEventReport",

@@ -263,9 +263,14 @@ fn the_result_of_a_json_patch_is_what_is_judged() {
         old,
         element,
         &[group("g@example.com"), msisdn(B)],
-        // By then it could be the one that is added which is taken away.
-        true,
+        false,
     );
+    let old_groups = r#"{"addExtGroupId":["g@example.com"]}"#;
+    let element = r#"[{"op":"add","path":"/addExtGroupId/-","value":"h@example.com"},
+        {"op":"remove","path":"/addExtGroupId/0"}]"#;
+    // By then it could be the one that is added which is taken away.
+    let left = [group("h@example.com")];
+    assert_named(SUBSCRIPTION, old_groups, element, &left, true);
     let replaced = r#"[{"op":"replace","path":"/addedMsisdns/0","value":"999010000000002"}]"#;
     assert_named(
         SUBSCRIPTION,
@@ -307,13 +312,23 @@ fn a_patch_that_takes_identities_away_and_brings_none_is_about_any_ue() {
     assert_named(SUBSCRIPTION, two, gone, &[external("b@example.com")], true);
     let moved = r#"[{"op":"move","from":"/msisdn","path":"/x"}]"#;
     assert_named(SUBSCRIPTION, two, moved, &[external("b@example.com")], true);
+    // Of whom is added to a group that says whom it is about.
     let emptied = r#"[{"op":"replace","path":"/addedMsisdns","value":[]}]"#;
     let old = r#"{"externalGroupId":"g@example.com","addedMsisdns":["999010000000001"]}"#;
-    assert_named(SUBSCRIPTION, old, emptied, &[group("g@example.com")], true);
+    assert_named(SUBSCRIPTION, old, emptied, &[group("g@example.com")], false);
+    let emptied = r#"[{"op":"replace","path":"/addExtGroupId","value":[]}]"#;
+    let groups = r#"{"externalGroupId":"g@example.com","addExtGroupId":["h@example.com"]}"#;
+    assert_named(
+        SUBSCRIPTION,
+        groups,
+        emptied,
+        &[group("g@example.com")],
+        true,
+    );
     let copied = r#"[{"op":"copy","from":"/msisdn","path":"/x"}]"#;
     assert_named(SUBSCRIPTION, OLD, copied, &[msisdn(A)], false);
     let element = r#"[{"op":"remove","path":"/addedMsisdns/0"}]"#;
-    assert_named(SUBSCRIPTION, old, element, &[group("g@example.com")], true);
+    assert_named(SUBSCRIPTION, old, element, &[group("g@example.com")], false);
     let left = r#"{"addedMsisdns":["999010000000001","999010000000002"]}"#;
     assert_named(SUBSCRIPTION, left, element, &[msisdn(B)], true);
     let left_out = r#"{"msisdn":"999010000000001","excludedMsisdns":["999010000000002"]}"#;
@@ -338,8 +353,8 @@ fn whom_a_patch_brings_has_to_be_there_when_it_is_done() {
         // They are brought and taken away again: of two such patches nobody is left.
         (
             r#"[{"op":"remove","path":"/msisdn"},
-            {"op":"add","path":"/addedExternalIds","value":["b@example.com"]},
-            {"op":"remove","path":"/addedExternalIds"}]"#,
+            {"op":"add","path":"/addExtGroupId","value":["b@example.com"]},
+            {"op":"remove","path":"/addExtGroupId"}]"#,
             true,
         ),
         (
@@ -350,8 +365,8 @@ fn whom_a_patch_brings_has_to_be_there_when_it_is_done() {
         ),
         (
             r#"[{"op":"remove","path":"/msisdn"},
-            {"op":"add","path":"/addedExternalIds","value":["b@example.com"]},
-            {"op":"replace","path":"/addedExternalIds","value":[]}]"#,
+            {"op":"add","path":"/addExtGroupId","value":["b@example.com"]},
+            {"op":"replace","path":"/addExtGroupId","value":[]}]"#,
             true,
         ),
         (
