@@ -22,6 +22,14 @@ use super::local::{InForce, Local};
 use super::look::{self, Look};
 use super::source::Sink;
 
+/// Judges what a request without a body is about, where nothing has to be looked at for that.
+///
+/// # Errors
+/// It must not go on.
+pub(super) fn judge_head(connection: &mut Connection, request: &mut Request) -> Result<(), Denial> {
+    said(connection, request, b"", None).map(drop)
+}
+
 /// Reads the body of an admitted request to its end, if it has one, judges what it is about and
 /// puts the body behind the head.
 ///

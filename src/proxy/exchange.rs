@@ -81,7 +81,10 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
 
 async fn carry(connection: &mut Connection, request: &mut Request) -> Result<Then, Broken> {
     let local = std::rc::Rc::clone(&connection.local);
-    if !request.body.is_done() || request.asks.extent == Extent::ByContent {
+    let is_held = request.asks.extent == Extent::ByContent;
+    if is_held && request.body.is_done() && request.look.is_none() {
+        content::judge_head(connection, request)?;
+    } else if is_held || !request.body.is_done() {
         // The task is as large as the largest of all that it may do: this is kept apart.
         Box::pin(content::read(connection, request)).await?;
     } else {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod gate;
+mod guard;
 mod head;
 mod policy;
 mod record;
@@ -73,6 +74,18 @@ pub const CASES: &[Case] = &[
         make: || Box::new(policy::Decide::new()),
     },
     Case {
+        name: "guard-request",
+        what: "head of a GET looked through for identities",
+        rounds: 1_000,
+        make: || Box::new(guard::Request::new()),
+    },
+    Case {
+        name: "content-read",
+        what: "body of a POST (500 bytes) read, and judged as above",
+        rounds: 1_000,
+        make: || Box::new(policy::Read::new()),
+    },
+    Case {
         name: "head-upstream",
         what: "head of a GET written for the SCEF",
         rounds: 1_000,
@@ -83,6 +96,12 @@ pub const CASES: &[Case] = &[
         what: "head of the SCEF's answer read",
         rounds: 1_000,
         make: || Box::new(head::Answer::new()),
+    },
+    Case {
+        name: "guard-answer",
+        what: "an answer's head read, and all of it looked through",
+        rounds: 1_000,
+        make: || Box::new(guard::Answer::new()),
     },
     Case {
         name: "record-seal",

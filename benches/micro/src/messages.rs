@@ -1,6 +1,7 @@
 //! The bytes that pass through: a GET of some 900 bytes with a bearer token of 690, a POST of 500,
 //! and an answer of some 500.
 
+use serde_json::{Value, json};
 use t8gate::http::head::HeadLimits;
 use t8gate::limits::Limits;
 
@@ -62,8 +63,38 @@ pub fn answer_head() -> Vec<u8> {
 /// The SCEF's answer: its head, and a body.
 pub fn answer() -> Vec<u8> {
     let mut answer = answer_head();
-    answer.resize(answer.len() + ANSWER_BODY_BYTES, b'x');
+    let links = format!("https://{HOST}{RESOURCE}/5f2b7c0e");
+    let subscription = json!({
+        "self": links,
+        "externalId": "meter-000042@example.com",
+        "monitoringType": "LOCATION_REPORTING",
+        "notificationDestination": "https://as.acme.example/3gpp",
+        "supportedFeatures": "3",
+    });
+    answer.extend_from_slice(&padded(subscription, ANSWER_BODY_BYTES));
     answer
+}
+
+/// The body of a POST of 500 bytes: a subscription to where a UE is.
+pub fn subscription(msisdn: &str) -> Vec<u8> {
+    let subscription = json!({
+        "msisdn": msisdn,
+        "monitoringType": "LOCATION_REPORTING",
+        "maximumNumberOfReports": 100,
+        "locationType": "CURRENT_LOCATION",
+        "accuracy": "CGI_ECGI",
+        "notificationDestination": "https://as.acme.example/3gpp/notifications",
+        "supportedFeatures": "3",
+    });
+    padded(subscription, 500)
+}
+
+/// An object with a member more, so that it has this length.
+fn padded(mut object: Value, bytes: usize) -> Vec<u8> {
+    object["note"] = json!("");
+    let missing = bytes - object.to_string().len();
+    object["note"] = json!("x".repeat(missing));
+    object.to_string().into_bytes()
 }
 
 /// The bounds a gateway has where its configuration says nothing.

@@ -159,6 +159,8 @@ sans = ["uri:urn:scs:globex"]
 scs_as_ids = ["globex"]
 [upstream]
 address = "127.0.0.1:8080"
+[privacy]
+plmns = ["001-01", "999-070"]
 "#
     )
 }

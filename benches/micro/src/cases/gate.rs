@@ -128,7 +128,7 @@ pub struct InTurn {
 
 impl InTurn {
     pub fn new() -> Self {
-        let mut at = AtTheGate::new();
+        let at = AtTheGate::new();
         let scene = at.gate.scene;
         let verified = token::verify(scene.token(0).as_bytes(), &scene.snapshot.issuers, NOW);
         let grant = verified.unwrap_or_else(|fault| panic!("{}", fault.word()));

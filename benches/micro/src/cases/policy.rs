@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use memmap2::MmapMut;
-use t8gate::authz::apis::{ApiId, Verb};
+use t8gate::authz::apis::shape::Shape;
+use t8gate::authz::apis::{self, ApiId, Verb};
+use t8gate::authz::content::{self, Origin};
 use t8gate::authz::details::Gives;
 use t8gate::authz::policy::{Asked, Operations, Policy, Selectors, Service, decide};
 use t8gate::authz::scope::{self, Rights};
 use t8gate::authz::ue::sets::{Inserted, Sets, SetsKey, Table, write};
 use t8gate::authz::ue::{Kind, Matcher, SetName, UeId};
+use t8gate::http::path;
 
 use super::Rounds;
+use crate::messages;
 
 const API: &str = "3gpp-monitoring-event";
 const IN_THE_SET: u64 = 100_000;
@@ -103,6 +107,50 @@ impl Rounds for Decide {
             ues: &ues,
         };
         let decided = decide(Some(&self.policy), token, Some(&self.sets), &asked);
+        assert_eq!(black_box(decided), Ok(()));
+    }
+}
+
+/// The same with the body that says so.
+pub struct Read {
+    decide: Decide,
+    body: Vec<u8>,
+    shape: Shape,
+}
+
+impl Read {
+    pub fn new() -> Self {
+        let path = "/3gpp-monitoring-event/v1/acme/subscriptions";
+        let operation = apis::operation(path, Some(Verb::Post), path::decode);
+        let takes = operation.expect("of the table").action.takes.as_ref();
+        Self {
+            decide: Decide::new(),
+            body: Vec::new(),
+            shape: takes.expect("a body").shape,
+        }
+    }
+}
+
+impl Rounds for Read {
+    fn refill(&mut self, rounds: usize) {
+        self.decide.refill(rounds);
+        self.body = messages::subscription(&self.decide.number);
+    }
+
+    fn round(&mut self) {
+        let said = content::read(black_box(&self.body), self.shape, Origin::Request);
+        let said = said.unwrap_or_else(|fault| panic!("{}", fault.word()));
+        let about = said.about();
+        let about = about.unwrap_or_else(|fault| panic!("{}", fault.word()));
+        let Decide {
+            policy, sets, api, ..
+        } = &self.decide;
+        let token = Gives {
+            rights: self.decide.rights,
+            limited: None,
+        };
+        let operation = (*api, Verb::Post, "/{scsAsId}/subscriptions");
+        let decided = about.decide(Some(policy), token, Some(sets), operation);
         assert_eq!(black_box(decided), Ok(()));
     }
 }

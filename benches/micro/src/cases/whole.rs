@@ -8,11 +8,13 @@ use t8gate::audit::RequestId;
 use t8gate::http::h1::{self, ResponseFraming};
 use t8gate::http::head::{self, HeadLimits};
 use t8gate::limits::{FIELDS_MAX, RELAY_BYTES};
+use t8gate::privacy::{Guard, Scratch};
 use t8gate::proxy::forward::Identity;
 use t8gate::proxy::source::{Sink, Source};
 
 use super::Rounds;
 use super::gate::Gate;
+use super::guard::{look_at_answer, look_at_request};
 use super::head::address;
 use crate::messages;
 use crate::scene::Scene;
@@ -34,6 +36,8 @@ pub struct Get {
     upstream: Vec<u8>,
     relayed: Vec<u8>,
     sent: Vec<u8>,
+    guard: &'static Guard,
+    scratch: Scratch,
 }
 
 impl Get {
@@ -54,6 +58,8 @@ impl Get {
             upstream: buffer(),
             relayed: buffer(),
             sent: buffer(),
+            guard: &scene.snapshot.guard,
+            scratch: Scratch::default(),
             wire,
         }
     }
@@ -69,6 +75,7 @@ impl Get {
         let head = head::request(&self.plain[..end], &mut slots, &self.limits);
         let head = head.unwrap_or_else(|fault| panic!("{}", fault.word()));
         let permit = self.gate.admit(&head);
+        look_at_request(self.guard, &self.plain[..end], &head, &mut self.scratch);
         self.identity
             .write_head(&mut self.upstream, &head, &permit, &id);
         (head.method, id)
@@ -81,6 +88,8 @@ impl Get {
         let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = head::response(&answer[..end], &mut slots, method);
         let head = head.unwrap_or_else(|fault| panic!("{}", fault.word()));
+        let read = (&answer[..end], &head);
+        look_at_answer(self.guard, read, &answer[end..], &mut self.scratch);
         let mut extra = [0; 48];
         extra[..14].copy_from_slice(b"X-Request-Id: ");
         extra[14..46].copy_from_slice(id.as_str().as_bytes());
