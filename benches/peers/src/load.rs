@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::fault::{Fault, about};
 use crate::ground::{Ground, SCS_AS_ID, SERVER_NAME};
@@ -135,7 +136,7 @@ pub fn program(
     say("tokens", path(tokens));
     say("token-use", use_.to_owned());
     if load.post {
-        say("scenario", path(&ground.write("post.toml", POST)?));
+        say("scenario", path(&ground.write("post.toml", &post())?));
     }
     let mode = match load.mode {
         Mode::KeepAlive => "keep-alive",
@@ -165,14 +166,28 @@ pub fn program(
     Ok(Program::new(&programs.t8load, arguments))
 }
 
-/// A subscription as an SCS/AS posts it, brought to 500 B by `t8load`.
-const POST: &str = r#"[[request]]
+/// A subscription to where a UE is, as an SCS/AS posts it: 500 B.
+fn post() -> String {
+    let mut body = json!({
+        "externalId": "meter-000042@example.com",
+        "monitoringType": "LOCATION_REPORTING",
+        "maximumNumberOfReports": 100,
+        "locationType": "CURRENT_LOCATION",
+        "notificationDestination": "https://as.acme.example/3gpp/notifications",
+        "note": "",
+    });
+    let missing = 500 - body.to_string().len();
+    body["note"] = json!("x".repeat(missing));
+    format!(
+        r#"[[request]]
 weight = 1
 method = "POST"
-path = "/3gpp-monitoring-event/v1/{scs_as_id}/subscriptions"
-body_bytes = 500
+path = "/3gpp-monitoring-event/v1/{{scs_as_id}}/subscriptions"
+body = '{body}'
 content_type = "application/json"
-"#;
+"#
+    )
+}
 
 /// What is read of `t8load`'s report. Times in us.
 #[derive(Clone, Debug, Deserialize)]

@@ -4,6 +4,7 @@ mod signing;
 
 use serde::Serialize;
 
+use crate::peer::HELD;
 use crate::rows::paced;
 use crate::run::Run;
 use crate::statistics::{Ratio, is_comparable, median_of, ratio};
@@ -210,6 +211,7 @@ pub fn judge(runs: &[Run], rounds: usize) -> Vec<Mark> {
         .iter()
         .filter_map(|set| set.judge(runs, rounds))
         .collect();
+    marks.extend(held(runs, rounds));
     marks.extend(shards(runs, rounds));
     for (scenario, key) in [("rate-p256", "P-256"), ("rate-rsa", "RSA-2048")] {
         marks.extend(signing::judge(runs, scenario, key, rounds));
@@ -310,6 +312,23 @@ fn shards(runs: &[Run], rounds: usize) -> Option<Mark> {
         name,
         "shards",
         [must, String::new()],
+        ratio,
+        [met, None],
+    ))
+}
+
+/// What it costs to see whom a POST is about.
+fn held(runs: &[Run], rounds: usize) -> Option<Mark> {
+    const MOST: f64 = 1.15;
+    let (all, held) = (("post", "t8gate"), ("post", HELD));
+    median_of(runs, held.0, held.1, |run| Some(run.ops_per_s))?;
+    let ratio = ratio(runs, held, all, |run| Figure::Cpu.of(run));
+    let judging = ratio.filter(|ratio| 2 * ratio.rounds >= rounds);
+    let met = judging.map(|ratio| ratio.median <= MOST);
+    Some(mark(
+        "POST of a client held to some UEs, CPU",
+        "post",
+        [format!("<= {MOST:.2} x one that is not"), String::new()],
         ratio,
         [met, None],
     ))

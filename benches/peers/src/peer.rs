@@ -18,6 +18,9 @@ pub use nginx::origin;
 /// The gateway with the key in a file, where that is what the token is compared with.
 pub const FILE_KEY: &str = "t8gate-file-key";
 
+/// The gateway with a client that is held to some UEs.
+pub const HELD: &str = "t8gate-held";
+
 /// Which proxy, and how much it is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -61,6 +64,8 @@ pub struct Peer {
     /// Of t8gate: its one shard shares CPU 0 with the generator, so that its signers may have
     /// CPU 1.
     pub roomy: bool,
+    /// Of t8gate: its client is held to some UEs.
+    pub held: bool,
 }
 
 /// Ports of 127.0.0.1.
@@ -101,6 +106,7 @@ impl Peer {
             key: Key::File(KeyKind::P256),
             shards: 1,
             roomy: false,
+            held: false,
         }
     }
 
@@ -125,9 +131,17 @@ impl Peer {
         self
     }
 
+    /// The same with a client that is held to some UEs.
+    #[must_use]
+    pub fn with_a_held_client(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
     /// The `peer` of a row.
     pub fn name(self) -> &'static str {
         match self.kind {
+            Kind::T8gate if self.held => HELD,
             Kind::T8gate if self.shards == 2 => "t8gate-2-shards",
             Kind::T8gate if self.roomy && matches!(self.key, Key::File(_)) => FILE_KEY,
             Kind::T8gate => "t8gate",

@@ -47,7 +47,11 @@ pub fn run(bench: &mut Bench, row: Row) -> Result<(), Fault> {
             let peers = [T8gate, Haproxy, EnvoyJwt].map(Peer::new);
             closed(bench, "tokens", &peers, get.rotating(), Haproxy)
         }
-        Row::Post => closed(bench, "post", &bare.map(Peer::new), get.posting(), Haproxy),
+        Row::Post => {
+            let [gate, haproxy, nginx, envoy] = bare.map(Peer::new);
+            let peers = [gate, gate.with_a_held_client(), haproxy, nginx, envoy];
+            closed(bench, "post", &peers, get.posting(), Haproxy)
+        }
         Row::P99 => at_share_of_peak(bench, get),
         Row::FullP256 => handshakes(bench, "full-p256", Mode::Handshake, KeyKind::P256),
         Row::FullRsa => handshakes(bench, "full-rsa", Mode::Handshake, KeyKind::Rsa2048),

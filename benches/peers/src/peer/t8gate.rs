@@ -42,7 +42,7 @@ name = "{SCS_AS_ID}"
 client_id = "{SCS_AS_ID}"
 sans = ["dns:{CLIENT_NAME}"]
 scs_as_ids = ["{SCS_AS_ID}"]
-
+{services}
 [upstream]
 address = "127.0.0.1:{origin}"
 
@@ -55,6 +55,7 @@ file = {audit:?}
 [deadlines]
 drain = "2s"
 "#,
+        services = if peer.held { SERVICES } else { "" },
         listen = ports.listen,
         admin = ports.admin,
         origin = ports.origin,
@@ -76,6 +77,21 @@ drain = "2s"
         audit: Some(audit),
     })
 }
+
+/// What a client is granted that is held to some UEs: the one that is asked about is among the last.
+const SERVICES: &str = r#"
+[[client.service]]
+api = "3gpp-nidd"
+ues = ["*@example.com"]
+[[client.service]]
+api = "3gpp-monitoring-event"
+monitoring_types = ["UE_REACHABILITY", "LOSS_OF_CONNECTIVITY"]
+ues = ["*@example.com", "msisdn:48*"]
+[[client.service]]
+api = "3gpp-monitoring-event"
+monitoring_types = ["LOCATION_REPORTING"]
+ues = ["*@cars.example", "group:fleet@example.com", "msisdn:48*", "*@example.com"]
+"#;
 
 /// The lines of `[tls.key]`, and what the process needs in its environment.
 fn key(peer: Peer, ground: &Ground) -> Result<(String, Vec<(String, String)>), Fault> {
