@@ -22,6 +22,8 @@ pub const INTERIM_RESPONSES_MAX: usize = 8;
 /// Bodies that a shard holds at a time, because each is judged whole; what does not fit is refused
 /// (503).
 pub const HELD_BYTES_MAX: u64 = 256 << 20;
+/// The same of one client: two that hold what they may leave room for others.
+pub const CLIENT_HELD_BYTES_MAX: u64 = HELD_BYTES_MAX / 4;
 /// What is read and thrown away of a refused request's body so that its connection can live on;
 /// a longer body closes it.
 pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;

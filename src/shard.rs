@@ -237,6 +237,7 @@ fn begin(plan: &Plan, counters: Arc<Counters>, journal: Journal) -> io::Result<R
         epoch: u64::from_ne_bytes(random),
         requests_named: Cell::new(0),
         held_bytes: Cell::new(0),
+        held_by: RefCell::default(),
     }))
 }
 

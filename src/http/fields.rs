@@ -51,6 +51,17 @@ pub fn conditions(fields: &[httparse::Header<'_>]) -> u64 {
     })
 }
 
+/// All of a head but a value that stands in it.
+#[must_use]
+pub fn around<'r>(raw: &'r [u8], value: &[u8]) -> [&'r [u8]; 2] {
+    let start = value.as_ptr().addr().checked_sub(raw.as_ptr().addr());
+    let around = start.and_then(|start| {
+        let behind = raw.get(start..)?.get(value.len()..)?;
+        Some([raw.get(..start)?, behind])
+    });
+    around.unwrap_or([raw, b""])
+}
+
 /// Whether they are of a body in a content coding: what others would decode nobody has looked
 /// through.
 #[must_use]

@@ -42,6 +42,8 @@ pub enum Kind {
 pub struct FieldKinds {
     /// Sorted by name.
     kinds: Vec<(Box<str>, Kind)>,
+    /// Of these the ones whose values must not leave at all, in whatever case they are written.
+    hidden: Vec<(Box<str>, Kind)>,
     network: bool,
 }
 
@@ -56,6 +58,7 @@ impl Default for FieldKinds {
         let mut kinds: Vec<(Box<str>, Kind)> = names.collect();
         kinds.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         Self {
+            hidden: hidden_of(&kinds),
             kinds,
             network: false,
         }
@@ -70,6 +73,7 @@ impl FieldKinds {
             Ok(place) => self.kinds[place].1 = kind,
             Err(place) => self.kinds.insert(place, (name.into(), kind)),
         }
+        self.hidden = hidden_of(&self.kinds);
         self.network = self.kinds.iter().any(|(_, kind)| *kind == Kind::Network);
         self
     }
@@ -92,8 +96,13 @@ impl FieldKinds {
 
     /// None where no API names it: it may be anything then, also somebody's.
     pub(super) fn named(&self, name: &[u8]) -> Option<Kind> {
-        let place = self.place(name).ok()?;
-        self.kinds.get(place).map(|(_, kind)| *kind)
+        let kind = match self.place(name) {
+            Ok(place) => self.kinds.get(place),
+            // Some write names otherwise than the APIs do.
+            Err(_) => { self.hidden.iter() }
+                .find(|(hidden, _)| hidden.as_bytes().eq_ignore_ascii_case(name)),
+        };
+        kind.map(|(_, kind)| *kind)
     }
 
     /// Some members must not be there at all, and no sieve knows their names.
@@ -105,6 +114,12 @@ impl FieldKinds {
         self.kinds
             .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
     }
+}
+
+fn hidden_of(kinds: &[(Box<str>, Kind)]) -> Vec<(Box<str>, Kind)> {
+    let is_hidden = |kind: Kind| matches!(kind, Kind::Internal | Kind::Network);
+    let hidden = kinds.iter().filter(|(_, kind)| is_hidden(*kind));
+    hidden.cloned().collect()
 }
 
 /// The kinds of header fields that are sent, in lower case; all others are [`Kind::Unknown`].

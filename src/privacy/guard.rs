@@ -16,6 +16,7 @@ use super::spelling;
 use super::walk::{Step, Walk};
 
 mod head;
+mod number;
 
 /// What is packed within what is packed is looked into so far.
 const LAYERS: usize = 3;
@@ -368,23 +369,6 @@ impl Guard {
         }
         spelling::decode(name, buffer);
         self.fields.named(buffer)
-    }
-
-    /// A number as JSON writes it: an IMSI would be one without its fraction.
-    fn number(&self, number: &[u8], kind: Kind, notes: &mut Notes) -> Option<Trace> {
-        if let Some(form) = hidden(kind) {
-            return Some(self.trace_of_member(form, number));
-        }
-        let end = number
-            .iter()
-            .position(|octet| matches!(octet, b'.' | b'e' | b'E'));
-        let whole = number.get(..end.unwrap_or(number.len()))?;
-        let weight = if kind == Kind::Number {
-            Weight::IfKnown
-        } else {
-            Weight::Full
-        };
-        self.digits(whole, weight, notes)
     }
 
     /// A text without members: nothing in it has to look like an IMSI.

@@ -121,6 +121,10 @@ impl Sieve {
         let run = start..run_end(octets, start);
         let is_digit = |octet: &u8| octet.is_ascii_digit();
         let octets_of_run = octets.get(run.clone()).unwrap_or_default();
+        // Most are the date of an answer.
+        if octets_of_run.iter().filter(|octet| is_digit(octet)).count() < DIGITS_MIN {
+            return false;
+        }
         let mut groups = octets_of_run.chunk_by(|one, other| is_digit(one) == is_digit(other));
         groups.any(|group| group.len() >= DIGITS_MIN)
             || (self.scanner)

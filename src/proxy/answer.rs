@@ -44,7 +44,7 @@ pub(super) async fn relay(
     let mut out = connection.local.buffers.lend();
     let mut answer = answer_head(connection, &mut link, request, end, &mut out)?;
     let mut guarded = Guarded::new(&connection.local, answer.media);
-    let mut held = Held::new(&connection.local);
+    let mut held = Held::new(connection);
     if (answer.says_whom || answer.leads) && !answer.body.is_done() {
         let mut body = connection.local.buffers.lend();
         take_body(&mut link, &mut answer.body, &mut body)?;

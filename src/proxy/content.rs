@@ -10,7 +10,7 @@ use crate::authz::policy::Extent;
 use crate::clock::{Millis, UnixSeconds};
 use crate::http::h1;
 use crate::http::head::Method;
-use crate::limits::HELD_BYTES_MAX;
+use crate::limits::{CLIENT_HELD_BYTES_MAX, HELD_BYTES_MAX};
 use crate::privacy::Media;
 
 use super::connection::{Connection, Received, Request, Then};
@@ -46,7 +46,7 @@ pub(super) async fn read(connection: &mut Connection, request: &mut Request) -> 
     let (said, led) = said(connection, request, &body, look.as_deref())?;
     if let Some(look) = look {
         let before = Before::of(connection);
-        let mut held = Held::new(&local);
+        let mut held = Held::new(connection);
         let representation = look::at(connection, &look, &mut held).await?;
         if still_admitted(connection, request, &before)? == Anew::Admitted {
             named(connection, request, &said, Some(&look))?;
@@ -73,7 +73,7 @@ async fn receive(
     let before = Before::of(connection);
     let in_force = &before.in_force;
     let (bytes_max, deadlines) = (in_force.limits.body_bytes_max, in_force.deadlines);
-    let held = request.held.insert(Held::new(&connection.local));
+    let held = request.held.insert(Held::new(connection));
     //= RFC 9110 section 10.1.1
     //# A client that waits is told to go on, unless its body is coming already.
     if std::mem::take(&mut request.expects_continue) && connection.plain.is_empty() {
@@ -186,16 +186,19 @@ pub(super) fn admit_anew(
     }
 }
 
-/// What a shard holds of bodies for one message; given back with it.
+/// What a shard holds of bodies for one message of a client; given back with it.
 pub(super) struct Held {
     local: Rc<Local>,
+    /// The client's place.
+    client: usize,
     bytes: u64,
 }
 
 impl Held {
-    pub(super) fn new(local: &Rc<Local>) -> Self {
+    pub(super) fn new(connection: &Connection) -> Self {
         Self {
-            local: Rc::clone(local),
+            local: Rc::clone(&connection.local),
+            client: usize::try_from(connection.standing.peer().client().0).unwrap_or(usize::MAX),
             bytes: 0,
         }
     }
@@ -203,12 +206,20 @@ impl Held {
     /// Holds so many more.
     ///
     /// # Errors
-    /// The shard has no room for them.
+    /// The shard has no room for them, or the client has had its share of it.
     pub(super) fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
+        let held_by = &mut self.local.held_by.borrow_mut();
+        if held_by.len() <= self.client {
+            held_by.resize(self.local.snapshot().clients.len().max(self.client + 1), 0);
+        }
+        let own = held_by
+            .get_mut(self.client)
+            .ok_or(Denial::BodiesExhausted)?;
         let all = self.local.held_bytes.get().saturating_add(bytes);
-        if all > HELD_BYTES_MAX {
+        if all > HELD_BYTES_MAX || own.saturating_add(bytes) > CLIENT_HELD_BYTES_MAX {
             return Err(Denial::BodiesExhausted);
         }
+        *own += bytes;
         self.local.held_bytes.set(all);
         self.bytes += bytes;
         Ok(())
@@ -219,6 +230,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         let all = self.local.held_bytes.get();
         self.local.held_bytes.set(all.saturating_sub(self.bytes));
+        if let Some(own) = self.local.held_by.borrow_mut().get_mut(self.client) {
+            *own = own.saturating_sub(self.bytes);
+        }
     }
 }
 

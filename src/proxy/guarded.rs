@@ -10,7 +10,7 @@ use httparse::Header;
 use crate::audit::FoundIdentity;
 use crate::http::chunked::ChunkFault;
 use crate::http::fields;
-use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::head::{Authorization, RequestHead, ResponseHead};
 use crate::limits::RELAY_BYTES;
 use crate::privacy::{Action, Cut, Guard, Hit, Media, Scratch, Verdict};
 
@@ -166,11 +166,16 @@ pub fn request_head(
     local: &Local,
 ) -> Result<Option<Box<FoundIdentity>>, Box<FoundIdentity>> {
     let host = std::iter::once((&b"host"[..], head.host.as_bytes()));
-    let fields = host.chain(forwarded(head.fields, head.dropped));
+    let lines = host.chain(forwarded(head.fields, head.dropped));
     let (path, query) = (head.path.as_bytes(), head.query.unwrap_or_default());
     let in_force = local.snapshot();
     let mut scratch = scratch_of(local);
-    match (in_force.guard).request_head(raw, path, query.as_bytes(), fields, &mut scratch) {
+    // The token is most of it, and does not go on.
+    let parts = match head.authorization {
+        Authorization::One(token) => fields::around(raw, token),
+        _ => [raw, b""],
+    };
+    match (in_force.guard).request_head(&parts, path, query.as_bytes(), lines, &mut scratch) {
         Verdict::Clean => Ok(alarmed(local, &mut scratch)),
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
     }

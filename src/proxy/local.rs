@@ -113,8 +113,9 @@ pub struct Local {
     /// Random for each start, so that request ids differ between starts and shards.
     pub epoch: u64,
     pub requests_named: Cell<u64>,
-    /// Octets of bodies that are held whole.
+    /// Octets of bodies that are held whole: all of them, and by client.
     pub held_bytes: Cell<u64>,
+    pub held_by: RefCell<Vec<u64>>,
 }
 
 impl Local {

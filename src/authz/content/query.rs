@@ -17,6 +17,10 @@ pub fn query<'q>(text: &'q str, parameters: &[Parameter]) -> Result<Content<'q>,
     if parameters.is_empty() {
         return Ok(content);
     }
+    // Some readers split at it, and would find a parameter where none is here.
+    if text.contains(';') {
+        return Err(Fault::Parameter);
+    }
     // There are 32 at most.
     let mut seen = 0u32;
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
@@ -73,9 +77,10 @@ pub fn ports_of_path(segment: &str) -> Result<Content<'static>, Fault> {
     Ok(content)
 }
 
-/// Whether some reader takes it for a known one: without its case, or as PHP and Rails spell an
-/// array or a member of one.
+/// Whether some reader takes it for a known one: without its case, without what stands before it
+/// (a blank, another `?`), or as PHP and Rails spell an array or a member of one.
 fn is_like(known: &str, name: &str) -> bool {
+    let name = name.trim_start_matches(|c: char| c == '?' || c.is_whitespace() || c.is_control());
     let stem = name.split(['[', '.', '\0']).next().unwrap_or_default();
     equals_folded(known, name) || equals_folded(known, stem)
 }

@@ -50,6 +50,11 @@ fn build(options: &Options) -> Result<usize, Wrong> {
         hashes.push(filter::hash(imsi.as_bytes(), &key));
         Ok(())
     })?;
+    if hashes.is_empty() {
+        let cure = "by an empty set nobody would be known: take known_subscribers_file out of the \
+                    configuration instead";
+        return Err(("the list has no IMSI".to_owned(), cure.to_owned()));
+    }
     hashes.sort_unstable();
     hashes.dedup();
     let set = filter::build(&hashes, &key).ok_or_else(|| {

@@ -112,7 +112,19 @@ fn known_of(
     }
     let octets = policy::copied(&mut file, bytes).map_err(unread)?;
     let known = Filter::read(Arc::new(octets), key);
-    known.map_err(|wrong| fault(at, KNOWN_KEY, format!("{name} {}", wrong.word()), cure))
+    let known =
+        known.map_err(|wrong| fault(at, KNOWN_KEY, format!("{name} {}", wrong.word()), cure))?;
+    if known.is_empty() {
+        let cure = "make one of subscribers, or leave the key out: by this one nobody is known, \
+                    and digits that may be somebody's would be let through";
+        return Err(fault(
+            at,
+            KNOWN_KEY,
+            format!("{name} has no subscriber"),
+            cure,
+        ));
+    }
+    Ok(known)
 }
 
 fn ends(file: &mut File, bytes: u64) -> io::Result<Option<Ends>> {

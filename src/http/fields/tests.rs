@@ -108,3 +108,15 @@ fn other_fields_are_plain() {
         assert_eq!(classify(name), FieldClass::Plain, "{name}");
     }
 }
+
+#[test]
+fn what_is_around_a_value_is_all_but_that() {
+    let head = b"GET / HTTP/1.1\r\nAuthorization: Bearer x\r\nA: b\r\n\r\n";
+    let value = &head[31..39];
+    assert_eq!(value, b"Bearer x");
+    assert_eq!(around(head, value), [&head[..31], &head[39..]]);
+    for elsewhere in [&b"Bearer x"[..], b""] {
+        let [before, behind] = around(head, elsewhere);
+        assert_eq!([before, behind].concat(), head);
+    }
+}

@@ -1,6 +1,7 @@
 //! Heads of messages: the status line or the target, and the header fields.
 
 use super::super::fields::{Kind, of_header};
+use super::super::packed::CHARACTERS_MIN;
 use super::{Guard, Scratch, Trace, Verdict};
 
 impl Guard {
@@ -13,7 +14,7 @@ impl Guard {
         fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
         scratch: &mut Scratch,
     ) -> Verdict {
-        if self.is_clear(raw, fields.clone()) {
+        if self.is_clear(&[raw], fields.clone()) {
             return Verdict::Clean;
         }
         if let Some(found) = self.line(reason, Kind::Text, scratch) {
@@ -23,16 +24,17 @@ impl Guard {
         self.lines(fields, scratch)
     }
 
-    /// The same of a request: its target and its header fields.
+    /// The same of a request: its target and its header fields. Its octets may come in parts, and
+    /// without what is not sent on.
     pub fn request_head<'h>(
         &self,
-        raw: &[u8],
+        parts: &[&[u8]],
         path: &[u8],
         query: &[u8],
         fields: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
         scratch: &mut Scratch,
     ) -> Verdict {
-        if self.is_clear(raw, fields.clone()) {
+        if self.is_clear(parts, fields.clone()) {
             return Verdict::Clean;
         }
         for (part, called) in [(path, "path"), (query, "query")] {
@@ -45,9 +47,17 @@ impl Guard {
     }
 
     /// Whether nothing of a head has to be looked into.
-    fn is_clear<'h>(&self, raw: &[u8], fields: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> bool {
-        let mut extensions = fields.filter(|(name, _)| of_header(name) == Kind::Unknown);
-        self.sieve.passes(raw) && !extensions.any(|(_, value)| self.sieve.may_hold_packed(value))
+    fn is_clear<'h>(
+        &self,
+        parts: &[&[u8]],
+        mut fields: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+    ) -> bool {
+        let may_hold_packed = |(name, value): (&[u8], &[u8])| {
+            value.len() >= CHARACTERS_MIN
+                && of_header(name) == Kind::Unknown
+                && self.sieve.may_hold_packed(value)
+        };
+        parts.iter().all(|part| self.sieve.passes(part)) && !fields.any(may_hold_packed)
     }
 
     fn lines<'h>(

@@ -255,6 +255,7 @@ const LOOK_ALIKES: &[&str] = &[
     r#"{"downlinkVolume":999070123456789,"totalVolume":1234567890123456789}"#,
     r#"{"vendorEpochMs":1794999999000,"vendorDegrees":99.9070123456789}"#,
     r#"{"lat":-0.01010123456789,"lon":99.9070123456789}"#,
+    r#"{"vendorDoubles":[9.99070123456789E12,9.99070123456789e99,1.0e-999,1e9999999999999]}"#,
     r#"{"eventTime":"2026-11-18T11:06:40.123456789Z"}"#,
     r#"{"self":"https://scef.example/3gpp-nidd/v1/x/5f2b7c0e-9d41-4a63-8c21-001010123456"}"#,
     r#"{"etag":"d41d8cd98f00b001010123456789fe7e"}"#,
@@ -295,6 +296,9 @@ fn field_that_breaks_its_grammar_is_searched_as_any_other() {
         r#"{"downlinkVolume":"001010123456789"}"#,
         r#"{"vendorNumber":999070123456789}"#,
         r#"{"vendorNumber":[{"x":-99907012345678}]}"#,
+        r#"{"vendorNumber":9.99070123456789E14}"#,
+        r#"{"vendorNumber":[99907012345678900e-2,0.999070123456789e+15]}"#,
+        r#"{"IMSI":"262021234567890","Supi":"x"}"#,
     ] {
         assert!(hit(body).is_some(), "{body}");
     }

@@ -589,9 +589,9 @@ pub const ROWS: [Row; 74] = [
         cause: "BODIES_EXHAUSTED",
         detail: "This server holds as many bodies as it can; come again.",
         closes: true,
-        cure: "bodies are held whole until they are judged, 256 MiB of them on a CPU: many long or \
-               slow ones at once are an attack; lower limits.body_bytes_max, or raise \
-               deadlines.body_bytes_per_s_min",
+        cure: "bodies are held whole until they are judged, 256 MiB of them on a CPU and 64 of one \
+               client's: many long or slow ones at once are an attack; lower \
+               limits.body_bytes_max, or raise deadlines.body_bytes_per_s_min",
         ..row("bodies_exhausted", 503, "Service Unavailable")
     },
 ];

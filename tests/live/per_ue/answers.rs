@@ -6,6 +6,7 @@ use super::resources::{OWN, SUBSCRIPTION, SUBSCRIPTIONS, of, other, own};
 use super::{assert_only_looked, meters};
 use crate::authorization::assert_problem;
 use crate::harness::client::{self, Response};
+use crate::harness::mint;
 use crate::harness::origin::{Act, ok};
 use crate::harness::stage::{API, House, PATH, RESOURCE};
 use crate::harness::wait_until;
@@ -298,9 +299,9 @@ fn client_that_is_held_while_its_answer_comes_is_held_with_that() {
 
 /// Of bodies as long as they may be, one octet less of each has come.
 #[test]
-fn shard_holds_so_much_of_bodies_and_no_more() {
+fn shard_holds_so_much_of_a_clients_bodies_and_no_more() {
     const BODY: usize = 16 << 20;
-    const HELD: usize = 256 << 20;
+    const HELD: usize = 64 << 20;
     let house = House::open_staged(|stage| {
         let cpu = crate::harness::gateway::cpus()[0];
         stage.config.set("listen.cpus", &format!("[{cpu}]"));
@@ -319,8 +320,18 @@ fn shard_holds_so_much_of_bodies_and_no_more() {
     let metrics = || house.gateway.admin().metrics();
     let refused = || metrics().count("t8gate_requests_refused_total", &exhausted);
     wait_until("a body too many", || refused() == 1);
-    // None that has no body waits for them.
+    // None that has no body waits for them, nor do others'.
     assert_eq!(house.client().get(PATH, &token).status, 200);
+    let globex = &house.stage.globex;
+    let claims = mint::claims("globex-app", API, &globex.thumbprint());
+    let of_globex = house.stage.mint.good(&claims);
+    let path = PATH.replace("acme", "globex");
+    let theirs = client::request("POST", &path, &of_globex, "", b"{}");
+    let other = house.stage.dialer(globex).connect(house.gateway.address);
+    let answer = other
+        .expect("a handshake with a good certificate")
+        .ask(theirs);
+    assert_eq!(answer.status, 200);
     let mut statuses = Vec::new();
     for client in &mut clients {
         let _ = client.send(b" ");

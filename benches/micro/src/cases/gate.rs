@@ -78,7 +78,7 @@ impl AtTheGate {
         let scene = Scene::set();
         Self {
             gate: Gate::new(scene, Wire::connect(scene).peer),
-            head: lasting(messages::get(&scene.token(0))),
+            head: lasting(messages::get(&scene.token(0)).leak()),
         }
     }
 

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use httparse::Header;
-use t8gate::http::head::{self, Method, RequestHead, ResponseHead};
+use t8gate::http::fields::around;
+use t8gate::http::head::{self, Authorization, Method, RequestHead, ResponseHead};
 use t8gate::limits::FIELDS_MAX;
 use t8gate::privacy::{Guard, Media, Scratch, Verdict};
 
@@ -33,7 +34,11 @@ pub fn look_at_request(
     let host = std::iter::once((&b"host"[..], head.host.as_bytes()));
     let fields = host.chain(lines(head.fields, head.dropped));
     let (path, query) = (head.path.as_bytes(), head.query.unwrap_or_default());
-    let verdict = guard.request_head(raw, path, query.as_bytes(), fields, scratch);
+    let parts = match head.authorization {
+        Authorization::One(token) => around(raw, token),
+        _ => [raw, b""],
+    };
+    let verdict = guard.request_head(&parts, path, query.as_bytes(), fields, scratch);
     assert!(verdict == Verdict::Clean);
 }
 
@@ -53,7 +58,7 @@ pub fn look_at_answer(
 /// The head of a GET.
 pub struct Request {
     guard: &'static Guard,
-    raw: Vec<u8>,
+    raw: &'static [u8],
     head: RequestHead<'static, 'static>,
     scratch: Scratch,
 }
@@ -61,10 +66,10 @@ pub struct Request {
 impl Request {
     pub fn new() -> Self {
         let scene = Scene::set();
-        let raw = messages::get(&scene.token(0));
+        let raw: &[u8] = messages::get(&scene.token(0)).leak();
         Self {
             guard: &scene.snapshot.guard,
-            head: lasting(raw.clone()),
+            head: lasting(raw),
             raw,
             scratch: Scratch::default(),
         }
@@ -75,7 +80,7 @@ impl Rounds for Request {
     fn round(&mut self) {
         look_at_request(
             self.guard,
-            black_box(&self.raw),
+            black_box(self.raw),
             &self.head,
             &mut self.scratch,
         );

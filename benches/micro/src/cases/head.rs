@@ -69,9 +69,9 @@ impl Rounds for Answer {
 }
 
 /// A request head that stays for the rest of the process.
-pub fn lasting(bytes: Vec<u8>) -> RequestHead<'static, 'static> {
+pub fn lasting(bytes: &'static [u8]) -> RequestHead<'static, 'static> {
     let slots = Box::leak(Box::new([const { MaybeUninit::uninit() }; FIELDS_MAX]));
-    let read = head::request(bytes.leak(), slots, &messages::head_limits());
+    let read = head::request(bytes, slots, &messages::head_limits());
     read.unwrap_or_else(|fault| panic!("{}", fault.word()))
 }
 
@@ -93,7 +93,7 @@ impl Upstream {
     pub fn new() -> Self {
         let scene = Scene::set();
         let wire = Wire::connect(scene);
-        let head = lasting(messages::get(&scene.token(0)));
+        let head = lasting(messages::get(&scene.token(0)).leak());
         let permit = Gate::new(scene, wire.peer.clone()).admit(&head);
         Self {
             identity: Identity::new(&wire.peer, address()),

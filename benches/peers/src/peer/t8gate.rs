@@ -78,7 +78,7 @@ drain = "2s"
     })
 }
 
-/// What a client is granted that is held to some UEs: the one that is asked about is among the last.
+/// What a client is granted that is held to some UEs: whom it asks about is among the last.
 const SERVICES: &str = r#"
 [[client.service]]
 api = "3gpp-nidd"

@@ -147,3 +147,23 @@ fn a_body_and_a_query_are_judged_together() {
     let ues = [ip("10.0.0.1", Some("north")), ip("10.0.0.2", Some("x"))];
     assert!(content.about().unwrap().ues() == ues);
 }
+
+/// Where some reader would find a parameter that none is to another.
+#[test]
+fn a_query_that_is_split_in_two_ways_is_refused() {
+    for query in [
+        "a=1;ip-domain=x",
+        "ip-domain=x;a=1",
+        "a=1&amp;ip-domain=x",
+        "?ip-domain=x",
+        "%20ip-domain=x",
+        "a=1&%09ip-domain=x",
+    ] {
+        assert_eq!(
+            asked(SESSIONS, query).err(),
+            Some(Fault::Parameter),
+            "{query}"
+        );
+    }
+    assert!(asked(SESSIONS, "a=1&b=?ip-domain").is_ok());
+}
