@@ -206,6 +206,10 @@ fn is_array(shape: Shape) -> bool {
 /// Whether a member that is not known is called as a known one, but for case.
 fn is_lookalike(shape: Shape, name: &str) -> bool {
     match shape {
+        // Most are of another length than any that is known.
+        Shape::Members(members) if name.is_ascii() => members
+            .iter()
+            .any(|(known, _)| known.len() == name.len() && known.eq_ignore_ascii_case(name)),
         Shape::Members(members) => members.iter().any(|(known, _)| equals_folded(known, name)),
         Shape::Either(shapes) => shapes.iter().any(|shape| is_lookalike(*shape, name)),
         Shape::Beside(shape) | Shape::Alone(shape) => is_lookalike(*shape, name),
