@@ -193,8 +193,10 @@ fn every_cache_has_a_key_of_its_own() {
 fn a_memo_knows_the_last_token_only() {
     let mut memo = Memo::default();
     assert_eq!(memo.lookup(b"", NOW), None);
+    assert!(memo.last().is_none());
     memo.set(b"first", lasting(1));
     memo.set(b"next", lasting(2));
+    assert!(memo.last() == Some((&b"next"[..], &lasting(2))));
     assert_eq!(memo.lookup(b"first", NOW), None);
     assert_eq!(memo.lookup(b"next", NOW), Some(&lasting(2)));
     assert_eq!(memo.lookup(b"nex", NOW), None);
