@@ -183,3 +183,12 @@ fn what_is_given_with_anything_needs_no_limits() {
     let event = ApiId::from_name("3gpp-monitoring-event").unwrap();
     assert!(!rights.allow(event, Verb::Post) && gives.at_most().allow(event, Verb::Post));
 }
+
+#[test]
+fn what_no_object_is_for_is_refused_as_that() {
+    let one = UeId::read(Kind::ExternalId, "a@example.com", None).unwrap();
+    let limited = || object(json!({"ueIds": ["a@example.com"]}));
+    let of = |api| judged(limited(), api, (&[], &[]), std::slice::from_ref(&one));
+    assert!(of("3gpp-nidd") == Ok(()));
+    assert!(of("3gpp-device-triggering") == Err(NotGranted::Service));
+}
