@@ -111,9 +111,6 @@ pub fn render(sample: &Sample<'_>) -> String {
 
 struct Page(String);
 
-/// One of a shard's.
-type CounterOf = fn(&Counters) -> &Counter;
-
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
@@ -236,27 +233,6 @@ impl Page {
             "Whether the last signature that was asked for was made.",
             u8::from(sample.signer_ok),
         );
-        let rows: [(&str, &str, CounterOf); 3] = [
-            (
-                "t8gate_audit_records_lost_total",
-                "Records for which there was no room on the way to the audit file.",
-                |counters| &counters.audit_records_lost,
-            ),
-            (
-                "t8gate_list_elements_left_out_total",
-                "Elements of lists that clients held to some UEs were not shown.",
-                |counters| &counters.list_elements_left_out,
-            ),
-            (
-                "t8gate_answer_bodies_left_out_total",
-                "Bodies of answers that could not be judged for clients held to some UEs.",
-                |counters| &counters.answer_bodies_left_out,
-            ),
-        ];
-        for (name, help, of) in rows {
-            let count = |shard: &ShardSample<'_>| of(shard.counters).read();
-            self.per_shard(name, "counter", help, sample.shards, count);
-        }
         if let Some(audit) = sample.audit {
             let help = "Whether the last attempt to write to the audit file succeeded.";
             let writable = u8::from(audit.writable);
@@ -273,7 +249,7 @@ impl Page {
     fn connections(&mut self, shards: &[ShardSample<'_>]) {
         type Count = fn(&Counters) -> u64;
         let accepted = "Connections accepted, without those over the bound.";
-        let counters: [(&str, &str, Count); 9] = [
+        let counters: [(&str, &str, Count); 12] = [
             ("connections_accepted", accepted, |c| {
                 c.connections_accepted.read()
             }),
@@ -314,6 +290,21 @@ impl Page {
                 "identities_of_others",
                 "Runs of as many digits as an IMSI has, of networks that are not the operator's.",
                 |c| c.identities_of_others.read(),
+            ),
+            (
+                "audit_records_lost",
+                "Records for which there was no room on the way to the audit file.",
+                |c| c.audit_records_lost.read(),
+            ),
+            (
+                "list_elements_left_out",
+                "Elements of lists that clients held to some UEs were not shown.",
+                |c| c.list_elements_left_out.read(),
+            ),
+            (
+                "answer_bodies_left_out",
+                "Bodies of answers that could not be judged for clients held to some UEs.",
+                |c| c.answer_bodies_left_out.read(),
             ),
         ];
         for (name, help, count) in counters {
