@@ -122,37 +122,59 @@ fn hidden_of(kinds: &[(Box<str>, Kind)]) -> Vec<(Box<str>, Kind)> {
     hidden.cloned().collect()
 }
 
-/// The kinds of header fields that are sent, in lower case; all others are [`Kind::Unknown`].
+/// The kinds of header fields that are sent, in lower case, by their lengths; all others are
+/// [`Kind::Unknown`].
+const HEADERS: [(&str, Kind); 22] = [
+    ("age", Kind::Number),
+    ("link", Kind::Link),
+    ("date", Kind::Time),
+    ("etag", Kind::Id),
+    ("vary", Kind::Text),
+    ("host", Kind::Text),
+    ("allow", Kind::Text),
+    ("accept", Kind::Text),
+    ("expect", Kind::Text),
+    ("expires", Kind::Time),
+    ("location", Kind::Link),
+    ("connection", Kind::Text),
+    ("user-agent", Kind::Text),
+    ("retry-after", Kind::Number),
+    ("content-type", Kind::Text),
+    ("accept-patch", Kind::Text),
+    ("last-modified", Kind::Time),
+    ("cache-control", Kind::Text),
+    ("content-length", Kind::Number),
+    ("content-location", Kind::Link),
+    ("transfer-encoding", Kind::Text),
+    ("strict-transport-security", Kind::Text),
+];
+
+/// Where in the table those of each length begin: every field of every message is looked for.
+const FROM: [usize; 27] = {
+    let mut from = [0; 27];
+    let (mut length, mut at) = (0, 0);
+    while length < from.len() {
+        while at < HEADERS.len() && HEADERS[at].0.len() < length {
+            at += 1;
+        }
+        from[length] = at;
+        length += 1;
+    }
+    assert!(at == HEADERS.len(), "sorted, and none longer");
+    from
+};
+
 pub(super) fn of_header(name: &[u8]) -> Kind {
-    const HEADERS: [(&str, Kind); 22] = [
-        ("location", Kind::Link),
-        ("content-location", Kind::Link),
-        ("link", Kind::Link),
-        ("date", Kind::Time),
-        ("last-modified", Kind::Time),
-        ("expires", Kind::Time),
-        ("content-length", Kind::Number),
-        ("age", Kind::Number),
-        ("retry-after", Kind::Number),
-        ("etag", Kind::Id),
-        ("content-type", Kind::Text),
-        ("cache-control", Kind::Text),
-        ("connection", Kind::Text),
-        ("transfer-encoding", Kind::Text),
-        ("vary", Kind::Text),
-        ("allow", Kind::Text),
-        ("accept-patch", Kind::Text),
-        ("strict-transport-security", Kind::Text),
-        // Of requests.
-        ("host", Kind::Text),
-        ("accept", Kind::Text),
-        ("user-agent", Kind::Text),
-        ("expect", Kind::Text),
-    ];
-    let known = HEADERS
-        .iter()
-        .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
-    known.map_or(Kind::Unknown, |(_, kind)| *kind)
+    let of_its_length = FROM
+        .get(name.len()..)
+        .and_then(|from| from.first_chunk::<2>())
+        .and_then(|[from, to]| HEADERS.get(*from..*to));
+    let known = of_its_length.unwrap_or_default().iter();
+    known
+        .filter(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
+        .map(|(_, kind)| *kind)
+        .next()
+        .unwrap_or(Kind::Unknown)
 }
 
 const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";
@@ -367,6 +389,15 @@ mod tests {
     #[test]
     fn headers_are_known_in_either_case() {
         assert_eq!(of_header(b"Location"), Kind::Link);
-        assert_eq!(of_header(b"X-Request-Id"), Kind::Unknown);
+        for (name, kind) in HEADERS {
+            assert_eq!(
+                of_header(name.to_ascii_uppercase().as_bytes()),
+                kind,
+                "{name}"
+            );
+        }
+        for name in [&b""[..], b"x", b"X-Request-Id", &[b'x'; 26], &[b'x'; 27]] {
+            assert_eq!(of_header(name), Kind::Unknown);
+        }
     }
 }

@@ -426,7 +426,12 @@ impl Guard {
         } = layer;
         text.clear();
         text.extend_from_slice(raw);
+        let mut kind = kind;
         for _ in 0..spelling::ROUNDS_MAX {
+            // No field of a grammar has other scripts' digits in it, nor any that are encoded.
+            if !text.is_ascii() || text.contains(&b'%') {
+                kind = without_grammar(kind);
+            }
             spelling::fold(text, folded);
             // As it stands as well: what is left out in one reading ends a run in another.
             let found = self.plain(text, kind, notes);
@@ -636,6 +641,14 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
         Kind::Time if text.contains(&b':') && text.contains(&b'T') => Weight::IfKnown,
         Kind::Link | Kind::Id => Weight::UnlessUnknown,
         _ => Weight::Full,
+    }
+}
+
+/// What a member holds in which something stands that its grammar has not.
+fn without_grammar(kind: Kind) -> Kind {
+    match kind {
+        Kind::Msisdn | Kind::Gpsi | Kind::SupportedFeatures | Kind::Cell | Kind::Tac => Kind::Text,
+        kind => kind,
     }
 }
 

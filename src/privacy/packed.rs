@@ -207,12 +207,21 @@ fn among(octets: &[u8], at: usize, plmns: &Plmns) -> Option<Found> {
 }
 
 /// Which three letters of base64 behind each other an identity has somewhere: most values have
-/// none, and are not decoded. One bit for each of 2^18.
-pub(super) struct Trigrams(Box<[u64; 1 << 12]>);
+/// none, and are not decoded.
+pub(super) struct Trigrams {
+    /// One bit for each of 2^18.
+    threes: Box<[u64; 1 << 12]>,
+    /// The first two of each, and its last two: a bit for each second letter, by the first. Of the
+    /// two one begins at an even place, so that half the places have to be looked at.
+    twos: Box<[u64; 1 << 6]>,
+}
 
 impl Trigrams {
     pub(super) fn new(plmns: &Plmns, words: &[&[u8]]) -> Self {
-        let mut trigrams = Self(Box::new([0; 1 << 12]));
+        let mut trigrams = Self {
+            threes: Box::new([0; 1 << 12]),
+            twos: Box::new([0; 1 << 6]),
+        };
         for word in words {
             trigrams.add(&Bits::of(word));
             trigrams.add(&Bits::of(&word.to_ascii_uppercase()));
@@ -273,21 +282,29 @@ impl Trigrams {
                 for (place, b) in free.iter().enumerate() {
                     value |= (choice >> place & 1) << (17 - b);
                 }
-                self.0[value / 64] |= 1 << (value % 64);
+                self.threes[value / 64] |= 1 << (value % 64);
+                for two in [value / 64, value % (1 << 12)] {
+                    self.twos[two / 64] |= 1 << (two % 64);
+                }
             }
         }
     }
 
     /// Whether a value of letters of base64 alone may hold an identity.
     pub(super) fn any(&self, text: &[u8]) -> bool {
-        let value = |octet: &u8| usize::from(VALUES[usize::from(*octet)] & 0x3f);
-        let Some(([first, second], rest)) = text.split_first_chunk::<2>() else {
-            return false;
-        };
-        let mut window = value(first) << 6 | value(second);
-        rest.iter().any(|octet| {
-            window = (window << 6 | value(octet)) & 0x3_ffff;
-            self.0[window / 64] & 1 << (window % 64) != 0
+        let value = |octet: u8| usize::from(VALUES[usize::from(octet)] & 0x3f);
+        let (twos, _) = text.as_chunks::<2>();
+        let mut places = twos
+            .iter()
+            .enumerate()
+            .filter(|(_, [first, second])| self.twos[value(*first)] & 1 << value(*second) != 0);
+        places.any(|(place, _)| {
+            let around = (2 * place).saturating_sub(1)..(2 * place + 3).min(text.len());
+            let mut threes = text.get(around).unwrap_or_default().array_windows();
+            threes.any(|[first, second, third]| {
+                let three = value(*first) << 12 | value(*second) << 6 | value(*third);
+                self.threes[three / 64] & 1 << (three % 64) != 0
+            })
         })
     }
 }

@@ -2,7 +2,8 @@
 //! does, and all of it goes through here, so this is what the guard costs.
 //!
 //! Octets are taken 64 at a time as sets of places, one bit each: where the digits are, the hyphens
-//! and so on. By AVX2 where the machine has it, else by a table. What remains is worked on in bits:
+//! and so on. By AVX-512 or AVX2 where the machine has one, else by a table. What remains is worked
+//! on in bits:
 //!
 //! - an octet that is no plain ASCII, a `%`, `\u`, `\n`: the text can be read otherwise;
 //! - 14 digits, with up to three separators between two: an IMSI's length. Many an identifier has
@@ -20,6 +21,10 @@ use memchr::memrchr;
 use super::imsi::{SEPARATORS_MAX, Scanner, Tier};
 use super::packed::{CHARACTERS_MIN, Trigrams, is_suspect};
 use super::plmn::Plmns;
+
+use places::{CLASSES, DIGIT, HYPHEN, LETTER, Places, SEPARATOR, by_table};
+
+mod places;
 
 const BLOCK: usize = 64;
 const DIGITS_MIN: usize = 14;
@@ -54,6 +59,17 @@ impl Sieve {
 
     /// Whether nothing in the text has to be looked into.
     pub(super) fn passes(&self, octets: &[u8]) -> bool {
+        // What ends a head, behind what is not sent on.
+        if octets == b"\r\n\r\n" {
+            return true;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if places::has_avx512() {
+            // SAFETY: the machine has AVX-512 F and BW, which is all that the function needs. A
+            // list of clean messages goes through at 3.4 GB/s by it (3.34 to 3.46 are the quartiles
+            // of 200 rounds), where AVX2 makes 2.5.
+            return unsafe { self.passes_by_avx512(octets) };
+        }
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the machine has AVX2, which is all that the function needs. A list of clean
@@ -66,9 +82,15 @@ impl Sieve {
     }
 
     #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn passes_by_avx512(&self, octets: &[u8]) -> bool {
+        self.passes_by(octets, |block| places::avx512::places(block))
+    }
+
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn passes_by_avx2(&self, octets: &[u8]) -> bool {
-        self.passes_by(octets, |block| avx2::places(block))
+        self.passes_by(octets, |block| places::avx2::places(block))
     }
 
     #[inline(always)]
@@ -118,13 +140,14 @@ impl Sieve {
     fn may_be_imsi(&self, octets: &[u8], at: usize) -> bool {
         // The run is noticed at its 14th octet, and once: what is behind that is looked at here.
         let start = at.saturating_sub(DIGITS_MIN - 1);
-        let run = start..run_end(octets, start);
-        let is_digit = |octet: &u8| octet.is_ascii_digit();
-        let octets_of_run = octets.get(run.clone()).unwrap_or_default();
+        let (end, digits) = run_from(octets, start);
         // Most are the date of an answer.
-        if octets_of_run.iter().filter(|octet| is_digit(octet)).count() < DIGITS_MIN {
+        if digits < DIGITS_MIN {
             return false;
         }
+        let run = start..end;
+        let is_digit = |octet: &u8| octet.is_ascii_digit();
+        let octets_of_run = octets.get(run.clone()).unwrap_or_default();
         let mut groups = octets_of_run.chunk_by(|one, other| is_digit(one) == is_digit(other));
         groups.any(|group| group.len() >= DIGITS_MIN)
             || (self.scanner)
@@ -170,20 +193,19 @@ fn is_of_uuid(text: &[u8]) -> bool {
     })
 }
 
-/// Where the run of digits and separators ends that begins at the place.
-fn run_end(octets: &[u8], start: usize) -> usize {
-    let mut separators = 0;
+/// Where the run of digits and separators ends that begins at the place, and how many digits it
+/// has.
+fn run_from(octets: &[u8], start: usize) -> (usize, usize) {
+    let (mut digits, mut separators) = (0, 0);
     let rest = octets.get(start..).unwrap_or_default();
     let length = rest.iter().position(|octet| {
         let class = CLASSES[usize::from(*octet)];
-        separators = if class & DIGIT != 0 {
-            0
-        } else {
-            separators + 1
-        };
+        let is_digit = class & DIGIT != 0;
+        digits += usize::from(is_digit);
+        separators = if is_digit { 0 } else { separators + 1 };
         class & (DIGIT | HYPHEN | SEPARATOR) == 0 || separators > SEPARATORS_MAX
     });
-    start + length.unwrap_or(rest.len())
+    (start + length.unwrap_or(rest.len()), digits)
 }
 
 /// Whether a string has nothing but letters of base64, with backslashes before its slashes as some
@@ -242,25 +264,6 @@ fn ends_word(octets: &[u8], at: usize) -> bool {
         .any(|word| ends(word)),
         _ => ends(b"3gppnetwork"),
     }
-}
-
-/// Where in a block the octets of each class are; the first is the lowest bit.
-struct Places {
-    digit: u64,
-    hyphen: u64,
-    /// All that may stand between digits, and more: see [`may_separate`].
-    separator: u64,
-    /// `%`, NUL, and what is no ASCII.
-    unread: u64,
-    backslash: u64,
-    i: u64,
-    k: u64,
-    quote: u64,
-    colon: u64,
-    /// Letters, digits and what else base64 has.
-    letter: u64,
-    /// From `@` on: of what base64 has, `A` to `z` and the low line.
-    high: u64,
 }
 
 /// What has to be looked at, at its last octet.
@@ -376,224 +379,6 @@ fn ends(run: u64, starts: u64, reached: bool) -> (u64, bool) {
 #[inline(always)]
 fn behind<const N: u32>(now: u64, before: u64) -> u64 {
     now << N | before >> (64 - N)
-}
-
-const DIGIT: u16 = 1;
-const HYPHEN: u16 = 2;
-const SEPARATOR: u16 = 4;
-/// The class of what base64 has.
-const LETTER: u16 = 256;
-
-/// Of octets with these halves are all that may stand between digits, in one class. The others of
-/// them (some letters, brackets, and what is of another class as well) cost a second look where
-/// digits stand around them, which few have.
-const fn may_separate(octet: u8) -> bool {
-    matches!(octet >> 4, 0 | 2 | 3 | 5 | 7) && matches!(octet & 0xf, 0 | 7 | 9..=0xf)
-}
-
-/// One bit for each class, as `Places` has them; letters of base64 apart.
-const CLASSES: [u16; 256] = {
-    let mut classes = [0; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        let letter = (octet as u8).is_ascii_alphanumeric() as u16;
-        classes[octet] = match octet as u8 {
-            b'0'..=b'9' => DIGIT,
-            b'-' => HYPHEN,
-            b'%' | 0 | 0x80.. => 8,
-            b'\\' => 16,
-            b'i' | b'I' => 32,
-            b'k' | b'K' => 64,
-            b'"' => 128,
-            _ => 0,
-        };
-        let of_base64 = matches!(octet as u8, b'+' | b'/' | b'-' | b'_' | b'=') as u16;
-        classes[octet] |= (letter | of_base64) * LETTER;
-        classes[octet] |= may_separate(octet as u8) as u16 * SEPARATOR;
-        octet += 1;
-    }
-    classes
-};
-
-fn by_table(block: &[u8; BLOCK]) -> Places {
-    let place = |class: u16| places_of(block, |octet| CLASSES[usize::from(octet)] & class != 0);
-    Places {
-        digit: place(DIGIT),
-        hyphen: place(HYPHEN),
-        separator: place(SEPARATOR),
-        unread: place(8),
-        backslash: place(16),
-        i: place(32),
-        k: place(64),
-        quote: place(128),
-        colon: places_of(block, |octet| octet == b':'),
-        letter: place(LETTER),
-        high: places_of(block, |octet| octet & 0x40 != 0),
-    }
-}
-
-fn places_of(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let octets = block.iter().enumerate();
-    octets.fold(0, |places, (at, octet)| {
-        places | u64::from(is(*octet)) << at
-    })
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use std::arch::x86_64::{
-        __m256i, _mm_set_epi64x, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
-        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
-    };
-
-    use super::{BLOCK, Places};
-
-    /// A class is a set of high halves of octets with a set of low ones: an octet is in it when
-    /// both tables say so. One bit for each: digit, hyphen, separator, `%`, backslash, i, k, quote.
-    const HIGH: [u8; 16] = table(&[
-        (0, 4),
-        (2, 2 | 4 | 8 | 128),
-        (3, 1 | 4),
-        (4, 32 | 64),
-        (5, 4 | 16),
-        (6, 32 | 64),
-        (7, 4),
-    ]);
-    const LOW: [u8; 16] = table(&[
-        (0, 1 | 4),
-        (1, 1),
-        (2, 1 | 128),
-        (3, 1),
-        (4, 1),
-        (5, 1 | 8),
-        (6, 1),
-        (7, 1 | 4),
-        (8, 1),
-        (9, 1 | 4 | 32),
-        (0xa, 4),
-        (0xb, 4 | 64),
-        (0xc, 4 | 16),
-        (0xd, 2 | 4),
-        (0xe, 4),
-        (0xf, 4),
-    ]);
-    /// The letters of base64, in five such sets: A to O and a to o; P to Z and p to z; digits and
-    /// `=`; `+`, `-` and `/`; `_`.
-    const LETTER_HIGH: [u8; 16] = table(&[(4, 1), (6, 1), (5, 2 | 16), (7, 2), (3, 4), (2, 8)]);
-    const LETTER_LOW: [u8; 16] = table(&[
-        (0, 2 | 4),
-        (1, 7),
-        (2, 7),
-        (3, 7),
-        (4, 7),
-        (5, 7),
-        (6, 7),
-        (7, 7),
-        (8, 7),
-        (9, 7),
-        (0xa, 1 | 2),
-        (0xb, 1 | 8),
-        (0xc, 1),
-        (0xd, 1 | 4 | 8),
-        (0xe, 1),
-        (0xf, 1 | 8 | 16),
-    ]);
-
-    const fn table(entries: &[(usize, u8)]) -> [u8; 16] {
-        let mut table = [0; 16];
-        let mut at = 0;
-        while at < entries.len() {
-            table[entries[at].0] = entries[at].1;
-            at += 1;
-        }
-        table
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    pub(super) fn places(block: &[u8; BLOCK]) -> Places {
-        let (halves, _) = block.as_chunks::<32>();
-        let [low, high] = [half(&halves[0]), half(&halves[1])];
-        let whole = |class: usize| u64::from(low[class]) | u64::from(high[class]) << 32;
-        Places {
-            digit: whole(0),
-            hyphen: whole(1),
-            separator: whole(2),
-            unread: whole(3),
-            backslash: whole(4),
-            i: whole(5),
-            k: whole(6),
-            quote: whole(7),
-            letter: whole(8),
-            colon: whole(9),
-            high: whole(10),
-        }
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn half(octets: &[u8; 32]) -> [u32; 11] {
-        let octets = load(octets);
-        let zero = _mm256_setzero_si256();
-        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(octets), _mm256_set1_epi8(0xf));
-        let classes = _mm256_and_si256(
-            _mm256_shuffle_epi8(both(&HIGH), high),
-            _mm256_shuffle_epi8(both(&LOW), octets),
-        );
-        let letters = _mm256_and_si256(
-            _mm256_shuffle_epi8(both(&LETTER_HIGH), high),
-            _mm256_shuffle_epi8(both(&LETTER_LOW), octets),
-        );
-        // The highest bit of each octet is what can be gathered.
-        let other = _mm256_or_si256(octets, _mm256_cmpeq_epi8(octets, zero));
-        let places = |bits: __m256i| _mm256_movemask_epi8(bits).cast_unsigned();
-        [
-            places(_mm256_slli_epi16::<7>(classes)),
-            places(_mm256_slli_epi16::<6>(classes)),
-            places(_mm256_slli_epi16::<5>(classes)),
-            places(_mm256_or_si256(_mm256_slli_epi16::<4>(classes), other)),
-            places(_mm256_slli_epi16::<3>(classes)),
-            places(_mm256_slli_epi16::<2>(classes)),
-            places(_mm256_slli_epi16::<1>(classes)),
-            places(classes),
-            !places(_mm256_cmpeq_epi8(letters, zero)),
-            places(_mm256_cmpeq_epi8(
-                octets,
-                _mm256_set1_epi8(b':'.cast_signed()),
-            )),
-            places(_mm256_slli_epi16::<1>(octets)),
-        ]
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn load(octets: &[u8; 32]) -> __m256i {
-        // The compiler makes one load of the four.
-        let [a, b, c, d] =
-            [0, 1, 2, 3].map(|word| i64::from_le_bytes(octets.as_chunks::<8>().0[word]));
-        _mm256_set_epi64x(d, c, b, a)
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn both(table: &[u8; 16]) -> __m256i {
-        let (words, _) = table.as_chunks::<8>();
-        let [low, high] = [i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1])];
-        _mm256_broadcastsi128_si256(_mm_set_epi64x(high, low))
-    }
-}
-
-/// By AVX2, where the machine has it.
-#[cfg(test)]
-fn by_avx2(block: &[u8; BLOCK]) -> Option<Places> {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the machine has AVX2, as was just asked.
-        return Some(unsafe { avx2::places(block) });
-    }
-    let _ = block;
-    None
 }
 
 #[cfg(test)]

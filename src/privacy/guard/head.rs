@@ -1,7 +1,6 @@
 //! Heads of messages: the status line or the target, and the header fields.
 
 use super::super::fields::{Kind, of_header};
-use super::super::packed::CHARACTERS_MIN;
 use super::{Guard, Scratch, Trace, Verdict};
 
 impl Guard {
@@ -53,9 +52,7 @@ impl Guard {
         mut fields: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     ) -> bool {
         let may_hold_packed = |(name, value): (&[u8], &[u8])| {
-            value.len() >= CHARACTERS_MIN
-                && of_header(name) == Kind::Unknown
-                && self.sieve.may_hold_packed(value)
+            self.sieve.may_hold_packed(value) && of_header(name) == Kind::Unknown
         };
         parts.iter().all(|part| self.sieve.passes(part)) && !fields.any(may_hold_packed)
     }

@@ -239,6 +239,7 @@ fn explicit_forms_are_found_in_every_member() {
 /// Members in which digits stand that look as an IMSI does.
 const LOOK_ALIKES: &[&str] = &[
     r#"{"msisdn":"001010123456789"}"#,
+    r#"{"msisdn":"\u0030\u00301010123456789"}"#,
     r#"{"msisdns":["00101012345678","999070123456789"]}"#,
     r#"{"gpsi":"msisdn-001010123456789"}"#,
     r#"{"gpsi":"extid-meter1@example.com"}"#,
@@ -279,6 +280,11 @@ fn digits_that_look_alike_pass_where_they_belong() {
 fn field_that_breaks_its_grammar_is_searched_as_any_other() {
     for body in [
         r#"{"msisdn":"+001010123456789"}"#,
+        r#"{"msisdn":"%3001010123456789"}"#,
+        r#"{"msisdn":"\u096f9907012345678"}"#,
+        r#"{"msisdn":"٩٩٩٠٧٠١٢٣٤٥٦٧٨"}"#,
+        r#"{"gpsi":"msisdn-９９９０７０１２３４５６７８"}"#,
+        r#"{"tmgi":"９９９０７０１２３４５６７８"}"#,
         r#"{"msisdn":"00101-0123456789"}"#,
         r#"{"msisdn":999070123456789}"#,
         r#"{"msisdn":"MDAxMDEwMTIzNDU2Nzg5"}"#,
