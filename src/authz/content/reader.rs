@@ -9,6 +9,8 @@ use super::{Content, DEPTH_MAX, Fault, Named, Origin, SELECTORS_MAX, UES_MAX, VA
 use super::{names_subscribers, ue};
 use crate::authz::apis::shape::{Kind, NOTHING, Role, Shape};
 
+/// So many members most bodies have, with all objects around one another.
+const NAMES: usize = 16;
 /// How names begin that serde_json reads otherwise than as names, where it makes a value of a text.
 const RESERVED: &str = "$serde_json::private::";
 
@@ -17,7 +19,7 @@ pub(super) fn read(body: &[u8], shape: Shape, origin: Origin) -> Result<Content<
     let mut reader = Reader {
         origin,
         content: Content::default(),
-        names: Vec::new(),
+        names: Vec::with_capacity(NAMES),
         ip_domain: None,
         is_beside: false,
         values_left: VALUES_MAX,
@@ -203,17 +205,51 @@ fn is_array(shape: Shape) -> bool {
     shape.item().is_some() || is_open(shape)
 }
 
-/// Whether a member that is not known is called as a known one, but for case.
-fn is_lookalike(shape: Shape, name: &str) -> bool {
-    match shape {
-        // Most are of another length than any that is known.
-        Shape::Members(members) if name.is_ascii() => members
-            .iter()
-            .any(|(known, _)| known.len() == name.len() && known.eq_ignore_ascii_case(name)),
-        Shape::Members(members) => members.iter().any(|(known, _)| equals_folded(known, name)),
-        Shape::Either(shapes) => shapes.iter().any(|shape| is_lookalike(*shape, name)),
-        Shape::Beside(shape) | Shape::Alone(shape) => is_lookalike(*shape, name),
-        Shape::Is(_) | Shape::Items(_) | Shape::Values(_) => false,
+/// What is known of a member of that name.
+enum Member {
+    Known(Shape),
+    /// Nothing, but it is called as a known one, but for case.
+    Lookalike,
+    Unknown,
+}
+
+impl Member {
+    fn of(shape: Shape, name: &str) -> Self {
+        match shape {
+            Shape::Members(members) => Self::among(members, name),
+            Shape::Values(shape) => Self::Known(*shape),
+            Shape::Either(shapes) => {
+                let mut seen = Self::Unknown;
+                for shape in shapes {
+                    match Self::of(*shape, name) {
+                        Self::Known(shape) => return Self::Known(shape),
+                        Self::Lookalike => seen = Self::Lookalike,
+                        Self::Unknown => {}
+                    }
+                }
+                seen
+            }
+            Shape::Beside(shape) | Shape::Alone(shape) => Self::of(*shape, name),
+            Shape::Is(_) | Shape::Items(_) => Self::Unknown,
+        }
+    }
+
+    fn among(members: &'static [(&'static str, Shape)], name: &str) -> Self {
+        let is_ascii = name.is_ascii();
+        let mut seen = Self::Unknown;
+        for (known, shape) in members {
+            // Most are of another length than any that is known.
+            if is_ascii && known.len() != name.len() {
+                continue;
+            }
+            if *known == name {
+                return Self::Known(*shape);
+            }
+            if equals_folded(known, name) {
+                seen = Self::Lookalike;
+            }
+        }
+        seen
     }
 }
 
@@ -254,7 +290,8 @@ impl Value<'_, '_> {
 impl<'b> Value<'_, 'b> {
     fn text<E: Error>(self, text: Cow<'b, str>) -> Result<(), E> {
         let read = match self.shape {
-            _ if has_nul(&text) => Err(Fault::Nul),
+            // Only an escape writes one, and a text with escapes is not borrowed.
+            _ if matches!(&text, Cow::Owned(text) if has_nul(text)) => Err(Fault::Nul),
             Shape::Is(kind) => self.reader.text(kind, text),
             shape if is_open(shape) => Ok(()),
             _ => Err(Fault::WrongType),
@@ -369,20 +406,21 @@ impl<'b> Visitor<'b> for Value<'_, 'b> {
         let (names, named) = (reader.names.len(), reader.content.named.len());
         let around = reader.ip_domain.take();
         while let Some(name) = members.next_key_seed(Text)? {
-            if has_nul(&name) {
+            if matches!(&name, Cow::Owned(name) if has_nul(name)) {
                 return Err(reader.refuse(Fault::Nul));
             }
             if name.starts_with(RESERVED) {
                 return Err(reader.refuse(Fault::Reserved));
             }
-            let known = self.shape.member(&name);
-            if known.is_none() && is_lookalike(self.shape, &name) {
-                return Err(reader.refuse(Fault::Lookalike));
-            }
-            reader.names.push(name.clone());
+            let shape = match Member::of(self.shape, &name) {
+                Member::Known(shape) => shape,
+                Member::Lookalike => return Err(reader.refuse(Fault::Lookalike)),
+                Member::Unknown => NOTHING,
+            };
+            reader.names.push(name);
             members.next_value_seed(Value {
                 reader: &mut *reader,
-                shape: known.unwrap_or(NOTHING),
+                shape,
                 depth_left,
             })?;
         }
