@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::Faults;
 use super::rows::{Names, RowFault, Rows};
 use crate::authz::ue::SetName;
 use crate::authz::ue::sets::{self, Entry, Inserted, SetsKey, Table};
@@ -20,8 +21,6 @@ use crate::cli::pseudonym::Wrong;
 use crate::config;
 use crate::limits::UE_SETS_BYTES_MAX;
 
-/// Faults that are said, with their places; of the rest it is said how many there are.
-const FAULTS_SAID: usize = 10;
 /// Larger tables that are tried, each a thirty-second more: a table for many is seldom full.
 const LARGER_MAX: u32 = 40;
 const BUFFER_BYTES: usize = 1 << 20;
@@ -48,17 +47,14 @@ const MODE: u32 = 0o600;
 pub(super) fn main(options: &Options) -> ExitCode {
     match build(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(all) => {
-            for (what, cure) in all {
-                eprintln!("{what}\n  hint: {cure}");
-            }
-            ExitCode::FAILURE
-        }
+        Err(all) => super::failed(all),
     }
 }
 
 fn build(options: &Options) -> Result<(), Vec<Wrong>> {
     let one = |wrong| vec![wrong];
+    let lists = options.from.iter().map(PathBuf::as_path);
+    super::is_apart(&options.out, lists.chain([&*options.key_file])).map_err(one)?;
     let key = key(&options.key_file).map_err(one)?;
     let folder = super::folder_of(&options.out);
     let failed = |error: io::Error| one(not_written(&options.out, &error));
@@ -119,13 +115,12 @@ struct Read {
 fn read(lists: &[PathBuf], key: &SetsKey, to: &mut File) -> io::Result<Result<Read, Vec<Wrong>>> {
     let mut to = BufWriter::with_capacity(BUFFER_BYTES, to);
     let mut names = Names::default();
-    let (mut said, mut faults, mut rows) = (Vec::new(), 0_u64, 0_u64);
+    let (mut faults, mut rows) = (Faults::default(), 0_u64);
     for list in lists {
         let mut from = match Rows::open(list) {
             Ok(from) => from,
             Err(wrong) => {
-                faults += 1;
-                said.push(wrong);
+                faults.add(|| wrong);
                 continue;
             }
         };
@@ -149,24 +144,15 @@ fn read(lists: &[PathBuf], key: &SetsKey, to: &mut File) -> io::Result<Result<Re
                 Ok(false) => break,
                 Err(fault) => fault,
             };
-            faults += 1;
-            if said.len() < FAULTS_SAID {
+            faults.add(|| {
                 let (what, cure) = fault.words();
-                said.push((format!("{}:{}: {what}", list.display(), from.number), cure));
-            }
+                (format!("{}:{}: {what}", list.display(), from.number), cure)
+            });
         }
     }
     to.flush()?;
-    if faults == 0 {
-        let names = names.all;
-        return Ok(Ok(Read { rows, names }));
-    }
-    let more = faults - said.len() as u64;
-    if more > 0 {
-        let cure = "nothing was written; mend these and see what is left";
-        said.push((format!("and {more} more faults"), cure.to_owned()));
-    }
-    Ok(Err(said))
+    let names = names.all;
+    Ok(faults.none().map(|()| Read { rows, names }))
 }
 
 /// A table of all entries, as small as holds them.

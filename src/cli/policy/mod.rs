@@ -6,12 +6,17 @@ mod subscribers;
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use tempfile::NamedTempFile;
+
+use super::pseudonym::Wrong;
+
+/// Faults that are said, with their places; of the rest it is said how many there are.
+const FAULTS_SAID: usize = 10;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -28,6 +33,60 @@ pub fn main(command: &Command) -> ExitCode {
     match command {
         Command::Build(options) => build::main(options),
         Command::Subscribers(options) => subscribers::main(options),
+    }
+}
+
+/// What is wrong with lists: the first faults, and how many there are.
+#[derive(Default)]
+struct Faults {
+    said: Vec<Wrong>,
+    count: u64,
+}
+
+impl Faults {
+    fn add(&mut self, wrong: impl FnOnce() -> Wrong) {
+        self.count += 1;
+        if self.said.len() < FAULTS_SAID {
+            self.said.push(wrong());
+        }
+    }
+
+    /// # Errors
+    /// There are some.
+    fn none(mut self) -> Result<(), Vec<Wrong>> {
+        let more = self.count - self.said.len() as u64;
+        if more > 0 {
+            let cure = "nothing was written; mend these and see what is left";
+            self.said
+                .push((format!("and {more} more faults"), cure.to_owned()));
+        }
+        match self.said.is_empty() {
+            true => Ok(()),
+            false => Err(self.said),
+        }
+    }
+}
+
+fn failed(all: Vec<Wrong>) -> ExitCode {
+    for (what, cure) in all {
+        eprintln!("{what}\n  hint: {cure}");
+    }
+    ExitCode::FAILURE
+}
+
+/// Whether what is written would take the place of something that it is made of.
+fn is_apart<'p>(out: &Path, read: impl IntoIterator<Item = &'p Path>) -> Result<(), Wrong> {
+    let which = |file: &Path| std::fs::metadata(file).map(|file| (file.dev(), file.ino()));
+    let Ok(there) = which(out) else {
+        return Ok(());
+    };
+    match { read.into_iter() }.any(|file| which(file).is_ok_and(|file| file == there)) {
+        false => Ok(()),
+        true => {
+            let what = format!("{} is one of the files that are read", out.display());
+            let cure = "name another for --out: the list, or the secret, would be gone";
+            Err((what, cure.to_owned()))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::Faults;
 use crate::cli::pseudonym::{self, Wrong};
 use crate::privacy::filter;
 
@@ -31,40 +32,44 @@ pub(super) fn main(options: &Options) -> ExitCode {
             say!("{}: {count} subscribers", options.out.display());
             ExitCode::SUCCESS
         }
-        Err((what, cure)) => {
-            eprintln!("{what}\n  hint: {cure}");
-            ExitCode::FAILURE
-        }
+        Err(all) => super::failed(all),
     }
 }
 
-fn build(options: &Options) -> Result<usize, Wrong> {
-    let key = pseudonym::key(&options.key_file)?;
-    let mut hashes = Vec::new();
+fn build(options: &Options) -> Result<usize, Vec<Wrong>> {
+    let one = |wrong| vec![wrong];
+    let files = options.from.as_deref().into_iter();
+    super::is_apart(&options.out, files.chain([&*options.key_file])).map_err(one)?;
+    let key = pseudonym::key(&options.key_file).map_err(one)?;
+    let (mut hashes, mut faults) = (Vec::new(), Faults::default());
     pseudonym::each_line(options.from.as_deref(), |number, imsi| {
         let is_imsi = (14..=15).contains(&imsi.len()) && imsi.bytes().all(|o| o.is_ascii_digit());
-        if !is_imsi {
-            let cure = "write 14 or 15 digits and nothing else";
-            return Err((format!("line {number} is no IMSI"), cure.to_owned()));
+        match is_imsi {
+            true => hashes.push(filter::hash(imsi.as_bytes(), &key)),
+            false => faults.add(|| {
+                let cure = "write 14 or 15 digits and nothing else";
+                (format!("line {number} is no IMSI"), cure.to_owned())
+            }),
         }
-        hashes.push(filter::hash(imsi.as_bytes(), &key));
         Ok(())
-    })?;
+    })
+    .map_err(one)?;
+    faults.none()?;
     if hashes.is_empty() {
         let cure = "by an empty set nobody would be known: take known_subscribers_file out of the \
                     configuration instead";
-        return Err(("the list has no IMSI".to_owned(), cure.to_owned()));
+        return Err(one(("the list has no IMSI".to_owned(), cure.to_owned())));
     }
     hashes.sort_unstable();
     hashes.dedup();
     let set = filter::build(&hashes, &key).ok_or_else(|| {
         let what = "the list has more subscribers than a set holds".to_owned();
-        (what, "at most 2^32 - 1 are".to_owned())
+        one((what, "at most 2^32 - 1 are".to_owned()))
     })?;
     let written = super::put(&options.out, MODE, |file| file.write_all(&set));
     written.map_err(|error| {
         let what = format!("{} cannot be written: {error}", options.out.display());
-        (what, "its folder needs room for the file".to_owned())
+        one((what, "its folder needs room for the file".to_owned()))
     })?;
     Ok(hashes.len())
 }

@@ -1,5 +1,6 @@
 //! What clients may ask for and about whom: the services of each, and the file of UE sets.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use toml::de::DeValue;
@@ -183,11 +184,15 @@ fn ues(
     sets_named: &mut BTreeMap<SetName, Place>,
 ) -> Ues {
     const KEY: &str = "ues";
+    // Many stand on one line.
+    let entries = Cell::new(0_usize);
     let read = |value: &DeValue<'_>| {
+        let entry = entries.replace(entries.get() + 1) + 1;
         let word = text(value)?;
         Matcher::read(&word).map_err(|fault| {
             let cure = format!("write {}", fault.demand());
-            Wrong::new("grants nobody: it is not written as a UE or as some", cure)
+            let what = format!("entry {entry} grants nobody: it is not written as a UE or as some");
+            Wrong::new(what, cure)
         })
     };
     let Some(words) = section.list(KEY, read) else {

@@ -672,5 +672,6 @@ mod operation;
 mod own_files;
 mod partners;
 mod policy;
+mod privacy;
 mod revocation;
 mod tickets;
