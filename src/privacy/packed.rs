@@ -197,13 +197,8 @@ fn among(octets: &[u8], at: usize, plmns: &Plmns) -> Option<Found> {
     }
     let (digits, end) = read(rest, 0);
     let marked = at == 0 || octets.len() <= UNMARKED_BYTES_MAX;
-    let counted = |octets: u8| length == Some(&octets);
-    let ends = match digits.as_bytes().len() {
-        15 => end == Some(FILLER) && (marked || counted(8)),
-        14 => (end == Some(FILLER) && (marked || counted(8))) || counted(7),
-        _ => return None,
-    };
-    if ends { found(digits, plmns) } else { None }
+    let ends = end == Some(FILLER) && (marked || length == Some(&8));
+    ends.then(|| found(digits, plmns))?
 }
 
 /// Which three letters of base64 behind each other an identity has somewhere: most values have
@@ -388,6 +383,9 @@ mod tests {
         assert!(hex(b"0x00010121436587f9", &mut out));
         assert_eq!(out, [0, 1, 1, 0x21, 0x43, 0x65, 0x87, 0xf9]);
         assert!(!hex(b"00010121436g87f9", &mut out));
+        assert!(hex(b"00010121436587", &mut out), "seven octets");
+        assert!(!hex(b"000101214365", &mut out), "too short");
+        assert!(!hex(b"00010121436587f", &mut out), "half an octet");
     }
 
     //= TS 29.002 clause 17.7.8 type=test
@@ -414,6 +412,29 @@ mod tests {
         assert!(!is_found(&[0xaa; 40]));
     }
 
+    #[test]
+    fn digits_among_other_octets_end_by_the_filler_or_have_their_length_before_them() {
+        let (odd, mut even) = (pack("001010123456789"), pack("00101012345678"));
+        even.push(0xff);
+        for filled in [&odd, &even] {
+            let within = |before: &[u8], behind: usize| {
+                is_found(&[before, filled, &vec![0xbb; behind]].concat())
+            };
+            assert!(within(&[0xbb; 3], 9));
+            assert!(within(&[], 400), "at the first octet");
+            assert!(within(&[0xbb, 8], 400), "behind their length");
+            assert!(
+                !within(&[0xbb; 3], 400),
+                "random octets have as many somewhere"
+            );
+        }
+        let unfilled = [&[0xbb; 3], &odd[..7], &[0xa9], &[0xbb; 9]].concat();
+        assert!(
+            !is_found(&unfilled),
+            "another half than the filler ends them"
+        );
+    }
+
     //= TS 24.008 clause 10.5.1.4 type=test
     //# The IMSI as a mobile identity, odd and even.
     #[test]
@@ -423,9 +444,9 @@ mod tests {
         for identity in [odd, even] {
             assert!(is_found(&identity));
             assert!(is_found(&identity[1..]), "without a length");
-            assert!(is_found(
-                &[&[0x55; 300], &identity[..], &[0x55; 9]].concat()
-            ));
+            let among = |identity: &[u8]| is_found(&[&[0x55; 300], identity, &[0x55; 9]].concat());
+            assert!(among(&identity[..]));
+            assert!(!among(&identity[1..]), "without a length");
         }
     }
 
@@ -465,6 +486,26 @@ mod tests {
     }
 
     #[test]
+    fn value_with_a_trigram_is_searched_where_it_holds_anything_of_an_identity() {
+        let is_suspect = |octets: &[u8]| {
+            let text = STANDARD.encode(octets);
+            is_suspect(text.as_bytes(), &[b"imsi-"], &plmns())
+        };
+        let around = |octets: &[u8]| [&[0xd7, 0xe3], octets, &[0xd7; 3]].concat();
+        assert!(!is_suspect(&around(&[0xd7; 8])));
+        assert!(is_suspect(&around(b"12345")), "digits");
+        assert!(!is_suspect(&around(b"1234")));
+        assert!(is_suspect(&around(b"ImSi-")), "a word");
+        assert!(is_suspect(&around(b"-001-")), "a group's network");
+        assert!(!is_suspect(&around(b"-002-")));
+        assert!(is_suspect(&around(&pack("001010123456789"))), "half-octets");
+        assert!(is_suspect(b"QUJDREVGR0hJSg"), "a text");
+        // As long as is looked at in place, and longer.
+        assert!(!is_suspect(&[0xd7; 72]));
+        assert!(is_suspect(&[0xd7; 73]));
+    }
+
+    #[test]
     fn values_without_an_identity_hardly_ever_have_a_trigram() {
         let trigrams = Trigrams::new(&plmns(), &[b"imsi-"]);
         let mut state = 1_u64;
@@ -479,6 +520,9 @@ mod tests {
             with += usize::from(trigrams.any(STANDARD.encode(octets).as_bytes()));
         }
         assert!(with < 30, "{with} of 1,000");
+        let bits = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
+        assert!(bits(&*trigrams.threes) < 200, "of 262,144");
+        assert!(bits(&*trigrams.twos) < 300, "of 4,096");
         assert!(!trigrams.any(b"LOCATION_REPORTING"));
     }
 }

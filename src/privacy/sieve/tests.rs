@@ -165,3 +165,119 @@ fn all_ways_to_class_octets_agree() {
         }
     }
 }
+
+/// Where each kind is noticed: what can be read otherwise, backslashes, digits, words, MCCs, base64.
+fn noticed(text: &str) -> [Vec<usize>; 6] {
+    let mut before = Before::default();
+    let mut all: [Vec<usize>; 6] = Default::default();
+    let octets: Vec<u8> = [text.as_bytes(), &[b'!'; BLOCK]].concat();
+    for (number, block) in octets.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let suspect = before.suspects(&by_table(block));
+        let kinds = [
+            suspect.unread,
+            suspect.backslash,
+            suspect.digits,
+            suspect.word,
+            suspect.mcc,
+            suspect.packed,
+        ];
+        for (all, kind) in all.iter_mut().zip(kinds) {
+            all.extend(each(kind).map(|at| number * BLOCK + at));
+        }
+    }
+    all
+}
+
+/// All that is noticed costs a second look: of a clean message nothing is.
+#[test]
+fn each_kind_is_noticed_at_its_last_octet_and_nowhere_else() {
+    for (text, kind, places) in [
+        ("a%41 b\u{e9}", 0, &[1, 6, 7][..]),
+        (r"a\/b", 1, &[1]),
+        ("x12345678901234x", 2, &[14]),
+        ("12345678901234567890", 2, &[13]),
+        ("1 2 3 4 5 6 7.8.9_0,1", 2, &[13]),
+        ("1    2    3    4    5    6    7    8    9", 2, &[]),
+        ("2026-11-18T11:06:40.123Z", 2, &[]),
+        ("1234567890123x4567890123456", 2, &[]),
+        (
+            "imsi-1 xnai- gci- \"supi\" 3gppnetwork. ik-",
+            3,
+            &[4, 11, 16, 23, 36],
+        ),
+        ("ii--kk.. k. k- i. i\" k\"", 3, &[2, 6, 10, 19]),
+        ("a-001-b   -x-  -12-    -1234-", 4, &[5]),
+        (r#""MDAxMDEwMTIz""#, 5, &[14]),
+        (r#"{"MDAxMDEwMTI=":"MDAx MDEwMTIzNDU2"}"#, 5, &[15]),
+        (
+            r#"{"MDA1MDEwM":"MDAxMDEwM","MDA1MDEwMT":"MDAxMDEwMT"}"#,
+            5,
+            &[37, 50],
+        ),
+        (
+            r#"{"LocationReporting":"location","a":"LocationReporting" }"#,
+            5,
+            &[55],
+        ),
+        (r#"xMDAxMDEwMTIz" "MDAxMDEwMTIz x""#, 5, &[]),
+        (
+            r#"{"self":"https://scef.example/v1/x","type":"A B","n":[1,2.5],"t":"11:06"}"#,
+            5,
+            &[],
+        ),
+    ] {
+        // At every place in a block.
+        for shift in 0..=BLOCK {
+            let shifted = format!("{}{text}", ",".repeat(shift));
+            let all = noticed(&shifted);
+            for (at, all) in all.iter().enumerate() {
+                let places = if at == kind { places } else { &[] };
+                let places: Vec<usize> = places.iter().map(|place| place + shift).collect();
+                assert_eq!(*all, places, "{shifted} {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_kind_does_not_hide_another() {
+    for kinds in 0..64_u64 {
+        let [unread, backslash, digits, word, mcc, packed] =
+            std::array::from_fn(|kind| (kinds >> kind & 1) << 7);
+        let suspect = Suspect {
+            unread,
+            backslash,
+            digits,
+            word,
+            mcc,
+            packed,
+        };
+        assert_eq!(suspect.any(), kinds != 0);
+    }
+}
+
+#[test]
+fn second_looks_see_as_far_as_they_have_to() {
+    assert_eq!(run_from(b"x12-3 4x56", 1), (7, 4));
+    assert_eq!(
+        run_from(b"12    34", 0),
+        (5, 2),
+        "four separators end a run"
+    );
+    assert_eq!(run_from(b"1---2", 0), (5, 2));
+    for (text, is) in [
+        (r"12\/34", true),
+        (r"1 \/ 2", true),
+        (r"12\/ab", false),
+        (r"ab\/12", false),
+        (r"1\/\/2", true),
+        (r":\/\/1", false),
+    ] {
+        let at = text.find('\\').unwrap();
+        assert_eq!(is_among_digits(text.as_bytes(), at), is, "{text}");
+    }
+    let sieve = sieve();
+    assert!(sieve.may_hold_packed(b"MDAxMDEwMTIzNDU2Nzg5"));
+    assert!(!sieve.may_hold_packed(b"MDAxMDEwM"), "too short");
+    assert!(!sieve.may_hold_packed(b"application/problem+json"));
+}
