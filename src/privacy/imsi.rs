@@ -188,7 +188,7 @@ impl Scanner {
         let mut groups = Groups::default();
         let mut at = place.start;
         while let Some(start) = next_digit(text, at).filter(|start| *start < place.end) {
-            if !groups.continues(text, at, start) {
+            if !is_between(&text[at..start]) {
                 groups.clear();
             }
             let length = digits_from(text, start);
@@ -355,11 +355,6 @@ impl Groups {
         }
         self.spans[self.count] = span;
         self.count += 1;
-    }
-
-    /// Whether what stands between the last group's end and the next's start does not end a run.
-    fn continues(&self, text: &[u8], end: usize, start: usize) -> bool {
-        self.count > 0 && is_between(&text[end..start])
     }
 }
 

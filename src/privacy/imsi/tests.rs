@@ -138,6 +138,8 @@ fn marks_between_other_digits_make_no_imsi() {
         "192.0.2.10:8443, 198.51.100.200:8443",
         "1.23.4,10.1.2,3.4.5",
         "00-10-10-12-34-56/00:10:10:12:34:56",
+        "00101/23/45678901",
+        "001/0101/23456789",
     ] {
         let found = scanner.digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut 0);
         assert!(found.is_none(), "{text}");
@@ -195,7 +197,14 @@ fn date_is_not_taken_for_an_imsi() {
 #[test]
 fn digits_of_other_networks_are_counted() {
     assert_eq!(look("002010123456789 and 00201012345678", false), (None, 2));
-    assert_eq!(look("447700900123", false), (None, 0));
+    for text in [
+        "447700900123",
+        "2020101234567890",
+        "002 01 0123456789",
+        "IMSI 002010123456789",
+    ] {
+        assert_eq!(look(text, false).1, 0, "{text}");
+    }
 }
 
 #[test]
@@ -357,6 +366,85 @@ fn devices_are_found_where_they_are_asked_for() {
         );
         assert_eq!(form(text), None, "{text}");
     }
-    assert_eq!(look("imei-49015420", true).0, None);
-    assert_eq!(look("490154203237518", true).0, None);
+    for text in [
+        "490154203237518",
+        "x-490154203237518",
+        "imei-49015420",
+        "imei-4901542032375181",
+        "imeisv-490154203237518",
+        "imeis-4901542032375181",
+        "eui-0011223344aabb",
+        "x-0011223344aabbcc",
+    ] {
+        assert_eq!(look(text, true).0, None, "{text}");
+    }
+}
+
+#[test]
+fn what_says_itself_what_it_is_is_taken_whole() {
+    for (before, identity, behind) in [
+        ("a ", "suci-0-001-01-0000-0-0-0123456789", " b"),
+        ("of ", "nai-user@example.com", "\""),
+        ("(", "gci-0011aabbccdd", ")"),
+        ("", "gli-QUJDRA==", ""),
+        ("an imei-", "490154203237518", "."),
+        ("imeisv-", "4901542032375181", ""),
+        ("its eui-", "0011223344aabbcc", "x"),
+        ("group ", "0a1b2c3d-001-01-abcd", "."),
+        ("sip://", "a.b@ims.mnc001.mcc001.3gppnetwork.org", ">"),
+        (
+            "x.",
+            "3gppnetwork.org!0001010123456789@visited.example",
+            " y",
+        ),
+    ] {
+        let text = [before, identity, behind].concat();
+        let found = scanner(true).explicit(text.as_bytes());
+        let Some(Identity::Span(span)) = found.map(|found| found.identity) else {
+            panic!("a place in {text}")
+        };
+        assert_eq!(&text[span], identity, "{text}");
+    }
+}
+
+#[test]
+fn only_what_separates_digits_stands_between_those_of_one_identity() {
+    for other in "@#*=&\"()[]{}<>!?$%^~`\\x".chars() {
+        let text = format!("00101{other}0123456789");
+        assert_eq!(form(&text), None, "{text}");
+    }
+}
+
+#[test]
+fn digits_are_found_where_they_begin_in_the_place_that_is_searched() {
+    let text = b"a 001010123456789";
+    let found = |end: usize| {
+        let scanner = scanner(false);
+        let found = scanner.digits_within(text, 0..end, &|_| Some(Tier::Digits), &mut 0);
+        found.is_some()
+    };
+    assert!(!found(2) && found(3));
+}
+
+#[test]
+fn forms_and_tiers_have_the_words_that_records_and_counters_have() {
+    let forms = [
+        (Form::Imsi, "imsi"),
+        (Form::SupiImsi, "supi_imsi"),
+        (Form::SupiNai, "supi_nai"),
+        (Form::SupiGci, "supi_gci"),
+        (Form::SupiGli, "supi_gli"),
+        (Form::Suci, "suci"),
+        (Form::Nai, "nai"),
+        (Form::GroupId, "group_id"),
+        (Form::Pei, "pei"),
+        (Form::Tbcd, "tbcd"),
+        (Form::Member, "member"),
+        (Form::NetworkInternal, "network_internal"),
+    ];
+    for (form, word) in forms {
+        assert_eq!(form.word(), word);
+    }
+    let tiers = [Tier::Explicit, Tier::Digits, Tier::Known].map(Tier::word);
+    assert_eq!(tiers, ["explicit", "digits", "known"]);
 }
