@@ -524,10 +524,11 @@ fn call_before(text: &[u8]) -> Option<usize> {
 //= TS 23.003 section 28.7
 //# Realms of NAIs end in 3gppnetwork.org, with MNC and MCC before it.
 fn at_realm(text: &[u8], at: usize) -> Option<(Form, Identity)> {
-    let length = run(text, at + 1, |o| {
+    let behind = &text[at + 1..];
+    let length = run(behind, 0, |o| {
         o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'_')
     });
-    let realm = &text[at + 1..at + 1 + length];
+    let realm = &behind[..length];
     let is_ours = realm
         .windows(REALM.len())
         .any(|part| part.eq_ignore_ascii_case(REALM));

@@ -158,6 +158,12 @@ fn end_that_an_identity_may_begin_with_is_kept() {
         ("00101", 5),
         ("1,22,333,4444,55555,666666,777777,", 20),
         ("1    \n", 0),
+        ("1   \n", 0),
+        ("001, \n", 6),
+        ("its imsi-\n", 6),
+        ("the SUPI 26201,", 11),
+        ("12,34567890,12345678,", 21),
+        ("1,12345678,123456789,", 19),
     ] {
         assert_eq!(open_end(text.as_bytes()), open, "{text:?}");
     }
@@ -248,6 +254,8 @@ fn what_says_itself_what_it_is_is_found() {
         "CHANGE_OF_IMSI_IMEI_ASSOCIATION",
         "imsi-attach",
         "imsi-1234",
+        "imsi-262    01",
+        "imsi-262x01",
         "sinai-hospital@example.com",
         "nai-user",
         "magli-anna",
@@ -279,6 +287,7 @@ fn user_at_a_realm_of_a_3gpp_network_is_found() {
         "user@5gc.nid000007ed9d5.mnc001.mcc001.3gppnetwork.org",
         "nai.epc.mnc001.mcc001.3gppnetwork.org!0262011234567890@visited.example",
         "a@epc.mnc001.mcc001.pub.3gppnetwork.org",
+        "@ims.mnc001.mcc001.3gppnetwork.org",
     ] {
         assert_eq!(
             look(text, false).0,
