@@ -164,6 +164,11 @@ fn value_longer_than_all_that_is_kept_ends_the_body() {
     let (out, outcome) = given(body.as_bytes(), Media::Json, &[10], 64);
     assert_eq!(outcome, Err(Cut::TooLong));
     assert_eq!(out, br#"{"a":"b","long":"#);
+    let lines = format!("a line\n{}", "x".repeat(100));
+    assert_eq!(
+        given(lines.as_bytes(), Media::Text, &[10], 64),
+        (b"a line\n".to_vec(), Err(Cut::TooLong))
+    );
     let flat = "x".repeat(100);
     assert_eq!(
         given(flat.as_bytes(), Media::Text, &[10], 64),

@@ -11,6 +11,7 @@ use super::super::plmn::{Plmn, Plmns};
 use super::*;
 
 mod fields;
+mod heads;
 mod traffic;
 
 const IMSI: &str = "001010123456789";

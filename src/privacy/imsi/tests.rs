@@ -178,11 +178,28 @@ fn other_digits_are_not_taken_for_an_imsi() {
         "999071123456789",
         "192.168.100.200",
         "5f2b7c0e-9d41-4a63-8c21-001010123456",
-        "00101012-3456-4789-8c21-a0b0c0d0e0f0",
+        "00101012-3456-478a-8c21-a0b0c0d0e0f0",
+        "a0b0c00d-00e1-0010-1012-345678abcdef",
         "d41d8cd98f00b001010123456789fe7e",
         "89001012012341234012",
     ] {
         assert_eq!(form(text), None, "{text}");
+    }
+}
+
+#[test]
+fn digits_in_what_is_nearly_a_uuid_or_a_hash_are_found() {
+    for text in [
+        "00101012-3456-478a-8c21-a0b0c0d0e0f",
+        "00101012-3456-478a-8c21-a0b0c0d0e0f00",
+        "00101012-3456-478a-8c21a-0b0c0d0e0f0",
+        "00101012-3456-478x-8c21-a0b0c0d0e0f0",
+        "d41d8cd98f00b001010123456789fe7",
+        "d41d8cd98f00b001010123456789fe7ea",
+        "12345678a12345678b00101012345678",
+        "00101012345678a12345678b1234567c",
+    ] {
+        assert_eq!(form(text), Some(Form::Imsi), "{text}");
     }
 }
 
@@ -266,6 +283,14 @@ fn what_says_itself_what_it_is_is_found() {
         "0a1b2c3d4-001-01-ab",
         "0a1b2c3d-001-01-abcdefabcdefabcdefabcd",
         "0a1b2c3d-0010-01-ab",
+        "0a1b2c3x-001-01-ab",
+        "0a1b2c3d-0x1-01-ab",
+        "0a1b2c3d-001x01-ab",
+        "0a1b2c3d-001-01xab",
+        "0a1b2c3d-001-x1-ab",
+        "0a1b2c3d-001-01-abx",
+        "0a1b2c3d-001-01-x",
+        "x0a1b2c3d-001-01-ab",
     ] {
         assert_eq!(form(text), None, "{text}");
     }
