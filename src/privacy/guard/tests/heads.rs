@@ -79,6 +79,18 @@ fn head_that_is_let_through_says_where_the_digits_stand() {
     assert_eq!(request(&guard, "/001010000000007", "", &[]), Ok(None));
 }
 
+/// Links are full of what could be base64: only from fields that nobody knows it is unpacked, and
+/// a field beside them that has to be read makes no difference.
+#[test]
+fn field_is_judged_the_same_whatever_stands_beside_it() {
+    let link = ("location", "/x?y=AAEBIUNlh/k=");
+    let unread = ("server", "scef%31");
+    assert_eq!(answer(&GUARD, "OK", &[link]), Ok(None));
+    assert_eq!(answer(&GUARD, "OK", &[unread, link]), Ok(None));
+    let found = answer(&GUARD, "OK", &[unread, ("x-link", link.1)]);
+    assert!(found.is_err_and(|hit| hit.form == Form::Tbcd));
+}
+
 #[test]
 fn name_of_a_header_field_is_shown_where_it_is_nobodys() {
     let long = "x-".repeat(16);
