@@ -357,7 +357,7 @@ mod tests {
             let head = (number(8, 8), number(16, 8), number(24, 8));
             assert_eq!(head, (count as u64, bits, key().known(b"")));
             let buckets = 1 << bits;
-            let hashes_at = (32 + 4 * (buckets + 1) + 7) / 8 * 8;
+            let hashes_at = (32_usize + 4 * (buckets + 1)).next_multiple_of(8);
             assert_eq!(octets.len(), hashes_at + 8 * count + 32);
             let mut expected: Vec<u64> = (0..count)
                 .map(|number| hash(imsi(number).as_bytes(), &key()))
