@@ -84,23 +84,19 @@ impl Clearing {
         if let Some(cut) = &self.cut {
             return Err(cut.clone());
         }
-        let mut taken = self.take(octets);
-        if taken < octets.len() {
-            if self.state == State::Whole {
-                self.state = match self.media {
-                    Media::Json => State::Members,
-                    Media::Text => State::Flat,
-                };
-                scratch.restart();
-            }
-            self.judge(false, guard, scratch)?;
-            if taken == 0 && self.given == self.cleared {
-                return Err(self.end_by(Cut::TooLong));
-            }
-            taken += self.take(octets.get(taken..).unwrap_or_default());
+        let taken = self.take(octets);
+        if taken < octets.len() && self.state == State::Whole {
+            self.state = match self.media {
+                Media::Json => State::Members,
+                Media::Text => State::Flat,
+            };
+            scratch.restart();
         }
         if self.state != State::Whole {
             self.judge(false, guard, scratch)?;
+            if taken == 0 && !octets.is_empty() && self.given == self.cleared {
+                return Err(self.end_by(Cut::TooLong));
+            }
         }
         Ok(taken)
     }
@@ -143,7 +139,7 @@ impl Clearing {
 
     fn take(&mut self, octets: &[u8]) -> usize {
         let room = self.bytes_max.saturating_sub(self.held.len());
-        if room < octets.len() && self.given > 0 {
+        if room < octets.len() {
             self.held.drain(..self.given);
             self.cleared -= self.given;
             self.given = 0;

@@ -355,6 +355,7 @@ mod tests {
         let kinds = FieldKinds::default()
             .with("vendorTac", Kind::Tac)
             .with("msisdn", Kind::Text);
+        assert!(!kinds.hides_network());
         assert_eq!(kinds.kind(b"vendorTac"), Kind::Tac);
         assert_eq!(kinds.kind(b"msisdn"), Kind::Text);
         assert_eq!(kinds.kind(b"externalId"), Kind::ExternalId);

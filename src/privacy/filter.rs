@@ -310,6 +310,14 @@ mod tests {
         );
     }
 
+    /// With the checksum of what stands before it.
+    fn summed(mut octets: Vec<u8>) -> Vec<u8> {
+        let end = octets.len() - CHECKSUM_BYTES;
+        let sum = digest(&SHA256, &octets[..end]);
+        octets[end..].copy_from_slice(sum.as_ref());
+        octets
+    }
+
     #[test]
     fn set_out_of_order_is_refused_with_a_good_checksum() {
         let mut bad = built(0..40);
@@ -317,9 +325,92 @@ mod tests {
         let last: Vec<u8> = bad[end - 16..end].to_vec();
         bad[end - 16..end - 8].copy_from_slice(&last[8..]);
         bad[end - 8..end].copy_from_slice(&last[..8]);
-        let sum = digest(&SHA256, &bad[..end]);
-        bad[end..].copy_from_slice(sum.as_ref());
-        assert_eq!(read(bad).err(), Some(FilterFault::Order));
+        assert_eq!(read(summed(bad)).err(), Some(FilterFault::Order));
+        let mut no_first = built(0..1);
+        no_first[HEAD_BYTES] = 1;
+        assert_eq!(read(summed(no_first)).err(), Some(FilterFault::Order));
+    }
+
+    /// What stands behind the last hash is the checksum: in time one falls into its bucket.
+    #[test]
+    fn bucket_that_ends_behind_the_last_hash_is_refused() {
+        for filled in 0..32_u32 {
+            let mut bad = [&MAGIC[..], &[0; 8], &[1, 0, 0, 0, 0, 0, 0, 0]].concat();
+            bad.extend_from_slice(&key().known(b"").to_le_bytes());
+            for number in [0, 1, 0, filled] {
+                bad.extend_from_slice(&number.to_le_bytes());
+            }
+            bad.extend_from_slice(&[0; CHECKSUM_BYTES]);
+            let fault = read(summed(bad)).err();
+            assert_eq!(fault, Some(FilterFault::Order), "{filled}");
+        }
+    }
+
+    #[test]
+    fn hashes_stand_where_the_layout_has_them() {
+        for (count, bits) in [(0, 0), (15, 0), (16, 1), (40, 2), (1_000, 6)] {
+            let octets = built(0..count);
+            let number = |at: usize, length: usize| {
+                let octets = octets[at..at + length].iter().rev();
+                octets.fold(0_u64, |number, octet| number << 8 | u64::from(*octet))
+            };
+            let head = (number(8, 8), number(16, 8), number(24, 8));
+            assert_eq!(head, (count as u64, bits, key().known(b"")));
+            let buckets = 1 << bits;
+            let hashes_at = (32_usize + 4 * (buckets + 1)).next_multiple_of(8);
+            assert_eq!(octets.len(), hashes_at + 8 * count + 32);
+            let mut expected: Vec<u64> = (0..count)
+                .map(|number| hash(imsi(number).as_bytes(), &key()))
+                .collect();
+            expected.sort_unstable();
+            let hashes: Vec<u64> = (0..count)
+                .map(|place| number(hashes_at + 8 * place, 8))
+                .collect();
+            assert_eq!(hashes, expected);
+            for bucket in 0..=buckets {
+                let before = hashes.iter().filter(|hash| {
+                    let first_bits = u128::from(**hash) << bits >> 64;
+                    first_bits < bucket as u128
+                });
+                let begins = number(32 + 4 * bucket, 4);
+                assert_eq!(begins, before.count() as u64, "{bucket} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn set_is_told_by_its_ends_and_its_key() {
+        let octets = built(0..40);
+        let filter = read(octets.clone()).unwrap();
+        let ends = || Ends {
+            bytes: octets.len() as u64,
+            head: *octets.first_chunk().unwrap(),
+            sum: *octets.last_chunk().unwrap(),
+        };
+        assert!(filter.is_of(&ends(), &key()));
+        assert!(!filter.is_of(&ends(), &PseudonymKey::new(&[8; 32])));
+        let (mut longer, mut head, mut sum) = (ends(), ends(), ends());
+        longer.bytes += 1;
+        head.head[HEAD_BYTES - 1] ^= 1;
+        sum.sum[0] ^= 1;
+        for other in [longer, head, sum] {
+            assert!(!filter.is_of(&other, &key()));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_words_of_its_own() {
+        let faults = [
+            FilterFault::NotOne,
+            FilterFault::Length,
+            FilterFault::Checksum,
+            FilterFault::Order,
+            FilterFault::OtherKey,
+        ];
+        let words = faults.map(FilterFault::word);
+        assert!(words.iter().all(|word| !word.is_empty()));
+        let distinct: std::collections::HashSet<_> = words.iter().collect();
+        assert_eq!(distinct.len(), words.len());
     }
 
     #[test]

@@ -637,17 +637,29 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
         {
             Weight::IfKnown
         }
-        Kind::Tac if text.len() == 8 && digits(text) => Weight::IfKnown,
-        Kind::Time if text.contains(&b':') && text.contains(&b'T') => Weight::IfKnown,
+        Kind::Time if is_time(text) => Weight::IfKnown,
         Kind::Link | Kind::Id => Weight::UnlessUnknown,
         _ => Weight::Full,
     }
 }
 
+/// Whether a text is a date and time as RFC 3339 writes them: with as many digits behind the
+/// seconds' point as somebody likes, and none before it.
+fn is_time(text: &[u8]) -> bool {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't', time @ ..] = text else {
+        return false;
+    };
+    let [_, _, b':', _, _, b':', _, _, behind @ ..] = time else {
+        return false;
+    };
+    let of_time = |octet: &u8| octet.is_ascii_digit() || b"-:.+TZtz".contains(octet);
+    text.iter().all(of_time) && !behind.first().is_some_and(u8::is_ascii_digit)
+}
+
 /// What a member holds in which something stands that its grammar has not.
 fn without_grammar(kind: Kind) -> Kind {
     match kind {
-        Kind::Msisdn | Kind::Gpsi | Kind::SupportedFeatures | Kind::Cell | Kind::Tac => Kind::Text,
+        Kind::Msisdn | Kind::Gpsi | Kind::SupportedFeatures | Kind::Cell | Kind::Time => Kind::Text,
         kind => kind,
     }
 }

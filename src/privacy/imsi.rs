@@ -188,7 +188,7 @@ impl Scanner {
         let mut groups = Groups::default();
         let mut at = place.start;
         while let Some(start) = next_digit(text, at).filter(|start| *start < place.end) {
-            if !groups.continues(text, at, start) {
+            if !is_between(&text[at..start]) {
                 groups.clear();
             }
             let length = digits_from(text, start);
@@ -355,11 +355,6 @@ impl Groups {
         }
         self.spans[self.count] = span;
         self.count += 1;
-    }
-
-    /// Whether what stands between the last group's end and the next's start does not end a run.
-    fn continues(&self, text: &[u8], end: usize, start: usize) -> bool {
-        self.count > 0 && is_between(&text[end..start])
     }
 }
 
@@ -529,10 +524,11 @@ fn call_before(text: &[u8]) -> Option<usize> {
 //= TS 23.003 section 28.7
 //# Realms of NAIs end in 3gppnetwork.org, with MNC and MCC before it.
 fn at_realm(text: &[u8], at: usize) -> Option<(Form, Identity)> {
-    let length = run(text, at + 1, |o| {
+    let behind = &text[at + 1..];
+    let length = run(behind, 0, |o| {
         o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'_')
     });
-    let realm = &text[at + 1..at + 1 + length];
+    let realm = &behind[..length];
     let is_ours = realm
         .windows(REALM.len())
         .any(|part| part.eq_ignore_ascii_case(REALM));

@@ -170,10 +170,11 @@ mod tests {
     fn pseudonym_is_as_published() {
         // Of Python: hmac.new(bytes([7] * 32), b"pseudonym\0msisdn\0" + b"447700900123", "sha256").
         let key = PseudonymKey::new(&[7; 32]);
-        let text = key
-            .pseudonym(IdentityKind::Msisdn, b"447700900123")
-            .to_string();
+        let pseudonym = key.pseudonym(IdentityKind::Msisdn, b"447700900123");
+        let text = pseudonym.to_string();
         assert_eq!(text, "msisdn:451cfbcf168832947fb3094cd5030804");
+        let octets = u128::from_be_bytes(pseudonym.octets());
+        assert_eq!(octets, 0x451c_fbcf_1688_3294_7fb3_094c_d503_0804);
     }
 
     #[test]

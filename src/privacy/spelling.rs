@@ -209,6 +209,67 @@ mod tests {
             assert_eq!(folded(&digits), "0123456789", "{zero:x}");
         }
         assert_eq!(folded("\u{ff10}\u{ff11}\u{2075}\u{2460}\u{b2}"), "01512");
+        for (letters, digits) in [
+            ("\u{2070}\u{b9}\u{b2}\u{b3}\u{2074}\u{2079}", "012349"),
+            ("\u{2080}\u{2081}\u{2089}", "019"),
+            ("\u{2460}\u{2461}\u{2468}", "129"),
+        ] {
+            assert_eq!(folded(letters), digits);
+        }
+    }
+
+    #[test]
+    fn letters_behind_the_digits_of_a_script_stay() {
+        for letters in ["1\u{66a}2", "\u{65f}", "\u{2469}", "\u{208a}", "\u{ff00}"] {
+            assert_eq!(folded(letters), letters);
+        }
+    }
+
+    #[test]
+    fn each_letter_has_the_ascii_that_it_looks_as() {
+        for (letters, plain) in [
+            (
+                "\u{85}\u{a0}\u{1680}\u{2000}\u{200a}\u{202f}\u{205f}\u{3000}",
+                " ",
+            ),
+            (
+                "\u{58a}\u{2010}\u{2015}\u{2212}\u{30fb}\u{fe63}\u{10ead}",
+                "-",
+            ),
+            (
+                "\u{b7}\u{2022}\u{2027}\u{22c5}\u{3002}\u{fe52}\u{ff61}",
+                ".",
+            ),
+            (
+                "\u{203f}\u{2040}\u{fe33}\u{fe34}\u{fe4d}\u{fe4f}\u{ff3f}",
+                "_",
+            ),
+            (
+                "\u{60c}\u{66b}\u{3001}\u{fe10}\u{fe50}\u{ff64}\u{ff0c}",
+                ",",
+            ),
+            ("\u{2044}\u{2215}\u{ff0f}", "/"),
+            ("\u{2236}\u{a789}\u{fe13}\u{fe55}\u{ff1a}", ":"),
+            ("\u{61b}\u{fe14}\u{fe54}\u{ff1b}", ";"),
+            ("\u{2018}\u{2019}\u{2032}\u{ff07}", "'"),
+            ("\u{ff01}", "!"),
+            ("\u{ff5e}", "~"),
+            ("\u{ad}\u{34f}\u{61c}\u{115f}\u{17b5}\u{180b}\u{180f}", ""),
+            (
+                "\u{200b}\u{200f}\u{2028}\u{202e}\u{2060}\u{206f}\u{fe00}\u{feff}",
+                "",
+            ),
+            (
+                "\u{300}\u{36f}\u{1ab0}\u{1aff}\u{20d0}\u{20ff}\u{fe20}\u{fe2f}",
+                "",
+            ),
+            ("\u{fff9}\u{fffb}\u{e0000}\u{e01ef}", ""),
+        ] {
+            for letter in letters.chars() {
+                let text = format!("1{letter}2");
+                assert_eq!(folded(&text), format!("1{plain}2"), "{letter:?}");
+            }
+        }
     }
 
     #[test]
@@ -243,7 +304,12 @@ mod tests {
         assert_eq!(decoded("%30%2d%zz%3").unwrap(), "0-%zz%3");
         assert_eq!(decoded(r"\ud835\udfce").unwrap(), "\u{1d7ce}");
         assert_eq!(decoded(r"\ud835x").unwrap(), "\u{fffd}x");
+        assert_eq!(decoded(r"\ud835\uz").unwrap(), "\u{fffd}\\uz");
         assert_eq!(decoded(r"a\/b\nc").unwrap(), "a/b\nc");
+        assert_eq!(
+            decoded(r#"\"a\\b\bc\fd\re\tf"#).unwrap(),
+            "\"a\\b\u{8}c\u{c}d\re\tf"
+        );
         assert_eq!(decoded(r"\u00"), None);
         assert_eq!(decoded("plain"), None);
     }

@@ -345,6 +345,10 @@ mod tests {
             "{}{}",
             "{]",
             "[}",
+            "[1}",
+            "{\"a\":1]",
+            "[{\"a\":[1}]]",
+            "{\"a\":{\"b\":1]}",
             "{\"a\":}",
             "[1,]x",
             "{\"a\":1,}",
@@ -376,6 +380,19 @@ mod tests {
             let text = format!(r#"{{"a":[{{"{name}":1}}]}}"#);
             let steps = read(&text, usize::MAX).0;
             assert_eq!(steps.last().unwrap(), "#1 /a/0/*", "{name}");
+        }
+    }
+
+    #[test]
+    fn pointer_to_a_name_shows_where_it_stands_and_not_the_name() {
+        let text = br#"{"a":[{"b":1}]}"#;
+        let (mut walk, mut at) = (Walk::new(), 0);
+        for (of_name, of_value) in [("/*", "/a"), ("/a/0/*", "/a/0/b")] {
+            assert!(matches!(walk.step(text, &mut at, true), Step::Name(_)));
+            assert_eq!(
+                (&*walk.pointer(true), &*walk.pointer(false)),
+                (of_name, of_value)
+            );
         }
     }
 }

@@ -58,17 +58,21 @@ fn run(
 const CLEAN: &str = r#"[{"msisdn":"001010123456789","self":"https://scef.example/x/5f2b7c0e-9d41"},
     {"externalId":"meter1@example.com","n":-12.5e3,"list":[],"x":{"y":null}},"\"\\",17] "#;
 
-/// Bodies, and where in each the value begins that holds the identity.
-fn dirty(identity: &str) -> [(String, usize, Media); 4] {
-    let json = format!(r#"{{"a":"some text","list":[1,{{"b":"{identity}"}}],"c":"more"}}"#);
-    let name = format!(r#"{{"a":"some text","{identity}":[1,2,3],"c":"more"}}"#);
-    let flat = format!("<p>some text, more;\n{identity}\n and more</p>");
-    let broken = format!(r#"{{"a":"some text" oops "{identity}" ]"#);
+/// Bodies longer than the least bound, and where in each the value begins that holds the identity.
+fn dirty(identity: &str) -> [(String, usize, Media); 5] {
+    let lead = r#""some text, more","#.repeat(5);
+    let json = format!(r#"{{"a":[{lead}1],"list":[1,{{"b":"{identity}"}}],"c":[{lead}1]}}"#);
+    let name = format!(r#"{{"a":[{lead}1],"{identity}":[{lead}2,3],"c":"more"}}"#);
+    let lines = "some text, more;\n".repeat(5);
+    let flat = format!("<p>{lines}{identity}\n{lines} and more</p>");
+    let broken = format!(r#"{{"a":[{lead}1] oops "{identity}" ],{lead}"#);
+    let early = format!(r#"{{"a":[{lead}1],"b":"{identity}"#);
     [
         (json, Media::Json),
         (name, Media::Json),
         (flat, Media::Text),
         (broken, Media::Json),
+        (early, Media::Json),
     ]
     .map(|(body, media)| {
         let at = body.find(identity).unwrap();
@@ -85,6 +89,7 @@ const IDENTITIES: &[&str] = &[
     "001 01 0123456789",
     "001\n01\r\n0123456789",
     "00101, 0123456789",
+    "001, \n01;\r\n0123456789",
     "IMSI\n262\n01\n1234567890",
     "imsi-\n262\n01",
     "\\u0030\\u00301010123456789",
@@ -92,6 +97,7 @@ const IDENTITIES: &[&str] = &[
     "\u{660}\u{660}\u{661}010123456789",
     "0\u{200b}01010123456789",
     "0a1b2c3d-001-01-ab",
+    "gci-0011",
 ];
 
 #[test]
@@ -158,6 +164,11 @@ fn value_longer_than_all_that_is_kept_ends_the_body() {
     let (out, outcome) = given(body.as_bytes(), Media::Json, &[10], 64);
     assert_eq!(outcome, Err(Cut::TooLong));
     assert_eq!(out, br#"{"a":"b","long":"#);
+    let lines = format!("a line\n{}", "x".repeat(100));
+    assert_eq!(
+        given(lines.as_bytes(), Media::Text, &[10], 64),
+        (b"a line\n".to_vec(), Err(Cut::TooLong))
+    );
     let flat = "x".repeat(100);
     assert_eq!(
         given(flat.as_bytes(), Media::Text, &[10], 64),
@@ -171,6 +182,7 @@ fn buffer_is_never_made_longer() {
     let mut scratch = Scratch::default();
     let mut clearing = Clearing::new(96);
     let capacity = clearing.held.capacity();
+    assert_eq!(clearing.bytes_max(), 96);
     let body = format!("[{}1]", r#"{"msisdn":"447700900123"},"#.repeat(400));
     for media in [Media::Json, Media::Text] {
         clearing.restart(media);
@@ -191,10 +203,13 @@ proptest! {
     fn clean_body_leaves_as_it_came_however_it_is_cut(
         parts in prop::collection::vec(1_usize..80, 1..12),
         bytes_max in 64_usize..256,
+        end in 64..=CLEAN.len(),
     ) {
-        let (out, outcome) = given(CLEAN.as_bytes(), Media::Json, &parts, bytes_max);
-        prop_assert_eq!(outcome, Ok(()));
-        prop_assert_eq!(out, CLEAN.as_bytes());
+        for body in [CLEAN.as_bytes(), &CLEAN.as_bytes()[..end]] {
+            let (out, outcome) = given(body, Media::Json, &parts, bytes_max);
+            prop_assert_eq!(outcome, Ok(()));
+            prop_assert_eq!(out, body);
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::super::filter;
 use super::super::plmn::{Plmn, Plmns};
 use super::*;
 
+mod fields;
+mod heads;
 mod traffic;
 
 const IMSI: &str = "001010123456789";
@@ -338,6 +340,7 @@ fn digits_where_others_may_stand_are_found_unless_known_not_to_be_an_imsi() {
 #[test]
 fn known_subscriber_is_found_where_the_field_has_such_digits() {
     let known = guard_with(FieldKinds::default(), Some(&[IMSI, "999070123456789"]));
+    assert_eq!(known.known().map(Filter::len), Some(2));
     for body in [
         r#"{"msisdn":"001010123456789"}"#,
         r#"{"gpsi":"msisdn-001010123456789"}"#,
@@ -514,15 +517,16 @@ fn nothing_that_is_said_of_a_hit_has_a_digit_of_the_identity() {
 fn digits_of_other_networks_are_counted_and_pass() {
     let guard = guard();
     let mut scratch = Scratch::default();
-    let body = br#"{"vendor":"002010123456789","msisdn":"002010123456789"}"#;
+    let body = br#"{"vendor":["002010123456789",20201012345678],"msisdn":"002010123456789"}"#;
     assert_eq!(guard.body(Media::Json, body, &mut scratch), Verdict::Clean);
-    assert_eq!((scratch.take_others(), scratch.take_others()), (1, 0));
+    assert_eq!((scratch.take_others(), scratch.take_others()), (2, 0));
 }
 
 /// What a message is let through with, of one known subscriber.
 fn alarm(body: &str) -> (Verdict, Option<Hit>) {
     let mut guard = guard_with(FieldKinds::default(), Some(&[IMSI]));
     guard.action = Action::Alarm;
+    assert_eq!(guard.action(), Action::Alarm);
     let mut scratch = Scratch::default();
     let verdict = guard.body(Media::Json, body.as_bytes(), &mut scratch);
     (verdict, scratch.take_alarm())
@@ -594,12 +598,12 @@ fn redaction_rewrites_each_value_by_its_field_and_leaves_the_rest() {
     let body = r#"{ "a":"b", "vendor":"001010123456789","n":[1,99907012345678],
         "msisdn":"imsi-00101",
         "externalId":"001010123456789@example.com","self":"https://scef.example/001010123456789",
-        "gpsi":"imsi-00101","data":"AAEBIUNlh/k=" }"#;
+        "gpsi":"imsi-00101","supportedFeatures":"imsi-00101","data":"AAEBIUNlh/k=" }"#;
     let expected = r#"{ "a":"b", "vendor":"redacted","n":[1,0],
         "msisdn":"00000",
         "externalId":"redacted@redacted.invalid","self":"https://redacted.invalid/",
-        "gpsi":"extid-redacted@redacted.invalid","data":"" }"#;
-    assert_eq!(redact(body), (Some(7), expected.to_owned()));
+        "gpsi":"extid-redacted@redacted.invalid","supportedFeatures":"0","data":"" }"#;
+    assert_eq!(redact(body), (Some(8), expected.to_owned()));
     assert_eq!(redact(r#"{"a":1}"#), (Some(0), String::new()));
     assert_eq!(redact(r#"{"001010123456789":1}"#).0, None, "a name");
     assert_eq!(

@@ -138,6 +138,8 @@ fn marks_between_other_digits_make_no_imsi() {
         "192.0.2.10:8443, 198.51.100.200:8443",
         "1.23.4,10.1.2,3.4.5",
         "00-10-10-12-34-56/00:10:10:12:34:56",
+        "00101/23/45678901",
+        "001/0101/23456789",
     ] {
         let found = scanner.digits(text.as_bytes(), &|_| Some(Tier::Digits), &mut 0);
         assert!(found.is_none(), "{text}");
@@ -156,6 +158,12 @@ fn end_that_an_identity_may_begin_with_is_kept() {
         ("00101", 5),
         ("1,22,333,4444,55555,666666,777777,", 20),
         ("1    \n", 0),
+        ("1   \n", 0),
+        ("001, \n", 6),
+        ("its imsi-\n", 6),
+        ("the SUPI 26201,", 11),
+        ("12,34567890,12345678,", 21),
+        ("1,12345678,123456789,", 19),
     ] {
         assert_eq!(open_end(text.as_bytes()), open, "{text:?}");
     }
@@ -170,11 +178,28 @@ fn other_digits_are_not_taken_for_an_imsi() {
         "999071123456789",
         "192.168.100.200",
         "5f2b7c0e-9d41-4a63-8c21-001010123456",
-        "00101012-3456-4789-8c21-a0b0c0d0e0f0",
+        "00101012-3456-478a-8c21-a0b0c0d0e0f0",
+        "a0b0c00d-00e1-0010-1012-345678abcdef",
         "d41d8cd98f00b001010123456789fe7e",
         "89001012012341234012",
     ] {
         assert_eq!(form(text), None, "{text}");
+    }
+}
+
+#[test]
+fn digits_in_what_is_nearly_a_uuid_or_a_hash_are_found() {
+    for text in [
+        "00101012-3456-478a-8c21-a0b0c0d0e0f",
+        "00101012-3456-478a-8c21-a0b0c0d0e0f00",
+        "00101012-3456-478a-8c21a-0b0c0d0e0f0",
+        "00101012-3456-478x-8c21-a0b0c0d0e0f0",
+        "d41d8cd98f00b001010123456789fe7",
+        "d41d8cd98f00b001010123456789fe7ea",
+        "12345678a12345678b00101012345678",
+        "00101012345678a12345678b1234567c",
+    ] {
+        assert_eq!(form(text), Some(Form::Imsi), "{text}");
     }
 }
 
@@ -195,7 +220,14 @@ fn date_is_not_taken_for_an_imsi() {
 #[test]
 fn digits_of_other_networks_are_counted() {
     assert_eq!(look("002010123456789 and 00201012345678", false), (None, 2));
-    assert_eq!(look("447700900123", false), (None, 0));
+    for text in [
+        "447700900123",
+        "2020101234567890",
+        "002 01 0123456789",
+        "IMSI 002010123456789",
+    ] {
+        assert_eq!(look(text, false).1, 0, "{text}");
+    }
 }
 
 #[test]
@@ -239,6 +271,8 @@ fn what_says_itself_what_it_is_is_found() {
         "CHANGE_OF_IMSI_IMEI_ASSOCIATION",
         "imsi-attach",
         "imsi-1234",
+        "imsi-262    01",
+        "imsi-262x01",
         "sinai-hospital@example.com",
         "nai-user",
         "magli-anna",
@@ -249,6 +283,14 @@ fn what_says_itself_what_it_is_is_found() {
         "0a1b2c3d4-001-01-ab",
         "0a1b2c3d-001-01-abcdefabcdefabcdefabcd",
         "0a1b2c3d-0010-01-ab",
+        "0a1b2c3x-001-01-ab",
+        "0a1b2c3d-0x1-01-ab",
+        "0a1b2c3d-001x01-ab",
+        "0a1b2c3d-001-01xab",
+        "0a1b2c3d-001-x1-ab",
+        "0a1b2c3d-001-01-abx",
+        "0a1b2c3d-001-01-x",
+        "x0a1b2c3d-001-01-ab",
     ] {
         assert_eq!(form(text), None, "{text}");
     }
@@ -270,6 +312,7 @@ fn user_at_a_realm_of_a_3gpp_network_is_found() {
         "user@5gc.nid000007ed9d5.mnc001.mcc001.3gppnetwork.org",
         "nai.epc.mnc001.mcc001.3gppnetwork.org!0262011234567890@visited.example",
         "a@epc.mnc001.mcc001.pub.3gppnetwork.org",
+        "@ims.mnc001.mcc001.3gppnetwork.org",
     ] {
         assert_eq!(
             look(text, false).0,
@@ -357,6 +400,85 @@ fn devices_are_found_where_they_are_asked_for() {
         );
         assert_eq!(form(text), None, "{text}");
     }
-    assert_eq!(look("imei-49015420", true).0, None);
-    assert_eq!(look("490154203237518", true).0, None);
+    for text in [
+        "490154203237518",
+        "x-490154203237518",
+        "imei-49015420",
+        "imei-4901542032375181",
+        "imeisv-490154203237518",
+        "imeis-4901542032375181",
+        "eui-0011223344aabb",
+        "x-0011223344aabbcc",
+    ] {
+        assert_eq!(look(text, true).0, None, "{text}");
+    }
+}
+
+#[test]
+fn what_says_itself_what_it_is_is_taken_whole() {
+    for (before, identity, behind) in [
+        ("a ", "suci-0-001-01-0000-0-0-0123456789", " b"),
+        ("of ", "nai-user@example.com", "\""),
+        ("(", "gci-0011aabbccdd", ")"),
+        ("", "gli-QUJDRA==", ""),
+        ("an imei-", "490154203237518", "."),
+        ("imeisv-", "4901542032375181", ""),
+        ("its eui-", "0011223344aabbcc", "x"),
+        ("group ", "0a1b2c3d-001-01-abcd", "."),
+        ("sip://", "a.b@ims.mnc001.mcc001.3gppnetwork.org", ">"),
+        (
+            "x.",
+            "3gppnetwork.org!0001010123456789@visited.example",
+            " y",
+        ),
+    ] {
+        let text = [before, identity, behind].concat();
+        let found = scanner(true).explicit(text.as_bytes());
+        let Some(Identity::Span(span)) = found.map(|found| found.identity) else {
+            panic!("a place in {text}")
+        };
+        assert_eq!(&text[span], identity, "{text}");
+    }
+}
+
+#[test]
+fn only_what_separates_digits_stands_between_those_of_one_identity() {
+    for other in "@#*=&\"()[]{}<>!?$%^~`\\x".chars() {
+        let text = format!("00101{other}0123456789");
+        assert_eq!(form(&text), None, "{text}");
+    }
+}
+
+#[test]
+fn digits_are_found_where_they_begin_in_the_place_that_is_searched() {
+    let text = b"a 001010123456789";
+    let found = |end: usize| {
+        let scanner = scanner(false);
+        let found = scanner.digits_within(text, 0..end, &|_| Some(Tier::Digits), &mut 0);
+        found.is_some()
+    };
+    assert!(!found(2) && found(3));
+}
+
+#[test]
+fn forms_and_tiers_have_the_words_that_records_and_counters_have() {
+    let forms = [
+        (Form::Imsi, "imsi"),
+        (Form::SupiImsi, "supi_imsi"),
+        (Form::SupiNai, "supi_nai"),
+        (Form::SupiGci, "supi_gci"),
+        (Form::SupiGli, "supi_gli"),
+        (Form::Suci, "suci"),
+        (Form::Nai, "nai"),
+        (Form::GroupId, "group_id"),
+        (Form::Pei, "pei"),
+        (Form::Tbcd, "tbcd"),
+        (Form::Member, "member"),
+        (Form::NetworkInternal, "network_internal"),
+    ];
+    for (form, word) in forms {
+        assert_eq!(form.word(), word);
+    }
+    let tiers = [Tier::Explicit, Tier::Digits, Tier::Known].map(Tier::word);
+    assert_eq!(tiers, ["explicit", "digits", "known"]);
 }

@@ -1,0 +1,84 @@
+//! Members that break their grammar, or whose names are written otherwise; and what is rewritten.
+
+use super::*;
+
+/// Of no known subscribers: digits are found where no others' may stand.
+#[test]
+fn field_that_breaks_its_grammar_is_searched_whoever_is_known() {
+    let unknown = guard_with(FieldKinds::default(), Some(&["001010000000001"]));
+    for body in [
+        r#"{"msisdn":"0001010123456789"}"#,
+        r#"{"msisdn":"00101 012345678"}"#,
+        r#"{"gpsi":"msisdn-00101 012345678"}"#,
+        r#"{"gpsi":"msisdn-0001010123456789"}"#,
+        r#"{"gpsi":"extid-001010123456789"}"#,
+        r#"{"gpsi":"extid-001010123456789@a@b"}"#,
+        r#"{"externalId":"001010123456789"}"#,
+        r#"{"externalId":"001010123456789@a@b"}"#,
+        r#"{"imeiTacs":["001010123456789"]}"#,
+        r#"{"startTime":"Tel: 001010123456789"}"#,
+        r#"{"startTime":"T:001010123456789"}"#,
+        r#"{"startTime":"at:001010123456789"}"#,
+        r#"{"startTime":"T 001010123456789"}"#,
+        r#"{"startTime":"2026-11-18T11:06:001010123456789"}"#,
+        r#"{"startTime":"2026-11-18T11:06:40.5Z, 001010123456789"}"#,
+        r#"{"startTime":"2026-11-18T001010123456789"}"#,
+    ] {
+        let tier = judged(&unknown, body).map(|hit| hit.tier);
+        assert_eq!(tier, Some(Tier::Digits), "{body}");
+    }
+    for body in [
+        r#"{"startTime":"2026-11-18T11:06:40.00101012345678Z"}"#,
+        r#"{"startTime":"2026-11-18t11:06:40.00101012345678+01:00"}"#,
+    ] {
+        assert_eq!(hit(body), None, "{body}");
+    }
+}
+
+#[test]
+fn name_of_a_member_is_known_with_its_escapes_undone() {
+    assert_eq!(hit(r#"{"m\u0073isdn":"001010123456789"}"#), None);
+    let supi = hit(r#"{"s\u0075pi":"x"}"#);
+    assert_eq!(supi.map(|(_, form, _)| form), Some(Form::Member));
+}
+
+#[test]
+fn hit_says_what_was_found_and_where() {
+    let found = judged(&GUARD, r#"{"title":["001010123456789"]}"#).unwrap();
+    let pseudonym = key().pseudonym(IdentityKind::Imsi, IMSI.as_bytes());
+    assert_eq!(
+        found.to_string(),
+        format!("imsi (digits) at /title/0: {pseudonym}")
+    );
+}
+
+#[test]
+fn body_is_rewritten_only_where_that_is_what_is_to_be_done() {
+    let mut scratch = Scratch::default();
+    let mut cleared = |action: Action, body: &str| {
+        let mut guard = guard();
+        guard.action = action;
+        let mut octets = body.as_bytes().to_vec();
+        let outcome = guard.clear(Media::Json, &mut octets, &mut scratch);
+        let outcome = outcome.map(|hit| hit.map(|hit| hit.pointer));
+        let outcome = outcome.map_err(|hit| hit.pointer);
+        (outcome, String::from_utf8(octets).unwrap())
+    };
+    let body = r#"{"a":1,"title":"001010123456789"}"#;
+    let at_title = || "/title".to_owned();
+    for action in [Action::Block, Action::Alarm] {
+        assert_eq!(cleared(action, body), (Err(at_title()), body.to_owned()));
+    }
+    let redacted = r#"{"a":1,"title":"redacted"}"#.to_owned();
+    assert_eq!(
+        cleared(Action::Redact, body),
+        (Ok(Some(at_title())), redacted)
+    );
+    let clean = r#"{"a":1}"#;
+    assert_eq!(cleared(Action::Redact, clean), (Ok(None), clean.to_owned()));
+    let name = r#"{"001010123456789":1}"#;
+    assert_eq!(
+        cleared(Action::Redact, name),
+        (Err("/*".to_owned()), name.to_owned())
+    );
+}
