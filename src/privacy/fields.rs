@@ -169,12 +169,12 @@ pub(super) fn of_header(name: &[u8]) -> Kind {
         .get(name.len()..)
         .and_then(|from| from.first_chunk::<2>())
         .and_then(|[from, to]| HEADERS.get(*from..*to));
-    let known = of_its_length.unwrap_or_default().iter();
-    known
-        .filter(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
-        .map(|(_, kind)| *kind)
-        .next()
-        .unwrap_or(Kind::Unknown)
+    // Few begin alike, and letters of both cases differ in one bit.
+    let first = name.first().map(|octet| octet | 0x20);
+    let known = { of_its_length.unwrap_or_default().iter() }
+        .filter(|(known, _)| known.as_bytes().first().copied() == first)
+        .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+    known.map_or(Kind::Unknown, |(_, kind)| *kind)
 }
 
 const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";

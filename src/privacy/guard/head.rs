@@ -1,6 +1,7 @@
 //! Heads of messages: the status line or the target, and the header fields.
 
 use super::super::fields::{Kind, of_header};
+use super::super::packed::CHARACTERS_MIN;
 use super::{Guard, Scratch, Trace, Verdict};
 
 impl Guard {
@@ -52,7 +53,9 @@ impl Guard {
         mut fields: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     ) -> bool {
         let may_hold_packed = |(name, value): (&[u8], &[u8])| {
-            self.sieve.may_hold_packed(value) && of_header(name) == Kind::Unknown
+            value.len() >= CHARACTERS_MIN
+                && of_header(name) == Kind::Unknown
+                && self.sieve.may_hold_packed(value)
         };
         parts.iter().all(|part| self.sieve.passes(part)) && !fields.any(may_hold_packed)
     }
