@@ -505,3 +505,11 @@ fn paths_with_a_port_id_say_which_ports_they_are_about_and_no_others() {
     }
     assert_eq!(count, 1);
 }
+
+#[test]
+fn verbs_of_a_set_come_in_one_order() {
+    let verbs = Verbs::of(&[Verb::Delete, Verb::Get, Verb::Put]);
+    let all: Vec<Verb> = verbs.iter().collect();
+    assert_eq!(all, [Verb::Get, Verb::Put, Verb::Delete]);
+    assert_eq!(Verbs::of(&[]).iter().count(), 0);
+}

@@ -645,3 +645,39 @@ fn every_fault_has_a_word_of_its_own() {
     let set: std::collections::BTreeSet<&str> = words.iter().copied().collect();
     assert_eq!(set.len(), words.len());
 }
+
+#[test]
+fn parts_of_one_request_say_together_what_each_says() {
+    for flag in 0..3 {
+        let said = |is| {
+            let mut content = Content::default();
+            let flags = [
+                &mut content.any_ue,
+                &mut content.unlisted,
+                &mut content.selects,
+            ];
+            *flags.into_iter().nth(flag).unwrap() = is;
+            content
+        };
+        for (one, other) in [(true, false), (false, true), (true, true), (false, false)] {
+            let mut joined = said(one);
+            joined.join(said(other));
+            let flags = [joined.any_ue, joined.unlisted, joined.selects];
+            assert_eq!(flags[flag], one || other);
+        }
+    }
+}
+
+#[test]
+fn event_types_and_ports_say_with_what_it_is_done() {
+    let types = Content {
+        monitoring_types: vec!["LOCATION_REPORTING".into()],
+        ..Content::default()
+    };
+    let ports = Content {
+        ports: vec![80],
+        ..Content::default()
+    };
+    assert!(types.says_with_what() && ports.says_with_what());
+    assert!(!Content::default().says_with_what());
+}
