@@ -172,7 +172,7 @@ impl Links {
     /// operator's network looks inside: it must not leave.
     pub fn outward<'l>(&'l self, link: &'l str) -> Result<Option<Led<'l>>, LeadsPast> {
         let link = match Form::of(link) {
-            Form::Placeless => return Ok(self.below_a_prefix(link)),
+            Form::Placeless => return self.below_a_prefix(link),
             Form::Absolute(link) => link,
             Form::Unclear => return Err(LeadsPast),
         };
@@ -197,14 +197,21 @@ impl Links {
     }
 
     /// A path with the gateway's prefix in place of the SCEF's; none where it has not that.
-    fn below_a_prefix<'l>(&'l self, link: &'l str) -> Option<Led<'l>> {
+    fn below_a_prefix<'l>(&'l self, link: &'l str) -> Result<Option<Led<'l>>, LeadsPast> {
         let rest = |root: &'l ApiRoot| {
             let rest = link.strip_prefix(root.prefix.as_str());
             rest.filter(|rest| root.has_prefix() && rest_begins(rest) && !has_dot_segments(link))
         };
-        let rest = self.inside.iter().find_map(rest)?;
-        let root = &self.public.first()?.prefix;
-        Some(Led { root, rest })
+        let led = self.inside.iter().find_map(rest).and_then(|rest| {
+            let root = &self.public.first()?.prefix;
+            Some(Led { root, rest })
+        });
+        match led {
+            //= RFC 3986 section 4.2
+            //# What begins with two slashes names a place.
+            Some(led) if led.root.is_empty() && led.rest.starts_with("//") => Err(LeadsPast),
+            led => Ok(led),
+        }
     }
 
     /// How a link of a client is to be written for the SCEF; none where it is not one to the

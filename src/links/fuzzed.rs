@@ -19,6 +19,9 @@ static LINKS: LazyLock<Links> = LazyLock::new(|| {
 
 const PUBLIC: &str = "t8.example.net:8443";
 
+/// Behind a prefix the same may stand once more: one of them is taken away.
+const PREFIX_TWICE: &str = "/exposure/exposure";
+
 const SHAPE: Shape = Members(&[
     ("self", Is(Kind::SelfLink)),
     ("all", Items(&Is(Kind::ResourceLink))),
@@ -52,7 +55,11 @@ fn link(link: &str) {
         place.is_none_or(|place| place == PUBLIC),
         "{link:?} left as {left:?}"
     );
-    assert_eq!(LINKS.outward(&left), Ok(None), "{left:?} is led twice");
+    let again = LINKS.outward(&left);
+    assert!(
+        again == Ok(None) || link.starts_with(PREFIX_TWICE),
+        "{left:?} is led twice"
+    );
     if let Some(led) = LINKS.inward(&left) {
         let back = format!("{}{}", led.root, led.rest);
         let again = LINKS.outward(&back).expect("a link of the SCEF");
@@ -65,7 +72,8 @@ fn targets(value: &str) {
     if targets_outward(&LINKS, value, &mut once) {
         let once = std::str::from_utf8(&once).expect("as it was");
         assert!(targets_outward(&LINKS, once, &mut twice));
-        assert_eq!(once.as_bytes(), twice, "led twice");
+        let is_led_once = once.as_bytes() == twice || value.contains(PREFIX_TWICE);
+        assert!(is_led_once, "{once:?} is led twice");
     }
 }
 
