@@ -11,6 +11,11 @@
 
 use super::guard::{Guard, Hit, Media, Scratch, Value};
 use super::imsi::{is_break, open_end};
+use super::spelling;
+
+/// Octets at the end of what was judged in which an identity may begin that is spelt otherwise and
+/// goes on behind it: 15 digits, each percent-encoded twice, with as many separators as may be.
+const SPELT_BYTES_MAX: usize = 512;
 
 /// Why no more of a body is given on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +189,13 @@ impl Clearing {
             return Err(self.end_by(Cut::Hit(found.at("body".to_owned()))));
         }
         // What an identity may begin with is judged once more, with what comes.
-        let open = if last { 0 } else { open_end(judged) };
+        let spelt = judged.len() - judged.len().min(SPELT_BYTES_MAX.min(self.bytes_max / 4));
+        let spelt = judged.get(spelt..).unwrap_or_default();
+        let open = match last {
+            true => 0,
+            false if spelling::is_plain(spelt) => open_end(judged),
+            false => spelt.len(),
+        };
         self.cleared += end - open;
         Ok(())
     }

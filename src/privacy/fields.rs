@@ -105,6 +105,12 @@ impl FieldKinds {
         kind.map(|(_, kind)| *kind)
     }
 
+    /// The names of members that must not be there at all, but for those of the network's inside.
+    pub(super) fn internal(&self) -> impl Iterator<Item = &str> {
+        let internal = { self.hidden.iter() }.filter(|(_, kind)| *kind == Kind::Internal);
+        internal.map(|(name, _)| &**name)
+    }
+
     /// Some members must not be there at all, and no sieve knows their names.
     pub(super) fn hides_network(&self) -> bool {
         self.network

@@ -177,7 +177,8 @@ impl Guard {
         known: Option<Filter>,
         key: PseudonymKey,
     ) -> Self {
-        let sieve = Sieve::new(scanner.plmns());
+        let names = fields.internal().map(Into::into).collect();
+        let sieve = Sieve::new(scanner.plmns(), names);
         Self {
             scanner,
             fields,
@@ -428,11 +429,12 @@ impl Guard {
         text.extend_from_slice(raw);
         let mut kind = kind;
         for _ in 0..spelling::ROUNDS_MAX {
-            // No field of a grammar has other scripts' digits in it, nor any that are encoded.
-            if !text.is_ascii() || text.contains(&b'%') {
+            spelling::fold(text, folded);
+            // No field of a grammar has other scripts' digits in it, nor any that are encoded, nor
+            // what is not seen.
+            if folded != text || text.contains(&b'%') {
                 kind = without_grammar(kind);
             }
-            spelling::fold(text, folded);
             // As it stands as well: what is left out in one reading ends a run in another.
             let found = self.plain(text, kind, notes);
             let found = found.or_else(|| self.plain(folded, kind, notes));
@@ -615,6 +617,9 @@ enum Weight {
     IfKnown,
 }
 
+/// MCC, MNC and 36 bits in hexadecimal, with something between: a second cell does not fit.
+const CELL_BYTES_MAX: usize = 24;
+
 fn weight(kind: Kind, text: &[u8]) -> Weight {
     let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
     let is_msisdn = |text: &[u8]| (5..=15).contains(&text.len()) && digits(text);
@@ -630,7 +635,7 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
         Kind::ExternalId if is_external(text) => Weight::UnlessUnknown,
         Kind::SupportedFeatures if hex(text) => Weight::IfKnown,
         Kind::Cell
-            if text.len() <= 32
+            if text.len() <= CELL_BYTES_MAX
                 && text
                     .iter()
                     .all(|o| o.is_ascii_hexdigit() || matches!(o, b'-' | b'_' | b'.')) =>
@@ -643,17 +648,31 @@ fn weight(kind: Kind, text: &[u8]) -> Weight {
     }
 }
 
-/// Whether a text is a date and time as RFC 3339 writes them: with as many digits behind the
-/// seconds' point as somebody likes, and none before it.
+/// Whether a text is a date and time as RFC 3339 writes them, to the nanosecond at most.
 fn is_time(text: &[u8]) -> bool {
-    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't', time @ ..] = text else {
+    let is_like = |text: &[u8], like: &[u8]| {
+        text.len() == like.len()
+            && text.iter().zip(like).all(|(octet, like)| match like {
+                b'0' => octet.is_ascii_digit(),
+                like => octet.eq_ignore_ascii_case(like),
+            })
+    };
+    let Some((time, behind)) = text.split_at_checked(b"2026-11-18T11:06:40".len()) else {
         return false;
     };
-    let [_, _, b':', _, _, b':', _, _, behind @ ..] = time else {
-        return false;
+    let zone = match behind.strip_prefix(b".") {
+        Some(fraction) => {
+            let digits = { fraction.iter() }.take_while(|octet| octet.is_ascii_digit());
+            let (fraction, zone) = fraction.split_at(digits.count());
+            if !(1..=9).contains(&fraction.len()) {
+                return false;
+            }
+            zone
+        }
+        None => behind,
     };
-    let of_time = |octet: &u8| octet.is_ascii_digit() || b"-:.+TZtz".contains(octet);
-    text.iter().all(of_time) && !behind.first().is_some_and(u8::is_ascii_digit)
+    let is_zone = [&b"Z"[..], b"+00:00", b"-00:00", b""];
+    is_like(time, b"0000-00-00T00:00:00") && is_zone.iter().any(|like| is_like(zone, like))
 }
 
 /// What a member holds in which something stands that its grammar has not.

@@ -8,7 +8,9 @@
 //! - an octet that is no plain ASCII, a `%`, `\u`, `\n`: the text can be read otherwise;
 //! - 14 digits, with up to three separators between two: an IMSI's length. Many an identifier has
 //!   as many, so a second look says whether they begin as an IMSI does;
-//! - `i-`, `i"`, `k.`: the ends of `imsi-`, `nai-`, `gci-`, `"supi"`, `3gppnetwork.` and the like;
+//! - `i-`, `k.`: the ends of `imsi-`, `nai-`, `gci-`, `3gppnetwork.` and the like;
+//! - `i"`, with up to two of `d`, `s`, `t`, `v` before the quotation mark: `"supi"`, `"imeisv"`,
+//!   `"interGroupIds"`, and whatever else a member is called that must not be there;
 //! - two hyphens with three octets between them: the MCC of a group's identifier;
 //! - a string of nothing but ten or more letters of base64, in which one of the trigrams is that an
 //!   identity has, and that holds one by a second look. The name of a member counts where it has a
@@ -32,8 +34,9 @@ const DIGITS_MIN: usize = 14;
 const _: () = assert!(DIGITS_MIN == 14 && CHARACTERS_MIN == 10 && SEPARATORS_MAX == 3);
 
 /// Words that values are searched for in base64, besides what digits begin with.
-const WORDS: [&[u8]; 8] = [
-    b"imsi-",
+const WORDS: [&[u8]; 9] = [
+    b"imsi",
+    b"supi",
     b"suci-",
     b"nai-",
     b"gci-",
@@ -45,13 +48,17 @@ const WORDS: [&[u8]; 8] = [
 
 /// What all messages are looked at with.
 pub(super) struct Sieve {
+    /// Of members that must not be there.
+    names: Vec<Box<str>>,
     trigrams: Trigrams,
     scanner: Scanner,
 }
 
 impl Sieve {
-    pub(super) fn new(plmns: &Plmns) -> Self {
+    /// `names` are those of members that must not be there, in any case.
+    pub(super) fn new(plmns: &Plmns, names: Vec<Box<str>>) -> Self {
         Self {
+            names,
             trigrams: Trigrams::new(plmns, &WORDS),
             scanner: Scanner::new(plmns.clone(), false),
         }
@@ -124,7 +131,7 @@ impl Sieve {
                 _ => false,
             })
             || each(suspect.digits).any(|at| self.may_be_imsi(octets, start + at))
-            || each(suspect.word).any(|at| ends_word(octets, start + at))
+            || each(suspect.word).any(|at| self.ends_word(octets, start + at))
             || each(suspect.mcc).any(|at| {
                 let mcc = octets.get((start + at).saturating_sub(3)..start + at);
                 mcc.is_some_and(|mcc| mcc.iter().all(u8::is_ascii_digit))
@@ -174,6 +181,34 @@ impl Sieve {
             self.trigrams.any(value) && is_suspect(value, &WORDS, self.scanner.plmns())
         })
     }
+
+    /// Whether the octet at the place ends one of the words that call an identity one, or the name
+    /// of a member that must not be there.
+    fn ends_word(&self, octets: &[u8], at: usize) -> bool {
+        let before = octets.get(..at).unwrap_or_default();
+        let ends = |word: &[u8]| {
+            let start = before.len().checked_sub(word.len());
+            start.is_some_and(|start| before[start..].eq_ignore_ascii_case(word))
+        };
+        match octets.get(at) {
+            Some(b'-') => [
+                &b"imsi"[..],
+                b"suci",
+                b"nai",
+                b"gci",
+                b"gli",
+                b"imei",
+                b"eui",
+            ]
+            .iter()
+            .any(|word| ends(word)),
+            Some(b'"') => self.names.iter().any(|name| {
+                let quote = before.len().checked_sub(name.len() + 1);
+                ends(name.as_bytes()) && quote.is_some_and(|quote| before[quote] == b'"')
+            }),
+            _ => ends(b"3gppnetwork"),
+        }
+    }
 }
 
 /// The places that are set, from the first.
@@ -221,49 +256,26 @@ fn is_escaped_base64(octets: &[u8], at: usize) -> bool {
     first.is_some_and(|first| is(before.get(first))) && last.is_none_or(|last| is(after.get(last)))
 }
 
-/// Whether a slash behind a backslash stands between digits, or separators of digits.
+/// Whether a slash behind a backslash stands between digits, with separators around it or not, or
+/// between the word that calls digits an IMSI and these.
 fn is_among_digits(octets: &[u8], at: usize) -> bool {
-    let class = |octet: Option<&u8>| octet.map_or(0, |octet| CLASSES[usize::from(*octet)]);
-    let before = at.checked_sub(1).and_then(|before| octets.get(before));
-    let (before, after) = (before.filter(|octet| **octet != b'/'), octets.get(at + 2));
-    let joins = |class: u16| class & (DIGIT | HYPHEN | SEPARATOR) != 0;
-    // The slashes of `https:\/\/` are as many separators, and not among digits.
-    let one_more = after == Some(&b'\\');
-    joins(class(before)) && joins(class(after)) && (!one_more || class(before) & DIGIT != 0)
-}
-
-/// Whether the octet at the place ends one of the words that call an identity one.
-fn ends_word(octets: &[u8], at: usize) -> bool {
-    let ends = |word: &[u8]| {
-        let before = at
-            .checked_sub(word.len())
-            .and_then(|from| octets.get(from..at));
-        before.is_some_and(|before| before.eq_ignore_ascii_case(word))
+    // Three separators, each behind a backslash or not.
+    const REACH: usize = 2 * SEPARATORS_MAX;
+    let joins = |octet: &&u8| {
+        let class = CLASSES[usize::from(**octet)] & (HYPHEN | SEPARATOR);
+        **octet == b'\\' || (class != 0 && !octet.is_ascii_alphanumeric())
     };
-    match octets.get(at) {
-        Some(b'-') => [
-            &b"imsi"[..],
-            b"suci",
-            b"nai",
-            b"gci",
-            b"gli",
-            b"imei",
-            b"eui",
-        ]
-        .iter()
-        .any(|word| ends(word)),
-        Some(b'"') => [
-            &b"\"supi"[..],
-            b"\"imsi",
-            b"\"suci",
-            b"\"pei",
-            b"\"gci",
-            b"\"gli",
-        ]
-        .iter()
-        .any(|word| ends(word)),
-        _ => ends(b"3gppnetwork"),
-    }
+    let (before, after) = octets.split_at_checked(at).unwrap_or_default();
+    let between = before.iter().rev().take(REACH).take_while(joins).count();
+    let before = before.get(..before.len() - between).unwrap_or_default();
+    let after = after.iter().take(REACH + 2).find(|octet| !joins(octet));
+    let calls = |word: &[u8]| {
+        before
+            .last_chunk::<4>()
+            .is_some_and(|end| end.eq_ignore_ascii_case(word))
+    };
+    let is_digit = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_digit);
+    is_digit(after) && (is_digit(before.last()) || calls(b"imsi") || calls(b"supi"))
 }
 
 /// What has to be looked at, at its last octet.
@@ -289,6 +301,8 @@ struct Before {
     digit: u64,
     hyphen: u64,
     i: u64,
+    /// One letter of a name's end behind an i, and two.
+    tails: [u64; 2],
     k: u64,
     quote: u64,
     letter: u64,
@@ -321,7 +335,11 @@ impl Before {
         // Once in a run: where it has become so long.
         let digits = fourteen & !behind::<1>(fourteen, self.runs[4]);
 
+        let one_more = now.tail & behind::<1>(now.i, self.i);
+        let two_more = now.tail & behind::<1>(one_more, self.tails[0]);
+        let of_name = behind::<1>(one_more | two_more, self.tails[0] | self.tails[1]);
         let word = ((now.hyphen | now.quote) & behind::<1>(now.i, self.i))
+            | (now.quote & of_name)
             | (now.separator & !now.letter & behind::<1>(now.k, self.k));
         let mcc = now.hyphen & behind::<4>(now.hyphen, self.hyphen);
 
@@ -343,6 +361,7 @@ impl Before {
             digit: now.digit,
             hyphen: now.hyphen,
             i: now.i,
+            tails: [one_more, two_more],
             k: now.k,
             quote: now.quote,
             letter: now.letter,

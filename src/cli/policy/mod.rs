@@ -74,7 +74,8 @@ fn failed(all: Vec<Wrong>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whether what is written would take the place of something that it is made of.
+/// # Errors
+/// What is written would take the place of something that it is made of.
 fn is_apart<'p>(out: &Path, read: impl IntoIterator<Item = &'p Path>) -> Result<(), Wrong> {
     let which = |file: &Path| std::fs::metadata(file).map(|file| (file.dev(), file.ino()));
     let Ok(there) = which(out) else {

@@ -1,7 +1,7 @@
 //! `t8gate policy subscribers`: a list of IMSIs to the set by which the guard knows subscribers.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -38,17 +38,19 @@ pub(super) fn main(options: &Options) -> ExitCode {
 
 fn build(options: &Options) -> Result<usize, Vec<Wrong>> {
     let one = |wrong| vec![wrong];
-    let files = options.from.as_deref().into_iter();
-    super::is_apart(&options.out, files.chain([&*options.key_file])).map_err(one)?;
+    let from = options.from.as_deref();
+    let read = from.unwrap_or(Path::new("/dev/stdin"));
+    super::is_apart(&options.out, [read, &*options.key_file]).map_err(one)?;
     let key = pseudonym::key(&options.key_file).map_err(one)?;
     let (mut hashes, mut faults) = (Vec::new(), Faults::default());
-    pseudonym::each_line(options.from.as_deref(), |number, imsi| {
+    let called = from.map_or_else(|| "line ".to_owned(), |from| format!("{}:", from.display()));
+    pseudonym::each_line(from, |number, imsi| {
         let is_imsi = (14..=15).contains(&imsi.len()) && imsi.bytes().all(|o| o.is_ascii_digit());
         match is_imsi {
             true => hashes.push(filter::hash(imsi.as_bytes(), &key)),
             false => faults.add(|| {
                 let cure = "write 14 or 15 digits and nothing else";
-                (format!("line {number} is no IMSI"), cure.to_owned())
+                (format!("{called}{number} is no IMSI"), cure.to_owned())
             }),
         }
         Ok(())

@@ -225,3 +225,27 @@ proptest! {
         }
     }
 }
+
+/// Escapes at the end of what is judged may be the half of an identity.
+#[test]
+fn identity_that_is_spelt_otherwise_is_found_across_what_is_given_on() {
+    for identity in [
+        "00101%20\n%200123456789",
+        "00101\u{200b}\n\u{200b}0123456789",
+        "%30%30%31\n%30%31\n%30%31%32%33%34%35%36%37%38%39",
+        "im%73i-\n%20\n00101",
+    ] {
+        for before in 400..560 {
+            let body = format!("{}{identity}{}", "a\n".repeat(before), "\nb".repeat(700));
+            let (out, outcome) = given(body.as_bytes(), Media::Text, &[usize::MAX], 1_024);
+            assert!(
+                matches!(outcome, Err(Cut::Hit(_))),
+                "{identity} behind {before}"
+            );
+            assert!(out.len() <= 2 * before, "{identity} behind {before}");
+        }
+    }
+    let clean = "100 % of it\n".repeat(400);
+    let (out, outcome) = given(clean.as_bytes(), Media::Text, &[usize::MAX], 1_024);
+    assert_eq!((out.len(), outcome), (clean.len(), Ok(())));
+}

@@ -11,7 +11,9 @@ use super::super::plmn::{Plmn, Plmns};
 use super::*;
 
 mod fields;
+mod first_look;
 mod heads;
+mod legitimate;
 mod traffic;
 
 const IMSI: &str = "001010123456789";
@@ -677,25 +679,4 @@ fn identity_in_any_string_of_a_message_is_found() {
             }
         }
     }
-}
-
-fn false_positives(seeds: Range<u64>) {
-    let guard = guard();
-    let mut scratch = Scratch::default();
-    for seed in seeds {
-        let text = traffic::written(seed);
-        let verdict = guard.body(Media::Json, text.as_bytes(), &mut scratch);
-        assert_eq!(verdict, Verdict::Clean, "message {seed}: {text}");
-    }
-}
-
-#[test]
-fn ten_thousand_legitimate_messages_pass() {
-    false_positives(0..10_000);
-}
-
-#[test]
-#[ignore = "ten times the one before it: half a minute without optimization"]
-fn hundred_thousand_legitimate_messages_pass() {
-    false_positives(0..100_000);
 }

@@ -8,7 +8,7 @@ pub(super) struct Places {
     pub(super) hyphen: u64,
     /// All that may stand between digits, and more: see [`may_separate`].
     pub(super) separator: u64,
-    /// `%`, NUL, and what is no ASCII.
+    /// `%`, control characters that are no blanks, and what is no ASCII.
     pub(super) unread: u64,
     pub(super) backslash: u64,
     pub(super) i: u64,
@@ -17,6 +17,8 @@ pub(super) struct Places {
     pub(super) colon: u64,
     /// Letters, digits and what else base64 has.
     pub(super) letter: u64,
+    /// `d`, `s`, `t` and `v`, in either case.
+    pub(super) tail: u64,
     /// From `@` on: of what base64 has, `A` to `z` and the low line.
     pub(super) high: u64,
 }
@@ -26,6 +28,8 @@ pub(super) const HYPHEN: u16 = 2;
 pub(super) const SEPARATOR: u16 = 4;
 /// The class of what base64 has.
 pub(super) const LETTER: u16 = 256;
+/// The class of `d`, `s`, `t` and `v`.
+const TAIL: u16 = 512;
 
 /// Of octets with these halves are all that may stand between digits, in one class. The others of
 /// them (some letters, brackets, and what is of another class as well) cost a second look where
@@ -43,7 +47,7 @@ pub(super) const CLASSES: [u16; 256] = {
         classes[octet] = match octet as u8 {
             b'0'..=b'9' => DIGIT,
             b'-' => HYPHEN,
-            b'%' | 0 | 0x80.. => 8,
+            b'%' | 0..=8 | 14..=31 | 0x7f.. => 8,
             b'\\' => 16,
             b'i' | b'I' => 32,
             b'k' | b'K' => 64,
@@ -52,6 +56,8 @@ pub(super) const CLASSES: [u16; 256] = {
         };
         let of_base64 = matches!(octet as u8, b'+' | b'/' | b'-' | b'_' | b'=') as u16;
         classes[octet] |= (letter | of_base64) * LETTER;
+        let tail = matches!(octet as u8 | 0x20, b'd' | b's' | b't' | b'v') as u16;
+        classes[octet] |= letter * tail * TAIL;
         classes[octet] |= may_separate(octet as u8) as u16 * SEPARATOR;
         octet += 1;
     }
@@ -71,6 +77,7 @@ pub(super) fn by_table(block: &[u8; BLOCK]) -> Places {
         quote: place(128),
         colon: places_of(block, |octet| octet == b':'),
         letter: place(LETTER),
+        tail: place(TAIL),
         high: places_of(block, |octet| octet & 0x40 != 0),
     }
 }
@@ -115,26 +122,35 @@ mod halves {
     ]);
     /// The letters of base64, in five such sets: A to O and a to o; P to Z and p to z; digits and
     /// `=`; `+`, `-` and `/`; `_`.
-    pub(super) const LETTER_HIGH: [u8; 16] =
-        table(&[(4, 1), (6, 1), (5, 2 | 16), (7, 2), (3, 4), (2, 8)]);
+    pub(super) const LETTER_HIGH: [u8; 16] = table(&[
+        (0, 32),
+        (2, 8),
+        (3, 4),
+        (4, 1 | 64),
+        (5, 2 | 16 | 128),
+        (6, 1 | 64),
+        (7, 2 | 128),
+    ]);
     pub(super) const LETTER_LOW: [u8; 16] = table(&[
-        (0, 2 | 4),
-        (1, 7),
-        (2, 7),
-        (3, 7),
-        (4, 7),
-        (5, 7),
-        (6, 7),
-        (7, 7),
-        (8, 7),
+        (0, 2 | 4 | 32),
+        (1, 7 | 32),
+        (2, 7 | 32),
+        (3, 7 | 32 | 128),
+        (4, 7 | 32 | 64 | 128),
+        (5, 7 | 32),
+        (6, 7 | 32 | 128),
+        (7, 7 | 32),
+        (8, 7 | 32),
         (9, 7),
         (0xa, 1 | 2),
         (0xb, 1 | 8),
         (0xc, 1),
         (0xd, 1 | 4 | 8),
-        (0xe, 1),
-        (0xf, 1 | 8 | 16),
+        (0xe, 1 | 32),
+        (0xf, 1 | 8 | 16 | 32),
     ]);
+    /// Of these the sets of letters.
+    pub(super) const LETTERS: u8 = 0x1f;
 
     const fn table(entries: &[(usize, u8)]) -> [u8; 16] {
         let mut table = [0; 16];
@@ -155,7 +171,7 @@ pub(super) mod avx2 {
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
     };
 
-    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LOW};
+    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW};
     use super::{BLOCK, Places};
 
     #[target_feature(enable = "avx2")]
@@ -176,12 +192,13 @@ pub(super) mod avx2 {
             letter: whole(8),
             colon: whole(9),
             high: whole(10),
+            tail: whole(11),
         }
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn half(octets: &[u8; 32]) -> [u32; 11] {
+    fn half(octets: &[u8; 32]) -> [u32; 12] {
         let octets = load(octets);
         let zero = _mm256_setzero_si256();
         let high = _mm256_and_si256(_mm256_srli_epi16::<4>(octets), _mm256_set1_epi8(0xf));
@@ -194,7 +211,12 @@ pub(super) mod avx2 {
             _mm256_shuffle_epi8(both(&LETTER_LOW), octets),
         );
         // The highest bit of each octet is what can be gathered.
-        let other = _mm256_or_si256(octets, _mm256_cmpeq_epi8(octets, zero));
+        let is = |octets, octet| _mm256_cmpeq_epi8(octets, _mm256_set1_epi8(octet));
+        let control = _mm256_or_si256(is(high, 1), is(octets, 0x7f));
+        let low_control = _mm256_slli_epi16::<2>(letters);
+        let other = _mm256_or_si256(_mm256_or_si256(octets, low_control), control);
+        let tail = _mm256_or_si256(letters, _mm256_slli_epi16::<1>(letters));
+        let letters = _mm256_and_si256(letters, _mm256_set1_epi8(LETTERS.cast_signed()));
         let places = |bits: __m256i| _mm256_movemask_epi8(bits).cast_unsigned();
         [
             places(_mm256_slli_epi16::<7>(classes)),
@@ -206,11 +228,9 @@ pub(super) mod avx2 {
             places(_mm256_slli_epi16::<1>(classes)),
             places(classes),
             !places(_mm256_cmpeq_epi8(letters, zero)),
-            places(_mm256_cmpeq_epi8(
-                octets,
-                _mm256_set1_epi8(b':'.cast_signed()),
-            )),
+            places(is(octets, b':'.cast_signed())),
             places(_mm256_slli_epi16::<1>(octets)),
+            places(tail),
         ]
     }
 
@@ -238,10 +258,10 @@ pub(super) mod avx512 {
     use std::arch::x86_64::{
         __m512i, _mm_set_epi64x, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask,
         _mm512_movepi8_mask, _mm512_set_epi64, _mm512_set1_epi8, _mm512_shuffle_epi8,
-        _mm512_srli_epi16, _mm512_test_epi8_mask, _mm512_testn_epi8_mask,
+        _mm512_srli_epi16, _mm512_test_epi8_mask,
     };
 
-    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LOW};
+    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW};
     use super::{BLOCK, Places};
 
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -261,7 +281,11 @@ pub(super) mod avx512 {
         let classes = in_both(&HIGH, &LOW);
         let letters = in_both(&LETTER_HIGH, &LETTER_LOW);
         let is = |class: u8| _mm512_test_epi8_mask(classes, _mm512_set1_epi8(class.cast_signed()));
-        let other = _mm512_movepi8_mask(octets) | _mm512_testn_epi8_mask(octets, octets);
+        let of_letters =
+            |sets: u8| _mm512_test_epi8_mask(letters, _mm512_set1_epi8(sets.cast_signed()));
+        let equals = |octets, octet| _mm512_cmpeq_epi8_mask(octets, _mm512_set1_epi8(octet));
+        let control = of_letters(32) | equals(high, 1) | equals(octets, 0x7f);
+        let other = _mm512_movepi8_mask(octets) | control;
         Places {
             digit: is(1),
             hyphen: is(2),
@@ -271,8 +295,9 @@ pub(super) mod avx512 {
             i: is(32),
             k: is(64),
             quote: is(128),
-            letter: _mm512_test_epi8_mask(letters, letters),
-            colon: _mm512_cmpeq_epi8_mask(octets, _mm512_set1_epi8(b':'.cast_signed())),
+            letter: of_letters(LETTERS),
+            tail: of_letters(64 | 128),
+            colon: equals(octets, b':'.cast_signed()),
             high: _mm512_test_epi8_mask(octets, _mm512_set1_epi8(0x40)),
         }
     }

@@ -2,15 +2,16 @@
 
 use proptest::prelude::*;
 
+use super::super::fields::FieldKinds;
 use super::super::plmn::Plmn;
 use super::*;
 
 fn sieve() -> Sieve {
-    Sieve::new(&Plmns::new([Plmn::new("001", "01").unwrap()]))
+    let names = FieldKinds::default().internal().map(Into::into).collect();
+    Sieve::new(&Plmns::new([Plmn::new("001", "01").unwrap()]), names)
 }
 
-/// By AVX2, where this machine has it, and by the table; with the text at every place in a
-/// block.
+/// By the best that this machine has, and by the table; with the text at every place in a block.
 fn passes(text: &[u8]) -> bool {
     let sieve = sieve();
     let mut outcomes = Vec::new();
@@ -157,6 +158,7 @@ fn all_ways_to_class_octets_agree() {
                 p.quote,
                 p.colon,
                 p.letter,
+                p.tail,
                 p.high,
             ]
         };
@@ -204,6 +206,11 @@ fn each_kind_is_noticed_at_its_last_octet_and_nowhere_else() {
             "imsi-1 xnai- gci- \"supi\" 3gppnetwork. ik-",
             3,
             &[4, 11, 16, 23, 36],
+        ),
+        (
+            r#""supis":"x i" "imeisv" "Ids" "iList" "idsts" "bid":1"#,
+            3,
+            &[6, 12, 21, 27, 35, 49],
         ),
         ("ii--kk.. k. k- i. i\" k\"", 3, &[2, 6, 10, 19]),
         ("a-001-b   -x-  -12-    -1234-", 4, &[5]),
@@ -272,6 +279,13 @@ fn second_looks_see_as_far_as_they_have_to() {
         (r"ab\/12", false),
         (r"1\/\/2", true),
         (r":\/\/1", false),
+        (r"1 \/\/2", true),
+        (r"IMSI\/=2", true),
+        (r"supi\/2", true),
+        (r"msi\/2", false),
+        (r"1\/x2", false),
+        (r"1    \/    2", true),
+        (r"1       \/2", false),
     ] {
         let at = text.find('\\').unwrap();
         assert_eq!(is_among_digits(text.as_bytes(), at), is, "{text}");
@@ -280,4 +294,34 @@ fn second_looks_see_as_far_as_they_have_to() {
     assert!(sieve.may_hold_packed(b"MDAxMDEwMTIzNDU2Nzg5"));
     assert!(!sieve.may_hold_packed(b"MDAxMDEwM"), "too short");
     assert!(!sieve.may_hold_packed(b"application/problem+json"));
+}
+
+/// Each name that a member may not have ends as what is noticed does.
+#[test]
+fn no_member_passes_that_must_not_be_there() {
+    let kinds = FieldKinds::default();
+    let names: Vec<&str> = kinds.internal().collect();
+    assert!(names.len() >= 20);
+    for name in names {
+        for name in [name.to_uppercase(), name.to_owned()] {
+            assert!(!passes(format!(r#"{{"{name}":"x"}}"#).as_bytes()), "{name}");
+            assert!(passes(format!(r#"{{"x{name}":"x"}}"#).as_bytes()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_seen_hides_nothing() {
+    for octet in (0..32_u8).chain([0x7f]) {
+        let is_blank = matches!(octet, 9..=13);
+        for hidden in [
+            "00101*0123456789",
+            "im*si-00101",
+            "3gpp*network.",
+            "0a1b2c3d-0*01-01-ab",
+        ] {
+            let text = hidden.replace('*', char::from(octet).encode_utf8(&mut [0; 4]));
+            assert!(!passes(text.as_bytes()) || is_blank, "{octet:#x} {hidden}");
+        }
+    }
 }
