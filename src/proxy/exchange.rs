@@ -70,6 +70,8 @@ pub(super) async fn run(connection: &mut Connection, mut request: Request) -> Th
         }
         Err(Broken::Cut) => {
             connection.account.close(Outcome::Cut);
+            // What was looked through has left: its end is missing, and so one sees that it is cut.
+            let _ = connection.sent().await;
             Then::Drop
         }
         Err(Broken::ClientGone(then)) => {
