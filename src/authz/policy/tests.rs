@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::authz::apis::ApiSet;
 use crate::authz::details::LimitedRights;
 use crate::authz::scope::{self, Rights};
 use crate::authz::ue::{Kind, Matcher};
@@ -217,6 +218,29 @@ fn halves_and_single_operations_grant_their_own() {
         [true, true, true, false, false, true]
     );
     assert_eq!(of(false, false, &[]), [false; 6]);
+}
+
+#[test]
+fn operation_is_written_with_a_resource_of_the_api() {
+    let served = Served::new(ApiSet::of_t8(), Vec::new());
+    let api = ApiId::from_name("3gpp-monitoring-event").unwrap();
+    let added = |word: &str| Operations::default().add(&served, api, word);
+    assert_eq!(
+        added("PUT /{scsAsId}/subscriptions/{subscriptionId}"),
+        Ok(())
+    );
+    for (word, fault) in [
+        ("PUT", OperationFault::Malformed),
+        ("put /{scsAsId}/subscriptions", OperationFault::Malformed),
+        ("PUT /{scsAsId}/subscriptions", OperationFault::Verb),
+        ("GET /{scsAsId}/others", OperationFault::Resource),
+        // Who writes an id means that alone.
+        ("GET /acme/subscriptions", OperationFault::Resource),
+        ("GET /{scsAsId/subscriptions", OperationFault::Resource),
+        ("GET /scsAsId}/subscriptions", OperationFault::Resource),
+    ] {
+        assert_eq!(added(word), Err(fault), "{word}");
+    }
 }
 
 #[test]

@@ -481,3 +481,26 @@ proptest! {
         let _ = member(&text);
     }
 }
+
+#[test]
+fn external_ids_have_one_order_whatever_the_case_of_their_domains() {
+    let id = |text| ExternalId::read(text).unwrap();
+    let order = id("a@b.example").partial_cmp(&id("b@a.example"));
+    assert_eq!(order, Some(Ordering::Less));
+    let same = id("a@B.example").partial_cmp(&id("a@b.Example"));
+    assert_eq!(same, Some(Ordering::Equal));
+}
+
+#[test]
+fn each_fault_says_what_would_be_one() {
+    for (fault, word) in [
+        (UeFault::ExternalId, "local@domain"),
+        (UeFault::Msisdn, "digits"),
+        (UeFault::Gpsi, "msisdn-"),
+        (UeFault::Ip, "address"),
+        (UeFault::IpDomain, "ASCII"),
+        (UeFault::Mac, "02-1a-2b-3c-4d-5e"),
+    ] {
+        assert!(fault.demand().contains(word), "{fault:?}");
+    }
+}

@@ -122,6 +122,8 @@ fn each_of_its_versions_is_served_and_no_other() {
         );
     }
     assert_eq!(served.version(row.id), Some("v2"));
+    let configured: Vec<ApiId> = served.configured().iter().map(|row| row.id).collect();
+    assert_eq!(configured, [row.id]);
     assert_eq!(served.row(row.id).map(|api| api.name), Some(NAME));
 }
 
@@ -141,6 +143,13 @@ fn what_is_written_again_is_the_same_row_and_what_is_changed_keeps_its_place() {
 fn its_name_is_a_scope_value_like_any_other() {
     let row = row(written(&["v1"], devices())).unwrap();
     assert_eq!(ApiId::from_name(NAME), Some(row.id));
+    let other = Written {
+        name: "acme-device-health".to_owned(),
+        ..written(&["v1"], devices())
+    };
+    let other = super::row(other).unwrap();
+    assert_eq!(ApiId::from_name("acme-device-health"), Some(other.id));
+    assert_ne!(other.id, row.id);
     let half = Rights::of_value("acme-device-status:read").unwrap();
     assert!(half.allow(row.id, Verb::Get) && !half.allow(row.id, Verb::Post));
     let both = rights("3gpp-nidd acme-device-status").unwrap();
