@@ -513,3 +513,23 @@ fn verbs_of_a_set_come_in_one_order() {
     assert_eq!(all, [Verb::Get, Verb::Put, Verb::Delete]);
     assert_eq!(Verbs::of(&[]).iter().count(), 0);
 }
+
+#[test]
+fn post_to_a_list_creates_and_what_it_is_for_has_words() {
+    let action = |path, verb| ask(path, verb).unwrap().action;
+    let list = "/3gpp-monitoring-event/v1/acme/subscriptions";
+    assert!(action(list, Verb::Post).creates && !action(list, Verb::Get).creates);
+    let item = "/3gpp-monitoring-event/v1/acme/subscriptions/1";
+    assert!(!action(item, Verb::Put).creates);
+    let words = [Role::Subscriber, Role::Context, Role::Link, Role::Service].map(Role::word);
+    assert_eq!(words, ["subscriber", "context", "link", "service"]);
+    let is = Shape::Is(Kind::Msisdn);
+    for shape in [
+        Shape::Beside(&Shape::Is(Kind::Msisdn)),
+        Shape::Alone(&Shape::Is(Kind::Msisdn)),
+        is,
+    ] {
+        assert_eq!(shape.kind(), Some(Kind::Msisdn));
+    }
+    assert_eq!(Shape::Items(&Shape::Is(Kind::Msisdn)).kind(), None);
+}
