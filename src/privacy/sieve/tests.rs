@@ -168,7 +168,7 @@ fn all_ways_to_class_octets_agree() {
     }
 }
 
-/// Where each kind is noticed: what can be read otherwise, backslashes, digits, words, MCCs, base64.
+/// Where each is noticed: what may be read otherwise, backslashes, digits, words, MCCs, base64.
 fn noticed(text: &str) -> [Vec<usize>; 6] {
     let mut before = Before::default();
     let mut all: [Vec<usize>; 6] = Default::default();

@@ -1,5 +1,6 @@
 //! Members that break their grammar, or whose names are written otherwise; and what is rewritten.
 
+use super::super::grammar::is_time;
 use super::*;
 
 /// Of no known subscribers: digits are found where no others' may stand.
