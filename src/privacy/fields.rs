@@ -175,11 +175,11 @@ pub(super) fn of_header(name: &[u8]) -> Kind {
         .get(name.len()..)
         .and_then(|from| from.first_chunk::<2>())
         .and_then(|[from, to]| HEADERS.get(*from..*to));
-    // Few begin alike, and letters of both cases differ in one bit.
-    let first = name.first().map(|octet| octet | 0x20);
-    let known = { of_its_length.unwrap_or_default().iter() }
-        .filter(|(known, _)| known.as_bytes().first().copied() == first)
-        .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+    // Letters of both cases differ in one bit, and a hyphen has it: a third of what a comparison of
+    // any octets takes.
+    let is_called = |known: &str| { known.bytes().zip(name) }.all(|(one, of)| one == of | 0x20);
+    let mut known = of_its_length.unwrap_or_default().iter();
+    let known = known.find(|(known, _)| is_called(known));
     known.map_or(Kind::Unknown, |(_, kind)| *kind)
 }
 

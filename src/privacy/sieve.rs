@@ -204,7 +204,7 @@ impl Sieve {
             .any(|word| ends(word)),
             Some(b'"') => self.names.iter().any(|name| {
                 let quote = before.len().checked_sub(name.len() + 1);
-                ends(name.as_bytes()) && quote.is_some_and(|quote| before[quote] == b'"')
+                quote.is_some_and(|quote| before[quote] == b'"') && ends(name.as_bytes())
             }),
             _ => ends(b"3gppnetwork"),
         }

@@ -59,3 +59,39 @@ fn a_json_patch_says_whom_it_brings_where_nobody_sees_what_it_is_of() {
     assert_eq!(says(twice).err(), Some(Fault::DuplicateMember));
     assert_eq!(says(r#"{"op":"remove"}"#).err(), Some(Fault::WrongType));
 }
+
+#[test]
+fn whom_a_json_patch_brings_stays_until_it_takes_away_what_they_stand_in() {
+    const LIST: Shape = Shape::Members(&[
+        ("externalId", Shape::Is(Kind::ExternalId)),
+        ("externalIds", Shape::Items(&Shape::Is(Kind::ExternalId))),
+        ("msisdn", Shape::Is(Kind::Msisdn)),
+    ]);
+    let add =
+        |path: &str, value: &str| format!(r#"{{"op":"add","path":"{path}","value":{value}}}"#);
+    let id = r#""a@example.com""#;
+    let remove = |path: &str| format!(r#"{{"op":"remove","path":"{path}"}}"#);
+    for (operations, is_any_ue) in [
+        (vec![add("/externalId", id), remove("/msisdn")], false),
+        (vec![add("/externalId", id), remove("/externalId")], true),
+        (vec![remove("/externalId"), add("/externalId", id)], false),
+        (vec![add("/externalIds/0", id)], false),
+        (vec![add("/externalIds/-", id), remove("/msisdn")], false),
+        (
+            vec![add("/externalIds/-", id), add("/externalIds", "[]")],
+            true,
+        ),
+        (
+            vec![add("/externalIds/-", id), remove("/externalIds/7")],
+            true,
+        ),
+        (
+            vec![add("/externalIds", "[]"), add("/externalIds/-", id)],
+            false,
+        ),
+    ] {
+        let patch = format!("[{}]", operations.join(","));
+        let brought = brought_by(patch.as_bytes(), LIST).unwrap();
+        assert_eq!(brought.about().unwrap().is_any_ue(), is_any_ue, "{patch}");
+    }
+}
