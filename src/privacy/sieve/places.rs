@@ -152,6 +152,13 @@ mod halves {
     /// Of these the sets of letters.
     pub(super) const LETTERS: u8 = 0x1f;
 
+    /// As what makes a vector of it takes them.
+    #[inline]
+    pub(super) fn words(table: &[u8; 16]) -> [i64; 2] {
+        let (words, _) = table.as_chunks::<8>();
+        [0, 1].map(|word| i64::from_le_bytes(words[word]))
+    }
+
     const fn table(entries: &[(usize, u8)]) -> [u8; 16] {
         let mut table = [0; 16];
         let mut at = 0;
@@ -171,7 +178,7 @@ pub(super) mod avx2 {
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
     };
 
-    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW};
+    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW, words};
     use super::{BLOCK, Places};
 
     #[target_feature(enable = "avx2")]
@@ -246,8 +253,7 @@ pub(super) mod avx2 {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn both(table: &[u8; 16]) -> __m256i {
-        let (words, _) = table.as_chunks::<8>();
-        let [low, high] = [i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1])];
+        let [low, high] = words(table);
         _mm256_broadcastsi128_si256(_mm_set_epi64x(high, low))
     }
 }
@@ -261,7 +267,7 @@ pub(super) mod avx512 {
         _mm512_srli_epi16, _mm512_test_epi8_mask,
     };
 
-    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW};
+    use super::halves::{HIGH, LETTER_HIGH, LETTER_LOW, LETTERS, LOW, words};
     use super::{BLOCK, Places};
 
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -305,8 +311,7 @@ pub(super) mod avx512 {
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn four(table: &[u8; 16]) -> __m512i {
-        let (words, _) = table.as_chunks::<8>();
-        let [low, high] = [i64::from_le_bytes(words[0]), i64::from_le_bytes(words[1])];
+        let [low, high] = words(table);
         _mm512_broadcast_i32x4(_mm_set_epi64x(high, low))
     }
 }
