@@ -1,4 +1,5 @@
 use super::*;
+use crate::authz::apis::resource::Parameter;
 
 fn asked(path: &str, text: &'static str) -> Result<Content<'static>, Fault> {
     query(text, action(path, Verb::Get).query)
@@ -166,4 +167,18 @@ fn a_query_that_is_split_in_two_ways_is_refused() {
         );
     }
     assert!(asked(SESSIONS, "a=1&b=?ip-domain").is_ok());
+}
+
+#[test]
+fn a_parameter_of_which_nothing_is_known_holds_any_text() {
+    let parameters = [Parameter {
+        name: "note",
+        shape: NOTHING,
+        is_json: false,
+    }];
+    for text in ["note=abc", "note=%7Bx", "note="] {
+        let content = query(text, &parameters).unwrap();
+        assert!(content.names_nobody(), "{text}");
+    }
+    assert_eq!(query("note=a%2", &parameters).err(), Some(Fault::Parameter));
 }
