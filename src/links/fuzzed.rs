@@ -71,9 +71,11 @@ fn targets(value: &str) {
     let (mut once, mut twice) = (Vec::new(), Vec::new());
     if targets_outward(&LINKS, value, &mut once) {
         let once = std::str::from_utf8(&once).expect("as it was");
-        assert!(targets_outward(&LINKS, once, &mut twice));
-        let is_led_once = once.as_bytes() == twice || value.contains(PREFIX_TWICE);
-        assert!(is_led_once, "{once:?} is led twice");
+        let is_led_once = targets_outward(&LINKS, once, &mut twice) && once.as_bytes() == twice;
+        assert!(
+            is_led_once || value.contains(PREFIX_TWICE),
+            "{once:?} is led twice"
+        );
     }
 }
 
@@ -84,7 +86,10 @@ fn body(body: &[u8]) {
     let read = serde_json::from_slice::<serde_json::Value>(body);
     match LINKS.body_outward(body, SHAPE, &mut once) {
         Ok(true) => {
-            assert_eq!(LINKS.body_outward(&once, SHAPE, &mut twice), Ok(false));
+            let is_led_once = LINKS.body_outward(&once, SHAPE, &mut twice) == Ok(false);
+            // Where a prefix stood twice, one is left.
+            let has_prefix = memchr::memmem::find(&once, b"/exposure").is_some();
+            assert!(is_led_once || has_prefix, "led twice");
             if let Ok(mut read) = read {
                 let mut written: serde_json::Value =
                     serde_json::from_slice(&once).expect("JSON as it was");

@@ -100,6 +100,24 @@ impl Sieve {
         self.passes_by(octets, |block| places::avx2::places(block))
     }
 
+    /// By each set of instructions that this machine has, and by the table.
+    #[cfg(test)]
+    fn passes_by_each(&self, octets: &[u8]) -> Vec<bool> {
+        let mut outcomes = vec![self.passes_by(octets, by_table)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx2") {
+                // SAFETY: the machine has AVX2, as was just asked.
+                outcomes.push(unsafe { self.passes_by_avx2(octets) });
+            }
+            if places::has_avx512() {
+                // SAFETY: the machine has what the function needs, as was just asked.
+                outcomes.push(unsafe { self.passes_by_avx512(octets) });
+            }
+        }
+        outcomes
+    }
+
     #[inline(always)]
     fn passes_by(&self, octets: &[u8], places: impl Fn(&[u8; BLOCK]) -> Places) -> bool {
         let mut before = Before::default();
