@@ -16,8 +16,21 @@ fn stage() -> Stage {
     Stage::new(client, &certificate(vec![dns(HOST)], &[]))
 }
 
+/// Another issuer, by the same key.
+fn issuer_elsewhere() -> Issuer {
+    let named = Terms {
+        name: "https://other.example".to_owned(),
+        ..terms(&[])
+    };
+    issuer_with(named, Arc::clone(&KEY)).unwrap()
+}
+
 fn token(stage: &Stage) -> String {
-    let minted = stage.issuer.mint(&stage.grant(), NOW).unwrap();
+    minted_by(&stage.issuer, stage)
+}
+
+fn minted_by(issuer: &Issuer, stage: &Stage) -> String {
+    let minted = issuer.mint(&stage.grant(), NOW).unwrap();
     read(&minted.json)["access_token"]
         .as_str()
         .unwrap()
@@ -26,11 +39,22 @@ fn token(stage: &Stage) -> String {
 
 fn asked(stage: &Stage, form: &str, in_force: bool, now: UnixSeconds) -> Result<Value, GrantFault> {
     let issuers = Issuers::new(vec![stage.issuer.rules().unwrap()]).unwrap();
+    asked_beside(stage, &issuers, form, in_force, now)
+}
+
+/// With tokens of all of `issuers` taken here.
+fn asked_beside(
+    stage: &Stage,
+    issuers: &Issuers,
+    form: &str,
+    in_force: bool,
+    now: UnixSeconds,
+) -> Result<Value, GrantFault> {
     let caller = stage.caller();
-    let verify = |token: &[u8]| token::verify(token, &issuers, now).ok();
+    let verify = |token: &[u8]| token::verify(token, issuers, now).ok();
     let (form, in_force) = (form.as_bytes(), |_: &[u8], _: &VerifiedToken| in_force);
     let issuer = &stage.issuer;
-    let said = issuer.introspect(form, &caller, &issuers, verify, in_force, now);
+    let said = issuer.introspect(form, &caller, issuers, verify, in_force, now);
     said.map(|said| read(&said))
 }
 
@@ -82,18 +106,7 @@ fn other_tokens_are_not_active_and_nothing_else_is_told() {
     let good = token(&stage);
     let inactive = json!({"active": false});
     let other = token(&self::stage());
-    let another_issuer = {
-        let named = Terms {
-            name: "https://other.example".to_owned(),
-            ..terms(&[])
-        };
-        let issuer = issuer_with(named, Arc::clone(&KEY)).unwrap();
-        let minted = issuer.mint(&stage.grant(), NOW).unwrap();
-        read(&minted.json)["access_token"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+    let another_issuer = minted_by(&issuer_elsewhere(), &stage);
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let forged = format!("{signed}.{first}{}", &signature[1..]);
@@ -112,6 +125,24 @@ fn other_tokens_are_not_active_and_nothing_else_is_told() {
     assert_eq!(about(&stage, &good, UnixSeconds(NOW.0 + 600)), inactive);
     let form = format!("client_id=partner-1&token={good}");
     assert_eq!(asked(&stage, &form, false, NOW).unwrap(), inactive);
+}
+
+/// spec.md 5.2 #12.
+//= RFC 7662 section 2.2 type=test
+//# What another issuer's token is, that issuer says, though it is good for requests here.
+#[test]
+fn token_of_another_issuer_that_is_taken_here_is_not_active() {
+    let stage = stage();
+    let other = issuer_elsewhere();
+    let rules = vec![stage.issuer.rules().unwrap(), other.rules().unwrap()];
+    let issuers = Issuers::new(rules).unwrap();
+    let foreign = minted_by(&other, &stage);
+    assert!(token::verify(foreign.as_bytes(), &issuers, NOW).is_ok());
+    for (token, active) in [(token(&stage).as_str(), true), (foreign.as_str(), false)] {
+        let form = format!("client_id=partner-1&token={token}");
+        let told = asked_beside(&stage, &issuers, &form, true, NOW).unwrap();
+        assert_eq!(told["active"], active);
+    }
 }
 
 /// spec.md 5.2 #12.
