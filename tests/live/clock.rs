@@ -24,17 +24,20 @@ impl Clock {
     pub fn of(stage: &mut Stage) -> Self {
         let clock = Self(stage.scratch.path().join("clock"));
         clock.write(0);
-        for (name, value) in [
-            ("LD_PRELOAD", tool("libfaketime.so.1").display().to_string()),
-            ("FAKETIME_TIMESTAMP_FILE", clock.0.display().to_string()),
-            ("FAKETIME_NO_CACHE", "1".to_owned()),
-            // The name has changed between versions.
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-            ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ] {
-            stage.environment.push((name.to_owned(), value));
-        }
+        let file = clock.0.display().to_string();
+        fake(
+            stage,
+            &[
+                ("FAKETIME_TIMESTAMP_FILE", &file),
+                ("FAKETIME_NO_CACHE", "1"),
+            ],
+        );
         clock
+    }
+
+    /// One whose second takes twenty, so that a busy machine does within one what is bounded.
+    pub fn slowed(stage: &mut Stage) {
+        fake(stage, &[("FAKETIME", "+0 x0.05")]);
     }
 
     fn write(&self, ahead_s: i64) {
@@ -58,6 +61,22 @@ impl Clock {
         wait_until("the gateway to notice its clock", || said() > before);
         // A shard looks at it every 25 ms.
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// By what the gateway is told of its wall clock.
+fn fake(stage: &mut Stage, how: &[(&str, &str)]) {
+    let library = tool("libfaketime.so.1").display().to_string();
+    let always = [
+        ("LD_PRELOAD", library.as_str()),
+        // The name has changed between versions.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("DONT_FAKE_MONOTONIC", "1"),
+    ];
+    for (name, value) in always.iter().chain(how) {
+        stage
+            .environment
+            .push((name.to_string(), value.to_string()));
     }
 }
 

@@ -1,12 +1,13 @@
 //! Opaque tokens by the thousand that are good for nothing.
 
 use super::{Scene, TOKEN};
+use crate::clock::Clock;
 use crate::harness::stage::PATH;
 
 /// What is remembered goes on, and another client's tokens are asked about as ever.
 #[test]
 fn client_whose_questions_are_in_vain_asks_no_more_than_its_budget() {
-    let scene = Scene::open("");
+    let scene = Scene::open_staged("", Clock::slowed);
     let globex = scene.house.stage.dialer(&scene.house.stage.globex);
     let mut globex = globex
         .connect(scene.house.gateway.address)
