@@ -2,10 +2,11 @@
 
 # One codegen unit, so that what is inlined does not hang on where else something was added: else
 # the profile of `make tour`, whose dependencies it shares.
-COUNTS = cargo run --release --config 'profile.release.package.t8gate.codegen-units=1' \
-	--package t8gate-micro --bin counts --
+COUNTED = --release --config 'profile.release.package.t8gate.codegen-units=1' \
+	--package t8gate-micro --bin counts
+COUNTS = cargo run $(COUNTED) --
 
-.PHONY: bench bench-check bench-counts bench-micro build demo fuzz help lint mutants setup test test-fault test-fips test-scale test-spec test-tls tour
+.PHONY: bench bench-check bench-counts bench-micro build build-checked demo fuzz help lint mutants setup test test-fault test-fips test-scale test-spec test-tls tour
 
 help: ## shows this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +22,10 @@ bench-micro: ## times each room, by criterion
 
 build: ## builds the gateway as it is run, and t8load beside it
 	cargo build --release --workspace --bins
+
+build-checked: ## builds what tour and bench-check run
+	cargo build --release
+	cargo build $(COUNTED)
 
 demo: ## shows it all on this machine: keys in a token, two clients, a tour, lines for curl
 	tests/demo-setup
