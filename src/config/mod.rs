@@ -275,7 +275,7 @@ pub struct Privacy {
     /// The names of data networks and slices are kept inside as well.
     pub hide_network: bool,
     /// But for these members.
-    pub network_shown: Vec<String>,
+    pub network_shown: Vec<&'static str>,
 }
 
 /// `[audit]`.

@@ -14,7 +14,7 @@ use super::fault::closest;
 use super::{HttpUrl, HugePages, Place, RevocationPolicy, Steering, WhenUnwritable};
 use crate::clock::UnixSeconds;
 use crate::peer::{Identity, San, TokenFormat};
-use crate::privacy::{Action, Plmn};
+use crate::privacy::{Action, NETWORK_MEMBERS, Plmn};
 
 /// What is wrong with a value, and the cure.
 #[derive(Debug, PartialEq, Eq)]
@@ -628,6 +628,21 @@ pub(super) fn plmn(value: &DeValue<'_>) -> Result<Plmn, Wrong> {
     let halves = written.split_once('-');
     let network = halves.and_then(|(mcc, mnc)| Plmn::new(mcc, mnc));
     network.ok_or_else(|| Wrong::new(format!("{written:?} is no network"), cure))
+}
+
+/// A member by which a NEF would tell what is inside of its network.
+pub(super) fn network_member(value: &DeValue<'_>) -> Result<&'static str, Wrong> {
+    let written = written(value, "\"dnn\"")?;
+    let mut members = NETWORK_MEMBERS.into_iter();
+    members.find(|member| *member == written).ok_or_else(|| {
+        Wrong::new(
+            format!("{written:?} is no member that hide_network hides"),
+            format!(
+                "write those that are to be seen of {}",
+                NETWORK_MEMBERS.join(", ")
+            ),
+        )
+    })
 }
 
 /// `"dns"`, `"uri"` or `"any"`.

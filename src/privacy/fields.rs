@@ -84,9 +84,7 @@ impl FieldKinds {
     //# DNN and S-NSSAI are not sent outside of the operator's domain.
     #[must_use]
     pub fn nef(self, but: &[&str]) -> Self {
-        let hidden = NETWORK
-            .split_ascii_whitespace()
-            .filter(|name| !but.contains(name));
+        let hidden = { NETWORK_MEMBERS.into_iter() }.filter(|name| !but.contains(name));
         hidden.fold(self, |kinds, name| kinds.with(name, Kind::Network))
     }
 
@@ -183,7 +181,16 @@ pub(super) fn of_header(name: &[u8]) -> Kind {
     known.map_or(Kind::Unknown, |(_, kind)| *kind)
 }
 
-const NETWORK: &str = "dnn dnns snssai snssais apn dnnList snssaiList";
+/// The members that name data networks and slices.
+pub const NETWORK_MEMBERS: [&str; 7] = [
+    "dnn",
+    "dnns",
+    "snssai",
+    "snssais",
+    "apn",
+    "dnnList",
+    "snssaiList",
+];
 
 //= TS 29.122 clause 5.2.1
 //# No member of a T8 API is of the type SUPI, IMSI or PEI; `gci` and `gli` are wireline SUPIs.

@@ -22,7 +22,7 @@ mod spelling;
 mod walk;
 
 pub use clearing::{Clearing, Cut};
-pub use fields::{FieldKinds, Kind};
+pub use fields::{FieldKinds, Kind, NETWORK_MEMBERS};
 pub use filter::{Filter, FilterFault};
 pub use guard::{Action, Guard, Hit, Media, Redaction, Scratch, Verdict};
 pub use imsi::{Form, Scanner, Tier};

@@ -189,6 +189,19 @@ fn one_wrong_section_hides_no_fault_of_another_and_is_said_once() {
 }
 
 #[test]
+fn nobody_is_warned_of_what_is_wrong_anyway() {
+    let origin = Origin::start();
+    let mut stage = Stage::new(origin.address);
+    let warning = "no network is named";
+    let (good, said) = checked(&stage);
+    assert!(good && said.contains(warning), "{said}");
+    stage.config.set("privacy.plmns", "[\"001\"]");
+    let (good, said) = checked(&stage);
+    assert!(!good && said.contains("is no network"), "{said}");
+    assert!(!said.contains(warning), "{said}");
+}
+
+#[test]
 fn duration_without_unit_is_a_fault() {
     let change = |stage: &mut Stage| {
         stage.config.set("deadlines.idle", "\"30\"");

@@ -3,7 +3,7 @@
 use crate::config::Privacy;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, boolean, guard_action, plmn, text, twice};
+use crate::config::value::{Wrong, boolean, guard_action, network_member, plmn, twice};
 use crate::privacy::Action;
 
 pub(super) fn privacy(mut section: Section<'_, '_>) -> Privacy {
@@ -20,7 +20,7 @@ pub(super) fn privacy(mut section: Section<'_, '_>) -> Privacy {
     let action = section.optional("action", guard_action);
     let known_subscribers = section.optional_file("known_subscribers_file", FileKind::UeSets);
     let hide_network = section.or("hide_network", boolean, false);
-    let network_shown = section.list("network_shown", text);
+    let network_shown = section.list("network_shown", network_member);
     if let Some(shown) = &network_shown {
         super::refuse_repeats(&section, "network_shown", &shown.value);
     }

@@ -30,8 +30,7 @@ pub(super) fn configured(
         let known = known.transpose()?;
         let mut fields = FieldKinds::default();
         if privacy.hide_network {
-            let shown: Vec<&str> = privacy.network_shown.iter().map(String::as_str).collect();
-            fields = fields.nef(&shown);
+            fields = fields.nef(&privacy.network_shown);
         }
         let plmns = Plmns::new(privacy.plmns.iter().copied());
         let scanner = Scanner::new(plmns, privacy.devices);

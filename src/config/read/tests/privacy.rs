@@ -22,9 +22,16 @@ fn network_that_stands_twice_is_refused() {
 }
 
 #[test]
-fn member_that_is_shown_twice_is_refused() {
+fn member_that_is_shown_twice_or_is_none_of_the_networks_is_refused() {
     let twice = "network_shown = [\"dnn\", \"dnn\"]\n";
     wrong(twice, 1, "network_shown", "stands already");
+    let unknown = "network_shown = [\"dnn\",\n\"DNN\"]\n";
+    wrong(
+        unknown,
+        2,
+        "network_shown",
+        "is no member that hide_network hides",
+    );
     let (text, _) = with_privacy("hide_network = true\nnetwork_shown = [\"dnn\"]\n");
     assert_eq!(good(&text).privacy.network_shown, ["dnn"]);
 }
