@@ -18,13 +18,17 @@ use serde::Serialize;
 
 use super::apis::{ApiId, ApiSet};
 use super::json::{self, Json, Object};
+use super::policy::is_monitoring_type;
 use super::scope::Rights;
 use super::token::{Claim, TokenFault};
+use super::ue::is_domain;
 
+mod held;
 mod limited;
 #[cfg(test)]
 mod tests;
 
+pub use held::held;
 pub use limited::{Gives, LimitedRights};
 
 /// The `type` of what is known here.
@@ -65,7 +69,7 @@ struct Limits {
 struct Read {
     access: Access,
     members_known: bool,
-    /// APIs, operations, and whom it names.
+    /// APIs, operations, event types, and whom it names.
     values_known: bool,
 }
 
@@ -238,6 +242,9 @@ impl Access {
         values_known &= groups
             .map(|text| limited::group(text))
             .all(|group| group.is_some());
+        values_known &= { limits.domains.iter().flatten() }.all(|domain| is_domain(domain));
+        let types = limits.monitoring_types.iter().flatten();
+        values_known &= types.map(String::as_str).all(is_monitoring_type);
         let access = Self {
             apis,
             read,

@@ -294,6 +294,14 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Whether a text is written as event types are: TS 29.122 may name more of them than today.
+pub fn is_monitoring_type(text: &str) -> bool {
+    const BYTES_MAX: usize = 64;
+    let is_letter =
+        |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_';
+    (1..=BYTES_MAX).contains(&text.len()) && text.bytes().all(is_letter)
+}
+
 /// Why a word names no operation of an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationFault {
@@ -318,6 +326,14 @@ impl Operations {
             _ => self.single.push(single(served, api, word)?),
         }
         Ok(())
+    }
+
+    pub(super) fn take_some_read(&self) -> bool {
+        self.read || { self.single.iter() }.any(|(verb, _)| *verb == Verb::Get)
+    }
+
+    pub(super) fn take_some_write(&self) -> bool {
+        self.write || { self.single.iter() }.any(|(verb, _)| *verb != Verb::Get)
     }
 
     pub(super) fn take(&self, verb: Verb, resource: &str) -> bool {

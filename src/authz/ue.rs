@@ -248,7 +248,7 @@ fn is_local(local: &str) -> bool {
 
 //= RFC 4282 section 2.1
 //# A realm is two labels or more, of letters, digits and hyphens inside.
-fn is_domain(domain: &str) -> bool {
+pub(super) fn is_domain(domain: &str) -> bool {
     const LABEL_BYTES_MAX: usize = 63;
     let is_inner = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
     let is_label = |label: &str| {

@@ -5,6 +5,8 @@ use super::form::Form;
 use super::registration::{Method, Registered};
 use super::{Endpoint, GrantFault, Issuer, Scheme, capif};
 use crate::authz::assertion;
+use crate::authz::policy::Policy;
+use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
 use crate::peer::{Client, Peer};
 
@@ -15,6 +17,11 @@ pub struct Caller<'c> {
     pub peer: &'c Peer,
     /// The client that the peer's certificate is mapped to.
     pub client: &'c Client,
+    /// What the operator's policy lets that client do; where there is none, all that it is
+    /// registered for.
+    pub policy: Option<&'c Policy>,
+    /// Those that the policy names.
+    pub sets: Option<&'c Sets>,
     /// What else the request brings to authenticate.
     pub authorization: Option<Scheme>,
 }

@@ -48,8 +48,11 @@ pub enum GrantFault {
     /// A value of the scope is not among those the client is registered for.
     ScopeUnregistered,
     Details(DetailsFault),
-    /// None of what the details ask for is held by the client, or there would be too many of them.
+    /// None of what the details ask for is held by the client.
     DetailsRefused,
+    /// More objects than [`OBJECTS_MAX`](crate::authz::details::OBJECTS_MAX) would be granted, or
+    /// more octets than [`DETAILS_BYTES_MAX`](crate::limits::DETAILS_BYTES_MAX).
+    DetailsTooLong,
     /// Of the endpoints that a token is sent to.
     TokenMissing,
     /// The client is not registered as one that introspects.
@@ -122,6 +125,7 @@ impl GrantFault {
             Self::Details(DetailsFault::FieldUnknown),
             Self::Details(DetailsFault::FieldMalformed),
             Self::DetailsRefused,
+            Self::DetailsTooLong,
             Self::TokenMissing,
             Self::IntrospectionUnregistered,
             Self::TokenForeign,
@@ -167,7 +171,9 @@ impl GrantFault {
             }
             //= RFC 9396 section 5
             //# What is asked for in vain by details has an error code of its own.
-            Self::Details(_) | Self::DetailsRefused => "invalid_authorization_details",
+            Self::Details(_) | Self::DetailsRefused | Self::DetailsTooLong => {
+                "invalid_authorization_details"
+            }
             Self::ScopeMalformed | Self::ScopeUnregistered => "invalid_scope",
         }
     }
@@ -230,6 +236,9 @@ impl GrantFault {
                 }
             },
             Self::DetailsRefused => "the client may have nothing of the authorization_details",
+            Self::DetailsTooLong => {
+                "authorization_details are more than a token carries: 32 objects and 4096 octets"
+            }
             Self::TokenMissing => "token is missing",
             Self::IntrospectionUnregistered => "the client may not introspect tokens",
             Self::TokenForeign => "the token was issued to another client",
@@ -282,6 +291,7 @@ impl GrantFault {
                 DetailsFault::FieldMalformed => "grant_details_field_malformed",
             },
             Self::DetailsRefused => "grant_details_refused",
+            Self::DetailsTooLong => "grant_details_too_long",
             Self::TokenMissing => "grant_token_missing",
             Self::IntrospectionUnregistered => "grant_introspection_unregistered",
             Self::TokenForeign => "grant_token_foreign",

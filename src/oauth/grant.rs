@@ -120,7 +120,10 @@ impl Issuer {
         Ok(Grant {
             client_id: caller.client.client_id.clone(),
             rights,
-            details: details.map_or(Ok(Vec::new()), |asked| granted_details(asked, registered))?,
+            details: match details {
+                Some(asked) => granted_details(asked, registered, caller)?,
+                None => Vec::new(),
+            },
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
@@ -201,18 +204,27 @@ fn granted(asked: Option<&str>, registered: &Registered) -> Result<Rights, Grant
     Ok(rights)
 }
 
-/// So much of what details ask for as the client is registered for. Limits within an API are
-/// granted as they are asked for: no registration says anything of them.
+/// So much of what details ask for as the client is registered for, and as the operator's policy
+/// lets it do.
 //= RFC 9396 section 7
 //# What is granted may be less than what was asked for, and the response says it.
-fn granted_details(asked: &str, registered: &Registered) -> Result<Vec<Access>, GrantFault> {
+fn granted_details(
+    asked: &str,
+    registered: &Registered,
+    caller: &Caller<'_>,
+) -> Result<Vec<Access>, GrantFault> {
     let asked = details::asked(asked).map_err(GrantFault::Details)?;
     let held = asked.iter().flat_map(|one| one.within(registered.rights));
-    let held: Vec<_> = held.collect();
+    let mut held: Vec<_> = held.collect();
+    if let Some(policy) = caller.policy {
+        held = details::held(&held, policy, caller.sets);
+    }
+    if held.is_empty() {
+        return Err(GrantFault::DetailsRefused);
+    }
     let octets = serde_json::to_vec(&held).map_or(usize::MAX, |json| json.len());
-    let carried = held.len() <= details::OBJECTS_MAX && octets <= DETAILS_BYTES_MAX;
-    match carried && !held.is_empty() {
+    match held.len() <= details::OBJECTS_MAX && octets <= DETAILS_BYTES_MAX {
         true => Ok(held),
-        false => Err(GrantFault::DetailsRefused),
+        false => Err(GrantFault::DetailsTooLong),
     }
 }

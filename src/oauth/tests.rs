@@ -172,6 +172,8 @@ impl Stage {
         Caller {
             peer: &self.peer,
             client: &self.client,
+            policy: None,
+            sets: None,
             authorization: None,
         }
     }

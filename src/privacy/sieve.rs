@@ -220,9 +220,10 @@ impl Sieve {
             ]
             .iter()
             .any(|word| ends(word)),
-            Some(b'"') => self.names.iter().any(|name| {
-                let quote = before.len().checked_sub(name.len() + 1);
-                quote.is_some_and(|quote| before[quote] == b'"') && ends(name.as_bytes())
+            Some(b'"') => memrchr(b'"', before).is_some_and(|quote| {
+                let called = &before[quote + 1..];
+                let mut names = self.names.iter();
+                names.any(|name| name.as_bytes().eq_ignore_ascii_case(called))
             }),
             _ => ends(b"3gppnetwork"),
         }

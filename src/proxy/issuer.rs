@@ -445,6 +445,8 @@ fn judged<T>(
     let caller = Caller {
         peer,
         client: client.ok_or(Denial::Grant(GrantFault::ClientUnregistered))?,
+        policy: snapshot.policy(peer.client()),
+        sets: snapshot.sets.as_deref(),
         authorization: ask.authorization,
     };
     connection.account.judging();

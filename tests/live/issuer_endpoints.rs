@@ -7,7 +7,7 @@ use crate::authorization::assert_problem;
 use crate::harness::client::{Client, HOST, get};
 use crate::harness::peers::{curl, url};
 use crate::harness::pki::Identity;
-use crate::harness::stage::{API, House, PATH};
+use crate::harness::stage::{API, House, PATH, Stage};
 use crate::harness::{run_well, wait_until};
 use crate::issuer::{FORM, TOKEN, asked, assert_grant_refused, json, posted, token_of};
 use crate::reload::reload;
@@ -16,10 +16,16 @@ const INTROSPECT: &str = "/oauth2/introspect";
 
 /// A house where `globex` introspects the tokens of `acme`.
 fn house() -> House {
+    house_with(|_| {})
+}
+
+fn house_with(change: impl FnOnce(&mut Stage)) -> House {
     House::open_staged(|stage| {
         stage.issue_tokens();
         let globex = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true";
         stage.config.extend_table("client", 1, globex);
+        // Last: a table within the client's ends its own keys.
+        change(stage);
     })
 }
 
@@ -128,7 +134,7 @@ fn spec_5_2_row_14_details_are_granted_and_enforced() {
     let said = fetch(asked);
     let held = json!([{"type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read"]}]);
     assert_eq!(said["authorization_details"], held);
-    let token = said["access_token"].as_str().expect("a token");
+    let token = token_in(&said);
     let mut client = house.client();
     assert_eq!(
         client
@@ -158,6 +164,45 @@ fn spec_5_2_row_14_details_are_granted_and_enforced() {
     );
     let introspection = format!("https://{HOST}{INTROSPECT}");
     assert_eq!(metadata["introspection_endpoint"], introspection);
+}
+
+/// spec.md 5.2 #14.
+//= RFC 9396 section 7 type=test
+//# What is granted is what was asked for and what the operator lets the client do, and whoever
+//# asks about the token is told no more.
+#[test]
+fn spec_5_2_row_14_details_are_granted_as_far_as_services_go() {
+    let house = house_with(|stage| {
+        let service = "[[client.service]]\napi = \"3gpp-monitoring-event\"\n\
+                       ues = [\"car-1@example.com\"]\nmonitoring_types = [\"UE_REACHABILITY\"]";
+        stage.config.extend_table("client", 0, service);
+    });
+    let (address, ca) = (house.gateway.address, &house.stage.operator_ca.certificate);
+    let fetch = |ues: &[&str]| -> Value {
+        let details = json!([{
+            "type": "t8_access", "apis": ["3gpp-monitoring-event", "3gpp-nidd"], "ueIds": ues,
+        }]);
+        let mut curl = curl(address, ca, Some(&house.stage.acme));
+        let details = format!("authorization_details={details}");
+        curl.args(["--data", FORM, "--data-urlencode", &details]);
+        curl.arg(url(address, TOKEN));
+        serde_json::from_str(&run_well(&mut curl)).expect("JSON")
+    };
+    let said = fetch(&["car-1@example.com", "car-2@example.com"]);
+    let held = json!([{
+        "type": "t8_access", "apis": ["3gpp-monitoring-event"], "operations": ["read", "write"],
+        "ueIds": ["car-1@example.com"], "monitoringTypes": ["UE_REACHABILITY"],
+    }]);
+    assert_eq!(said["authorization_details"], held);
+    let form = format!("client_id=globex-app&token={}", token_in(&said));
+    let told = told(&house, &house.stage.globex, &form);
+    assert_eq!(told["authorization_details"], held);
+    let refused = fetch(&["car-2@example.com"]);
+    assert_eq!(refused["error"], "invalid_authorization_details");
+}
+
+fn token_in(said: &Value) -> &str {
+    said["access_token"].as_str().expect("a token")
 }
 
 /// A form may take its time: it is judged by what is in force when it is whole.

@@ -229,6 +229,7 @@ fn limited_of(details: Value) -> Option<Arc<LimitedRights>> {
     super::given(&claim, Rights::NONE).ok().unwrap().1
 }
 
+mod held;
 mod limited;
 
 //= RFC 9396 section 9 type=test

@@ -321,6 +321,16 @@ impl Ues {
         by_name || self.sets.iter().any(in_set)
     }
 
+    /// Whether one of the domain may be among them: whoever is in sets is of any.
+    pub fn may_be_of(&self, domain: &str) -> bool {
+        let is_it = |known: &str| known.eq_ignore_ascii_case(domain);
+        let mut named = self.external_ids.iter().map(|id| &id.domain);
+        self.any
+            || !self.sets.is_empty()
+            || named.any(|domain| is_it(domain))
+            || self.domains.iter().any(|domain| is_it(domain))
+    }
+
     /// Whether every UE and every group that can be named is among them.
     pub fn are_all(&self) -> bool {
         self.any && self.any_group

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::apis;
 use crate::authz::apis::configured::Served;
 use crate::authz::apis::{ApiId, Verb};
+use crate::authz::policy::is_monitoring_type;
 use crate::authz::policy::{OperationFault, Operations, Policy, Selectors, Service};
 use crate::authz::ue::{Matcher, SetName, Ues};
 use crate::config::files::FileKind;
@@ -169,8 +170,7 @@ pub(super) fn limit<T: Ord + std::fmt::Debug>(
 /// TS 29.122 leaves room for those of later releases.
 pub(super) fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = text(value)?;
-    let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    if name.len() <= 64 && name.chars().all(is_letter) {
+    if is_monitoring_type(&name) {
         return Ok(name);
     }
     let cure = "write it as TS 29.122 does: \"LOCATION_REPORTING\"";

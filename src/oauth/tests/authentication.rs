@@ -271,6 +271,8 @@ fn spec_5_2_row_08_client_is_known_by_the_certificates_that_were_read_for_it() {
         let caller = Caller {
             client: &clients[0],
             peer: &peer(certificate),
+            policy: None,
+            sets: None,
             authorization: None,
         };
         let found = issuer.decide(GOOD.as_bytes(), &caller, NOW);

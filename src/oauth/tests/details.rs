@@ -3,9 +3,12 @@
 use serde_json::json;
 
 use super::*;
+use crate::authz::apis::ApiId;
 use crate::authz::details::DetailsFault;
 use crate::authz::issuers::Issuers;
+use crate::authz::policy::{Operations, Policy, Selectors, Service};
 use crate::authz::token;
+use crate::authz::ue::{Matcher, Ues};
 use crate::limits::DETAILS_BYTES_MAX;
 
 /// A request for these details.
@@ -132,5 +135,50 @@ fn details_that_no_token_could_carry_are_refused() {
     };
     granted(&form(&group(2_000)).replace("%67", "g"));
     let long = form(&group(DETAILS_BYTES_MAX)).replace("%67", "g");
-    assert_eq!(STAGE.decide(long), Err(GrantFault::DetailsRefused));
+    assert_eq!(STAGE.decide(long), Err(GrantFault::DetailsTooLong));
+    let ports = |from: u16| {
+        let ports: Vec<u16> = (from..from + 10).collect();
+        json!({"type": "t8_access", "apis": ["3gpp-nidd"], "ports": ports})
+    };
+    let many = |count| json!((0..count).map(ports).collect::<Vec<_>>());
+    assert!(STAGE.decide(form(&many(32))).is_ok());
+}
+
+/// spec.md 5.2 #14.
+//= RFC 9396 section 7 type=test
+//# What the operator's policy does not let a client do is not granted.
+#[test]
+fn details_are_granted_as_far_as_the_policy_lets_the_client_do_it() {
+    let nidd = ApiId::from_name("3gpp-nidd").unwrap();
+    let policy = Policy {
+        services: vec![Service {
+            api: nidd,
+            operations: Operations {
+                read: true,
+                ..Operations::default()
+            },
+            selectors: Selectors::default(),
+            ues: Ues::from_iter([Matcher::read("a@example.com").ok().unwrap()]),
+            any_ue: false,
+        }],
+    };
+    let caller = Caller {
+        policy: Some(&policy),
+        ..STAGE.caller()
+    };
+    let decide = |asked: &Value| STAGE.issuer.decide(form(asked).as_bytes(), &caller, NOW);
+    let asked = |ues: &[&str]| {
+        json!([{
+            "type": "t8_access", "apis": ["3gpp-nidd", "3gpp-monitoring-event"], "ueIds": ues,
+        }])
+    };
+    let grant = decide(&asked(&["a@example.com", "b@example.com"])).unwrap();
+    let response = read(&STAGE.issuer.mint(&grant, NOW).unwrap().json);
+    let granted = json!([{
+        "type": "t8_access", "apis": ["3gpp-nidd"], "operations": ["read"],
+        "ueIds": ["a@example.com"],
+    }]);
+    assert_eq!(response["authorization_details"], granted);
+    let others = decide(&asked(&["b@example.com"]));
+    assert_eq!(others, Err(GrantFault::DetailsRefused));
 }

@@ -218,6 +218,8 @@ fn registration_is_that_of_the_clients_place() {
     let caller = Caller {
         peer: &peer,
         client: &second,
+        policy: None,
+        sets: None,
         authorization: None,
     };
     let grant = issuer.decide(form, &caller, NOW).unwrap();

@@ -371,7 +371,8 @@ pub const ROWS: [Row; 74] = [
     Row {
         detail: "The authorization_details are malformed, unknown or not granted to this client.",
         cure: "the type is t8_access, with apis and, where not all, operations; add the APIs to \
-               the client's scopes if it may have them",
+               the client's scopes, and whom they are about to its services, if it may have them; \
+               of what is too long it must ask for less at once",
         ..grant("grant_details_refused", "invalid_authorization_details")
     },
     Row {

@@ -1,0 +1,311 @@
+//! What a policy leaves of what is asked for.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+use crate::authz::apis::{ApiId, Verb};
+use crate::authz::policy::{Asked, Operations, Policy, Selectors, Service, decide};
+use crate::authz::ue::{Kind, Matcher, UeId};
+
+const APIS: [&str; 2] = ["3gpp-monitoring-event", "3gpp-nidd"];
+const KINDS: [&str; 2] = ["LOCATION_REPORTING", "UE_REACHABILITY"];
+const PORTS: [u16; 2] = [4_000, 4_001];
+const UES: [&str; 4] = [
+    "a@example.com",
+    "b@example.com",
+    "a@example.org",
+    "491512345678",
+];
+const GROUPS: [&str; 2] = ["g@example.com", "h@example.com"];
+const DOMAINS: [&str; 2] = ["example.com", "example.org"];
+const WORDS: [&str; 7] = [
+    "any",
+    "a@example.com",
+    "*@example.org",
+    "msisdn:4915*",
+    "msisdn:333333",
+    "group:g@example.com",
+    "group:any",
+];
+
+fn service(api: &str, words: &[&str]) -> Service {
+    Service {
+        api: ApiId::from_name(api).unwrap(),
+        operations: Operations {
+            read: true,
+            write: true,
+            single: Vec::new(),
+        },
+        selectors: Selectors::default(),
+        ues: words
+            .iter()
+            .map(|word| Matcher::read(word).ok().unwrap())
+            .collect(),
+        any_ue: false,
+    }
+}
+
+fn held_of(asked: &Value, services: Vec<Service>) -> Vec<Value> {
+    let held = held(&asked_of_objects(asked), &Policy { services }, None);
+    let written = held.iter().map(serde_json::to_value);
+    written.map(Result::unwrap).collect()
+}
+
+/// An object as it is written, of both operations.
+fn object(apis: &[&str], limits: Value) -> Value {
+    let mut object = json!({"type": TYPE, "apis": apis, "operations": ["read", "write"]});
+    for (name, value) in limits.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
+}
+
+//= RFC 9396 section 7 type=test
+//# What the operator does not let a client do is not granted, whoever is named.
+#[test]
+fn what_no_service_lets_a_client_do_is_not_granted() {
+    let mut event = service(APIS[0], &["a@example.com", "group:g@example.com"]);
+    event.selectors.monitoring_types = Some(vec![KINDS[1].into()]);
+    let of_event = |limits| held_of(&json!([object(&APIS, limits)]), vec![event.clone()]);
+    let only = |limits: Value| {
+        let mut limits = limits;
+        limits["monitoringTypes"] = json!([KINDS[1]]);
+        vec![object(&APIS[..1], limits)]
+    };
+    for (asked, granted) in [
+        (json!({"ueIds": UES}), only(json!({"ueIds": [UES[0]]}))),
+        (json!({"ueIds": [UES[1], UES[3]]}), vec![]),
+        (
+            json!({"extGroupIds": GROUPS}),
+            only(json!({"extGroupIds": [GROUPS[0]]})),
+        ),
+        (json!({"extGroupIds": [GROUPS[1]]}), vec![]),
+        (
+            json!({"ueIds": UES, "extGroupIds": [GROUPS[1]]}),
+            only(json!({"ueIds": [UES[0]]})),
+        ),
+        (
+            json!({"ueIds": [UES[1]], "extGroupIds": GROUPS}),
+            only(json!({"extGroupIds": [GROUPS[0]]})),
+        ),
+        (
+            json!({"domains": DOMAINS}),
+            only(json!({"domains": [DOMAINS[0]]})),
+        ),
+        (json!({"domains": [DOMAINS[1]]}), vec![]),
+        (
+            json!({"domains": DOMAINS, "ueIds": [UES[0]]}),
+            only(json!({"domains": DOMAINS, "ueIds": [UES[0]]})),
+        ),
+        (json!({"monitoringTypes": KINDS}), only(json!({}))),
+        (json!({"monitoringTypes": [KINDS[0]]}), vec![]),
+        (json!({"ports": [PORTS[0]]}), vec![]),
+        (json!({}), only(json!({}))),
+    ] {
+        assert_eq!(of_event(asked.clone()), granted, "{asked}");
+    }
+}
+
+#[test]
+fn ports_and_halves_of_operations_are_granted_as_services_have_them() {
+    let mut nidd = service(APIS[1], &["any"]);
+    nidd.selectors.ports = Some(vec![PORTS[0]]);
+    nidd.operations.write = false;
+    let all = json!([object(&APIS, json!({}))]);
+    let mut read = object(&APIS[1..], json!({"ports": [PORTS[0]]}));
+    read["operations"] = json!(["read"]);
+    assert_eq!(held_of(&all, vec![nidd.clone()]), [read]);
+    let ports = json!([object(&APIS, json!({"ports": PORTS}))]);
+    nidd.operations.read = false;
+    assert!(held_of(&ports, vec![nidd.clone()]).is_empty());
+    // One of them is of the half that writes.
+    let single = (
+        Verb::Delete,
+        "/{scsAsId}/configurations/{configurationId}".into(),
+    );
+    nidd.operations.single.push(single);
+    let mut write = object(&APIS[1..], json!({"ports": [PORTS[0]]}));
+    write["operations"] = json!(["write"]);
+    assert_eq!(held_of(&ports, vec![nidd.clone()]), [write.clone()]);
+    nidd.operations.single[0].0 = Verb::Get;
+    write["operations"] = json!(["read"]);
+    assert_eq!(held_of(&ports, vec![nidd]), [write]);
+}
+
+#[test]
+fn objects_that_differ_by_nothing_but_their_apis_are_one() {
+    let asked = json!([object(&APIS, json!({"ueIds": UES}))]);
+    let alike: Vec<_> = APIS.map(|api| service(api, &["a@example.com"])).into();
+    let one = object(&APIS, json!({"ueIds": [UES[0]]}));
+    assert_eq!(held_of(&asked, alike.clone()), [one]);
+    let other = service(APIS[1], &["msisdn:4915*"]);
+    let two = [
+        object(&APIS[..1], json!({"ueIds": [UES[0]]})),
+        object(&APIS[1..], json!({"ueIds": [UES[3]]})),
+    ];
+    assert_eq!(held_of(&asked, vec![alike[0].clone(), other]), two);
+    // In as many objects as may be, and one more.
+    let each = |at: usize| {
+        let mut one = service(APIS[0], &["any"]);
+        one.selectors.monitoring_types = Some(vec![format!("TYPE_{at}").into()]);
+        one
+    };
+    let many = |count| held_of(&asked, (0..count).map(each).collect()).len();
+    assert_eq!([many(OBJECTS_MAX), many(OBJECTS_MAX + 9)], [32, 33]);
+}
+
+#[test]
+fn limit_that_is_longer_than_a_list_may_be_is_the_gateways_to_hold() {
+    let mut event = service(APIS[0], &["any"]);
+    let asked = json!([object(&APIS[..1], json!({}))]);
+    let mut types = |count: usize| {
+        let types = (0..count).map(|at| format!("TYPE_{at:03}").into());
+        event.selectors.monitoring_types = Some(types.collect());
+        let held = held_of(&asked, vec![event.clone()]);
+        held[0]["monitoringTypes"].as_array().map(Vec::len)
+    };
+    assert_eq!(types(ENTRIES_MAX), Some(ENTRIES_MAX));
+    assert_eq!(types(ENTRIES_MAX + 1), None);
+}
+
+fn some_of<T: Clone + std::fmt::Debug + 'static>(
+    all: &'static [T],
+) -> impl Strategy<Value = Vec<T>> {
+    subsequence(all, 1..=all.len())
+}
+
+fn services() -> impl Strategy<Value = Vec<Service>> {
+    let operations = (any::<bool>(), any::<bool>());
+    let selectors = (option::of(some_of(&KINDS)), option::of(some_of(&PORTS)));
+    let one = (
+        select(&APIS),
+        operations,
+        selectors,
+        some_of(&WORDS),
+        any::<bool>(),
+    );
+    let one = one.prop_map(
+        |(api, (read, write), (kinds, ports), words, any_ue)| Service {
+            operations: Operations {
+                read,
+                write,
+                single: Vec::new(),
+            },
+            selectors: Selectors {
+                monitoring_types: kinds.map(|kinds| kinds.into_iter().map(Into::into).collect()),
+                ports,
+            },
+            any_ue,
+            ..service(api, &words)
+        },
+    );
+    vec(one, 0..4)
+}
+
+fn objects() -> impl Strategy<Value = Value> {
+    let whom = (
+        option::of(some_of(&UES)),
+        option::of(some_of(&GROUPS)),
+        option::of(some_of(&DOMAINS)),
+    );
+    let with = (option::of(some_of(&KINDS)), option::of(some_of(&PORTS)));
+    let operations = some_of(&["read", "write"]);
+    let one = (some_of(&APIS), operations, whom, with);
+    let one = one.prop_map(
+        |(apis, operations, (ues, groups, domains), (kinds, ports))| {
+            let mut object = json!({"type": TYPE, "apis": apis, "operations": operations});
+            for (name, list) in [
+                ("ueIds", ues.map(|list| json!(list))),
+                ("extGroupIds", groups.map(|list| json!(list))),
+                ("domains", domains.map(|list| json!(list))),
+                ("monitoringTypes", kinds.map(|list| json!(list))),
+                ("ports", ports.map(|list| json!(list))),
+            ] {
+                if let Some(list) = list {
+                    object[name] = list;
+                }
+            }
+            object
+        },
+    );
+    vec(one, 1..3).prop_map(Value::from)
+}
+
+struct Request {
+    api: ApiId,
+    verb: Verb,
+    kinds: Vec<&'static str>,
+    ports: Vec<u16>,
+    ues: Vec<UeId<'static>>,
+}
+
+/// About one UE, one group or nobody, with each event type, port, or none.
+fn requests() -> Vec<Request> {
+    let mut whom = vec![vec![]];
+    for text in UES {
+        let kind = match text.contains('@') {
+            true => Kind::ExternalId,
+            false => Kind::Msisdn,
+        };
+        whom.push(vec![UeId::read(kind, text, None).unwrap()]);
+    }
+    for text in GROUPS {
+        whom.push(vec![UeId::read(Kind::ExternalGroupId, text, None).unwrap()]);
+    }
+    let mut with = vec![(vec![], vec![])];
+    with.extend(KINDS.map(|kind| (vec![kind], vec![])));
+    with.extend(PORTS.map(|port| (vec![], vec![port])));
+    let mut requests = Vec::new();
+    for (api, verb) in { APIS.iter() }.flat_map(|api| [(api, Verb::Get), (api, Verb::Post)]) {
+        for (kinds, ports) in &with {
+            requests.extend(whom.iter().map(|ues| Request {
+                api: ApiId::from_name(api).unwrap(),
+                verb,
+                kinds: kinds.clone(),
+                ports: ports.clone(),
+                ues: ues.clone(),
+            }));
+        }
+    }
+    requests
+}
+
+proptest! {
+    /// The gateway admits by what was held what it admits by what was asked for; and what was asked
+    /// for by name is admitted by nobody else who goes by the token alone, but what the operator
+    /// lets the client do.
+    #[test]
+    fn what_is_held_is_what_both_let_a_client_do(asked in objects(), services in services()) {
+        let policy = Policy { services };
+        let asked = asked_of_objects(&asked);
+        let held = held(&asked, &policy, None);
+        let limited = |objects: &[Access]| LimitedRights::of(objects.to_vec());
+        let (asked_for, left) = (limited(&asked), limited(&held));
+        let by_name = { asked.iter() }.all(|one| {
+            let limits = &one.limits;
+            limits.ue_ids.is_some() || limits.ext_group_ids.is_some()
+        });
+        for request in &requests() {
+            let request = Asked {
+                api: request.api,
+                verb: request.verb,
+                resource: "/{scsAsId}/subscriptions",
+                monitoring_types: &request.kinds,
+                ports: &request.ports,
+                ues: &request.ues,
+            };
+            let is_given = |policy, limited: &Option<LimitedRights>| {
+                let gives = Gives { rights: Rights::NONE, limited: limited.as_ref() };
+                decide(policy, gives, None, &request).is_ok()
+            };
+            let by_both = is_given(Some(&policy), &asked_for);
+            prop_assert_eq!(by_both, is_given(Some(&policy), &left));
+            if by_name {
+                prop_assert_eq!(by_both, is_given(None, &left));
+            }
+        }
+    }
+}
