@@ -60,6 +60,16 @@ pub fn read(answer: &[u8], issuer: &IssuerRules, now: UnixSeconds) -> Verdict {
         Some(Json::Bool(false)) => return Err(NotTaken::Refused(TokenFault::Inactive)),
         _ => return Err(NotTaken::Unanswered),
     }
+    //= RFC 7662 section 2.2
+    //# token_type is what a client is told of an access token. Some issuers say that it is one.
+    let is_taken = |kind: &str| {
+        let taken = ["Bearer", "access_token"];
+        taken.iter().any(|taken| kind.eq_ignore_ascii_case(taken))
+    };
+    let kind = answer.get("token_type");
+    if kind.is_some_and(|kind| !kind.as_str().is_some_and(is_taken)) {
+        return Err(NotTaken::Refused(TokenFault::Type));
+    }
     let mut read = token::introspected(&answer, issuer).map_err(NotTaken::Refused)?;
     //= RFC 7662 section 4
     //# What was answered is not used beyond exp: the leeway that a token has is not for it.

@@ -124,7 +124,8 @@ impl Id {
         [a, b, c, d, e, f, g, h]
     }
 
-    /// All of it, in hexadecimal digits: for certificates, whose thumbprint is no secret.
+    /// All of it, in hexadecimal digits: for certificates, whose thumbprint is no secret, and for
+    /// who has the token at hand.
     pub fn digits(self) -> String {
         let all = self.digest.iter();
         all.map(|octet| format!("{octet:02x}")).collect()

@@ -179,6 +179,57 @@ fn added_client_has_all_that_was_said_and_is_shown_with_its_place() {
     assert!(!outcome.stderr.contains("clients.d"), "{}", outcome.stderr);
 }
 
+/// What it may do, and what is said of it alone; nobody whom it may ask about.
+#[test]
+fn client_is_shown_with_all_that_decides() {
+    let (_stage, file) = file(|stage| {
+        stage.issue_tokens();
+        let more = "unbound_tokens = true";
+        stage.config.extend_table("client", 0, more);
+        let more = "tls_client_auth_san_uri = \"urn:scs:globex\"\nintrospects = true\n\
+                    token_format = \"jwt\"";
+        stage.config.extend_table("client", 1, more);
+        for service in [
+            "api = \"3gpp-nidd\"\noperations = [\"read\"]\nports = [7]\n\
+             ues = [\"*@example.com\", \"msisdn:4915*\", \"car-1@example.org\"]",
+            "api = \"3gpp-monitoring-event\"\nues = [\"any\"]\nany_ue = true\n\
+             monitoring_types = [\"UE_REACHABILITY\"]",
+        ] {
+            let service = format!("[[client.service]]\n{service}");
+            stage.config.extend_table("client", 0, &service);
+        }
+    });
+    let acme = well(&file, &["show", "acme"]);
+    for said in [
+        "3gpp-nidd, read, port 7: *@example.com, 1 external id, 11 ranges of MSISDNs\n",
+        "3gpp-monitoring-event, UE_REACHABILITY: any, requests that name nobody\n",
+        "unbound_tokens              true",
+    ] {
+        assert!(acme.contains(said), "{said} is not in\n{acme}");
+    }
+    let globex = well(&file, &["show", "globex"]);
+    assert!(
+        globex.contains("introspects                 true"),
+        "{globex}"
+    );
+    assert!(
+        globex.contains("token_format                jwt"),
+        "{globex}"
+    );
+    assert!(!globex.contains("scopes"), "{globex}");
+    let json = |name| -> Value {
+        serde_json::from_str(&well(&file, &["show", name, "--json"])).expect("JSON")
+    };
+    let (acme, globex) = (json("acme"), json("globex"));
+    assert_eq!(acme["unbound_tokens"], true);
+    assert_eq!(acme["services"][0]["ports"], serde_json::json!([7]));
+    assert_eq!(acme["services"][1]["any_ue"], true);
+    assert_eq!(
+        (&globex["introspects"], &globex["services"]),
+        (&true.into(), &Value::Null)
+    );
+}
+
 #[test]
 fn client_that_check_would_refuse_is_not_added_and_all_faults_are_said() {
     let (_stage, file) = file(|_| {});

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -98,6 +98,19 @@ fn assert_says(said: &str, token: &str, words: &[&str]) {
     assert!(signature.len() < 8 || !said.contains(signature), "{said}");
 }
 
+/// As the configuration file says that it is made.
+fn hash_by_shell(token: &str) -> String {
+    let line = "cut -d. -f1,2 | tr -d '\\n' | sha256sum";
+    let outcome = run(
+        Command::new("sh").args(["-c", line]),
+        token.as_bytes(),
+        WAIT,
+    );
+    let digits = outcome.stdout.split(' ').next().unwrap_or_default();
+    assert_eq!(digits.len(), 64, "{}{}", outcome.stdout, outcome.stderr);
+    digits.to_owned()
+}
+
 #[test]
 fn issued_token_opens_the_api_to_the_certificate_it_is_bound_to_and_to_no_other() {
     let house = House::open_staged(Stage::issue_tokens);
@@ -111,7 +124,12 @@ fn issued_token_opens_the_api_to_the_certificate_it_is_bound_to_and_to_no_other(
         &token,
         &["acme-app", "the bound one", API, "ES256", "Z, in "],
     );
-    valid(&inspect(file, &token, None), &token, &["--certificate"]);
+    let hash = format!("{{\"token_sha256\":\"{}\"}}", hash_by_shell(&token));
+    valid(
+        &inspect(file, &token, None),
+        &token,
+        &["--certificate", &hash],
+    );
     invalid(
         &inspect(file, &token, Some(&stage.globex)),
         &token,

@@ -62,6 +62,28 @@ fn inactive_token_is_refused_whatever_else_is_said() {
     assert_eq!(bare, Err(NotTaken::Refused(TokenFault::Inactive)));
 }
 
+//= RFC 7662 section 2.2 type=test
+//# What its issuer calls no access token that who has it may use is none here.
+#[test]
+fn token_of_another_type_is_refused() {
+    for kind in ["Bearer", "bearer", "access_token"] {
+        let said = changed(good(), json!({"token_type": kind}));
+        assert!(verdict(&said).is_ok(), "{kind}");
+    }
+    for kind in [
+        json!("refresh_token"),
+        json!("DPoP"),
+        json!(""),
+        json!(1),
+        json!(["Bearer"]),
+    ] {
+        refused(
+            changed(good(), json!({"token_type": kind})),
+            TokenFault::Type,
+        );
+    }
+}
+
 /// It says nothing of the token: who could come again is not told that its token is bad.
 #[test]
 fn what_is_no_answer_leaves_the_question_open() {

@@ -336,6 +336,31 @@ impl Ues {
         self.any && self.any_group
     }
 
+    /// Words for whoever looks at a grant: how many are named of what, and none of them.
+    pub fn outline(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for (is, word) in [(self.any, "any"), (self.any_group, "group:any")] {
+            words.extend(is.then(|| word.to_owned()));
+        }
+        words.extend(self.domains.iter().map(|domain| format!("*@{domain}")));
+        for (count, one, more) in [
+            (self.external_ids.len(), "external id", "external ids"),
+            (self.msisdns.len(), "range of MSISDNs", "ranges of MSISDNs"),
+            (self.groups.len(), "group", "groups"),
+            (self.gpsis.len(), "GPSI", "GPSIs"),
+            (self.ips.len(), "IP prefix", "IP prefixes"),
+            (self.macs.len(), "MAC address", "MAC addresses"),
+        ] {
+            match count {
+                0 => {}
+                1 => words.push(format!("1 {one}")),
+                _ => words.push(format!("{count} {more}")),
+            }
+        }
+        words.extend(self.sets.iter().map(|set| format!("set:{}", set.as_str())));
+        words
+    }
+
     /// The sets that are named.
     pub fn sets(&self) -> &[SetName] {
         &self.sets

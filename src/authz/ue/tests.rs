@@ -504,3 +504,29 @@ fn each_fault_says_what_would_be_one() {
         assert!(fault.demand().contains(word), "{fault:?}");
     }
 }
+
+#[test]
+fn grant_is_outlined_by_how_many_it_names_of_what() {
+    let outline = |words: &[&str]| {
+        let matchers = words.iter().map(|word| Matcher::read(word).ok().unwrap());
+        matchers.collect::<Ues>().outline().join(", ")
+    };
+    assert_eq!(outline(&[]), "");
+    assert_eq!(outline(&["group:any", "any"]), "any, group:any");
+    let one_of_each = [
+        "a@example.com",
+        "*@example.org",
+        "msisdn:491512345678",
+        "group:g@example.com",
+        "gpsi:x",
+        "10.0.0.0/8",
+        "mac:02-1a-2b-3c-4d-5e",
+        "set:meters",
+    ];
+    assert_eq!(
+        outline(&one_of_each),
+        "*@example.org, 1 external id, 1 range of MSISDNs, 1 group, 1 GPSI, 1 IP prefix, \
+         1 MAC address, set:meters"
+    );
+    assert_eq!(outline(&["a@b.c", "d@b.c", "e@b.c"]), "3 external ids");
+}

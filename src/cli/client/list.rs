@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::{Configured, Refused, find};
 use crate::authz::apis::ApiId;
-use crate::authz::policy::Operations;
+use crate::authz::policy::{Operations, Service};
 use crate::authz::quota::Allowance;
 use crate::config::{self, Client, Config};
-use crate::peer::{ClientAuthentication, Registration, San, TlsClientAuth};
+use crate::peer::{ClientAuthentication, Registration, San, TlsClientAuth, TokenFormat};
 
 #[derive(Args)]
 pub struct Options {
@@ -58,17 +58,69 @@ struct Shown<'c> {
     /// Anywhere where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     source_addresses: Vec<String>,
+    /// What it is held to; to nothing but APIs and tokens where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<ShownService<'c>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowances: Vec<ShownAllowance<'c>>,
+    /// Whether it may use tokens that are bound to no certificate.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unbound_tokens: bool,
     /// By the one key that says it, where the embedded issuer knows it.
     #[serde(flatten)]
     authenticates_by: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    scopes: &'c [String],
+    /// Whether it is told what others' tokens are worth.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    introspects: bool,
+    /// What its tokens are, where it has its own word for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<&'c [String]>,
+    token_format: Option<&'static str>,
     file: String,
     /// In a file of its own it stands from the first line on.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+}
+
+/// What it may ask for, and of whom nobody by name.
+#[derive(Serialize)]
+struct ShownService<'c> {
+    api: &'static str,
+    /// All where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitoring_types: Option<&'c [Box<str>]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ports: Option<&'c [u16]>,
+    ues: Vec<String>,
+    any_ue: bool,
+}
+
+impl<'c> ShownService<'c> {
+    fn of(service: &'c Service) -> Self {
+        Self {
+            api: service.api.name(),
+            operations: operations(&service.operations),
+            monitoring_types: service.selectors.monitoring_types.as_deref(),
+            ports: service.selectors.ports.as_deref(),
+            ues: service.ues.outline(),
+            any_ue: service.any_ue,
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut with = vec![self.api.to_owned()];
+        with.extend(self.operations.clone().into_iter().flatten());
+        let types = self.monitoring_types.unwrap_or_default().iter();
+        with.extend(types.map(|kind| kind.to_string()));
+        let ports = self.ports.unwrap_or_default().iter();
+        with.extend(ports.map(|port| format!("port {port}")));
+        let mut whom = self.ues.clone();
+        whom.extend(self.any_ue.then(|| "requests that name nobody".to_owned()));
+        format!("{}: {}", with.join(", "), whom.join(", "))
+    }
 }
 
 /// How often it may ask.
@@ -142,7 +194,10 @@ impl<'c> Shown<'c> {
         let own_file = place.and_then(|place| place.file.as_deref());
         let line = place.map(|place| place.line).filter(|line| *line > 0);
         let registered = client.registration.as_ref();
+        let format = registered.and_then(|registered| registered.token_format);
         let allowances = config.allowances.get(&client.name);
+        let policy = config.policies.get(&client.name);
+        let services = policy.map_or(&[][..], |policy| &policy.services);
         Self {
             name: &client.name,
             client_id: &client.client_id,
@@ -151,13 +206,20 @@ impl<'c> Shown<'c> {
             sans: client.sans.iter().map(San::to_string).collect(),
             scs_as_ids: &client.scs_as_ids,
             source_addresses: client.source_addresses.iter().map(source_address).collect(),
+            services: services.iter().map(ShownService::of).collect(),
+            unbound_tokens: client.unbound_tokens,
             allowances: allowances
                 .into_iter()
                 .flatten()
                 .map(ShownAllowance::of)
                 .collect(),
             authenticates_by: registered.map(authentication).into_iter().collect(),
-            scopes: registered.map(|registered| registered.scopes.as_slice()),
+            scopes: registered.map_or(&[][..], |registered| &registered.scopes),
+            introspects: registered.is_some_and(|registered| registered.introspects),
+            token_format: format.map(|format| match format {
+                TokenFormat::Jwt => "jwt",
+                TokenFormat::Opaque => "opaque",
+            }),
             file: own_file.unwrap_or(&config.file).display().to_string(),
             line,
         }
@@ -280,14 +342,32 @@ fn print(shown: &Shown<'_>) {
     if !shown.source_addresses.is_empty() {
         row("source_addresses", &shown.source_addresses.join(", "));
     }
+    for service in &shown.services {
+        row("service", &service.line());
+    }
     for allowance in &shown.allowances {
         row("allowance", &allowance.line());
+    }
+    if shown.unbound_tokens {
+        row(
+            "unbound_tokens",
+            "true: its tokens may be bound to no certificate",
+        );
     }
     for (name, value) in &shown.authenticates_by {
         row(name, value);
     }
-    if let Some(scopes) = shown.scopes {
-        row("scopes", &scopes.join(", "));
+    if !shown.scopes.is_empty() {
+        row("scopes", &shown.scopes.join(", "));
+    }
+    if shown.introspects {
+        row(
+            "introspects",
+            "true: it is told what others' tokens are worth",
+        );
+    }
+    if let Some(format) = shown.token_format {
+        row("token_format", format);
     }
     row("written in", &shown.place());
 }

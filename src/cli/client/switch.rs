@@ -58,6 +58,14 @@ pub(super) fn run(options: &Options, enabled: bool) -> Result<(), Refused> {
     file::replace(&written.path, &written.text)?;
     say!("{}", written.path.display());
     say_what_next(&config);
+    let can_be_told = config.admin.and_then(|admin| admin.socket).is_some();
+    if !enabled && can_be_told && config.revocation.store.is_some() {
+        eprintln!(
+            "hint: until then its tokens are taken; t8gate token revoke --client {} ends them at \
+             once",
+            client.client_id
+        );
+    }
     Ok(())
 }
 

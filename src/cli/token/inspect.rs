@@ -23,6 +23,7 @@ use crate::limits::TOKEN_BYTES_MAX;
 use crate::peer::{ClientIndex, Thumbprint};
 use crate::proxy::denial::Denial;
 use crate::proxy::denial::connections::ConnectionDenial;
+use crate::revoked::Form;
 use crate::tls;
 
 #[derive(Args)]
@@ -82,6 +83,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Wrong> {
     let issuers = issuers.ok_or_else(|| faulty(&options.config, &report.faults()))?;
     if let Some(asked) = asked_about(token, &config, &issuers) {
         say!("{asked}");
+        say_hash(token);
         return Ok(ExitCode::from(EXIT_UNDECIDED));
     }
     let now = UnixSeconds::now();
@@ -99,10 +101,23 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Wrong> {
             printable(&verified.issuer)
         );
     }
+    say_hash(token);
     Ok(match decided {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     })
+}
+
+/// By which a file or a gateway that does not know its key revokes it.
+fn say_hash(token: &[u8]) {
+    let form = match introspection::is_opaque(token) {
+        true => Form::Opaque(token),
+        false => Form::Signed(token),
+    };
+    say!(
+        "to revoke it by its hash: {{\"token_sha256\":\"{}\"}}",
+        form.id().digits()
+    );
 }
 
 /// Who would be asked what a token is worth, where somebody would be. Nobody is: whoever only looks

@@ -262,9 +262,9 @@ fn certificate(named: &str) -> Result<(String, Option<tls::Known>), Unrevoked> {
     if named.len() >= 64 && named.bytes().all(is_thumbprint) {
         return Ok((named.to_owned(), None));
     }
-    let read = super::certificate(Path::new(named));
-    let der = read.map_err(|(what, cure)| wrong(what, cure))?;
     let cure = "name a PEM file, or 64 hexadecimal digits";
+    let read = super::certificate(Path::new(named));
+    let der = read.map_err(|(what, _)| wrong(what, cure))?;
     let unreadable = || wrong(format!("{named}: it is no X.509 certificate"), cure);
     let known = tls::known_of(&der).ok_or_else(unreadable)?;
     let digits = known.thumbprint.0.iter();

@@ -84,8 +84,8 @@ impl IntoResponse for Unrevoked {
                     &format!(
                         "entry {place}: the key or secret that the token is by is not known now"
                     ),
-                    "try again when it is, or write its hash as \"token_sha256\": it would be \
-                     taken then",
+                    "try again when it is, or write its hash as \"token_sha256\", which \
+                     `t8gate token inspect` says: it would be taken then",
                 ),
             ),
             Self::Token(place, fault) => {
@@ -93,7 +93,8 @@ impl IntoResponse for Unrevoked {
                     TokenFault::Expired => "nothing is to be done: it is refused anyway",
                     _ => {
                         "no token that is taken is refused for this; where it is to be refused \
-                         whatever comes, write its hash as \"token_sha256\""
+                         whatever comes, write its hash as \"token_sha256\", which `t8gate token \
+                         inspect` says"
                     }
                 };
                 let what = format!(
