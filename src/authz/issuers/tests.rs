@@ -104,6 +104,21 @@ fn key_of_issuers_of_two_profiles_is_refused() {
     assert!(Issuers::new(both).is_ok());
 }
 
+/// The one that comes later is at fault, which the operator is shown.
+#[test]
+fn capif_cores_with_one_key_are_refused_where_the_second_is_named() {
+    let signer = Signer::new(Algorithm::ES256);
+    let own = || load(&[signer.jwk(Algorithm::ES256, "k1")]).unwrap();
+    let all = vec![
+        named("a", capif(), KeySet::of(own())),
+        named("b", capif(), KeySet::of(keys())),
+        named("c", capif(), KeySet::of(own())),
+    ];
+    let unfit = Issuers::new(all).err().unwrap();
+    assert_eq!(unfit.place, Some(2));
+    assert_eq!(unfit.what, "\"c\" has a key of \"a\"");
+}
+
 #[test]
 fn keys_that_are_fetched_are_held_against_issuers_of_other_profiles() {
     let signer = Signer::new(Algorithm::ES256);

@@ -526,3 +526,51 @@ proptest! {
         prop_assert!(sum <= u64::from(day) * minutes.len() as u64);
     }
 }
+
+#[test]
+fn of_two_that_last_as_long_the_first_is_told() {
+    let quotas = quotas(
+        &[rate(1, Period::Second, 1), quota(1, Period::Second)],
+        1,
+        None,
+    );
+    let mut leases = Leases::of(&quotas);
+    assert_eq!(ask(&mut leases, at(0)), Ok(()));
+    assert_eq!(ask(&mut leases, at(0)), exceeded(Bound::Rate, 1));
+}
+
+#[test]
+fn what_is_looked_at_is_taken_off_nothing() {
+    let quotas = quotas(&[quota(1, Period::Day)], 1, None);
+    let mut leases = Leases::of(&quotas);
+    for _ in 0..3 {
+        assert_eq!(leases.allow(ONE, asked(), at(0)), Ok(()));
+    }
+    assert_eq!(ask(&mut leases, at(0)), Ok(()));
+    assert_eq!(
+        leases.allow(ONE, asked(), at(0)),
+        exceeded(Bound::Quota, 86_400)
+    );
+}
+
+#[test]
+fn event_types_are_to_be_known_where_one_allowance_is_for_some() {
+    let counts = |scope| {
+        let with_scope = Allowance {
+            scope,
+            ..quota(1, Period::Day)
+        };
+        let quotas = quotas(&[quota(1, Period::Day), with_scope], 1, None);
+        Leases::of(&quotas).count_event_types(ONE)
+    };
+    assert!(counts(types(&["UE_REACHABILITY"])));
+    assert!(!counts(everything()));
+}
+
+#[test]
+fn allowances_are_written_as_they_are_configured() {
+    let words = Period::ALL.map(|per| Quota { units: 7, per }.to_string());
+    assert_eq!(words, ["7/s", "7/min", "7/h", "7/day"]);
+    let rate = rate(100, Period::Minute, 5).rate.unwrap();
+    assert_eq!(rate.to_string(), "100/min");
+}
