@@ -28,7 +28,7 @@ mod limited;
 #[cfg(test)]
 mod tests;
 
-pub use held::held;
+pub use held::{TooLong, held};
 pub use limited::{Gives, LimitedRights};
 
 /// The `type` of what is known here.

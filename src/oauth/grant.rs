@@ -7,7 +7,7 @@ use super::form::Form;
 use super::registration::{Method, Registered};
 use super::{Caller, Endpoint, GrantFault, Issuer};
 use crate::authz::apis::ApiSet;
-use crate::authz::details::{self, Access};
+use crate::authz::details::{self, Access, TooLong};
 use crate::authz::scope::{self, Rights};
 use crate::clock::UnixSeconds;
 use crate::limits::DETAILS_BYTES_MAX;
@@ -18,7 +18,7 @@ use crate::peer::{Client, ClientIndex, San, Thumbprint, TokenFormat};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     client_id: String,
-    /// Of the scope.
+    /// Of the scope, without the APIs that details were asked for.
     rights: Rights,
     details: Vec<Access>,
     thumbprint: Thumbprint,
@@ -61,12 +61,9 @@ impl Grant {
     }
 
     /// What the token will allow but for the limits of its details; never nothing.
-    //= RFC 9396 section 9
-    //# Of an API that the details name they alone say what is allowed, and the scope nothing more.
     pub fn rights(&self) -> Rights {
-        let named = { self.details.iter() }.fold(ApiSet::EMPTY, |all, one| all.union(one.apis()));
         let details = self.details.iter().map(Access::rights);
-        details.fold(self.rights.without(named), Rights::and)
+        details.fold(self.rights, Rights::and)
     }
 
     /// What the token's scope will say; nothing where its details say it all.
@@ -112,18 +109,24 @@ impl Issuer {
             return Err(GrantFault::ClientUnregistered);
         }
         let details = form.value("authorization_details");
-        let rights = match (form.value("scope"), details) {
+        let mut rights = match (form.value("scope"), details) {
             // Who says what it wants in details wants nothing else.
             (None, Some(_)) => Rights::NONE,
             (scope, _) => granted(scope, registered)?,
         };
+        let mut held = Vec::new();
+        if let Some(asked) = details {
+            let asked = details::asked(asked).map_err(GrantFault::Details)?;
+            //= RFC 9396 section 9
+            //# Of an API that the details name they alone say what is allowed, also where nothing
+            //# of what they ask for is granted.
+            rights = rights.without(named(&asked));
+            held = granted_details(&asked, registered, caller)?;
+        }
         Ok(Grant {
             client_id: caller.client.client_id.clone(),
             rights,
-            details: match details {
-                Some(asked) => granted_details(asked, registered, caller)?,
-                None => Vec::new(),
-            },
+            details: held,
             //= RFC 8705 section 3
             //# The token is bound to the certificate of the connection it is fetched on.
             thumbprint: caller.peer.thumbprint(),
@@ -204,21 +207,27 @@ fn granted(asked: Option<&str>, registered: &Registered) -> Result<Rights, Grant
     Ok(rights)
 }
 
+/// All APIs of some objects.
+fn named(details: &[Access]) -> ApiSet {
+    { details.iter() }.fold(ApiSet::EMPTY, |all, one| all.union(one.apis()))
+}
+
 /// So much of what details ask for as the client is registered for, and as the operator's policy
 /// lets it do.
 //= RFC 9396 section 7
 //# What is granted may be less than what was asked for, and the response says it.
 fn granted_details(
-    asked: &str,
+    asked: &[Access],
     registered: &Registered,
     caller: &Caller<'_>,
 ) -> Result<Vec<Access>, GrantFault> {
-    let asked = details::asked(asked).map_err(GrantFault::Details)?;
-    let held = asked.iter().flat_map(|one| one.within(registered.rights));
-    let mut held: Vec<_> = held.collect();
-    if let Some(policy) = caller.policy {
-        held = details::held(&held, policy, caller.sets);
-    }
+    let within = asked.iter().flat_map(|one| one.within(registered.rights));
+    let within: Vec<_> = within.collect();
+    let held = match caller.policy {
+        Some(policy) => details::held(&within, policy, caller.sets),
+        None => Ok(within),
+    };
+    let held = held.map_err(|TooLong| GrantFault::DetailsTooLong)?;
     if held.is_empty() {
         return Err(GrantFault::DetailsRefused);
     }

@@ -3,26 +3,35 @@
 use super::limited::{group, ue};
 use super::{Access, ENTRIES_MAX, Limits, OBJECTS_MAX};
 use crate::authz::apis::ApiSet;
-use crate::authz::policy::{Policy, Selector, Service};
+use crate::authz::policy::{Policy, Selector, Selectors, Service};
 use crate::authz::ue::sets::Sets;
-use crate::authz::ue::{SetName, UeId};
+use crate::authz::ue::{SetName, UeId, Ues};
+
+/// What both have in common takes more objects than [`OBJECTS_MAX`], or a longer list than one may
+/// have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong;
 
 /// What objects and services have in common: an object for each of both, those that differ by
-/// nothing but their APIs made one. More than [`OBJECTS_MAX`] come back where no token carries it.
+/// nothing but their APIs made one.
 ///
 /// Operations that are granted one by one are granted by the half that they are of, and UEs that
 /// are not asked for by name are not named: an operator may hold a client to millions. To both the
 /// policy holds the client where it comes with the token.
+///
+/// # Errors
+/// No token carries it.
 //= RFC 9396 section 7
 //# What is granted may be less than what was asked for.
-pub fn held(asked: &[Access], policy: &Policy, sets: Option<&Sets>) -> Vec<Access> {
+pub fn held(
+    asked: &[Access],
+    policy: &Policy,
+    sets: Option<&Sets>,
+) -> Result<Vec<Access>, TooLong> {
     let mut held: Vec<Access> = Vec::new();
     for object in asked {
-        let mut services = policy.services.iter();
-        while held.len() <= OBJECTS_MAX
-            && let Some(service) = services.next()
-        {
-            let Some(common) = object.of(service, sets) else {
+        for service in &policy.services {
+            let Some(common) = object.common(service, sets)? else {
                 continue;
             };
             let mut others = held.iter_mut();
@@ -30,9 +39,12 @@ pub fn held(asked: &[Access], policy: &Policy, sets: Option<&Sets>) -> Vec<Acces
                 Some(other) => other.apis = other.apis.union(common.apis),
                 None => held.push(common),
             }
+            if held.len() > OBJECTS_MAX {
+                return Err(TooLong);
+            }
         }
     }
-    held
+    Ok(held)
 }
 
 impl Access {
@@ -40,37 +52,30 @@ impl Access {
         (self.read, self.write) == (other.read, other.write) && self.limits == other.limits
     }
 
-    fn of(&self, service: &Service, sets: Option<&Sets>) -> Option<Self> {
+    /// None where it and the service have nothing in common.
+    fn common(&self, service: &Service, sets: Option<&Sets>) -> Result<Option<Self>, TooLong> {
         let read = self.read && service.operations.take_some_read();
         let write = self.write && service.operations.take_some_write();
-        let has_some = self.apis.contains(service.api) && (read || write);
-        Some(Self {
+        if !self.apis.contains(service.api) || !(read || write) {
+            return Ok(None);
+        }
+        let limits = self.limits.whom_in_common(&service.ues, sets);
+        let limits = limits.map(|limits| limits.with_what_in_common(&service.selectors));
+        Ok(limits.transpose()?.flatten().map(|limits| Self {
             apis: ApiSet::of(service.api),
             read,
             write,
-            limits: has_some.then(|| self.limits.of(service, sets))??,
-        })
+            limits,
+        }))
     }
 }
 
 impl Limits {
-    /// None where nothing is left.
-    fn of(&self, service: &Service, sets: Option<&Sets>) -> Option<Self> {
-        let selectors = &service.selectors;
-        let monitoring_types = match &self.monitoring_types {
-            Some(asked) => Some(some(asked, |kind| {
-                selectors.take(Selector::MonitoringType(kind))
-            })?),
-            None => listed(&selectors.monitoring_types, |kind| kind.to_string()),
-        };
-        let ports = match &self.ports {
-            Some(asked) => Some(some(asked, |port| selectors.take(Selector::Port(*port)))?),
-            None => listed(&selectors.ports, |port| *port),
-        };
+    /// With those only that are named and held; none where nobody is left.
+    fn whom_in_common(&self, held: &Ues, sets: Option<&Sets>) -> Option<Self> {
         let in_set = |set: &SetName, ue: &UeId<'_>| sets.is_some_and(|sets| sets.hold(set, ue));
-        let is_held = |ue: Option<UeId<'_>>| {
-            ue.is_some_and(|ue| service.ues.contain(&ue, |set| in_set(set, &ue)))
-        };
+        let is_held =
+            |ue: Option<UeId<'_>>| ue.is_some_and(|ue| held.contain(&ue, |set| in_set(set, &ue)));
         let ue_ids = self.ue_ids.as_ref();
         let ue_ids = ue_ids.and_then(|asked| some(asked, |text| is_held(ue(text))));
         let groups = self.ext_group_ids.as_ref();
@@ -81,18 +86,34 @@ impl Limits {
             return None;
         }
         let domains = match &self.domains {
-            Some(asked) if !asks_by_name => {
-                Some(some(asked, |domain| service.ues.may_be_of(domain))?)
-            }
+            Some(asked) if !asks_by_name => Some(some(asked, |domain| held.may_be_of(domain))?),
             domains => domains.clone(),
         };
         Some(Self {
             ue_ids,
             ext_group_ids: groups,
             domains,
+            ..self.clone()
+        })
+    }
+
+    /// With those event types and ports only that are held; none where nothing is left.
+    fn with_what_in_common(self, held: &Selectors) -> Result<Option<Self>, TooLong> {
+        let monitoring_types = match &self.monitoring_types {
+            Some(asked) => some(asked, |kind| held.take(Selector::MonitoringType(kind))),
+            None => listed(held.monitoring_types.as_deref(), |kind| kind.to_string())?,
+        };
+        let ports = match &self.ports {
+            Some(asked) => some(asked, |port| held.take(Selector::Port(*port))),
+            None => listed(held.ports.as_deref(), |port| *port)?,
+        };
+        let is_gone = (self.monitoring_types.is_some() && monitoring_types.is_none())
+            || (self.ports.is_some() && ports.is_none());
+        Ok((!is_gone).then_some(Self {
             monitoring_types,
             ports,
-        })
+            ..self
+        }))
     }
 }
 
@@ -103,8 +124,10 @@ fn some<T: Clone>(asked: &[T], is_held: impl Fn(&T) -> bool) -> Option<Vec<T>> {
     (!held.is_empty()).then_some(held)
 }
 
-/// What a service is limited to, where that is not more than a list may have.
-fn listed<T, U>(limit: &Option<Vec<T>>, write: impl Fn(&T) -> U) -> Option<Vec<U>> {
-    let limit = limit.as_ref().filter(|limit| limit.len() <= ENTRIES_MAX);
-    limit.map(|limit| limit.iter().map(write).collect())
+/// What a service is limited to.
+fn listed<T, U>(limit: Option<&[T]>, write: impl Fn(&T) -> U) -> Result<Option<Vec<U>>, TooLong> {
+    match limit {
+        Some(limit) if limit.len() > ENTRIES_MAX => Err(TooLong),
+        limit => Ok(limit.map(|limit| limit.iter().map(write).collect())),
+    }
 }

@@ -31,7 +31,7 @@ use crate::secret::{Secret, label};
 
 mod build;
 #[cfg(test)]
-mod tests;
+pub(in crate::authz) mod tests;
 
 pub use build::{Inserted, Table, write};
 

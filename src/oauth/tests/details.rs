@@ -84,6 +84,26 @@ fn scope_grants_nothing_more_of_an_api_that_details_name() {
     assert_eq!(recorded, enforced.rights);
 }
 
+/// Who asks for less of an API and may not have that has nothing of it, also where something else
+/// is granted.
+#[test]
+fn scope_gives_nothing_of_an_api_that_details_ask_for_in_vain() {
+    let client = client(
+        "partner-1",
+        Some(TlsClientAuth::SanDns(HOST.to_owned())),
+        &["3gpp-nidd:write", "3gpp-monitoring-event"],
+    );
+    let stage = Stage::new(client, &certificate(vec![dns(HOST)], &[]));
+    let one = |api: &str| json!({"type": "t8_access", "apis": [api], "operations": ["read"]});
+    let asked = json!([one("3gpp-monitoring-event"), one("3gpp-nidd")]);
+    let scope = "scope=3gpp-nidd%3Awrite+3gpp-monitoring-event";
+    let grant = stage.decide(format!("{}&{scope}", form(&asked))).unwrap();
+    assert_eq!(values(grant.rights()), ["3gpp-monitoring-event:read"]);
+    assert!(grant.scope().is_empty());
+    let in_vain = stage.decide(format!("{}&{scope}", form(&json!([one("3gpp-nidd")]))));
+    assert_eq!(in_vain, Err(GrantFault::DetailsRefused));
+}
+
 /// What has limits gives nothing that has none.
 #[test]
 fn limits_are_carried_in_the_token_as_they_were_asked_for() {

@@ -397,6 +397,13 @@ fn whom_a_patch_brings_has_to_be_there_when_it_is_done() {
             {"op":"add","path":"/externalId","value":"b@example.com"}]"#,
             false,
         ),
+        // Another member of an object is another place.
+        (
+            r#"[{"op":"add","path":"/ueIpAddr","value":{"ipv4Addr":"10.0.0.1"}},
+            {"op":"add","path":"/ueIpAddr/ipv6Addr","value":"2001:db8::1"},
+            {"op":"remove","path":"/ueIpAddr/ipv4Addr"},{"op":"remove","path":"/msisdn"}]"#,
+            false,
+        ),
     ] {
         let results = patch_of(SUBSCRIPTION, old, patch).unwrap();
         assert_eq!(

@@ -45,6 +45,11 @@ fn open_with(octets: &[u8], key: SetsKey) -> Result<Sets, SetsFault> {
     Sets::open(memory.make_read_only().unwrap(), key)
 }
 
+/// As they are read of a file with these members.
+pub(in crate::authz) fn sets_of(members: &[(&str, &str)]) -> Sets {
+    open(&file(members)).unwrap()
+}
+
 const MEMBERS: [(&str, &str); 7] = [
     ("meters", "a@Example.com"),
     ("meters", "msisdn:491512345678"),
