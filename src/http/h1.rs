@@ -90,19 +90,28 @@ pub fn write_response_head(
     put(out, &[extra, b"\r\n"]);
 }
 
+/// What has become of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// It says the same otherwise.
+    Reworded,
+    /// Something was taken out that nobody is to find out.
+    Redacted,
+}
+
 /// Says of another body, of so many octets, what a head said of the one that it was written for by
 /// [`write_response_head`]; it is the first `head_bytes` of `out`.
-pub fn describe_anew(out: &mut Vec<u8>, head_bytes: usize, length: usize) {
+pub fn describe_anew(out: &mut Vec<u8>, head_bytes: usize, length: usize, became: Became) {
     let head = out.get(..head_bytes).unwrap_or_default();
     let mut anew = Vec::with_capacity(head.len());
+    let is_any_of =
+        |name: &[u8], names: &[&[u8]]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
     for line in head.split_inclusive(|octet| *octet == b'\n') {
         let name = memchr::memchr(b':', line).and_then(|end| line.get(..end));
         match name {
             Some(b"Content-Length") => write_length(&mut anew, length as u64),
-            Some(name)
-                if DIGESTS
-                    .iter()
-                    .any(|digest| name.eq_ignore_ascii_case(digest)) => {}
+            Some(name) if is_any_of(name, &DIGESTS) => {}
+            Some(name) if became == Became::Redacted && is_any_of(name, &TAGS) => {}
             _ => anew.extend_from_slice(line),
         }
     }
@@ -111,6 +120,11 @@ pub fn describe_anew(out: &mut Vec<u8>, head_bytes: usize, length: usize) {
 
 /// Fields with a digest of the body (RFC 9530 section 1.3, and those before it).
 const DIGESTS: [&[u8]; 4] = [b"Content-Digest", b"Repr-Digest", b"Digest", b"Content-MD5"];
+
+//= RFC 9110 section 8.8.3
+//# How a tag is made its server chooses.
+/// Many make it of a digest of the body, against which what was taken out could be tried.
+const TAGS: [&[u8]; 1] = [b"ETag"];
 
 /// Starts a chunk of `length` bytes; [`CHUNK_END`] follows its data. For zero bytes nothing is
 /// written, because that would end the body.

@@ -13,9 +13,12 @@ use super::guard::{Guard, Hit, Media, Scratch, Value};
 use super::imsi::{is_break, open_end};
 use super::spelling;
 
-/// Octets at the end of what was judged in which an identity may begin that is spelt otherwise and
-/// goes on behind it: 15 digits, each percent-encoded twice, with as many separators as may be.
-const SPELT_BYTES_MAX: usize = 512;
+/// Octets at the end of what was judged in which an identity may begin that goes on behind it, as
+/// they are read: 15 digits with as many separators as may be and the word before them, in base64
+/// twice.
+const READ_BYTES: usize = 256;
+/// Of those that are spelt otherwise as many are looked at first.
+const SPELT_BYTES: usize = 2 * READ_BYTES;
 
 /// Why no more of a body is given on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,16 +192,36 @@ impl Clearing {
             return Err(self.end_by(Cut::Hit(found.at("body".to_owned()))));
         }
         // What an identity may begin with is judged once more, with what comes.
-        let spelt = judged.len() - judged.len().min(SPELT_BYTES_MAX.min(self.bytes_max / 4));
-        let spelt = judged.get(spelt..).unwrap_or_default();
         let open = match last {
-            true => 0,
-            false if spelling::is_plain(spelt) => open_end(judged),
-            false => spelt.len(),
+            true => Some(0),
+            false if spelling::is_plain(last_of(judged, SPELT_BYTES)) => Some(open_end(judged)),
+            false => spelt_end(judged, self.bytes_max / 4),
         };
+        let open = open.ok_or_else(|| self.end_by(Cut::TooLong))?;
         self.cleared += end - open;
         Ok(())
     }
+}
+
+/// How many octets at a text's end an identity may begin with that goes on behind it, however it is
+/// spelt: what is not seen may be as long as it likes. None where more than so many.
+fn spelt_end(text: &[u8], most: usize) -> Option<usize> {
+    let read = READ_BYTES.min(most / 4);
+    let mut length = SPELT_BYTES.min(most);
+    loop {
+        let end = last_of(text, length);
+        if end.len() == text.len() || spelling::length_read(end) >= read {
+            return Some(end.len());
+        }
+        if length == most {
+            return None;
+        }
+        length = (2 * length).min(most);
+    }
+}
+
+fn last_of(text: &[u8], length: usize) -> &[u8] {
+    &text[text.len().saturating_sub(length)..]
 }
 
 #[cfg(test)]

@@ -431,7 +431,7 @@ impl Guard {
         text.clear();
         text.extend_from_slice(raw);
         let mut kind = kind;
-        for _ in 0..spelling::ROUNDS_MAX {
+        for round in 0..=spelling::ROUNDS_MAX {
             spelling::fold(text, folded);
             // No field of a grammar has other scripts' digits in it, nor any that are encoded, nor
             // what is not seen.
@@ -452,7 +452,7 @@ impl Guard {
             if found.is_some() {
                 return found;
             }
-            if !spelling::decode(text, next) {
+            if round == spelling::ROUNDS_MAX || !spelling::decode(text, next) {
                 break;
             }
             std::mem::swap(text, next);

@@ -8,6 +8,7 @@
 //! Plain functions over octets: no I/O, and no octets make one panic.
 
 mod clearing;
+mod coded;
 mod fields;
 pub mod filter;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,7 @@ mod spelling;
 mod walk;
 
 pub use clearing::{Clearing, Cut};
+pub use coded::is_coded;
 pub use fields::{FieldKinds, Kind, NETWORK_MEMBERS};
 pub use filter::{Filter, FilterFault};
 pub use guard::{Action, Guard, Hit, Media, Redaction, Scratch, Verdict};

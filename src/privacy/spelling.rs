@@ -3,7 +3,7 @@
 
 use super::imsi::is_blank;
 
-/// How often what has been decoded is decoded again.
+/// How often a text is decoded.
 pub(super) const ROUNDS_MAX: usize = 4;
 
 /// Whether a text is to be read before it is searched: it holds something that is no plain ASCII.
@@ -122,6 +122,11 @@ fn plain(letter: char) -> Option<Option<u8>> {
         0x2070 | 0x2074..=0x2079 => Some(b'0' + (code - 0x2070) as u8),
         0x2080..=0x2089 => Some(b'0' + (code - 0x2080) as u8),
         0x2460..=0x2468 => Some(b'1' + (code - 0x2460) as u8),
+        0x24f5..=0x24fd => Some(b'1' + (code - 0x24f5) as u8),
+        0x2776..=0x277e => Some(b'1' + (code - 0x2776) as u8),
+        0x2780..=0x2788 => Some(b'1' + (code - 0x2780) as u8),
+        0x278a..=0x2792 => Some(b'1' + (code - 0x278a) as u8),
+        0x24ea | 0x24ff | 0x3007 => Some(b'0'),
         0xff01..=0xff5e => Some((code - 0xff01) as u8 + b'!'),
         0x85 | 0xa0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
         // General category Pd, and what looks as they do.
@@ -152,14 +157,16 @@ fn plain(letter: char) -> Option<Option<u8>> {
         | 0xfe63
         | 0x1_0d6e
         | 0x1_0ead => Some(b'-'),
-        0xb7 | 0x2022 | 0x2024 | 0x2027 | 0x22c5 | 0x3002 | 0xfe52 | 0xff61 => Some(b'.'),
+        0xb7 | 0x6d4 | 0x2022 | 0x2024 | 0x2027 | 0x22c5 | 0x3002 | 0xfe52 | 0xff61 => Some(b'.'),
         0x203f | 0x2040 | 0xfe33 | 0xfe34 | 0xfe4d..=0xfe4f => Some(b'_'),
         0x60c | 0x66b | 0x66c | 0x3001 | 0xfe10 | 0xfe11 | 0xfe50 | 0xfe51 | 0xff64 => Some(b','),
         0x2044 | 0x2215 => Some(b'/'),
         0x2236 | 0xa789 | 0xfe13 | 0xfe55 => Some(b':'),
         0x61b | 0xfe14 | 0xfe54 => Some(b';'),
         0x2018 | 0x2019 | 0x2032 => Some(b'\''),
-        // Soft hyphens, joiners, marks of direction, and what only changes how another looks.
+        // Soft hyphens, joiners, marks of direction, letters without a shape, and what only changes
+        // how another looks.
+        0x483..=0x489 | 0x2800 | 0x3164 | 0xffa0 | 0x1_d159 => None,
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f => None,
         0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => None,
         0x300..=0x36f | 0x1ab0..=0x1aff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f => None,
@@ -185,6 +192,19 @@ const ZEROES: [u32; 75] = [
     0x1_ccf0, 0x1_d7ce, 0x1_d7d8, 0x1_d7e2, 0x1_d7ec, 0x1_d7f6, 0x1_e140, 0x1_e2f0, 0x1_e4f0,
     0x1_e5f1, 0x1_e950, 0x1_fbf0,
 ];
+
+/// How many octets a text has when it is read: decoded as often as it is, and folded.
+pub(super) fn length_read(text: &[u8]) -> usize {
+    let (mut text, mut next) = (text.to_vec(), Vec::new());
+    for _ in 0..ROUNDS_MAX {
+        if !decode(&text, &mut next) {
+            break;
+        }
+        std::mem::swap(&mut text, &mut next);
+    }
+    fold(&text, &mut next);
+    next.len()
+}
 
 #[cfg(test)]
 mod tests {
@@ -213,6 +233,9 @@ mod tests {
             ("\u{2070}\u{b9}\u{b2}\u{b3}\u{2074}\u{2079}", "012349"),
             ("\u{2080}\u{2081}\u{2089}", "019"),
             ("\u{2460}\u{2461}\u{2468}", "129"),
+            ("\u{24ea}\u{24f5}\u{24fd}\u{24ff}", "0190"),
+            ("\u{2776}\u{277e}\u{2780}\u{2788}\u{278a}\u{2792}", "191919"),
+            ("\u{3007}", "0"),
         ] {
             assert_eq!(folded(letters), digits);
         }
@@ -287,6 +310,32 @@ mod tests {
         );
         assert_eq!(folded("\u{ff49}\u{ff4d}\u{ff53}\u{ff49}\u{ff0d}"), "imsi-");
         assert_eq!(folded("stra\u{df}e"), "stra\u{df}e");
+    }
+
+    #[test]
+    fn letters_without_a_shape_go() {
+        for letter in [
+            '\u{483}',
+            '\u{489}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{1d159}',
+        ] {
+            assert_eq!(folded(&format!("0{letter}1")), "01", "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_that_of_what_is_read() {
+        for (text, length) in [
+            ("", 0),
+            ("001", 3),
+            ("%2530\\u0030\u{200b}", 2),
+            ("%252525252530", 5),
+        ] {
+            assert_eq!(length_read(text.as_bytes()), length, "{text}");
+        }
     }
 
     #[test]

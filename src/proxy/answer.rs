@@ -4,7 +4,7 @@ mod judged;
 
 use std::mem::MaybeUninit;
 
-use crate::http::h1::{self, ResponseFraming};
+use crate::http::h1::{self, Became, ResponseFraming};
 use crate::http::head::{self, Method, ResponseBody, ResponseHead};
 use crate::limits::{FIELDS_MAX, RELAY_BYTES};
 use crate::privacy::{Hit, Media};
@@ -92,7 +92,7 @@ pub(super) async fn relay(
             }
             if let Some((hit, length)) = passed.rewritten {
                 rewritten(connection, &hit);
-                h1::describe_anew(&mut out, head_bytes, length);
+                h1::describe_anew(&mut out, head_bytes, length, Became::Redacted);
             }
             connection.account.record.response_bytes += passed.bytes as u64;
             let over = whole && !passed.again;

@@ -12,7 +12,7 @@ use crate::http::chunked::ChunkFault;
 use crate::http::fields;
 use crate::http::head::{Authorization, RequestHead, ResponseHead};
 use crate::limits::RELAY_BYTES;
-use crate::privacy::{Action, Cut, Guard, Hit, Media, Scratch, Verdict};
+use crate::privacy::{self, Action, Cut, Guard, Hit, Media, Scratch, Verdict};
 
 use super::local::{InForce, Local, LongBody};
 use super::source::{Sink, Source, Taken};
@@ -96,6 +96,10 @@ impl Guarded {
         };
         let (guard, new) = (&self.in_force.guard, &mut self.new);
         if self.long.is_none() {
+            let is_begun = whole || new.len() >= RELAY_BYTES;
+            if is_begun && privacy::is_coded(new) {
+                return Err(Stopped::Unguarded("content_coding"));
+            }
             if whole {
                 let mut scratch = scratch_of(&self.local);
                 let rewritten = guard.clear(self.media, new, &mut scratch);
@@ -107,7 +111,7 @@ impl Guarded {
                 passed.alarm = noted(&self.local, &mut scratch);
                 return Ok(passed);
             }
-            if new.len() < RELAY_BYTES {
+            if !is_begun {
                 return Ok(passed);
             }
         }

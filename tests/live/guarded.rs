@@ -544,6 +544,25 @@ fn coded_answers_are_refused_and_not_asked_for() {
         let told = (record["reason"].as_str(), record["detail"].as_str());
         assert_eq!(told, (Some("answer_unguarded"), Some(detail)), "{fields}");
     }
+    // By gzip, said or not: of one record, and longer than what is relayed at a time.
+    for length in [20, 100_000] {
+        let mut body = vec![0xab; length];
+        body[..3].copy_from_slice(&[0x1f, 0x8b, 8]);
+        for kind in ["application/json", "application/gzip", "text/plain"] {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            house.origin.answer([head.as_bytes(), &body].concat());
+            let response = house.client().get(PATH, &house.token());
+            assert_problem(&response, 502);
+            let id = response.field("x-request-id").expect("an id");
+            assert_eq!(
+                record(&house.stage, id)["detail"],
+                "content_coding",
+                "{kind}"
+            );
+        }
+    }
     house
         .origin
         .answer("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}");

@@ -4,6 +4,7 @@ use std::thread;
 
 use proptest::prelude::*;
 
+use super::meter::{QuotaMeter, RateMeter};
 use super::*;
 use crate::authz::apis::ApiSet;
 use crate::authz::apis::configured::Served;
@@ -573,4 +574,40 @@ fn allowances_are_written_as_they_are_configured() {
     assert_eq!(words, ["7/s", "7/min", "7/h", "7/day"]);
     let rate = rate(100, Period::Minute, 5).rate.unwrap();
     assert_eq!(rate.to_string(), "100/min");
+}
+
+fn rate_meter(burst: u32, shards: u32) -> RateMeter {
+    let rate = rate(1, Period::Hour, burst).rate.unwrap();
+    RateMeter::new(rate, shards, 1, None)
+}
+
+#[test]
+fn shard_takes_a_part_of_a_bucket_at_a_time_and_of_a_small_one_nothing() {
+    for (burst, batch) in [(31, 0), (32, 2), (1_600, 100), (1 << 20, 1_024)] {
+        assert_eq!(rate_meter(burst, 2).batch(), batch, "{burst}");
+        let quota = quota(burst, Period::Day).quota.unwrap();
+        assert_eq!(QuotaMeter::new(quota, 2, None).batch(), batch, "{burst}");
+    }
+}
+
+#[test]
+fn lease_that_holds_enough_takes_nothing() {
+    let meter = rate_meter(1_600, 2);
+    let mut lease = 0;
+    meter.lease(&mut lease, 1, Nanos(0)).unwrap();
+    assert_eq!(lease, 101);
+    meter.lease(&mut lease, 101, Nanos(0)).unwrap();
+    assert_eq!(lease, 101);
+}
+
+#[test]
+fn what_is_given_back_of_a_rate_is_there_again() {
+    let meter = rate_meter(10, 1);
+    let (mut one, mut other) = (0, 0);
+    meter.lease(&mut one, 10, Nanos(0)).unwrap();
+    assert!(meter.lease(&mut other, 1, Nanos(0)).is_err());
+    meter.give_back(&mut one, 3);
+    assert_eq!(one, 3);
+    meter.lease(&mut other, 7, Nanos(0)).unwrap();
+    assert!(meter.lease(&mut other, 8, Nanos(0)).is_err());
 }

@@ -530,3 +530,20 @@ fn grant_is_outlined_by_how_many_it_names_of_what() {
     );
     assert_eq!(outline(&["a@b.c", "d@b.c", "e@b.c"]), "3 external ids");
 }
+
+#[test]
+fn what_to_write_in_place_of_a_bad_word_is_said() {
+    for (word, demand) in [
+        ("anybody", "\"msisdn:A-B\""),
+        ("msisdn:499-4", "5 to 15 digits"),
+        ("msisdn:4915123-49151", "as many digits"),
+        ("set:a b", "1 to 64 letters"),
+    ] {
+        let fault = Matcher::read(word).err().unwrap();
+        assert!(
+            fault.demand().contains(demand),
+            "{word}: {}",
+            fault.demand()
+        );
+    }
+}

@@ -90,11 +90,18 @@ fn written_head_is_changed_to_that_of_another_body_and_nothing_behind_it() {
     let head_bytes = out.len();
     let body = "\r\nContent-Length: 9\r\nDigest: body\r\n";
     out.extend_from_slice(body.as_bytes());
-    describe_anew(&mut out, head_bytes, 10_000);
-    let text = String::from_utf8(out).unwrap();
+    let described = |became| {
+        let mut out = out.clone();
+        describe_anew(&mut out, head_bytes, 10_000, became);
+        String::from_utf8(out).unwrap()
+    };
     let wanted = plain.replace("\r\nContent-Length: 9", "\r\nContent-Length: 10000");
-    assert_eq!(text, wanted + body);
+    assert_eq!(described(Became::Reworded), format!("{wanted}{body}"));
+    //= RFC 9110 section 8.8.3 type=test
+    //# One that was made of what was taken out goes with it.
+    let wanted = wanted.replace("ETag: \"5\"\r\n", "");
+    assert_eq!(described(Became::Redacted), wanted + body);
     let mut none = b"HTTP/1.1 204 No\r\n\r\n".to_vec();
-    describe_anew(&mut none, 19, 7);
+    describe_anew(&mut none, 19, 7, Became::Redacted);
     assert_eq!(none, b"HTTP/1.1 204 No\r\n\r\n");
 }

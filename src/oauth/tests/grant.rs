@@ -427,6 +427,7 @@ fn every_fault_has_its_error_code_and_a_word_and_a_description() {
         (Details(DetailsFault::FieldUnknown), DETAILS),
         (Details(DetailsFault::FieldMalformed), DETAILS),
         (DetailsRefused, DETAILS),
+        (DetailsTooLong, DETAILS),
         (TokenMissing, "invalid_request"),
         (IntrospectionUnregistered, "unauthorized_client"),
         (TokenForeign, "invalid_grant"),

@@ -249,3 +249,41 @@ fn identity_that_is_spelt_otherwise_is_found_across_what_is_given_on() {
     let (out, outcome) = given(clean.as_bytes(), Media::Text, &[usize::MAX], 1_024);
     assert_eq!((out.len(), outcome), (clean.len(), Ok(())));
 }
+
+/// What is not seen stands between two digits as often as it likes.
+#[test]
+fn identity_with_as_much_unseen_in_it_as_may_be_does_not_leave_in_parts() {
+    const BYTES_MAX: usize = 1 << 16;
+    for (unseen, most) in [
+        ("\u{200b}", 5_000),
+        ("\u{ad}", 7_000),
+        ("\0", 10_000),
+        ("%E2%80%8B", 1_000),
+    ] {
+        for count in [0, 60, 180, 600, most] {
+            let begins = format!("001{},", unseen.repeat(count));
+            for before in [0, 1, 600] {
+                let words = "hello\" ".repeat((BYTES_MAX - begins.len() - before) / 7);
+                let filled = "x".repeat(BYTES_MAX - begins.len() - before - words.len());
+                let body = format!(
+                    "{words}{filled}{begins}01,0123456789{}",
+                    "\"x ".repeat(BYTES_MAX)
+                );
+                let (out, outcome) = given(body.as_bytes(), Media::Text, &[4_096], BYTES_MAX);
+                assert!(matches!(outcome, Err(Cut::Hit(_))), "{count} x {unseen:?}");
+                let at = words.len() + filled.len();
+                assert!(
+                    out.len() <= at,
+                    "{count} x {unseen:?}: {} of {at}",
+                    out.len()
+                );
+            }
+        }
+    }
+    // What is longer than all that is kept is judged by nobody.
+    let unseen = format!("{},", "\u{200b}".repeat(300));
+    let body = format!("{}001{}01", "x\"".repeat(1 << 15), unseen.repeat(1 << 8));
+    let (out, outcome) = given(body.as_bytes(), Media::Text, &[4_096], BYTES_MAX);
+    assert_eq!(outcome, Err(Cut::TooLong));
+    assert!(!out.ends_with(b"001"));
+}

@@ -3,7 +3,7 @@
 
 use crate::authz::content::{self, Origin};
 use crate::authz::policy::Lists;
-use crate::http::h1;
+use crate::http::h1::{self, Became};
 use crate::http::head::Method;
 use crate::links::{self, BodyFault};
 use crate::privacy::Media;
@@ -24,20 +24,20 @@ pub(super) fn judge(
     head: &mut Vec<u8>,
     mut body: Vec<u8>,
 ) -> Result<Vec<u8>, Denial> {
-    let mut is_other = false;
+    let mut became = None;
     if answer.says_whom && !body.is_empty() {
         let other = judged(connection, request, answer.status, &body)?;
-        is_other |= other.is_some();
+        became = other.is_some().then_some(Became::Redacted);
         body = other.unwrap_or(body);
     }
     if !body.is_empty() {
         let led = led(connection, request, answer, &body)?;
-        is_other |= led.is_some();
+        became = became.or(led.is_some().then_some(Became::Reworded));
         body = led.unwrap_or(body);
     }
-    if is_other {
+    if let Some(became) = became {
         let head_bytes = head.len();
-        h1::describe_anew(head, head_bytes, body.len());
+        h1::describe_anew(head, head_bytes, body.len(), became);
     }
     Ok(body)
 }

@@ -174,7 +174,7 @@ fn digest_of_what_does_not_leave_does_not_leave() {
         let response = held.ask(&house, "GET", SUBSCRIPTIONS, "", b"");
         assert_eq!(response.text(), json!([own()]).to_string());
         assert_eq!(response.field("content-digest").is_some(), stays);
-        assert_eq!(response.field("etag"), Some("\"1\""));
+        assert_eq!(response.field("etag").is_some(), stays);
         let length = response.text().len().to_string();
         assert_eq!(response.field("content-length"), Some(length.as_str()));
     }

@@ -200,6 +200,19 @@ fn what_is_not_served_is_unknown() {
 }
 
 #[test]
+fn each_name_is_that_of_its_place() {
+    for name in ["one-of-two", "other-of-two"] {
+        let written = Written {
+            name: name.to_owned(),
+            ..written(&["v1"], devices())
+        };
+        let row = row(written).unwrap();
+        assert_eq!(row.id.name(), name);
+        assert!(row.id.index() >= ApiId::COUNT);
+    }
+}
+
+#[test]
 fn names_have_places_to_the_end_and_no_more_than_there_are() {
     let mut known = Known::default();
     for at in 0..ApiId::CONFIGURED_MAX + 3 {

@@ -478,6 +478,13 @@ fn a_patch_has_bounds() {
         Err(Fault::TooMany)
     );
 
+    // With its quotation marks.
+    let copied = |bytes: usize| {
+        let old = format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 2));
+        operate(&old, r#"[{"op":"copy","from":"/a","path":"/b"}]"#).map(drop)
+    };
+    assert_eq!(copied(COPIED_BYTES_MAX), Ok(()));
+    assert_eq!(copied(COPIED_BYTES_MAX + 1), Err(Fault::TooMany));
     let doubling: Vec<String> = (0..40)
         .map(|time| format!(r#"{{"op":"copy","from":"/a","path":"/a/b{time}"}}"#))
         .collect();
