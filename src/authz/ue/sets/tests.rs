@@ -145,23 +145,40 @@ fn table_that_is_full_says_so() {
 /// Every table that is built holds all that went into it, at the fill that is built.
 #[test]
 fn table_as_full_as_they_are_built_holds_every_entry() {
-    let key = key();
-    let numbers = 491_510_000_000_u64..491_510_030_000;
-    let words: Vec<String> = numbers.map(|number| format!("msisdn:{number}")).collect();
-    let members: Vec<_> = words.iter().map(|word| ("meters", word.as_str())).collect();
+    let words = |numbers: std::ops::Range<u64>| -> Vec<String> {
+        numbers.map(|number| format!("msisdn:{number}")).collect()
+    };
+    let all = words(491_510_000_000..491_510_003_000);
+    let members: Vec<_> = all.iter().map(|word| ("meters", word.as_str())).collect();
     let octets = file(&members);
     let fill = members.len() as f64 * ENTRY_BYTES as f64 / octets.len() as f64;
     assert!(fill > 0.88, "{fill}");
     let sets = open(&octets).unwrap();
-    assert_eq!(sets.entries(), 30_000);
+    assert_eq!((sets.entries(), sets.bytes()), (3_000, octets.len()));
     assert!(members.iter().all(|(set, ue)| holds_member(&sets, set, ue)));
-    let others = 491_510_030_000_u64..491_510_060_000;
-    let others: Vec<String> = others.map(|number| format!("msisdn:{number}")).collect();
+    let others = words(491_510_003_000..491_510_006_000);
     assert!(!others.iter().any(|ue| holds_member(&sets, "meters", ue)));
-    assert!(
-        key.entry(&name("meters"), &member(&others[0]).unwrap())
-            .is_some()
-    );
+}
+
+#[test]
+fn table_has_nine_of_ten_places_filled_and_a_part_more_each_time() {
+    for (entries, larger, blocks) in [
+        (0, 0, 1),
+        (1, 0, 1),
+        (4, 0, 2),
+        (3_600, 0, 1_000),
+        (3_601, 0, 1_001),
+        (3_600, 1, 1_032),
+        (3_600, 3, 1_096),
+    ] {
+        let table = Table::with_room_for(entries, larger).unwrap();
+        assert_eq!(
+            table.bytes(),
+            blocks * BLOCK_BYTES as u64,
+            "{entries} {larger}"
+        );
+        assert_eq!(table.entries(), 0);
+    }
 }
 
 #[test]
