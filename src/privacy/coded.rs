@@ -59,6 +59,8 @@ mod tests {
             assert!(!is_coded(&[0x78, flags + 1, 0xab, 0x56]), "{flags:x}");
             assert!(!is_coded(&[0x79, flags, 0xab, 0x56]), "{flags:x}");
         }
+        // A window that there is not.
+        assert!(!is_coded(&[0x88, 0x1c, 0xab, 0x56]));
         for plain in [
             &b""[..],
             b"x",
