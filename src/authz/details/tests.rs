@@ -83,9 +83,14 @@ fn request_with_an_unknown_or_malformed_field_is_refused() {
         ("ueIds", json!(["extgroupid-g@example.com"])),
         ("ueIds", json!(["imsi-001010000000001"])),
         ("extGroupIds", json!(["msisdn-491512345678"])),
+        ("domains", json!(["example"])),
+        ("domains", json!(["*"])),
+        ("monitoringTypes", json!(["location_reporting"])),
+        ("monitoringTypes", json!(["A".repeat(65)])),
     ] {
         assert_eq!(with(name, value), Err(DetailsFault::FieldUnknown), "{name}");
     }
+    assert!(with("monitoringTypes", json!(["A".repeat(64)])).is_ok());
     let lists = [
         "apis",
         "operations",
