@@ -161,6 +161,23 @@ fn table_as_full_as_they_are_built_holds_every_entry() {
 }
 
 #[test]
+fn entry_that_is_in_the_table_is_known_in_whichever_block_it_stands() {
+    let key = key();
+    let entries = (491_510_000_000_u64..491_510_000_900).map(|number| {
+        let word = format!("msisdn:{number}");
+        key.entry(&name("meters"), &member(&word).unwrap()).unwrap()
+    });
+    let mut table = Table::with_room_for(900, 0).unwrap();
+    for entry in entries.clone() {
+        assert_eq!(table.insert(entry), Inserted::New);
+    }
+    for entry in entries {
+        assert_eq!(table.insert(entry), Inserted::Known);
+    }
+    assert_eq!(table.entries(), 900);
+}
+
+#[test]
 fn table_has_nine_of_ten_places_filled_and_a_part_more_each_time() {
     for (entries, larger, blocks) in [
         (0, 0, 1),
