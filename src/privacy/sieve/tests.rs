@@ -286,12 +286,16 @@ fn second_looks_see_as_far_as_they_have_to() {
         (r"1\/x2", false),
         (r"1    \/    2", true),
         (r"1       \/2", false),
+        // These digits have halves of an octet as separators have.
+        (r":970\/012", true),
     ] {
         let at = text.find('\\').unwrap();
         assert_eq!(is_among_digits(text.as_bytes(), at), is, "{text}");
     }
     let sieve = sieve();
     assert!(sieve.may_hold_packed(b"MDAxMDEwMTIzNDU2Nzg5"));
+    // From the first octet of a body on.
+    assert!(!sieve.passes(br#""MDAxMDEwMTIzNDU2Nzg5""#));
     assert!(!sieve.may_hold_packed(b"MDAxMDEwM"), "too short");
     assert!(!sieve.may_hold_packed(b"application/problem+json"));
 }
