@@ -38,7 +38,8 @@ fn field_that_breaks_its_grammar_is_searched_whoever_is_known() {
         assert_eq!(tier, Some(Tier::Digits), "{body}");
     }
     for body in [
-        r#"{"eventTime":"2026-11-18T00:10:10.123456789Z"}"#,
+        r#"{"startTime":"2026-11-18T00:10:10.123456789Z"}"#,
+        r#"{"x":"2026-11-18T00:10:10.123456789Z"}"#,
         r#"{"supportedFeatures":"00010121436587f9"}"#,
         r#"{"startTime":"2026-11-18T11:06:40.001010123Z"}"#,
         r#"{"startTime":"2026-11-18t11:06:40.5+01:00"}"#,
