@@ -145,18 +145,28 @@ fn table_that_is_full_says_so() {
 /// Every table that is built holds all that went into it, at the fill that is built.
 #[test]
 fn table_as_full_as_they_are_built_holds_every_entry() {
+    holds_every_entry_of(3_000);
+}
+
+#[test]
+fn larger_table_as_full_as_they_are_built_holds_every_entry() {
+    holds_every_entry_of(30_000);
+}
+
+fn holds_every_entry_of(count: u64) {
+    let first = 491_510_000_000;
     let words = |numbers: std::ops::Range<u64>| -> Vec<String> {
         numbers.map(|number| format!("msisdn:{number}")).collect()
     };
-    let all = words(491_510_000_000..491_510_003_000);
+    let all = words(first..first + count);
     let members: Vec<_> = all.iter().map(|word| ("meters", word.as_str())).collect();
     let octets = file(&members);
     let fill = members.len() as f64 * ENTRY_BYTES as f64 / octets.len() as f64;
     assert!(fill > 0.88, "{fill}");
     let sets = open(&octets).unwrap();
-    assert_eq!((sets.entries(), sets.bytes()), (3_000, octets.len()));
+    assert_eq!((sets.entries(), sets.bytes()), (count, octets.len()));
     assert!(members.iter().all(|(set, ue)| holds_member(&sets, set, ue)));
-    let others = words(491_510_003_000..491_510_006_000);
+    let others = words(first + count..first + 2 * count);
     assert!(!others.iter().any(|ue| holds_member(&sets, "meters", ue)));
 }
 
