@@ -100,7 +100,14 @@ impl FieldKinds {
             Err(_) => { self.hidden.iter() }
                 .find(|(hidden, _)| hidden.as_bytes().eq_ignore_ascii_case(name)),
         };
-        kind.map(|(_, kind)| *kind)
+        let kind = kind.map(|(_, kind)| *kind);
+        kind.or_else(|| ends_as_identity(name).then_some(Kind::Internal))
+    }
+
+    /// The same of a name that is written so that it only looks as one that must not be there.
+    pub(super) fn hidden(&self, name: &[u8]) -> Option<Kind> {
+        let is_hidden = |kind: &Kind| matches!(kind, Kind::Internal | Kind::Network);
+        self.named(name).filter(is_hidden)
     }
 
     /// The names of members that must not be there at all, but for those of the network's inside.
@@ -118,6 +125,22 @@ impl FieldKinds {
         self.kinds
             .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
     }
+}
+
+/// What identities are called that must not leave, in the singular.
+pub(super) const IDENTITIES: [&str; 5] = ["supi", "imsi", "suci", "imei", "imeisv"];
+
+/// Whether a name that no API has is that of one of them: `ueSupi`, `old_imsi`, `SUPIS`.
+pub(super) fn ends_as_identity(name: &[u8]) -> bool {
+    let ends = |name: &[u8], word: &str| {
+        let end = name
+            .len()
+            .checked_sub(word.len())
+            .map(|start| &name[start..]);
+        end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let one = name.strip_suffix(b"s").or_else(|| name.strip_suffix(b"S"));
+    { IDENTITIES.iter() }.any(|word| ends(name, word) || one.is_some_and(|one| ends(one, word)))
 }
 
 fn hidden_of(kinds: &[(Box<str>, Kind)]) -> Vec<(Box<str>, Kind)> {
@@ -398,6 +421,43 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn names_that_end_as_an_identitys_are_hidden_where_no_api_has_them() {
+        let kinds = FieldKinds::default();
+        for name in [
+            "ueSupi",
+            "old_IMSI",
+            "vendorImsis",
+            "SUCIS",
+            "x-imeisv",
+            "Imei",
+        ] {
+            assert_eq!(kinds.kind(name.as_bytes()), Kind::Internal, "{name}");
+            assert_eq!(
+                kinds.hidden(name.as_bytes()),
+                Some(Kind::Internal),
+                "{name}"
+            );
+        }
+        for name in [
+            "supiss",
+            "supix",
+            "imeiTacs",
+            "imeiChange",
+            "upi",
+            "s",
+            "",
+            "msisdn",
+        ] {
+            assert_ne!(kinds.kind(name.as_bytes()), Kind::Internal, "{name}");
+            assert_eq!(kinds.hidden(name.as_bytes()), None, "{name}");
+        }
+        let nef = kinds.nef(&[]);
+        assert_eq!(nef.hidden(b"dnn"), Some(Kind::Network));
+        let own = FieldKinds::default().with("ueSupi", Kind::Text);
+        assert_eq!(own.kind(b"ueSupi"), Kind::Text, "said otherwise");
     }
 
     #[test]

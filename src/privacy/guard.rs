@@ -334,7 +334,7 @@ impl Guard {
         } = scratch;
         match walk.step(octets, at, last) {
             Step::Name(name) => {
-                walk.names(self.kind_of(name, buffer));
+                walk.names(self.kind_of(name, buffer, layers));
                 let found = self.look(name, Kind::Text, layers, notes);
                 notes.stands(|| walk.pointer(true));
                 match found {
@@ -366,13 +366,22 @@ impl Guard {
         }
     }
 
-    /// What a member holds whose name may be written with escapes.
-    fn kind_of(&self, name: &[u8], buffer: &mut Vec<u8>) -> Option<Kind> {
-        if !name.contains(&b'\\') {
+    /// What a member holds whose name may be written with escapes, or with letters that only look
+    /// as those of one that must not be there.
+    fn kind_of(&self, name: &[u8], buffer: &mut Vec<u8>, layers: &mut [Layer]) -> Option<Kind> {
+        if spelling::is_plain(name) {
             return self.fields.named(name);
         }
-        spelling::decode(name, buffer);
-        self.fields.named(buffer)
+        buffer.clear();
+        match name.contains(&b'\\') {
+            true => _ = spelling::decode(name, buffer),
+            false => buffer.extend_from_slice(name),
+        }
+        let looks_hidden = layers.first_mut().and_then(|layer| {
+            spelling::fold(buffer, &mut layer.folded);
+            self.fields.hidden(&layer.folded)
+        });
+        looks_hidden.or_else(|| self.fields.named(buffer))
     }
 
     /// A text without members: nothing in it has to look like an IMSI.

@@ -298,7 +298,7 @@ impl Scanner {
         ] {
             let end = token_end(text, after);
             if ends_with_word(before, word)
-                && end - after >= 4
+                && end > after
                 && (form != Form::SupiNai || text[after..end].contains(&b'@'))
             {
                 return Some((form, Identity::Span(at - 3..end)));
@@ -427,11 +427,11 @@ fn ends_with(text: &[u8], word: &[u8]) -> bool {
     at.is_some_and(|at| text[at..].eq_ignore_ascii_case(word))
 }
 
-/// The same where it is no word's end.
+/// The same where it is no longer word's end.
 fn ends_with_word(text: &[u8], word: &[u8]) -> bool {
     ends_with(text, word) && {
         let before = text[..text.len() - word.len()].last();
-        !before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_' | b'.'))
+        !before.is_some_and(u8::is_ascii_alphanumeric)
     }
 }
 

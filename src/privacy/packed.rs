@@ -206,16 +206,17 @@ fn among(octets: &[u8], at: usize, plmns: &Plmns) -> Option<Found> {
 pub(super) struct Trigrams {
     /// One bit for each of 2^18.
     threes: Box<[u64; 1 << 12]>,
-    /// The first two of each, and its last two: a bit for each second letter, by the first. Of the
-    /// two one begins at an even place, so that half the places have to be looked at.
-    twos: Box<[u64; 1 << 6]>,
+    /// The first two of each, and its last two: one bit for each two octets of ASCII, by
+    /// [`place_of`]. Of the two one begins at an even place, so that half the places have to be
+    /// looked at.
+    twos: Box<[u64; 1 << 9]>,
 }
 
 impl Trigrams {
     pub(super) fn new(plmns: &Plmns, words: &[&[u8]]) -> Self {
         let mut trigrams = Self {
             threes: Box::new([0; 1 << 12]),
-            twos: Box::new([0; 1 << 6]),
+            twos: Box::new([0; 1 << 9]),
         };
         for word in words {
             trigrams.add(&Bits::of(word));
@@ -279,8 +280,21 @@ impl Trigrams {
                 }
                 self.threes[value / 64] |= 1 << (value % 64);
                 for two in [value / 64, value % (1 << 12)] {
-                    self.twos[two / 64] |= 1 << (two % 64);
+                    self.add_two(two / 64, two % 64);
                 }
+            }
+        }
+    }
+
+    /// Adds two letters by their values, in either alphabet.
+    fn add_two(&mut self, first: usize, second: usize) {
+        let written = |value: usize| {
+            (0..=u8::MAX).filter(move |octet| usize::from(VALUES[usize::from(*octet)]) == value)
+        };
+        for first in written(first) {
+            for second in written(second) {
+                let (word, bit) = place_of([first, second]);
+                self.twos[word] |= bit;
             }
         }
     }
@@ -289,10 +303,14 @@ impl Trigrams {
     pub(super) fn any(&self, text: &[u8]) -> bool {
         let value = |octet: u8| usize::from(VALUES[usize::from(octet)] & 0x3f);
         let (twos, _) = text.as_chunks::<2>();
+        let is_of_identity = |two: &[u8; 2]| {
+            let (word, bit) = place_of(*two);
+            self.twos[word] & bit != 0
+        };
         let mut places = twos
             .iter()
             .enumerate()
-            .filter(|(_, [first, second])| self.twos[value(*first)] & 1 << value(*second) != 0);
+            .filter(|(_, two)| is_of_identity(two));
         places.any(|(place, _)| {
             let around = (2 * place).saturating_sub(1)..(2 * place + 3).min(text.len());
             let mut threes = text.get(around).unwrap_or_default().array_windows();
@@ -302,6 +320,13 @@ impl Trigrams {
             })
         })
     }
+}
+
+/// Where the bit of two octets is, of which the highest bits do not count.
+#[inline]
+fn place_of(two: [u8; 2]) -> (usize, u64) {
+    let place = u16::from_le_bytes(two) & 0x7f7f;
+    (usize::from(place >> 6), 1 << (place & 63))
 }
 
 /// Bits of octets, of which some are not known.
@@ -522,7 +547,7 @@ mod tests {
         assert!(with < 30, "{with} of 1,000");
         let bits = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
         assert!(bits(&*trigrams.threes) < 200, "of 262,144");
-        assert!(bits(&*trigrams.twos) < 300, "of 4,096");
+        assert!(bits(&*trigrams.twos) < 300, "of 16,384");
         assert!(!trigrams.any(b"LOCATION_REPORTING"));
     }
 }

@@ -20,6 +20,7 @@
 
 use memchr::memrchr;
 
+use super::fields::{IDENTITIES, ends_as_identity};
 use super::imsi::{SEPARATORS_MAX, Scanner, Tier};
 use super::packed::{CHARACTERS_MIN, Trigrams, is_suspect};
 use super::plmn::Plmns;
@@ -50,6 +51,9 @@ const WORDS: [&[u8]; 9] = [
 pub(super) struct Sieve {
     /// Of members that must not be there.
     names: Vec<Box<str>>,
+    /// Which letters their ends have before an `i`, a bit each, by how many letters are behind it:
+    /// `externalId` ends as `interGroupId` does, but for this one.
+    letters: [u32; 3],
     trigrams: Trigrams,
     scanner: Scanner,
 }
@@ -57,8 +61,15 @@ pub(super) struct Sieve {
 impl Sieve {
     /// `names` are those of members that must not be there, in any case.
     pub(super) fn new(plmns: &Plmns, names: Vec<Box<str>>) -> Self {
+        let mut letters = [0; 3];
+        for (behind, letter) in { names.iter().map(|name| &**name).chain(IDENTITIES) }
+            .filter_map(|name| letter_before_i(name.as_bytes()))
+        {
+            letters[behind] |= letter;
+        }
         Self {
             names,
+            letters,
             trigrams: Trigrams::new(plmns, &WORDS),
             scanner: Scanner::new(plmns.clone(), false),
         }
@@ -121,18 +132,18 @@ impl Sieve {
     #[inline(always)]
     fn passes_by(&self, octets: &[u8], places: impl Fn(&[u8; BLOCK]) -> Places) -> bool {
         let mut before = Before::default();
+        // What stands behind the end is of no class.
+        let mut last = [b'!'; BLOCK];
         let (blocks, rest) = octets.as_chunks::<BLOCK>();
-        for (number, block) in blocks.iter().enumerate() {
-            let suspect = before.suspects(&places(block));
+        last[..rest.len()].copy_from_slice(rest);
+        // One loop for all: a short message would else pay for what two have to set up.
+        for number in 0..=blocks.len() {
+            let suspect = before.suspects(&places(blocks.get(number).unwrap_or(&last)));
             if suspect.any() && self.confirms(octets, number * BLOCK, &suspect) {
                 return false;
             }
         }
-        // What stands behind the end is of no class.
-        let mut last = [b'!'; BLOCK];
-        last[..rest.len()].copy_from_slice(rest);
-        let suspect = before.suspects(&places(&last));
-        !(suspect.any() && self.confirms(octets, blocks.len() * BLOCK, &suspect))
+        true
     }
 
     /// Whether one of the places that were noticed is more than it seems.
@@ -200,6 +211,11 @@ impl Sieve {
         })
     }
 
+    /// Whether a text may end in the name of a member that must not be there.
+    fn ends_as_name(&self, text: &[u8]) -> bool {
+        letter_before_i(text).is_some_and(|(behind, letter)| self.letters[behind] & letter != 0)
+    }
+
     /// Whether the octet at the place ends one of the words that call an identity one, or the name
     /// of a member that must not be there.
     fn ends_word(&self, octets: &[u8], at: usize) -> bool {
@@ -220,14 +236,31 @@ impl Sieve {
             ]
             .iter()
             .any(|word| ends(word)),
+            Some(b'"') if !self.ends_as_name(before) => false,
             Some(b'"') => memrchr(b'"', before).is_some_and(|quote| {
                 let called = &before[quote + 1..];
                 let mut names = self.names.iter();
                 names.any(|name| name.as_bytes().eq_ignore_ascii_case(called))
+                    || ends_as_identity(called)
             }),
             _ => ends(b"3gppnetwork"),
         }
     }
+}
+
+/// The letter before the last `i` of a name that has up to two of `d`, `s`, `t` and `v` behind it,
+/// as a bit, and how many these are.
+fn letter_before_i(name: &[u8]) -> Option<(usize, u32)> {
+    let behind = (0..3).find(|behind| {
+        let at = name.len().checked_sub(behind + 1);
+        at.and_then(|at| name.get(at))
+            .is_some_and(|octet| octet | 0x20 == b'i')
+    })?;
+    let letter = name
+        .len()
+        .checked_sub(behind + 2)
+        .and_then(|at| name.get(at))?;
+    Some((behind, 1 << (letter & 0x1f)))
 }
 
 /// The places that are set, from the first.

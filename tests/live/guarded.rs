@@ -491,8 +491,8 @@ fn clean_answers_pass_octet_for_octet() {
         "not JSON at all",
         r#"{"a":"\u00e9\/","a":1e5}"#,
         // What looks like an IMSI, where something else has to be.
-        r#"{"msisdn":"001010123456789"}"#,
-        r#"{"gpsi":"msisdn-001010123456789"}"#,
+        r#"{"msisdn":"999070123456789"}"#,
+        r#"{"gpsi":"msisdn-999070123456789"}"#,
         r#"{"externalId":"meter-7@iot.example.net"}"#,
         r#"{"imeiTacs":["35209900","00101012"]}"#,
         r#"{"monitoringType":"CHANGE_OF_IMSI_IMEI_ASSOCIATION","imeiChange":"IMEISV"}"#,

@@ -33,6 +33,8 @@ except ImportError:
     import sre_parse as parser
 
 IMSI = "001010123456789"
+# E.164 has no country whose code begins with 0, as an IMSI of MCC 001 does.
+NUMBER = "999070123456789"
 KNOWN = [IMSI, "00101012345678", "999070123456789"]
 
 # Types and members that are for an internal identity: none stands in a clean message.
@@ -42,8 +44,8 @@ INTERNAL_NAMES = {"gci", "gli", "interGroupId", "intGroupId", "internalGroupId",
 # Values by type, where a pattern alone makes none that anybody would send. Digits that may look as
 # an IMSI does do so.
 VALUES = {
-    "Msisdn": IMSI,
-    "Gpsi": "msisdn-" + IMSI,
+    "Msisdn": NUMBER,
+    "Gpsi": "msisdn-" + NUMBER,
     "ExternalId": "meter-000042@example.com",
     "ExternalGroupId": "meters@example.com",
     "ExtGroupId": "extgroupid-meters@example.com",
@@ -74,8 +76,8 @@ FORMATS = {
 
 # Types and members where digits that look as an IMSI does may stand, if they stand as it has them.
 LOOK_ALIKES = [
-    ({"Msisdn"}, r"\d{5,15}", "a subscriber's number"),
-    ({"Gpsi"}, r"msisdn-\d{5,15}", "a subscriber's number"),
+    ({"Msisdn"}, r"[1-9]\d{4,14}", "a subscriber's number"),
+    ({"Gpsi"}, r"msisdn-[1-9]\d{4,14}", "a subscriber's number"),
     ({"SupportedFeatures", "N3IwfId", "TngfId", "WAgfId"}, r"[0-9A-Fa-f]+",
      "hexadecimal of any length, of which all may be digits"),
     ({"cellId", "cellIds", "enodeBIds", "routingAreaIds", "trackingAreaIds", "n3IwfId"},

@@ -104,6 +104,12 @@ pub const CASES: &[Case] = &[
         make: || Box::new(guard::Answer::new()),
     },
     Case {
+        name: "guard-scan",
+        what: "the answer's JSON looked through",
+        rounds: 1_000,
+        make: || Box::new(guard::Scan::new()),
+    },
+    Case {
         name: "record-seal",
         what: "an answer of 500 bytes sealed",
         rounds: 1_000,

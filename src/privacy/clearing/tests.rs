@@ -55,7 +55,7 @@ fn run(
     (out, outcome)
 }
 
-const CLEAN: &str = r#"[{"msisdn":"001010123456789","self":"https://scef.example/x/5f2b7c0e-9d41"},
+const CLEAN: &str = r#"[{"msisdn":"999070123456789","self":"https://scef.example/x/5f2b7c0e-9d41"},
     {"externalId":"meter1@example.com","n":-12.5e3,"list":[],"x":{"y":null}},"\"\\",17] "#;
 
 /// Bodies longer than the least bound, and where in each the value begins that holds the identity.

@@ -20,7 +20,9 @@ const CELL_BYTES_MAX: usize = 24;
 
 pub(super) fn weight(kind: Kind, text: &[u8]) -> Weight {
     let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
-    let is_msisdn = |text: &[u8]| (5..=15).contains(&text.len()) && digits(text);
+    // No country's code begins with 0, as an IMSI of MCC 001 does.
+    let is_msisdn =
+        |text: &[u8]| (5..=15).contains(&text.len()) && digits(text) && text.first() != Some(&b'0');
     let is_external = |text: &[u8]| text.iter().filter(|octet| **octet == b'@').count() == 1;
     let hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
     match kind {

@@ -309,8 +309,36 @@ fn no_member_passes_that_must_not_be_there() {
     for name in names {
         for name in [name.to_uppercase(), name.to_owned()] {
             assert!(!passes(format!(r#"{{"{name}":"x"}}"#).as_bytes()), "{name}");
-            assert!(passes(format!(r#"{{"x{name}":"x"}}"#).as_bytes()), "{name}");
+            let passes = passes(format!(r#"{{"x{name}":"x"}}"#).as_bytes());
+            assert_eq!(passes, !ends_as_identity(name.as_bytes()), "{name}");
         }
+    }
+}
+
+#[test]
+fn ends_of_names_are_told_apart_before_names_are() {
+    let sieve = sieve();
+    for name in [
+        "\"supi",
+        "ueSupi",
+        "oldImsis",
+        "x_IMEISV",
+        "interGroupIds",
+        "suplist",
+        "gli",
+    ] {
+        assert!(sieve.ends_as_name(name.as_bytes()), "{name}");
+    }
+    for name in [
+        "externalId",
+        "mtcProviderId",
+        "afIds",
+        "id",
+        "i",
+        "",
+        "wifi",
+    ] {
+        assert!(!sieve.ends_as_name(name.as_bytes()), "{name}");
     }
 }
 
