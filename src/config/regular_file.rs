@@ -1,9 +1,9 @@
 //! Files that are opened again and again while the gateway serves, by whose hand so ever they were
 //! put there: nothing that is no regular file is opened, and nothing is waited for.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Why a file is not opened.
@@ -38,6 +38,34 @@ pub fn open(path: &Path) -> Result<File, NotOpened> {
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(NotOpened::NotRegular),
+    }
+}
+
+/// What tells one content of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// None where there is no such file.
+    pub fn of(file: &Path) -> Option<Self> {
+        let found = fs::metadata(file).ok()?;
+        Some(Self::of_found(&found))
+    }
+
+    /// Of a file that was looked at.
+    pub fn of_found(found: &Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            bytes: found.len(),
+            // Not when it was written last: that it can be read now is a change.
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
     }
 }
 
