@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use crate::clock::UnixSeconds;
+
 /// Why a file is not opened.
 #[derive(Debug)]
 pub enum NotOpened {
@@ -67,6 +69,12 @@ impl Stamp {
             changed: (found.ctime(), found.ctime_nsec()),
         }
     }
+
+    /// Whether what is written from now on gives another: clocks of file systems stand still for
+    /// some milliseconds.
+    pub fn has_settled(&self, now: UnixSeconds) -> bool {
+        u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(1) < now.0)
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +111,18 @@ mod tests {
         }
         let none = open(&at("none"));
         assert!(matches!(none, Err(NotOpened::Kernel(_))), "{none:?}");
+    }
+
+    #[test]
+    fn stamp_counts_once_its_file_has_not_changed_for_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "read").unwrap();
+        let found = fs::metadata(&file).unwrap();
+        let stamp = Stamp::of_found(&found);
+        assert_eq!(Stamp::of(&file), Some(stamp));
+        let changed = u64::try_from(found.ctime()).unwrap();
+        let settled = [0, 1, 2].map(|later| stamp.has_settled(UnixSeconds(changed + later)));
+        assert_eq!(settled, [false, false, true]);
     }
 }
