@@ -337,11 +337,54 @@ impl Operations {
     }
 
     pub(super) fn take(&self, verb: Verb, resource: &str) -> bool {
-        let by_half = match verb {
+        self.take_half_of(verb) || self.name(verb, resource)
+    }
+
+    fn take_half_of(&self, verb: Verb) -> bool {
+        match verb {
             Verb::Get => self.read,
             Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => self.write,
+        }
+    }
+
+    fn name(&self, verb: Verb, resource: &str) -> bool {
+        { self.single.iter() }.any(|(one, of)| *one == verb && **of == *resource)
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        !self.read && !self.write && self.single.is_empty()
+    }
+
+    /// Those of the halves that are wanted.
+    pub(super) fn halves(&self, read: bool, write: bool) -> Self {
+        let halves = Self {
+            read,
+            write,
+            single: Vec::new(),
         };
-        by_half || { self.single.iter() }.any(|(one, of)| *one == verb && **of == *resource)
+        let single = self.single.iter();
+        let single = single.filter(|(verb, _)| halves.take_half_of(*verb));
+        Self {
+            read: self.read && read,
+            write: self.write && write,
+            single: single.cloned().collect(),
+        }
+    }
+
+    /// What both take of one API, each operation once.
+    pub(super) fn in_common(&self, other: &Self, api: ApiId) -> Self {
+        let mut common = Self {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            single: Vec::new(),
+        };
+        for (verb, resource) in other.single.iter().chain(&self.single) {
+            let by_both = self.take(*verb, resource) && other.take(*verb, resource);
+            if by_both && api.has_operation(*verb, resource) && !common.take(*verb, resource) {
+                common.single.push((*verb, resource.clone()));
+            }
+        }
+        common
     }
 }
 
