@@ -294,6 +294,27 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The event types of TS 29.122 up to Release 18.
+pub const MONITORING_TYPES: [&str; 17] = [
+    "LOSS_OF_CONNECTIVITY",
+    "UE_REACHABILITY",
+    "LOCATION_REPORTING",
+    "CHANGE_OF_IMSI_IMEI_ASSOCIATION",
+    "ROAMING_STATUS",
+    "COMMUNICATION_FAILURE",
+    "AVAILABILITY_AFTER_DDN_FAILURE",
+    "NUMBER_OF_UES_IN_AN_AREA",
+    "PDN_CONNECTIVITY_STATUS",
+    "DOWNLINK_DATA_DELIVERY_STATUS",
+    "API_SUPPORT_CAPABILITY",
+    "NUM_OF_REGD_UES",
+    "NUM_OF_ESTD_PDU_SESSIONS",
+    "AREA_OF_INTEREST",
+    "GROUP_MEMBER_LIST_CHANGE",
+    "APPLICATION_START",
+    "APPLICATION_STOP",
+];
+
 /// Whether a text is written as event types are: TS 29.122 may name more of them than today.
 pub fn is_monitoring_type(text: &str) -> bool {
     const BYTES_MAX: usize = 64;

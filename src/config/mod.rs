@@ -132,6 +132,8 @@ pub struct Config {
     pub reload: Reload,
     /// The files it names that are read, in the order of their keys.
     pub files: Vec<PathBuf>,
+    /// What is not wrong, and is hardly what is meant.
+    pub warnings: Vec<Fault>,
 }
 
 impl Config {

@@ -164,6 +164,35 @@ fn what_was_in_force_stays_when_a_client_file_is_wrong_until_it_is_mended() {
 }
 
 #[test]
+fn event_type_of_no_release_is_warned_of_with_its_place_and_served() {
+    let (house, _) = house(ON_SIGNAL, |stage| {
+        let folder = stage.scratch.path().join("clients.d");
+        let service = "[[service]]\napi = \"3gpp-monitoring-event\"\nues = [\"any\"]\n\
+                       any_ue = true\nmonitoring_types = [\"LOCATION_REPORTNG\"]\n";
+        write(&folder, "initech.toml", &format!("{NEWCOMER}{service}"));
+    });
+    let outcome = check(&house.gateway.file, &[]);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+    let is_it = |line: &&str| line.starts_with("WARN") && line.contains("LOCATION_REPORTNG");
+    let row = outcome.stdout.lines().find(is_it).expect("a warning");
+    for word in [
+        " service[1].monitoring_types ",
+        "initech.toml:9: \"LOCATION_REPORTNG\" is no event type of TS 29.122",
+        "did you mean \"LOCATION_REPORTING\"?",
+    ] {
+        assert!(row.contains(word), "{word} is not in {row}");
+    }
+    let log = house.gateway.log();
+    let said = log.lines().find(|line| line.contains("REPORTNG"));
+    let said = said.expect("it is in the log");
+    assert!(
+        said.contains("initech.toml line=9 key=\"service[1]"),
+        "{said}"
+    );
+    assert!(Newcomer::of(&house.stage).connect(&house).is_some());
+}
+
+#[test]
 fn folder_that_was_missing_is_read_when_it_is_there() {
     let (mut house, folder) = house("100ms", |_| {});
     let newcomer = Newcomer::of(&house.stage);

@@ -14,13 +14,13 @@ use crate::authz::apis::configured::Served;
 use crate::authz::policy::Policy;
 use crate::authz::quota::Allowance;
 use crate::authz::ue::SetName;
-use crate::config::files::{FileKind, NamedFile};
-use crate::config::section::{Report, Section};
+use crate::config::files::FileKind;
+use crate::config::section::{Found, Report, Section};
 use crate::config::value::{
     Wrong, absolute_uri, boolean, client_id, client_name, host_name, ip_address, mailbox, san,
     scs_as_id, subject_dn, token_format, twice_at,
 };
-use crate::config::{Fault, Located, Partner, Place};
+use crate::config::{Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
 use crate::peer::{
     Client, ClientAuthentication, OwnFile, Registration, San, TlsClientAuth, TokenFormat,
@@ -103,7 +103,10 @@ pub(super) fn clients(
     if let Some(named) = named {
         let (files, faults) = folder(&named);
         any |= !files.is_empty();
-        root.report().take_over((faults, Vec::new()));
+        root.report().take_over(Found {
+            faults,
+            ..Found::default()
+        });
         reader.read.files.push(named.value.clone());
         reader.read.folder = Some(named);
         for file in files {
@@ -152,10 +155,7 @@ impl Reader<'_> {
     }
 
     /// Reads the client of a file of its own: the keys stand there without a head.
-    fn take_file(
-        &mut self,
-        ClientFile { path, text }: &ClientFile,
-    ) -> (Vec<Fault>, Vec<NamedFile>) {
+    fn take_file(&mut self, ClientFile { path, text }: &ClientFile) -> Found {
         let report = Report::of_client(text, path);
         match DeTable::parse(text) {
             Ok(table) => {

@@ -8,9 +8,10 @@ use toml::de::DeValue;
 use super::apis;
 use crate::authz::apis::configured::Served;
 use crate::authz::apis::{ApiId, Verb};
-use crate::authz::policy::is_monitoring_type;
+use crate::authz::policy::{MONITORING_TYPES, is_monitoring_type};
 use crate::authz::policy::{OperationFault, Operations, Policy, Selectors, Service};
 use crate::authz::ue::{Matcher, SetName, Ues};
+use crate::config::closest;
 use crate::config::files::FileKind;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, count, text, twice};
@@ -134,7 +135,7 @@ fn not_an_operation(api: ApiId, word: &str, fault: OperationFault) -> Wrong {
 }
 
 fn selectors(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Selectors {
-    let types = section.list("monitoring_types", monitoring_type);
+    let types = monitoring_types(section);
     let types = limit(section, "monitoring_types", types, api, &WITH_TYPES);
     let ports = section.list("ports", count(0..=u64::from(u16::MAX)));
     let ports = limit(section, "ports", ports, api, &WITH_PORTS);
@@ -167,8 +168,32 @@ pub(super) fn limit<T: Ord + std::fmt::Debug>(
     Some(values)
 }
 
+/// Event types: of those that are in no release that is known here, a later one may have some, or a
+/// word is misspelt, and grants nothing.
+pub(super) fn monitoring_types(
+    section: &mut Section<'_, '_>,
+) -> Option<Located<Vec<Located<String>>>> {
+    const KEY: &str = "monitoring_types";
+    let types = section.list(KEY, monitoring_type)?;
+    for Located { value, line } in &types.value {
+        if MONITORING_TYPES.contains(&value.as_str()) {
+            continue;
+        }
+        let what = format!("{value:?} is no event type of TS 29.122 up to Release 18");
+        let cure = match closest(value, &MONITORING_TYPES) {
+            Some(known) => {
+                format!("did you mean {known:?}? One of a later release is right as it is")
+            }
+            None => "mend it; one of a later release is right as it is".to_owned(),
+        };
+        let wrong = Wrong::new(what, cure);
+        section.report().warn(*line, section.full(KEY), wrong);
+    }
+    Some(types)
+}
+
 /// TS 29.122 leaves room for those of later releases.
-pub(super) fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
+fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = text(value)?;
     if is_monitoring_type(&name) {
         return Ok(name);

@@ -261,3 +261,57 @@ fn services_of_a_clients_own_file_stand_for_it() {
     );
     assert!(faults[0].file.as_ref().unwrap().ends_with("two.toml"));
 }
+
+/// What is said of a configuration that is served with all the same: file, line, key and words.
+fn warned(text: &str, clients: &[(&str, &str)]) -> Vec<(Option<String>, usize, String, String)> {
+    let config = own_files::parsed_with(text, clients);
+    let config = config.unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let said = config.warnings.into_iter().map(|warning| {
+        let file = warning.file.as_deref().and_then(Path::file_name);
+        let file = file.map(|name| name.to_string_lossy().into_owned());
+        let words = format!("{}: {}", warning.what, warning.cure);
+        (file, warning.line, warning.key, words)
+    });
+    said.collect()
+}
+
+/// Nobody would see why requests for what was meant are refused.
+#[test]
+fn event_type_of_no_release_is_taken_and_warned_of() {
+    let text = with_service(
+        "api = \"3gpp-monitoring-event\"\nues = [\"any\"]\n\
+         monitoring_types = [\n\"ROAMING_STATUS\",\n\"LOCATION_REPORTNG\"]\n\
+         [[client.allowance]]\napi = \"3gpp-monitoring-event\"\nrate = \"9/s\"\n\
+         monitoring_types = [\"OF_A_LATER_RELEASE\"]\n",
+    );
+    let line_of = |word: &str| 1 + text.lines().position(|line| line.contains(word)).unwrap();
+    let [first, second] = &warned(&text, &[])[..] else {
+        panic!("two")
+    };
+    assert_eq!((first.0.as_deref(), first.1), (None, line_of("REPORTNG")));
+    assert_eq!(first.2, "client.service[1].monitoring_types");
+    let meant = "did you mean \"LOCATION_REPORTING\"?";
+    assert!(
+        first
+            .3
+            .contains("\"LOCATION_REPORTNG\" is no event type of TS 29.122")
+    );
+    assert!(first.3.contains(meant), "{}", first.3);
+    assert_eq!(second.1, line_of("LATER_RELEASE"));
+    assert_eq!(second.2, "client.allowance[1].monitoring_types");
+    assert!(!second.3.contains("did you mean"), "{}", second.3);
+    let [service] = &services(&text)[..] else {
+        panic!("one service")
+    };
+    let types = service.selectors.monitoring_types.as_deref().unwrap();
+    assert!(types.contains(&"LOCATION_REPORTNG".into()));
+}
+
+#[test]
+fn event_types_of_ts_29_122_are_warned_of_by_nobody() {
+    let all = crate::authz::policy::MONITORING_TYPES;
+    let text = with_service(&format!(
+        "api = \"3gpp-monitoring-event\"\nues = [\"any\"]\nmonitoring_types = {all:?}\n"
+    ));
+    assert_eq!(warned(&text, &[]), []);
+}
