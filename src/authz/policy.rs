@@ -349,11 +349,13 @@ impl Operations {
         Ok(())
     }
 
-    pub(super) fn take_some_read(&self) -> bool {
+    /// Whether they have some that changes nothing.
+    pub fn take_some_read(&self) -> bool {
         self.read || { self.single.iter() }.any(|(verb, _)| *verb == Verb::Get)
     }
 
-    pub(super) fn take_some_write(&self) -> bool {
+    /// Whether they have some that changes something.
+    pub fn take_some_write(&self) -> bool {
         self.write || { self.single.iter() }.any(|(verb, _)| *verb != Verb::Get)
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Clients {
 #[derive(Clone, Copy)]
 struct OwnIssuer {
     is_there: bool,
+    /// Tokens of no other issuer are taken.
+    is_alone: bool,
     /// It has a secret to seal opaque tokens with, or means to.
     seals: bool,
 }
@@ -89,6 +91,7 @@ pub(super) fn clients(
         partners,
         issuer: OwnIssuer {
             is_there: root.has("oauth"),
+            is_alone: !root.has("issuer"),
             seals,
         },
         owned: Owned::new(),
@@ -129,8 +132,9 @@ impl Reader<'_> {
     /// Reads the client of a section.
     fn take(&mut self, mut section: Section<'_, '_>) {
         self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
-        let place = section.report().place(section.line());
-        let policy = policy::services(
+        let report = section.report();
+        let place = report.place(section.line());
+        let services = policy::services(
             &mut section,
             self.served,
             self.has_sets,
@@ -145,7 +149,13 @@ impl Reader<'_> {
             &mut self.owned,
         ) {
             self.read.places.insert(client.name.clone(), place);
-            let policy = policy.map(|policy| (client.name.clone(), Arc::new(policy)));
+            if let (Some(registration), Some(services)) = (&client.registration, &services)
+                && self.issuer.is_there
+                && self.issuer.is_alone
+            {
+                services.warn_of_what_no_token_gives(&registration.scopes, report);
+            }
+            let policy = services.map(|services| (client.name.clone(), services.policy()));
             self.read.policies.extend(policy);
             let allowances = Some((client.name.clone(), allowances));
             let some = allowances.filter(|(_, allowances)| !allowances.is_empty());

@@ -315,3 +315,57 @@ fn event_types_of_ts_29_122_are_warned_of_by_nobody() {
     ));
     assert_eq!(warned(&text, &[]), []);
 }
+
+/// Of tokens that are fetched here, where no other issuer's are taken.
+#[test]
+fn service_that_no_scope_of_its_client_gives_anything_of_is_warned_of() {
+    const OAUTH: &str = "[oauth]\nissuer = \"https://gw.example\"\naudience = \"t8\"\n\
+                         key.file = \"oauth.key\"\n";
+    const ISSUER: &str = "[[issuer]]\nname = \"https://issuer.example\"\naudience = \"t8\"\n\
+                          jwks = \"keys.jwks\"\n";
+    let alone = format!("{}{OAUTH}", with(ISSUER, ""));
+    let folder = "[clients]\nfolder = \"clients.d\"\n";
+    let registered = |scopes: &str, services: &str| {
+        format!(
+            "name = \"acme\"\nsans = [\"dns:acme.example\"]\nscs_as_ids = [\"acme\"]\n\
+             tls_client_auth_san_dns = \"acme.example\"\nscopes = {scopes}\n{services}"
+        )
+    };
+    let service =
+        |api: &str, keys: &str| format!("[[service]]\nues = [\"any\"]\n{keys}api = \"{api}\"\n");
+    let (nidd, bdt) = (service("3gpp-nidd", ""), service("3gpp-bdt", ""));
+    let of = |text: &str, scopes: &str, services: &str| {
+        let client = registered(scopes, services);
+        warned(&format!("{text}{folder}"), &[("acme.toml", &client)])
+    };
+    let both = format!("{nidd}{bdt}");
+    let [said] = &of(&alone, "[\"3gpp-nidd\"]", &both)[..] else {
+        panic!("one")
+    };
+    // Six lines of the client, three of each service.
+    let place = (said.0.as_deref(), said.1, said.2.as_str());
+    assert_eq!(place, (Some("acme.toml"), 11, "service[2].api"));
+    assert!(
+        said.3
+            .contains("no scope of the client gives any of its operations of 3gpp-bdt")
+    );
+    assert_eq!(
+        of(&alone, "[\"3gpp-bdt:read\", \"3gpp-nidd:write\"]", &both),
+        []
+    );
+    // The half counts that the service has operations of.
+    let read = service("3gpp-nidd", "operations = [\"read\"]\n");
+    let delete = "operations = [\"DELETE /{scsAsId}/configurations/{configurationId}\"]\n";
+    let delete = service("3gpp-nidd", delete);
+    for (scope, one, count) in [
+        ("[\"3gpp-nidd:read\"]", &read, 0),
+        ("[\"3gpp-nidd:write\"]", &read, 1),
+        ("[\"3gpp-nidd:read\"]", &delete, 1),
+        ("[\"3gpp-nidd:write\"]", &delete, 0),
+    ] {
+        assert_eq!(of(&alone, scope, one).len(), count, "{scope} {one}");
+    }
+    // Another issuer's token may give it.
+    let beside = format!("{SMALL}{OAUTH}");
+    assert_eq!(of(&beside, "[\"3gpp-nidd\"]", &both), []);
+}
