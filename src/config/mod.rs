@@ -58,6 +58,13 @@ pub struct Fault {
     pub until: Until,
 }
 
+impl Fault {
+    /// Its line, where one can be named: none is of the file as a whole.
+    pub fn in_line(&self) -> Option<usize> {
+        (self.line > 0).then_some(self.line)
+    }
+}
+
 /// What it takes for a fault to be none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {

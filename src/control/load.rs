@@ -76,14 +76,10 @@ impl Report {
     pub fn warn_of_registered(&self, config: &Config) {
         for warning in &config.warnings {
             let Fault {
-                line,
-                key,
-                what,
-                cure,
-                ..
+                key, what, cure, ..
             } = warning;
             let file = warning.file.as_deref().unwrap_or(&config.file).display();
-            tracing::warn!(%file, line, key, hint = cure, "{what}");
+            tracing::warn!(%file, line = warning.in_line(), key, hint = cure, "{what}");
         }
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")

@@ -145,6 +145,11 @@ fn what_was_in_force_stays_when_a_client_file_is_wrong_until_it_is_mended() {
     for word in ["wrong.toml", "scs_as_ids", "line 3 of", "initech.toml"] {
         assert!(log.contains(word), "{word} is not in\n{log}");
     }
+    // What is missing stands in no line.
+    let line_of = |word: &str| log.lines().find(|line| line.contains(word)).unwrap_or("");
+    assert!(line_of("stands already in").contains("line=2 "), "{log}");
+    let missing = line_of("key=\"scs_as_ids\"");
+    assert!(!missing.is_empty() && !missing.contains("line="), "{log}");
     assert!(newcomer.is_served(&house));
     let outcome = check(&house.gateway.file, &[]);
     assert_eq!(outcome.status.code(), Some(1));
