@@ -21,6 +21,7 @@ use crate::authz::policy::{Lists, Policy};
 use crate::authz::quota::Quotas;
 use crate::authz::ue::sets::Sets;
 use crate::clock::UnixSeconds;
+use crate::config::regular_file::Stamp;
 use crate::config::{HttpUrl, KeysPlace, StatusPlace};
 use crate::limits::{Deadlines, Limits};
 use crate::links::Links;
@@ -75,6 +76,8 @@ pub struct Snapshot {
     pub quotas: Arc<Quotas>,
     /// The sets of UEs that policies name, where there are any.
     pub sets: Option<Arc<Sets>>,
+    /// As the file of them was when it was read; none where it had just changed.
+    pub sets_from: Option<Stamp>,
     /// The clients' generations, in their order.
     pub generations: Box<[Arc<Generation>]>,
     /// What is not taken any more: the same value in every snapshot of the process.

@@ -31,7 +31,7 @@ pub struct CachedGrant {
     /// The client's generation before it was asked whether the token is revoked: it holds as long
     /// as that is the same.
     pub generation: u64,
-    /// What it gives with some UEs, groups, event types or ports only.
+    /// What it gives with some UEs, groups, event types or ports only, or of single operations.
     pub limited: Option<Arc<LimitedRights>>,
 }
 

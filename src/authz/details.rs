@@ -2,6 +2,10 @@
 //! is known here: `t8_access`. An object of it names APIs and what may be done with them, and may
 //! say with what only: which UEs, groups, event types and ports.
 //!
+//! Of `operations`, `read` and `write` are the halves of each API that it names, and
+//! `DELETE /{scsAsId}/subscriptions/{subscriptionId}` that one of those APIs that have it, written
+//! as `t8gate apis` prints it.
+//!
 //! An object gives what it says and nothing more, and for the APIs it names the token's scope says
 //! no more than the objects do.
 //!
@@ -12,13 +16,14 @@
 //! of `extGroupIds`; where those alone are, no UE. `monitoringTypes` and `ports` likewise: a
 //! request that names none of them is not given, nor one of an API that has none.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::apis::{ApiId, ApiSet};
+use super::apis::{ApiId, ApiSet, Verb};
 use super::json::{self, Json, Object};
-use super::policy::is_monitoring_type;
+use super::policy::{Operations, is_monitoring_type};
 use super::scope::Rights;
 use super::token::{Claim, TokenFault};
 use super::ue::is_domain;
@@ -44,8 +49,7 @@ const WRITE: &str = "write";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {
     apis: ApiSet,
-    read: bool,
-    write: bool,
+    operations: Operations,
     limits: Limits,
 }
 
@@ -128,7 +132,7 @@ pub(super) fn given(
         // is one that nobody can ask for.
         match read.members_known {
             false => {}
-            true if read.access.limits == Limits::default() => {
+            true if read.access.is_of_halves() && read.access.limits == Limits::default() => {
                 given = given.and(read.access.rights());
             }
             true => limited.push(read.access),
@@ -159,35 +163,46 @@ impl Access {
         self.apis
     }
 
-    /// What it allows but for its limits.
+    /// The halves of APIs that it allows something of, but for its limits.
     pub fn rights(&self) -> Rights {
         let where_given = |given| if given { self.apis } else { ApiSet::EMPTY };
         Rights {
-            read: where_given(self.read),
-            write: where_given(self.write),
+            read: where_given(self.operations.take_some_read()),
+            write: where_given(self.operations.take_some_write()),
         }
+    }
+
+    /// Whether it names no single operation.
+    fn is_of_halves(&self) -> bool {
+        self.operations.single.is_empty()
     }
 
     /// So much of it as is among what somebody holds: an object for each set of operations that
     /// is left; none where nothing is.
     pub fn within(&self, held: Rights) -> Vec<Self> {
-        let asked = self.rights();
-        let read = asked.read.intersection(held.read);
-        let write = asked.write.intersection(held.write);
+        let (read, write) = (held.read, held.write);
         let both = read.intersection(write);
-        let parts = [
+        let mut parts: Vec<Self> = Vec::new();
+        for (apis, read, write) in [
             (both, true, true),
             (read.without(both), true, false),
             (write.without(both), false, true),
-        ];
-        let parts = parts.into_iter().filter(|(apis, ..)| !apis.is_empty());
-        let of = |(apis, read, write)| Self {
-            apis,
-            read,
-            write,
-            limits: self.limits.clone(),
-        };
-        parts.map(of).collect()
+        ] {
+            let apis = self.apis.intersection(apis);
+            let operations = self.operations.halves(read, write);
+            if apis.is_empty() || operations.are_none() {
+                continue;
+            }
+            match parts.iter_mut().find(|part| part.operations == operations) {
+                Some(part) => part.apis = part.apis.union(apis),
+                None => parts.push(Self {
+                    apis,
+                    operations,
+                    limits: self.limits.clone(),
+                }),
+            }
+        }
+        parts
     }
 
     /// Reads an object whose type is ours; none where one of its members is malformed.
@@ -209,14 +224,15 @@ impl Access {
                 None => values_known = false,
             }
         }
-        let (mut read, mut write) = (false, false);
+        let mut operations = Operations::default();
         match object.get("operations") {
-            None => (read, write) = (true, true),
+            None => (operations.read, operations.write) = (true, true),
             Some(list) => {
                 for name in texts(list)? {
-                    match name {
-                        READ => read = true,
-                        WRITE => write = true,
+                    match (name, single(apis, name)) {
+                        (READ, _) => operations.read = true,
+                        (WRITE, _) => operations.write = true,
+                        (_, Some(one)) => operations.single.push(one),
                         _ => values_known = false,
                     }
                 }
@@ -247,8 +263,7 @@ impl Access {
         values_known &= types.map(String::as_str).all(is_monitoring_type);
         let access = Self {
             apis,
-            read,
-            write,
+            operations,
             limits,
         };
         Some(Read {
@@ -267,23 +282,36 @@ impl Serialize for Access {
             #[serde(rename = "type")]
             kind: &'static str,
             apis: Vec<&'static str>,
-            operations: &'static [&'static str],
+            operations: Vec<Cow<'static, str>>,
             #[serde(flatten)]
             limits: &'a Limits,
         }
+        let Operations {
+            read,
+            write,
+            single,
+        } = &self.operations;
+        let halves = [(*read, READ), (*write, WRITE)].into_iter();
+        let halves = halves.filter_map(|(given, word)| given.then_some(word.into()));
+        let single = single.iter();
+        let single = single.map(|(verb, of)| format!("{} {of}", verb.name()).into());
         let written = Written {
             kind: TYPE,
             apis: self.apis.iter().map(ApiId::name).collect(),
-            operations: match (self.read, self.write) {
-                (true, true) => &[READ, WRITE],
-                (true, false) => &[READ],
-                (false, true) => &[WRITE],
-                (false, false) => &[],
-            },
+            operations: halves.chain(single).collect(),
             limits: &self.limits,
         };
         written.serialize(to)
     }
+}
+
+/// A single operation that one of these APIs has.
+fn single(apis: ApiSet, word: &str) -> Option<(Verb, Box<str>)> {
+    let (verb, template) = word.split_once(' ')?;
+    let verb = Verb::ALL.into_iter().find(|known| known.name() == verb)?;
+    let mut apis = apis.iter();
+    apis.any(|api| api.has_operation(verb, template))
+        .then(|| (verb, template.into()))
 }
 
 /// The entries of a list of texts: some, none of them empty. A list without entries is none of

@@ -294,6 +294,27 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The event types of TS 29.122 up to Release 18.
+pub const MONITORING_TYPES: [&str; 17] = [
+    "LOSS_OF_CONNECTIVITY",
+    "UE_REACHABILITY",
+    "LOCATION_REPORTING",
+    "CHANGE_OF_IMSI_IMEI_ASSOCIATION",
+    "ROAMING_STATUS",
+    "COMMUNICATION_FAILURE",
+    "AVAILABILITY_AFTER_DDN_FAILURE",
+    "NUMBER_OF_UES_IN_AN_AREA",
+    "PDN_CONNECTIVITY_STATUS",
+    "DOWNLINK_DATA_DELIVERY_STATUS",
+    "API_SUPPORT_CAPABILITY",
+    "NUM_OF_REGD_UES",
+    "NUM_OF_ESTD_PDU_SESSIONS",
+    "AREA_OF_INTEREST",
+    "GROUP_MEMBER_LIST_CHANGE",
+    "APPLICATION_START",
+    "APPLICATION_STOP",
+];
+
 /// Whether a text is written as event types are: TS 29.122 may name more of them than today.
 pub fn is_monitoring_type(text: &str) -> bool {
     const BYTES_MAX: usize = 64;
@@ -328,20 +349,65 @@ impl Operations {
         Ok(())
     }
 
-    pub(super) fn take_some_read(&self) -> bool {
+    /// Whether they have some that changes nothing.
+    pub fn take_some_read(&self) -> bool {
         self.read || { self.single.iter() }.any(|(verb, _)| *verb == Verb::Get)
     }
 
-    pub(super) fn take_some_write(&self) -> bool {
+    /// Whether they have some that changes something.
+    pub fn take_some_write(&self) -> bool {
         self.write || { self.single.iter() }.any(|(verb, _)| *verb != Verb::Get)
     }
 
     pub(super) fn take(&self, verb: Verb, resource: &str) -> bool {
-        let by_half = match verb {
+        self.take_half_of(verb) || self.name(verb, resource)
+    }
+
+    fn take_half_of(&self, verb: Verb) -> bool {
+        match verb {
             Verb::Get => self.read,
             Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => self.write,
+        }
+    }
+
+    fn name(&self, verb: Verb, resource: &str) -> bool {
+        { self.single.iter() }.any(|(one, of)| *one == verb && **of == *resource)
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        !self.read && !self.write && self.single.is_empty()
+    }
+
+    /// Those of the halves that are wanted.
+    pub(super) fn halves(&self, read: bool, write: bool) -> Self {
+        let halves = Self {
+            read,
+            write,
+            single: Vec::new(),
         };
-        by_half || { self.single.iter() }.any(|(one, of)| *one == verb && **of == *resource)
+        let single = self.single.iter();
+        let single = single.filter(|(verb, _)| halves.take_half_of(*verb));
+        Self {
+            read: self.read && read,
+            write: self.write && write,
+            single: single.cloned().collect(),
+        }
+    }
+
+    /// What both take of one API, each operation once.
+    pub(super) fn in_common(&self, other: &Self, api: ApiId) -> Self {
+        let mut common = Self {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            single: Vec::new(),
+        };
+        for (verb, resource) in other.single.iter().chain(&self.single) {
+            let by_both = self.take(*verb, resource) && other.take(*verb, resource);
+            if by_both && api.has_operation(*verb, resource) && !common.take(*verb, resource) {
+                common.single.push((*verb, resource.clone()));
+            }
+        }
+        common
     }
 }
 

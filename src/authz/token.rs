@@ -82,8 +82,8 @@ pub struct VerifiedToken {
     /// a shorter while, a revocation is kept until then.
     pub ends: UnixSeconds,
     pub grant: Grant,
-    /// What it gives with some UEs, groups, event types or ports only, beside what the grant gives
-    /// with anything.
+    /// What it gives with some UEs, groups, event types or ports only, or of single operations,
+    /// beside what the grant gives with anything.
     pub limited: Option<Arc<LimitedRights>>,
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::authz::apis::resource::{Api, Parameter, Resource};
-use crate::authz::apis::shape::{NOTHING, Role, Shape};
+use crate::authz::apis::shape::{NOTHING, Role, Shape, Stands};
 use crate::authz::apis::{Action, ApiId};
 use crate::config;
 
@@ -74,7 +74,10 @@ fn text(apis: &[Served]) -> String {
     out.push_str(
         "A scope names an API, or with :read or :write behind it the half of it that reads (GET) \
          or changes.\nOn the right stands what a request can name its subscribers by; where, says \
-         --json.\n",
+         --json.\nAll of them must be granted. Together they say whom a request is about, but for \
+         those behind \"beside:\":\nwhom it is about stands elsewhere. Of what is behind \
+         \"alone:\" there may be several, and each is about\nwhom it names itself, or about any \
+         UE where it names nobody.\n",
     );
     out
 }
@@ -83,13 +86,25 @@ fn line(out: &mut String, action: &Action) {
     let media = action.takes.map_or("", |body| body.media.name());
     let takes = action.takes.map_or(NOTHING, |body| body.shape);
     let named = action.query.iter().map(|parameter| parameter.shape);
-    let mut subscribers: Vec<&str> = Vec::new();
-    for (_, kind) in named.chain([takes]).flat_map(Shape::places) {
-        if kind.role() == Role::Subscriber && !subscribers.contains(&kind.word()) {
-            subscribers.push(kind.word());
+    let places = named.chain([takes]).flat_map(Shape::places_standing);
+    let places: Vec<_> = places
+        .filter(|(_, kind, _)| kind.role() == Role::Subscriber)
+        .collect();
+    let mut subscribers: Vec<String> = Vec::new();
+    for stands in Stands::ALL {
+        let mut words: Vec<&str> = Vec::new();
+        for (_, kind, _) in places.iter().filter(|(.., how)| *how == stands) {
+            if !words.contains(&kind.word()) {
+                words.push(kind.word());
+            }
+        }
+        match (stands, words.join(" ")) {
+            (_, words) if words.is_empty() => {}
+            (Stands::With, words) => subscribers.push(words),
+            (stands, words) => subscribers.push(format!("{}: {words}", stands.word())),
         }
     }
-    let (verb, subscribers) = (action.verb.name(), subscribers.join(" "));
+    let (verb, subscribers) = (action.verb.name(), subscribers.join("; "));
     let line = format!("    {verb:<7} {media:<28} {subscribers}");
     let _ = writeln!(out, "{}", line.trim_end());
 }
@@ -134,11 +149,15 @@ fn parameter(parameter: &Parameter) -> Value {
 }
 
 fn places(shape: Shape) -> Vec<Value> {
-    let places = shape.places().into_iter();
+    let places = shape.places_standing().into_iter();
     places
-        .map(|(place, kind)| {
-            let role = kind.role().word();
-            json!({ "pointer": place, "kind": kind.word(), "role": role })
+        .map(|(place, kind, stands)| {
+            let role = kind.role();
+            let mut place = json!({ "pointer": place, "kind": kind.word(), "role": role.word() });
+            if role == Role::Subscriber {
+                place["stands"] = stands.word().into();
+            }
+            place
         })
         .collect()
 }

@@ -59,8 +59,12 @@ pub fn main(file: &Path) -> ExitCode {
                 .is_none_or(|fault| faults.contains(fault))
         };
         report.rows.retain(says);
-        let is_wrong = |key: &str| faults.iter().any(|fault| fault.key == key);
-        report.warnings.retain(|warning| !is_wrong(&warning.key));
+        report.warnings.extend(config.warnings.iter().cloned());
+        let is_of = |warning: &Fault, fault: &Fault| {
+            (&fault.file, &fault.key) == (&warning.file, &warning.key)
+        };
+        let warnings = &mut report.warnings;
+        warnings.retain(|warning| !faults.iter().any(|fault| is_of(warning, fault)));
         print(file, read, &report);
     }
     if faults.is_empty() {
@@ -163,9 +167,19 @@ fn print(file: &Path, faults_read: usize, report: &Report) {
         say!("{verdict:<6} {:<22} {found}", row.what);
     }
     for Fault {
-        key, what, cure, ..
+        file: of_client,
+        line,
+        key,
+        what,
+        cure,
+        until: _,
     } in &report.warnings
     {
-        say!("{:<6} {key:<22} {what}: {cure}", "WARN");
+        let file = of_client.as_deref().unwrap_or(file).display();
+        let place = match line {
+            0 => String::new(),
+            line => format!("{file}:{line}: "),
+        };
+        say!("{:<6} {key:<22} {place}{what}: {cure}", "WARN");
     }
 }

@@ -270,7 +270,7 @@ impl Gateway {
             _ => return Err(faults),
         };
         check_descriptors(config);
-        report.warn_of_registered();
+        report.warn_of_registered(config);
         for remark in hw::remarks(config) {
             tracing::info!(hint = remark.hint, "{}", remark.what);
         }

@@ -58,6 +58,13 @@ pub struct Fault {
     pub until: Until,
 }
 
+impl Fault {
+    /// Its line, where one can be named: none is of the file as a whole.
+    pub fn in_line(&self) -> Option<usize> {
+        (self.line > 0).then_some(self.line)
+    }
+}
+
 /// What it takes for a fault to be none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -132,6 +139,8 @@ pub struct Config {
     pub reload: Reload,
     /// The files it names that are read, in the order of their keys.
     pub files: Vec<PathBuf>,
+    /// What is not wrong, and is hardly what is meant.
+    pub warnings: Vec<Fault>,
 }
 
 impl Config {

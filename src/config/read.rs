@@ -11,7 +11,7 @@ use super::cpus::{Cpus, show as show_cpus};
 use super::fault::order;
 use super::files::{FileKind, NamedFile};
 use super::regular_file::{self, NotOpened};
-use super::section::{Report, Section};
+use super::section::{Found, Report, Section};
 use super::value::{
     Wrong, address, boolean, count, duration, host_name, huge_pages, rate, show_duration, size,
     steering, text, twice, watch, when_unwritable,
@@ -196,11 +196,17 @@ fn as_meant(
             None
         }
     };
-    let (faults, files) = report.finish();
+    let Found {
+        faults,
+        mut warnings,
+        files,
+    } = report.finish();
     let read = files.iter().filter(|named| named.is_read());
     let read = read.map(|named| named.path.clone());
     let config = config.map(|mut config| {
         config.files.extend(read);
+        warnings.sort_by(order);
+        config.warnings = warnings;
         config
     });
     (config, faults, files)
@@ -274,6 +280,7 @@ fn config(
         privacy,
         reload,
         files: clients.files,
+        warnings: Vec::new(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Files that are opened again and again while the gateway serves, by whose hand so ever they were
 //! put there: nothing that is no regular file is opened, and nothing is waited for.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use crate::clock::UnixSeconds;
 
 /// Why a file is not opened.
 #[derive(Debug)]
@@ -38,6 +40,40 @@ pub fn open(path: &Path) -> Result<File, NotOpened> {
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(NotOpened::NotRegular),
+    }
+}
+
+/// What tells one content of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// None where there is no such file.
+    pub fn of(file: &Path) -> Option<Self> {
+        let found = fs::metadata(file).ok()?;
+        Some(Self::of_found(&found))
+    }
+
+    /// Of a file that was looked at.
+    pub fn of_found(found: &Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            bytes: found.len(),
+            // Not when it was written last: that it can be read now is a change.
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    /// Whether what is written from now on gives another: clocks of file systems stand still for
+    /// some milliseconds.
+    pub fn has_settled(&self, now: UnixSeconds) -> bool {
+        u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(1) < now.0)
     }
 }
 
@@ -75,5 +111,18 @@ mod tests {
         }
         let none = open(&at("none"));
         assert!(matches!(none, Err(NotOpened::Kernel(_))), "{none:?}");
+    }
+
+    #[test]
+    fn stamp_counts_once_its_file_has_not_changed_for_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "read").unwrap();
+        let found = fs::metadata(&file).unwrap();
+        let stamp = Stamp::of_found(&found);
+        assert_eq!(Stamp::of(&file), Some(stamp));
+        let changed = u64::try_from(found.ctime()).unwrap();
+        let settled = [0, 1, 2].map(|later| stamp.has_settled(UnixSeconds(changed + later)));
+        assert_eq!(settled, [false, false, true]);
     }
 }

@@ -23,9 +23,20 @@ pub(super) struct Report {
     /// What relative paths are relative to.
     folder: PathBuf,
     faults: RefCell<Vec<Fault>>,
+    warnings: RefCell<Vec<Fault>>,
     unknown: RefCell<Vec<Unknown>>,
     asked: RefCell<BTreeSet<(String, &'static str)>>,
     files: RefCell<Vec<NamedFile>>,
+}
+
+/// What is found in a file.
+#[derive(Default)]
+pub(super) struct Found {
+    pub faults: Vec<Fault>,
+    /// What is not wrong, and is hardly what is meant.
+    pub warnings: Vec<Fault>,
+    /// The files that it names.
+    pub files: Vec<NamedFile>,
 }
 
 /// A key nobody asked for. Judged at the end, when the keys of all sections are known.
@@ -45,6 +56,7 @@ impl Report {
             file: None,
             folder,
             faults: RefCell::default(),
+            warnings: RefCell::default(),
             unknown: RefCell::default(),
             asked: RefCell::default(),
             files: RefCell::default(),
@@ -67,9 +79,10 @@ impl Report {
     }
 
     /// Takes over what was found in a client's file.
-    pub(super) fn take_over(&self, found: (Vec<Fault>, Vec<NamedFile>)) {
-        self.faults.borrow_mut().extend(found.0);
-        self.files.borrow_mut().extend(found.1);
+    pub(super) fn take_over(&self, found: Found) {
+        self.faults.borrow_mut().extend(found.faults);
+        self.warnings.borrow_mut().extend(found.warnings);
+        self.files.borrow_mut().extend(found.files);
     }
 
     /// Line, from 1, of the first byte of `span`.
@@ -79,15 +92,24 @@ impl Report {
     }
 
     pub(super) fn fault(&self, line: usize, key: String, wrong: Wrong) {
+        self.faults.borrow_mut().push(self.said(line, key, wrong));
+    }
+
+    /// Says what is served with all the same.
+    pub(super) fn warn(&self, line: usize, key: String, wrong: Wrong) {
+        self.warnings.borrow_mut().push(self.said(line, key, wrong));
+    }
+
+    fn said(&self, line: usize, key: String, wrong: Wrong) -> Fault {
         let Wrong { what, cure } = wrong;
-        self.faults.borrow_mut().push(Fault {
+        Fault {
             file: self.file.clone(),
             line,
             key,
             what,
             cure,
             until: Until::Mended,
-        });
+        }
     }
 
     /// That the file cannot be read as TOML.
@@ -104,8 +126,8 @@ impl Report {
         self.asked.borrow().clone()
     }
 
-    /// All faults, in the order of the file, and the files the configuration names.
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<NamedFile>) {
+    /// All of it.
+    pub(super) fn finish(self) -> Found {
         let asked = self.asked.borrow();
         for unknown in self.unknown.borrow().iter() {
             self.fault(
@@ -118,7 +140,11 @@ impl Report {
             );
         }
         drop(asked);
-        (self.faults.into_inner(), self.files.into_inner())
+        Found {
+            faults: self.faults.into_inner(),
+            warnings: self.warnings.into_inner(),
+            files: self.files.into_inner(),
+        }
     }
 }
 
@@ -229,6 +255,11 @@ impl<'r, 'd> Section<'r, 'd> {
 
     pub(super) fn fault(&self, line: usize, key: &str, wrong: Wrong) {
         self.report.fault(line, full_key(&self.name, key), wrong);
+    }
+
+    /// A key of it as faults name it.
+    pub(super) fn full(&self, key: &str) -> String {
+        full_key(&self.name, key)
     }
 
     fn take(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {

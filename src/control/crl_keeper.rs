@@ -3,9 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +21,7 @@ pub use self::letterbox::{AllBrought, Brought, Taken};
 use self::letterbox::{Letterbox, held};
 use super::crl_fetch::{self, Fetched, Validators};
 use crate::clock::UnixSeconds;
-use crate::config::regular_file::{self, NotOpened};
+use crate::config::regular_file::{self, NotOpened, Stamp};
 use crate::config::{CrlPlace, HttpUrl};
 use crate::io::cpu;
 use crate::tls::revocation::{Crl, CrlFault, CrlIssuer, Revocation};
@@ -57,29 +55,6 @@ pub struct CrlFrom {
     pub kept: Option<PathBuf>,
     /// The content of a file that has been read, or is about to be.
     pub read: Option<Stamp>,
-}
-
-/// What tells one content of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    /// None where there is no such file.
-    pub fn of(file: &Path) -> Option<Self> {
-        let found = fs::metadata(file).ok()?;
-        Some(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            bytes: found.len(),
-            // Not when it was written last: that it can be read now is a change.
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
-    }
 }
 
 /// What became of lists so far.

@@ -70,9 +70,17 @@ impl Report {
             .collect()
     }
 
-    /// Says in the log what may become wrong of keys, of issuers' names and of what is revoked by
-    /// file: of trust anchors and of certificates that clients have signed themselves a vigil does.
-    pub fn warn_of_registered(&self) {
+    /// Says in the log what is hardly meant of what is configured, and what may become wrong of
+    /// keys, of issuers' names and of what is revoked by file: of trust anchors and of certificates
+    /// that clients have signed themselves a vigil does.
+    pub fn warn_of_registered(&self, config: &Config) {
+        for warning in &config.warnings {
+            let Fault {
+                key, what, cure, ..
+            } = warning;
+            let file = warning.file.as_deref().unwrap_or(&config.file).display();
+            tracing::warn!(%file, line = warning.in_line(), key, hint = cure, "{what}");
+        }
         let is_registered = |warning: &&Fault| {
             warning.key.starts_with("oauth")
                 || warning.key.ends_with(".key")
@@ -282,7 +290,8 @@ pub fn load(
             generations: revoked.generations(&config.clients),
             policies: policy::in_order(config),
             quotas: policy::quotas(config, running),
-            sets,
+            sets: sets.sets,
+            sets_from: sets.from,
             clients: config.clients.clone(),
             revoked,
             revoked_by_file,

@@ -399,17 +399,12 @@ impl Reloader {
                 self.say_in_force(false);
             }
             Err(Refused { faults, .. }) => {
-                for Fault {
-                    file,
-                    line,
-                    key,
-                    what,
-                    cure,
-                    until: _,
-                } in &faults
-                {
-                    let file = file.as_deref().unwrap_or(&self.config.file).display();
-                    tracing::error!(%file, line, key, hint = cure, "{what}");
+                for fault in &faults {
+                    let Fault {
+                        key, what, cure, ..
+                    } = fault;
+                    let file = fault.file.as_deref().unwrap_or(&self.config.file).display();
+                    tracing::error!(%file, line = fault.in_line(), key, hint = cure, "{what}");
                 }
                 tracing::error!(
                     why,

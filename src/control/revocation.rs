@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rustls_pki_types::CertificateDer;
 
 use super::crl_fetch;
-use super::crl_keeper::{CrlFrom, Stamp, Taken, kept_as, take};
+use super::crl_keeper::{CrlFrom, Taken, kept_as, take};
 use super::load::{Report, certificates, client_ca_key, fault, tls_to_responder};
 use crate::clock::UnixSeconds;
+use crate::config::regular_file::Stamp;
 use crate::config::{
     Config, CrlPlace, CrlSource, Fault, Located, OcspResponder, Partner, RevocationPolicy,
 };

@@ -5,7 +5,9 @@
 //! operator's file is as good as the file. Either way it is looked up in memory, where a token or a
 //! certificate is verified, and never for what a shard remembers: that goes by the client's
 //! [`Generation`], which is another one from the moment that something is revoked. So a revocation
-//! is in force on every shard and every connection with the next request.
+//! is in force on every shard and every connection with the next request. A certificate's is with
+//! the next handshake: the connections that are open with it end when their shard looks next, as it
+//! does every [`SWEEP_MS`](crate::limits::SWEEP_MS), and may be served until then.
 //!
 //! The order makes it so. Who revokes: the store, the set, the generation, the acknowledgement. Who
 //! verifies: the generation, the set, the memory with that generation. Whatever was remembered

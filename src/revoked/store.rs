@@ -134,6 +134,26 @@ impl Store {
         self.is_in_place()
     }
 
+    /// Writes an entry that is there once more, to see whether that can be done; whether there is
+    /// one.
+    ///
+    /// # Errors
+    /// It cannot: the store is to be opened again before anything else.
+    pub fn write_again(&self) -> Result<bool, StoreFault> {
+        let first = || -> Result<Option<Entry>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(REVOKED)?;
+            let first = table.first()?;
+            Ok(first.and_then(|(key, value)| entry(key.value(), value.value())))
+        };
+        let first = first().map_err(|error| fault(&self.path, &error))?;
+        let is_there = first.is_some();
+        if is_there {
+            self.write(first, [])?;
+        }
+        Ok(is_there)
+    }
+
     /// All that is in it.
     ///
     /// # Errors

@@ -424,9 +424,31 @@ fn the_table_is_printed_for_people_and_for_programs() {
     assert_eq!(post["creates"], true);
     let request = post["request"].as_array().expect("places");
     let external = serde_json::json!({
-        "pointer": "/externalId", "kind": "external_id", "role": "subscriber",
+        "pointer": "/externalId", "kind": "external_id", "role": "subscriber", "stands": "with",
     });
     assert!(request.contains(&external), "{request:?}");
+    // How they go together.
+    let stands = |api: &str, pointer: &str| {
+        let api = apis.iter().find(|one| one["name"] == api).expect(api);
+        let post = &api["resources"][0]["operations"][1];
+        let places = post["request"].as_array().expect("places").iter();
+        let mut found = places.filter(|place| place["pointer"] == pointer);
+        found.next().expect(pointer)["stands"].clone()
+    };
+    let (event, qos) = ("3gpp-monitoring-event", "3gpp-as-session-with-qos");
+    assert_eq!(stands(event, "/addedExternalIds/*"), "beside");
+    assert_eq!(stands(qos, "/listUeAddrs/*/ueIpAddr/ipv4Addr"), "alone");
+    assert_eq!(stands(qos, "/gpsi"), "with");
+    assert_eq!(stands(event, "/monitoringType"), Value::Null, "of no UE");
+    let line_of = |api: &str| {
+        let of_api = text.split("\n\n").find(|text| text.starts_with(api));
+        let mut lines = of_api.expect(api).lines();
+        lines.find(|line| line.contains("POST")).expect("a POST")
+    };
+    let ends = |api: &str, end: &str| assert!(line_of(api).contains(end), "{}", line_of(api));
+    ends(event, "; beside: external_id msisdn");
+    ends(qos, "; alone: ");
+    assert!(text.contains("\"alone:\" there may be several"), "{text}");
     assert_eq!(post["notifications"][0]["to"], "/notificationDestination");
 }
 

@@ -145,6 +145,11 @@ fn what_was_in_force_stays_when_a_client_file_is_wrong_until_it_is_mended() {
     for word in ["wrong.toml", "scs_as_ids", "line 3 of", "initech.toml"] {
         assert!(log.contains(word), "{word} is not in\n{log}");
     }
+    // What is missing stands in no line.
+    let line_of = |word: &str| log.lines().find(|line| line.contains(word)).unwrap_or("");
+    assert!(line_of("stands already in").contains("line=2 "), "{log}");
+    let missing = line_of("key=\"scs_as_ids\"");
+    assert!(!missing.is_empty() && !missing.contains("line="), "{log}");
     assert!(newcomer.is_served(&house));
     let outcome = check(&house.gateway.file, &[]);
     assert_eq!(outcome.status.code(), Some(1));
@@ -161,6 +166,35 @@ fn what_was_in_force_stays_when_a_client_file_is_wrong_until_it_is_mended() {
     std::fs::rename(folder.join("wrong.toml"), folder.join("wrong.toml~")).expect("our own");
     wait_until("the reload, by itself", || said(&house, APPLIED) > 0);
     assert!(newcomer.is_served(&house));
+}
+
+#[test]
+fn event_type_of_no_release_is_warned_of_with_its_place_and_served() {
+    let (house, _) = house(ON_SIGNAL, |stage| {
+        let folder = stage.scratch.path().join("clients.d");
+        let service = "[[service]]\napi = \"3gpp-monitoring-event\"\nues = [\"any\"]\n\
+                       any_ue = true\nmonitoring_types = [\"LOCATION_REPORTNG\"]\n";
+        write(&folder, "initech.toml", &format!("{NEWCOMER}{service}"));
+    });
+    let outcome = check(&house.gateway.file, &[]);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+    let is_it = |line: &&str| line.starts_with("WARN") && line.contains("LOCATION_REPORTNG");
+    let row = outcome.stdout.lines().find(is_it).expect("a warning");
+    for word in [
+        " service[1].monitoring_types ",
+        "initech.toml:9: \"LOCATION_REPORTNG\" is no event type of TS 29.122",
+        "did you mean \"LOCATION_REPORTING\"?",
+    ] {
+        assert!(row.contains(word), "{word} is not in {row}");
+    }
+    let log = house.gateway.log();
+    let said = log.lines().find(|line| line.contains("REPORTNG"));
+    let said = said.expect("it is in the log");
+    assert!(
+        said.contains("initech.toml line=9 key=\"service[1]"),
+        "{said}"
+    );
+    assert!(Newcomer::of(&house.stage).connect(&house).is_some());
 }
 
 #[test]

@@ -272,6 +272,43 @@ fn file_is_read_again_when_it_is_replaced_and_a_bad_one_changes_nothing() {
     assert_eq!(read(3), 2);
 }
 
+/// One octet in the middle, written into the file or put in its place: its ends are what they were.
+#[test]
+fn file_that_is_damaged_in_the_middle_is_said_and_what_was_in_force_stays() {
+    let mut paths = None;
+    let house = House::open_staged(|stage| {
+        stage.watch();
+        stage.config.set("reload.watch", ON_SIGNAL);
+        let key = secret(stage, "ues.secret");
+        let meters = stage.scratch.write("meters.csv", METERS);
+        let out = stage.scratch.path().join("ues.sets");
+        assert!(build(&[&meters], &key, &out).status.success());
+        name_sets(stage, &key, &out);
+        paths = Some((key, meters, out));
+    });
+    let (key, meters, out) = paths.expect("they were made");
+    let mut damaged = fs::read(&out).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&out, &damaged).unwrap();
+    reload_in_vain(&house);
+    let fault = format!("{} is damaged", out.display());
+    assert_eq!(said(&house, &fault), 1, "{}", house.gateway.log());
+    let beside = house.stage.scratch.path().join("beside");
+    fs::write(&beside, &damaged).unwrap();
+    fs::rename(&beside, &out).unwrap();
+    reload_in_vain(&house);
+    assert_eq!(said(&house, &fault), 2, "{}", house.gateway.log());
+    assert_eq!(house.client().get(PATH, &house.token()).status, 200);
+    assert!(build(&[&meters], &key, &out).status.success());
+    reload(&house);
+    assert_eq!(
+        said(&house, "UE sets are read"),
+        1,
+        "they are what they were"
+    );
+}
+
 #[test]
 fn file_that_is_replaced_is_seen_unasked() {
     let mut paths = None;

@@ -353,6 +353,12 @@ pub(super) fn name(id: ApiId) -> Option<&'static str> {
     KNOWN.load().names.get(at).copied()
 }
 
+pub(super) fn has_operation(id: ApiId, verb: Verb, template: &str) -> bool {
+    let known = KNOWN.load();
+    let mut rows = known.rows.iter().filter(|row| row.id == id);
+    rows.any(|row| row.api.has_operation(verb, template))
+}
+
 /// Which APIs are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {

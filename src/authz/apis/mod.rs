@@ -50,6 +50,15 @@ impl ApiId {
         APIS.get(usize::from(self.0)).copied()
     }
 
+    /// Whether it has that operation on a resource, whose template is written as its row has it; a
+    /// configured one, whether or not that is in force.
+    pub fn has_operation(self, verb: Verb, template: &str) -> bool {
+        match self.row() {
+            Some(api) => api.has_operation(verb, template),
+            None => configured::has_operation(self, verb, template),
+        }
+    }
+
     /// Its place, from 0 and less than [`ApiId::PLACES`]: an index for counters.
     pub fn index(self) -> usize {
         usize::from(self.0)

@@ -20,6 +20,13 @@ pub struct Api {
     pub resources: &'static [Resource],
 }
 
+impl Api {
+    pub(super) fn has_operation(&self, verb: Verb, template: &str) -> bool {
+        let mut resources = self.resources.iter();
+        resources.any(|resource| resource.template == template && resource.verbs.contains(verb))
+    }
+}
+
 /// A resource of an API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resource {

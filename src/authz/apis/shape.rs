@@ -220,6 +220,30 @@ pub enum Shape {
     Alone(&'static Shape),
 }
 
+/// How an identity in a body stands to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// All of these together say whom the whole is about.
+    With,
+    /// As [`Shape::Beside`] says.
+    Beside,
+    /// As [`Shape::Alone`] says.
+    Alone,
+}
+
+impl Stands {
+    pub const ALL: [Self; 3] = [Self::With, Self::Beside, Self::Alone];
+
+    /// The word for people and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::With => "with",
+            Self::Beside => "beside",
+            Self::Alone => "alone",
+        }
+    }
+}
+
 /// Of which nothing is known, or nothing of use.
 pub const NOTHING: Shape = Shape::Members(&[]);
 
@@ -260,25 +284,38 @@ impl Shape {
     /// Every place in it with what stands there, as JSON pointers in which `*` stands for each
     /// element of an array and `{}` for each member of an object.
     pub fn places(self) -> Vec<(String, Kind)> {
+        let places = self.places_standing().into_iter();
+        places.map(|(place, kind, _)| (place, kind)).collect()
+    }
+
+    /// The same, with how each stands to whom the whole is about.
+    pub fn places_standing(self) -> Vec<(String, Kind, Stands)> {
         let mut places = Vec::new();
-        self.gather("", &mut places);
+        self.gather("", Stands::With, &mut places);
         places
     }
 
-    fn gather(self, at: &str, places: &mut Vec<(String, Kind)>) {
+    fn gather(self, at: &str, stands: Stands, places: &mut Vec<(String, Kind, Stands)>) {
         match self {
             // Two shapes of an Either may name the same.
             Self::Is(kind) if places.iter().any(|known| known.0 == at && known.1 == kind) => {}
-            Self::Is(kind) => places.push((at.to_owned(), kind)),
+            Self::Is(kind) => places.push((at.to_owned(), kind, stands)),
             Self::Members(members) => {
                 for (name, shape) in members {
-                    shape.gather(&format!("{at}/{name}"), places);
+                    shape.gather(&format!("{at}/{name}"), stands, places);
                 }
             }
-            Self::Items(shape) => shape.gather(&format!("{at}/*"), places),
-            Self::Values(shape) => shape.gather(&format!("{at}/{{}}"), places),
-            Self::Either(shapes) => shapes.iter().for_each(|shape| shape.gather(at, places)),
-            Self::Beside(shape) | Self::Alone(shape) => shape.gather(at, places),
+            Self::Items(shape) => shape.gather(&format!("{at}/*"), stands, places),
+            Self::Values(shape) => shape.gather(&format!("{at}/{{}}"), stands, places),
+            Self::Either(shapes) => {
+                shapes
+                    .iter()
+                    .for_each(|shape| shape.gather(at, stands, places));
+            }
+            Self::Beside(shape) => shape.gather(at, Stands::Beside, places),
+            // What is beside the whole says nothing of whom it is about, however it is parted.
+            Self::Alone(shape) if stands == Stands::Beside => shape.gather(at, stands, places),
+            Self::Alone(shape) => shape.gather(at, Stands::Alone, places),
         }
     }
 }

@@ -533,3 +533,27 @@ fn post_to_a_list_creates_and_what_it_is_for_has_words() {
     }
     assert_eq!(Shape::Items(&Shape::Is(Kind::Msisdn)).kind(), None);
 }
+
+#[test]
+fn identity_stands_as_the_innermost_shape_around_it_says_and_beside_the_whole_as_that() {
+    const IS: Shape = Shape::Is(Kind::Msisdn);
+    let shape = Shape::Members(&[
+        ("with", IS),
+        ("each", Shape::Items(&Shape::Alone(&IS))),
+        ("left", Shape::Beside(&Shape::Items(&IS))),
+        ("told", Shape::Beside(&Shape::Items(&Shape::Alone(&IS)))),
+        ("part", Shape::Alone(&Shape::Beside(&IS))),
+    ]);
+    let places = shape.places_standing().into_iter();
+    let places: Vec<_> = places
+        .map(|(place, _, stands)| format!("{place} {}", stands.word()))
+        .collect();
+    let expected = [
+        "/with with",
+        "/each/* alone",
+        "/left/* beside",
+        "/told/* beside",
+        "/part beside",
+    ];
+    assert_eq!(places, expected);
+}

@@ -15,9 +15,8 @@ pub struct TooLong;
 /// What objects and services have in common: an object for each of both, those that differ by
 /// nothing but their APIs made one.
 ///
-/// Operations that are granted one by one are granted by the half that they are of, and UEs that
-/// are not asked for by name are not named: an operator may hold a client to millions. To both the
-/// policy holds the client where it comes with the token.
+/// UEs that are not asked for by name are not named: an operator may hold a client to millions. To
+/// these the policy holds the client where it comes with the token.
 ///
 /// # Errors
 /// No token carries it.
@@ -49,22 +48,24 @@ pub fn held(
 
 impl Access {
     fn differs_by_apis(&self, other: &Self) -> bool {
-        (self.read, self.write) == (other.read, other.write) && self.limits == other.limits
+        self.operations == other.operations && self.limits == other.limits
     }
 
     /// None where it and the service have nothing in common.
     fn common(&self, service: &Service, sets: Option<&Sets>) -> Result<Option<Self>, TooLong> {
-        let read = self.read && service.operations.take_some_read();
-        let write = self.write && service.operations.take_some_write();
-        if !self.apis.contains(service.api) || !(read || write) {
+        let operations = self.operations.in_common(&service.operations, service.api);
+        if !self.apis.contains(service.api) || operations.are_none() {
             return Ok(None);
+        }
+        // Beside the two halves.
+        if operations.single.len() > ENTRIES_MAX - 2 {
+            return Err(TooLong);
         }
         let limits = self.limits.whom_in_common(&service.ues, sets);
         let limits = limits.map(|limits| limits.with_what_in_common(&service.selectors));
         Ok(limits.transpose()?.flatten().map(|limits| Self {
             apis: ApiSet::of(service.api),
-            read,
-            write,
+            operations,
             limits,
         }))
     }

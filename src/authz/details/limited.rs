@@ -1,10 +1,11 @@
-//! What a token gives by objects with limits: with some UEs, groups, event types or ports only.
+//! What a token gives by objects with limits: with some UEs, groups, event types or ports only, or
+//! single operations.
 
 use std::fmt;
 
 use super::{Access, Limits};
 use crate::authz::apis::{ApiId, Verb};
-use crate::authz::policy::{Grants, Selector, Selectors};
+use crate::authz::policy::{Grants, Operations, Selector, Selectors};
 use crate::authz::scope::Rights;
 use crate::authz::ue::sets::Sets;
 use crate::authz::ue::{Kind, Matcher, UeId, Ues};
@@ -26,7 +27,7 @@ impl Gives<'_> {
     }
 }
 
-/// The objects of a token that have limits.
+/// The objects of a token that have limits, or name single operations.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LimitedRights(Vec<Row>);
 
@@ -41,6 +42,7 @@ impl fmt::Debug for LimitedRights {
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::authz) struct Row {
     rights: Rights,
+    operations: Operations,
     selectors: Selectors,
     /// None where nothing is said of UEs, groups and domains: then with anybody.
     whom: Option<Whom>,
@@ -117,6 +119,7 @@ impl Row {
                 }),
             },
             whom,
+            operations: object.operations,
         }
     }
 }
@@ -155,8 +158,8 @@ impl Grants for Row {
         self.rights.read.union(self.rights.write).contains(api)
     }
 
-    fn takes_operation(&self, api: ApiId, verb: Verb, _: &str) -> bool {
-        self.rights.allow(api, verb)
+    fn takes_operation(&self, api: ApiId, verb: Verb, resource: &str) -> bool {
+        self.rights.allow(api, verb) && self.operations.take(verb, resource)
     }
 
     fn takes_selector(&self, selector: Selector<'_>) -> bool {

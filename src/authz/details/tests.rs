@@ -79,6 +79,11 @@ fn request_with_an_unknown_or_malformed_field_is_refused() {
         ("apis", json!(["3gpp-nidd:read"])),
         ("operations", json!(["read", "Write"])),
         ("operations", json!(["*"])),
+        ("operations", json!(["DELETE"])),
+        ("operations", json!(["HEAD /{scsAsId}/configurations"])),
+        ("operations", json!(["DELETE /{scsAsId}/configurations"])),
+        ("operations", json!(["GET /{x}/configurations"])),
+        ("operations", json!(["GET /{scsAsId}/subscriptions"])),
         ("ueIds", json!(["a@example.com", "read me"])),
         ("ueIds", json!(["extgroupid-g@example.com"])),
         ("ueIds", json!(["imsi-001010000000001"])),
@@ -134,7 +139,7 @@ fn what_is_asked_for_is_written_as_it_was() {
     let all = json!([{
         "type": TYPE,
         "apis": ["3gpp-monitoring-event", "3gpp-nidd"],
-        "operations": ["read", "write"],
+        "operations": ["read", "write", "POST /{scsAsId}/subscriptions"],
         "ueIds": ["a@example.com", "b@example.com"],
         "extGroupIds": ["g@example.com"],
         "domains": ["example.com"],
@@ -177,6 +182,23 @@ fn grant_is_what_is_asked_for_and_held() {
         ]
     );
     assert!(asked[0].within(Rights::NONE).is_empty());
+    // Of single operations, those of the half that is held.
+    let words = [
+        "GET /{scsAsId}/configurations",
+        "POST /{scsAsId}/configurations",
+    ];
+    let single = asked_of_objects(&json!([
+        {"type": TYPE, "apis": ["3gpp-nidd"], "operations": words}
+    ]));
+    let left = |held: &str| {
+        let left = single[0].within(scope::rights(held).unwrap());
+        let left = left.first().map(|one| serde_json::to_value(one).unwrap());
+        left.map(|mut one| one["operations"].take())
+    };
+    assert_eq!(left("3gpp-nidd"), Some(json!(words)));
+    assert_eq!(left("3gpp-nidd:read"), Some(json!(words[..1])));
+    assert_eq!(left("3gpp-nidd:write"), Some(json!(words[1..])));
+    assert_eq!(left("3gpp-bdt"), None);
     let read_only = asked_of_objects(&json!([
         {"type": TYPE, "apis": ["3gpp-nidd"], "operations": ["write"]}
     ]));
@@ -215,6 +237,10 @@ fn details_with_limits_give_nothing_without_and_take_their_apis_from_the_scope()
         ("domains", json!(["example.com"])),
         ("monitoringTypes", json!(["LOCATION_REPORTING"])),
         ("ports", json!([1])),
+        (
+            "operations",
+            json!(["GET /{scsAsId}/configurations", "write"]),
+        ),
         ("somethingElse", json!(1)),
     ] {
         let mut object = json!({"type": TYPE, "apis": ["3gpp-nidd"]});

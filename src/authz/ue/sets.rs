@@ -190,7 +190,7 @@ impl SetsFault {
             ),
             Self::Damaged => (
                 "is damaged: its tag is not that of its octets",
-                "copy or build it anew",
+                "copy or build it anew, beside, and rename it",
             ),
         }
     }
@@ -349,7 +349,13 @@ impl Sets {
         self.octets.len()
     }
 
-    /// Whether a file that begins and ends so is the one that these are of, read with this key.
+    /// All octets of the file that they are of.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Whether a file that begins and ends so is the one that these are of, read with this key, or
+    /// it was and is damaged between.
     pub fn are_of(&self, head: &[u8], tag: &[u8], bytes: u64, key: &SetsKey) -> bool {
         self.octets.starts_with(head)
             && self.octets.ends_with(tag)

@@ -26,7 +26,8 @@ pub enum Command {
     Inspect(inspect::Options),
     /// Have a running gateway refuse a token, a client's tokens, a certificate or an issuer's key
     /// from now on: 0 when that is in force and will be after any restart, 1 when not, 2 when the
-    /// question is wrong.
+    /// question is wrong. Tokens are refused from the next request on, a certificate from the next
+    /// handshake on; its open connections end within 100 ms, and may be served until then.
     Revoke(revoke::Options),
 }
 

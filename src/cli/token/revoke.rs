@@ -68,7 +68,8 @@ struct What {
     /// 31 days where that is not said; the longest counts of those whose tokens may lack it.
     #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true, value_parser = name)]
     client: Option<String>,
-    /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits.
+    /// A client's certificate: a PEM file, or its SHA-256 thumbprint in hexadecimal digits. What
+    /// is connected with it may be served for up to 100 ms more.
     #[arg(long, value_name = "FILE|THUMBPRINT")]
     certificate: Option<String>,
     /// The kid of a key of --issuer: no token that it has signed is taken.

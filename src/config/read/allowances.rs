@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::apis;
-use super::policy::{WITH_TYPES, limit, monitoring_type, operations};
+use super::policy::{WITH_TYPES, limit, monitoring_types, operations};
 use crate::authz::apis::configured::Served;
 use crate::authz::policy::Operations;
 use crate::authz::quota::{Allowance, Period, Quota, Rate, Scope};
@@ -51,7 +51,7 @@ fn allowance(mut section: Section<'_, '_>, served: &Served) -> Option<Allowance>
         None if !section.has("api") => of_any_api(&mut section),
         api => operations(&mut section, served, api.as_ref()),
     };
-    let types = section.list("monitoring_types", monitoring_type);
+    let types = monitoring_types(&mut section);
     if let (Some(types), false) = (&types, section.has("api")) {
         let what = "are those of an API, and none is named";
         let cure = format!("name it: api = {:?}", WITH_TYPES[0]);

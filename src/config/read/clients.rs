@@ -14,13 +14,13 @@ use crate::authz::apis::configured::Served;
 use crate::authz::policy::Policy;
 use crate::authz::quota::Allowance;
 use crate::authz::ue::SetName;
-use crate::config::files::{FileKind, NamedFile};
-use crate::config::section::{Report, Section};
+use crate::config::files::FileKind;
+use crate::config::section::{Found, Report, Section};
 use crate::config::value::{
     Wrong, absolute_uri, boolean, client_id, client_name, host_name, ip_address, mailbox, san,
     scs_as_id, subject_dn, token_format, twice_at,
 };
-use crate::config::{Fault, Located, Partner, Place};
+use crate::config::{Located, Partner, Place};
 use crate::limits::CLIENTS_MAX;
 use crate::peer::{
     Client, ClientAuthentication, OwnFile, Registration, San, TlsClientAuth, TokenFormat,
@@ -49,6 +49,8 @@ pub(super) struct Clients {
 #[derive(Clone, Copy)]
 struct OwnIssuer {
     is_there: bool,
+    /// Tokens of no other issuer are taken.
+    is_alone: bool,
     /// It has a secret to seal opaque tokens with, or means to.
     seals: bool,
 }
@@ -89,6 +91,7 @@ pub(super) fn clients(
         partners,
         issuer: OwnIssuer {
             is_there: root.has("oauth"),
+            is_alone: !root.has("issuer"),
             seals,
         },
         owned: Owned::new(),
@@ -103,7 +106,10 @@ pub(super) fn clients(
     if let Some(named) = named {
         let (files, faults) = folder(&named);
         any |= !files.is_empty();
-        root.report().take_over((faults, Vec::new()));
+        root.report().take_over(Found {
+            faults,
+            ..Found::default()
+        });
         reader.read.files.push(named.value.clone());
         reader.read.folder = Some(named);
         for file in files {
@@ -126,8 +132,9 @@ impl Reader<'_> {
     /// Reads the client of a section.
     fn take(&mut self, mut section: Section<'_, '_>) {
         self.some_registered |= methods().chain(["scopes"]).any(|key| section.has(key));
-        let place = section.report().place(section.line());
-        let policy = policy::services(
+        let report = section.report();
+        let place = report.place(section.line());
+        let services = policy::services(
             &mut section,
             self.served,
             self.has_sets,
@@ -142,7 +149,13 @@ impl Reader<'_> {
             &mut self.owned,
         ) {
             self.read.places.insert(client.name.clone(), place);
-            let policy = policy.map(|policy| (client.name.clone(), Arc::new(policy)));
+            if let (Some(registration), Some(services)) = (&client.registration, &services)
+                && self.issuer.is_there
+                && self.issuer.is_alone
+            {
+                services.warn_of_what_no_token_gives(&registration.scopes, report);
+            }
+            let policy = services.map(|services| (client.name.clone(), services.policy()));
             self.read.policies.extend(policy);
             let allowances = Some((client.name.clone(), allowances));
             let some = allowances.filter(|(_, allowances)| !allowances.is_empty());
@@ -152,10 +165,7 @@ impl Reader<'_> {
     }
 
     /// Reads the client of a file of its own: the keys stand there without a head.
-    fn take_file(
-        &mut self,
-        ClientFile { path, text }: &ClientFile,
-    ) -> (Vec<Fault>, Vec<NamedFile>) {
+    fn take_file(&mut self, ClientFile { path, text }: &ClientFile) -> Found {
         let report = Report::of_client(text, path);
         match DeTable::parse(text) {
             Ok(table) => {

@@ -2,17 +2,20 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
 use super::apis;
 use crate::authz::apis::configured::Served;
 use crate::authz::apis::{ApiId, Verb};
-use crate::authz::policy::is_monitoring_type;
+use crate::authz::policy::{MONITORING_TYPES, is_monitoring_type};
 use crate::authz::policy::{OperationFault, Operations, Policy, Selectors, Service};
+use crate::authz::scope::Rights;
 use crate::authz::ue::{Matcher, SetName, Ues};
+use crate::config::closest;
 use crate::config::files::FileKind;
-use crate::config::section::Section;
+use crate::config::section::{Report, Section};
 use crate::config::value::{Wrong, boolean, count, text, twice};
 use crate::config::{Located, Place, UeSets};
 use crate::limits::{SERVICE_UES_MAX, SERVICES_MAX};
@@ -33,6 +36,38 @@ pub(super) fn ue_sets(mut section: Section<'_, '_>) -> Option<UeSets> {
     })
 }
 
+/// The services of a client, each with its line and its key.
+pub(super) struct Services(Vec<(Service, usize, String)>);
+
+impl Services {
+    pub(super) fn policy(self) -> Arc<Policy> {
+        let services = self.0.into_iter().map(|(service, ..)| service);
+        Arc::new(Policy {
+            services: services.collect(),
+        })
+    }
+
+    /// Says of which of them no token ever gives anything that has these scopes at most.
+    pub(super) fn warn_of_what_no_token_gives(&self, scopes: &[String], report: &Report) {
+        let rights = scopes.iter().filter_map(|scope| Rights::of_value(scope));
+        let rights = rights.fold(Rights::NONE, Rights::and);
+        for (service, line, key) in &self.0 {
+            let (api, operations) = (service.api, &service.operations);
+            if operations.take_some_read() && rights.read.contains(api)
+                || operations.take_some_write() && rights.write.contains(api)
+            {
+                continue;
+            }
+            let what = format!(
+                "can never be used: no scope of the client gives any of its operations of {}",
+                api.name()
+            );
+            let cure = "add it to the client's scopes, or remove the service";
+            report.warn(*line, key.clone(), Wrong::new(what, cure));
+        }
+    }
+}
+
 /// `[[client.service]]`, in a client's own file `[[service]]`; none where the client has none.
 /// Notes where sets are named, which takes a file of them.
 pub(super) fn services(
@@ -40,7 +75,7 @@ pub(super) fn services(
     served: &Served,
     has_sets: bool,
     sets_named: &mut BTreeMap<SetName, Place>,
-) -> Option<Policy> {
+) -> Option<Services> {
     let sections = client.sections("service");
     let line = client.line_of("service")?;
     if sections.len() > SERVICES_MAX {
@@ -54,9 +89,11 @@ pub(super) fn services(
     let mut services = Vec::with_capacity(sections.len());
     for mut section in sections {
         let ues = ues(&mut section, has_sets, sets_named);
-        services.extend(service(section, served, ues));
+        let line = section.line_of("api").unwrap_or(section.line());
+        let key = section.full("api");
+        services.extend(service(section, served, ues).map(|service| (service, line, key)));
     }
-    Some(Policy { services })
+    Some(Services(services))
 }
 
 fn service(mut section: Section<'_, '_>, served: &Served, ues: Ues) -> Option<Service> {
@@ -134,7 +171,7 @@ fn not_an_operation(api: ApiId, word: &str, fault: OperationFault) -> Wrong {
 }
 
 fn selectors(section: &mut Section<'_, '_>, api: Option<&Located<ApiId>>) -> Selectors {
-    let types = section.list("monitoring_types", monitoring_type);
+    let types = monitoring_types(section);
     let types = limit(section, "monitoring_types", types, api, &WITH_TYPES);
     let ports = section.list("ports", count(0..=u64::from(u16::MAX)));
     let ports = limit(section, "ports", ports, api, &WITH_PORTS);
@@ -167,8 +204,32 @@ pub(super) fn limit<T: Ord + std::fmt::Debug>(
     Some(values)
 }
 
+/// Event types: of those that are in no release that is known here, a later one may have some, or a
+/// word is misspelt, and grants nothing.
+pub(super) fn monitoring_types(
+    section: &mut Section<'_, '_>,
+) -> Option<Located<Vec<Located<String>>>> {
+    const KEY: &str = "monitoring_types";
+    let types = section.list(KEY, monitoring_type)?;
+    for Located { value, line } in &types.value {
+        if MONITORING_TYPES.contains(&value.as_str()) {
+            continue;
+        }
+        let what = format!("{value:?} is no event type of TS 29.122 up to Release 18");
+        let cure = match closest(value, &MONITORING_TYPES) {
+            Some(known) => {
+                format!("did you mean {known:?}? One of a later release is right as it is")
+            }
+            None => "mend it; one of a later release is right as it is".to_owned(),
+        };
+        let wrong = Wrong::new(what, cure);
+        section.report().warn(*line, section.full(KEY), wrong);
+    }
+    Some(types)
+}
+
 /// TS 29.122 leaves room for those of later releases.
-pub(super) fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
+fn monitoring_type(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = text(value)?;
     if is_monitoring_type(&name) {
         return Ok(name);

@@ -1,6 +1,6 @@
 //! Lists that come from files and from a real server on loopback, and what becomes of bad ones.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;

@@ -10,15 +10,29 @@ use super::{Report, Running, fault, tickets};
 use crate::authz::apis::ApiSet;
 use crate::authz::policy::Policy;
 use crate::authz::quota::Quotas;
-use crate::authz::ue::sets::{HEAD_BYTES, Sets, SetsKey, TAG_BYTES};
-use crate::config::regular_file::{self, NotOpened};
+use crate::authz::ue::sets::{HEAD_BYTES, Sets, SetsFault, SetsKey, TAG_BYTES};
+use crate::clock::UnixSeconds;
+use crate::config::regular_file::{self, NotOpened, Stamp};
 use crate::config::{Config, Fault, UeSets, Until};
 use crate::limits::UE_SETS_BYTES_MAX;
 
+#[cfg(test)]
+mod tests;
+
 const FILE: &str = "policy.file";
 const KEY_FILE: &str = "policy.key_file";
+/// Of a file, at a time.
+const COMPARED_BYTES: usize = 256 << 10;
 /// So many clients without services are called by their names.
 const NAMED_MAX: usize = 5;
+
+/// What is in force of the file of UE sets.
+#[derive(Default)]
+pub(super) struct InUse {
+    pub sets: Option<Arc<Sets>>,
+    /// None where it may change without another.
+    pub from: Option<Stamp>,
+}
 
 /// The sets; none where something is wrong, which is in the report, and none inside where there is
 /// no file of them.
@@ -26,12 +40,15 @@ pub(super) fn sets(
     config: &Config,
     running: Option<Running<'_>>,
     report: &mut Report,
-) -> Option<Option<Arc<Sets>>> {
+) -> Option<InUse> {
     let Some(written) = &config.policy else {
-        return Some(None);
+        return Some(InUse::default());
     };
-    let before = running.and_then(|running| running.snapshot.sets.as_ref());
-    let found = read(written, before).map(|sets| {
+    let before = running.and_then(|running| {
+        let snapshot = running.snapshot;
+        Some((snapshot.sets.as_ref()?, snapshot.sets_from))
+    });
+    let found = read(written, before, UnixSeconds::now()).map(|(sets, from)| {
         let detail = format!(
             "{} entries in {} sets, {} MiB, in file {}",
             sets.entries(),
@@ -39,9 +56,9 @@ pub(super) fn sets(
             sets.bytes().div_ceil(1 << 20),
             written.file.value.display()
         );
-        (sets, detail)
+        ((sets, from), detail)
     });
-    let sets = report.note("UE sets", found)?;
+    let (sets, from) = report.note("UE sets", found)?;
     let missing = config.sets_named.iter().filter(|(name, _)| !sets.has(name));
     let faults: Vec<Fault> = missing
         .map(|(name, place)| Fault {
@@ -54,13 +71,20 @@ pub(super) fn sets(
         })
         .collect();
     match faults.is_empty() {
-        true => Some(Some(sets)),
+        true => Some(InUse {
+            sets: Some(sets),
+            from,
+        }),
         false => report.note_wrong("UE sets", Err(faults)),
     }
 }
 
-/// Those in use, where the file is still the one they were read from.
-fn read(written: &UeSets, before: Option<&Arc<Sets>>) -> Result<Arc<Sets>, Fault> {
+/// Those in use, where the file is still the one they were read from, and its stamp.
+fn read(
+    written: &UeSets,
+    before: Option<(&Arc<Sets>, Option<Stamp>)>,
+    now: UnixSeconds,
+) -> Result<(Arc<Sets>, Option<Stamp>), Fault> {
     let at = &written.file;
     let key = &written.key_file;
     let key = tickets::from_file(key, &key.value, KEY_FILE, SetsKey::from_octets)?;
@@ -77,32 +101,42 @@ fn read(written: &UeSets, before: Option<&Arc<Sets>>) -> Result<Arc<Sets>, Fault
             fault(at, FILE, format!("{name} is not a regular file"), cure)
         }
     })?;
-    let bytes = file.metadata().map_err(unread)?.len();
-    if let Some(before) = before
+    let found = file.metadata().map_err(unread)?;
+    // Before it is read: what is written meanwhile gives another.
+    let stamp = Stamp::of_found(&found);
+    let settled = Some(stamp).filter(|stamp| stamp.has_settled(now));
+    let bytes = found.len();
+    let none = |wrong: SetsFault| {
+        let (what, cure) = wrong.words();
+        fault(at, FILE, format!("{name} {what}"), cure)
+    };
+    if let Some((before, from)) = before
         && is_of(&mut file, bytes, before, &key).map_err(unread)?
     {
-        return Ok(Arc::clone(before));
+        // A large file is read through only where it may be another.
+        let is_same =
+            from == Some(stamp) || has_octets(&mut file, before.octets()).map_err(unread)?;
+        return match is_same {
+            true => Ok((Arc::clone(before), settled)),
+            false => Err(none(SetsFault::Damaged)),
+        };
     }
     if bytes > UE_SETS_BYTES_MAX {
         let cure = format!("at most {} GiB are read", UE_SETS_BYTES_MAX >> 30);
         return Err(fault(at, FILE, format!("{name} is too large"), cure));
     }
     let octets = copied(&mut file, bytes).map_err(unread)?;
-    let sets = Sets::open(octets, key).map_err(|wrong| {
-        let (what, cure) = wrong.words();
-        fault(at, FILE, format!("{name} {what}"), cure)
-    })?;
+    let sets = Sets::open(octets, key).map_err(none)?;
     tracing::info!(
         entries = sets.entries(),
         sets = sets.names().len(),
         octets = sets.bytes(),
         "UE sets are read"
     );
-    Ok(Arc::new(sets))
+    Ok((Arc::new(sets), settled))
 }
 
-/// Whether a file begins and ends as the one does that these are of. One that was damaged between
-/// its ends since then is found by whoever reads it next.
+/// Whether a file begins and ends as the one does that these are of.
 fn is_of(file: &mut File, bytes: u64, before: &Sets, key: &SetsKey) -> io::Result<bool> {
     if bytes < (HEAD_BYTES + TAG_BYTES) as u64 {
         return Ok(false);
@@ -113,6 +147,20 @@ fn is_of(file: &mut File, bytes: u64, before: &Sets, key: &SetsKey) -> io::Resul
     file.read_exact(&mut tag)?;
     file.rewind()?;
     Ok(before.are_of(&head, &tag, bytes, key))
+}
+
+/// Whether these are what a file holds from where it is read next. Nothing of it is kept.
+fn has_octets(file: &mut File, octets: &[u8]) -> io::Result<bool> {
+    let mut room = vec![0; COMPARED_BYTES];
+    for known in octets.chunks(COMPARED_BYTES) {
+        // No piece is longer than the room.
+        let (read, _) = room.split_at_mut(known.len());
+        file.read_exact(read)?;
+        if read != known {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A copy in memory of our own, because nobody can be kept from cutting a file short or writing

@@ -13,8 +13,9 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use super::{NoStatus, OcspCounts, Outcomes, RETRY_AFTER, later};
 use crate::clock::UnixSeconds;
+use crate::config::regular_file::Stamp;
 use crate::config::{HttpUrl, StatusPlace};
-use crate::control::crl_keeper::{AGAIN_S, Stamp};
+use crate::control::crl_keeper::AGAIN_S;
 use crate::control::load::take_status;
 use crate::control::ocsp_fetch::ask;
 use crate::snapshot::{Current, StapleFrom};

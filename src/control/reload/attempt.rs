@@ -190,7 +190,7 @@ impl Ground {
         config::add(&mut faults, report.faults());
         match snapshot {
             Some(snapshot) if faults.is_empty() => {
-                report.warn_of_registered();
+                report.warn_of_registered(&config);
                 Ok(Prepared {
                     config,
                     restart,

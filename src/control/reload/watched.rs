@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::config::regular_file;
 use crate::config::{self, Config, Fault};
-use crate::control::crl_keeper;
 
 /// What tells one content of a file from another; none where it is not there.
-pub(super) type Stamp = Option<crl_keeper::Stamp>;
+pub(super) type Stamp = Option<regular_file::Stamp>;
 pub type Stamps = BTreeMap<PathBuf, Stamp>;
 
 /// Looks for which a file that has settled waits for others that have not: they may belong
@@ -88,5 +88,5 @@ impl Watched {
 }
 
 pub(super) fn stamp(file: &Path) -> Stamp {
-    crl_keeper::Stamp::of(file)
+    regular_file::Stamp::of(file)
 }

@@ -181,6 +181,7 @@ impl Clerk {
         match written {
             Ok(()) => {
                 self.counts.committed(Nanos::now().since(begun));
+                self.has_written();
                 Ok(())
             }
             Err(fault) => Err(self.at_fault(fault, now)),
@@ -203,16 +204,25 @@ impl Clerk {
             let (store, entries) = Store::open(&self.path)?;
             let lacking = lacking(&entries, self.revoked.set.all());
             store.write(lacking.iter().cloned(), [])?;
+            // On a full disk a store opens, takes nothing where nothing lacks, and can be read.
+            let has_written = !lacking.is_empty();
             self.revoked.fill(entries.into_iter().chain(lacking));
             self.store = Some(store);
             self.fault = None;
-            if self.counts.usable.swap(1, Ordering::Relaxed) == 0 {
-                tracing::info!("the store of revocations can be used again");
+            if has_written {
+                self.has_written();
             }
         }
         match &mut self.store {
             Some(store) => Ok(store),
             None => unreachable!("it was opened above"),
+        }
+    }
+
+    /// Says of a store that was at fault that it takes what is to be revoked.
+    fn has_written(&self) {
+        if self.counts.usable.swap(1, Ordering::Relaxed) == 0 {
+            tracing::info!("the store of revocations can be used again");
         }
     }
 
@@ -244,16 +254,22 @@ impl Clerk {
         let ended = UnixSeconds(now.0.saturating_sub(REVOKED_KEPT_S));
         let outlived = self.revoked.set.outlived(ended, REVOKED_SWEPT_AT_ONCE);
         let monotonic = Millis::now();
+        let is_to_be_tried = !self.counts.is_usable();
         let swept = self.store(monotonic).and_then(|store| {
             if outlived.is_empty() {
-                return Ok(());
+                return Ok(is_to_be_tried && store.write_again()?);
             }
             store.write([], outlived.iter().copied())?;
-            store.compact()
+            store.compact()?;
+            Ok(true)
         });
-        if let Err(fault) = swept {
-            self.at_fault(fault, monotonic);
-            return false;
+        match swept {
+            Ok(true) => self.has_written(),
+            Ok(false) => {}
+            Err(fault) => {
+                self.at_fault(fault, monotonic);
+                return false;
+            }
         }
         let removed = outlived.iter().map(|id| (*id, None));
         self.revoked.set.change(removed);

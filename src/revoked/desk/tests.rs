@@ -287,6 +287,29 @@ fn while_the_store_is_at_fault_nothing_is_revoked_and_what_was_is_still() {
     assert_eq!((revoked.count(Kind::Jti), counts.is_usable()), (2, true));
 }
 
+/// A full disk lets it be opened and read: where nobody revokes anything, a sweep finds out.
+#[test]
+fn store_that_was_at_fault_is_usable_once_something_is_written_and_not_when_it_opens() {
+    let (folder, path) = place();
+    let (mut clerk, _, counts) = clerk(&path, 9);
+    clerk.revokes(vec![jti("j-1")]).unwrap();
+    clerk.lose_store();
+    let away = folder.path().join("away.redb");
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let list = || Wanted::List { at_most: 1 };
+    assert!(clerk.does(list(), 0).is_err() && !counts.is_usable());
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    assert!(clerk.does(list(), 1_000).is_ok() && !counts.is_usable());
+    clerk.sweep(UnixSeconds(0));
+    assert!(counts.is_usable());
+    // What it was tried by is what it was.
+    drop(clerk);
+    let (_clerk, revoked, _) = self::clerk(&path, 9);
+    assert_eq!(revoked.count(Kind::Jti), 1);
+}
+
 /// As a cleaner of old files removes it, and as a backup is put back over it.
 #[test]
 fn store_that_is_removed_or_replaced_is_made_again_of_what_is_in_force() {

@@ -76,6 +76,21 @@ fn the_command_revokes_tokens_keys_and_clients_and_takes_back() {
     assert!(served(&mut client, &tokens[3]));
 }
 
+/// What is in force with the next request, and what a moment later.
+#[test]
+fn the_help_says_how_soon_a_certificate_is_of_no_use() {
+    let help = run(&mut t8gate(&["token", "revoke", "--help"]), b"", WAIT).stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let words = words.join(" ");
+    for said in [
+        "Tokens are refused from the next request on, a certificate from the next handshake on; \
+         its open connections end within 100 ms",
+        "may be served for up to 100 ms more",
+    ] {
+        assert!(words.contains(said), "{said} is not in\n{help}");
+    }
+}
+
 #[test]
 fn the_command_revokes_a_certificate_by_its_file_and_by_its_thumbprint() {
     let house = house();

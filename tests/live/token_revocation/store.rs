@@ -8,7 +8,7 @@ use super::{again, ask, assert_revoked, house, path_of, revocable, revoke, token
 use crate::harness::gateway::{t8gate, write};
 use crate::harness::mint::ISSUER;
 use crate::harness::origin::Origin;
-use crate::harness::stage::{PATH, Stage};
+use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{Outcome, WAIT, free_address, run, signal};
 
 /// A start on these files that comes to its end by itself.
@@ -101,6 +101,38 @@ fn while_the_disk_takes_nothing_nothing_is_revoked_and_clients_are_served() {
     let mut client = house.client();
     assert_revoked(&client.get(PATH, &first));
     assert_revoked(&client.get(PATH, &second));
+}
+
+/// What is there can be read, and written over.
+#[test]
+fn a_store_that_opens_on_a_full_disk_is_not_said_to_be_usable_before_it_is_written_to() {
+    let house = house();
+    revoke(
+        &house.stage,
+        &json!({"token": token(&house.stage, "first")}),
+    );
+    let store = path_of(&house.stage, "revocation.store");
+    let length = std::fs::metadata(store).expect("a store").len();
+    // It cannot grow, as many revocations need it to.
+    house.gateway.limit(&format!("--fsize={length}:unlimited"));
+    let many = (0..1_000).map(|number| json!({"jti": format!("j-{number}"), "issuer": ISSUER}));
+    let many = serde_json::Value::from_iter(many).to_string();
+    assert_eq!(ask(&house.stage, "POST", "/revocations", &many).0, 503);
+    // It is opened again after a second.
+    crate::harness::wait_until("the list", || {
+        ask(&house.stage, "GET", "/revocations", "").0 == 200
+    });
+    let usable = |house: &House| {
+        let metrics = house.gateway.admin().metrics();
+        metrics.count("t8gate_revocation_store_usable", &[])
+    };
+    let log = house.gateway.log();
+    assert!(!log.contains("can be used again"), "{log}");
+    assert_eq!(usable(&house), 0);
+    house.gateway.limit("--fsize=unlimited");
+    assert_eq!(ask(&house.stage, "POST", "/revocations", &many).0, 200);
+    house.gateway.await_log("can be used again");
+    assert_eq!(usable(&house), 1);
 }
 
 #[test]

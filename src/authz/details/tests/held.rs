@@ -11,8 +11,9 @@ use crate::authz::policy::{Asked, Operations, Policy, Selectors, Service, decide
 use crate::authz::ue::sets::tests::sets_of;
 use crate::authz::ue::{Kind, Matcher, UeId};
 
-const TEMPLATE: &str = "/{scsAsId}/subscriptions";
 const APIS: [&str; 2] = ["3gpp-monitoring-event", "3gpp-nidd"];
+/// A resource of each of them, which both have GET and POST.
+const TEMPLATES: [&str; 2] = ["/{scsAsId}/subscriptions", "/{scsAsId}/configurations"];
 const KINDS: [&str; 2] = ["LOCATION_REPORTING", "UE_REACHABILITY"];
 const PORTS: [u16; 2] = [4_000, 4_001];
 const UES: [&str; 4] = [
@@ -123,18 +124,51 @@ fn ports_and_halves_of_operations_are_granted_as_services_have_them() {
     let ports = json!([object(&APIS, json!({"ports": PORTS}))]);
     nidd.operations.read = false;
     assert!(held_of(&ports, vec![nidd.clone()]).is_empty());
-    // One of them is of the half that writes.
-    let single = (
-        Verb::Delete,
-        "/{scsAsId}/configurations/{configurationId}".into(),
+}
+
+/// Whoever goes by the token alone lets the client do no more than its services do.
+#[test]
+fn single_operations_of_a_service_are_granted_and_not_the_half_that_they_are_of() {
+    const ONE: &str = "/{scsAsId}/subscriptions/{subscriptionId}";
+    const DELETE: &str = "DELETE /{scsAsId}/subscriptions/{subscriptionId}";
+    let mut event = service(APIS[0], &["any"]);
+    event.operations = Operations {
+        single: vec![(Verb::Delete, ONE.into())],
+        ..Operations::default()
+    };
+    event.selectors.monitoring_types = Some(vec![KINDS[0].into()]);
+    let of = |operations: Value, services: &[&Service]| {
+        let mut asked = object(&APIS, json!({}));
+        asked["operations"] = operations;
+        let services = services.iter().copied().cloned().collect();
+        held_of(&json!([asked]), services)
+    };
+    let granted = |operations: Value| {
+        let mut object = object(&APIS[..1], json!({"monitoringTypes": [KINDS[0]]}));
+        object["operations"] = operations;
+        vec![object]
+    };
+    let all = json!(["read", "write"]);
+    assert_eq!(of(all.clone(), &[&event]), granted(json!([DELETE])));
+    assert_eq!(of(json!(["write"]), &[&event]), granted(json!([DELETE])));
+    assert_eq!(of(json!([DELETE]), &[&event]), granted(json!([DELETE])));
+    assert!(of(json!(["read"]), &[&event]).is_empty());
+    let put = DELETE.replace("DELETE", "PUT");
+    assert!(of(json!([put]), &[&event]).is_empty());
+    // Beside a half, those of the other one.
+    event.operations.read = true;
+    event.operations.single.push((Verb::Get, ONE.into()));
+    assert_eq!(of(all, &[&event]), granted(json!(["read", DELETE])));
+    let get = DELETE.replace("DELETE", "GET");
+    assert_eq!(
+        of(json!([get, DELETE]), &[&event]),
+        granted(json!([DELETE, get]))
     );
-    nidd.operations.single.push(single);
-    let mut write = object(&APIS[1..], json!({"ports": [PORTS[0]]}));
-    write["operations"] = json!(["write"]);
-    assert_eq!(held_of(&ports, vec![nidd.clone()]), [write.clone()]);
-    nidd.operations.single[0].0 = Verb::Get;
-    write["operations"] = json!(["read"]);
-    assert_eq!(held_of(&ports, vec![nidd]), [write]);
+    // What is asked for one by one is granted so, of the APIs that have it.
+    let (mut whole, nidd) = (event.clone(), service(APIS[1], &["any"]));
+    whole.operations = nidd.operations.clone();
+    let asked = json!([DELETE, put, DELETE]);
+    assert_eq!(of(asked, &[&whole, &nidd]), granted(json!([DELETE, put])));
 }
 
 #[test]
@@ -219,25 +253,25 @@ fn some_of<T: Clone + std::fmt::Debug + 'static>(
 fn services() -> impl Strategy<Value = Vec<Service>> {
     let single = option::of(select(&[Verb::Get, Verb::Post]));
     let operations = (any::<bool>(), any::<bool>(), single);
-    let operations = operations.prop_map(|(read, write, single)| Operations {
-        read,
-        write,
-        single: { single.into_iter() }
-            .map(|verb| (verb, TEMPLATE.into()))
-            .collect(),
-    });
     let selectors = (option::of(some_of(&KINDS)), option::of(some_of(&PORTS)));
     let selectors = selectors.prop_map(|(kinds, ports)| Selectors {
         monitoring_types: kinds.map(|kinds| kinds.into_iter().map(Into::into).collect()),
         ports,
     });
     let words = (some_of(&WORDS), any::<bool>());
-    let one = (select(&APIS), operations, selectors, words);
-    let one = one.prop_map(|(api, operations, selectors, (words, any_ue))| Service {
-        operations,
-        selectors,
-        any_ue,
-        ..service(api, &words)
+    let one = (select(&[0, 1]), operations, selectors, words);
+    let one = one.prop_map(|(at, (read, write, single), selectors, (words, any_ue))| {
+        let single = single.map(|verb| (verb, TEMPLATES[at].into()));
+        Service {
+            operations: Operations {
+                read,
+                write,
+                single: single.into_iter().collect(),
+            },
+            selectors,
+            any_ue,
+            ..service(APIS[at], &words)
+        }
     });
     vec(one, 0..4)
 }
@@ -249,10 +283,25 @@ fn objects() -> impl Strategy<Value = Value> {
         option::of(some_of(&DOMAINS)),
     );
     let with = (option::of(some_of(&KINDS)), option::of(some_of(&PORTS)));
-    let operations = some_of(&["read", "write"]);
+    const OPERATIONS: [&str; 4] = [
+        "read",
+        "write",
+        "POST /{scsAsId}/subscriptions",
+        "GET /{scsAsId}/configurations",
+    ];
+    let operations = some_of(&OPERATIONS);
     let one = (some_of(&APIS), operations, whom, with);
     let one = one.prop_map(
         |(apis, operations, (ues, groups, domains), (kinds, ports))| {
+            let has = |word: &&str| match word.split_once("/{scsAsId}/") {
+                None => true,
+                Some((_, "subscriptions")) => apis.contains(&APIS[0]),
+                Some(_) => apis.contains(&APIS[1]),
+            };
+            let mut operations: Vec<&str> = operations.into_iter().filter(has).collect();
+            if operations.is_empty() {
+                operations.push("read");
+            }
             let mut object = json!({"type": TYPE, "apis": apis, "operations": operations});
             for (name, list) in [
                 ("ueIds", ues.map(|list| json!(list))),
@@ -273,6 +322,7 @@ fn objects() -> impl Strategy<Value = Value> {
 
 struct Request {
     api: ApiId,
+    resource: &'static str,
     verb: Verb,
     kinds: Vec<&'static str>,
     ports: Vec<u16>,
@@ -302,10 +352,12 @@ fn requests() -> Vec<Request> {
     with.extend(KINDS.map(|kind| (vec![kind], vec![])));
     with.extend(PORTS.map(|port| (vec![], vec![port])));
     let mut requests = Vec::new();
-    for (api, verb) in { APIS.iter() }.flat_map(|api| [(api, Verb::Get), (api, Verb::Post)]) {
+    let operations = APIS.iter().zip(TEMPLATES);
+    for (of, verb) in operations.flat_map(|of| [(of, Verb::Get), (of, Verb::Post)]) {
         for (kinds, ports) in &with {
             requests.extend(whom.iter().map(|ues| Request {
-                api: ApiId::from_name(api).unwrap(),
+                api: ApiId::from_name(of.0).unwrap(),
+                resource: of.1,
                 verb,
                 kinds: kinds.clone(),
                 ports: ports.clone(),
@@ -331,13 +383,11 @@ proptest! {
             let limits = &one.limits;
             limits.ue_ids.is_some() || limits.ext_group_ids.is_some()
         });
-        // Of single operations a token has the half that they are of.
-        let by_halves = policy.services.iter().all(|one| one.operations.single.is_empty());
         for request in &requests() {
             let request = Asked {
                 api: request.api,
                 verb: request.verb,
-                resource: TEMPLATE,
+                resource: request.resource,
                 monitoring_types: &request.kinds,
                 ports: &request.ports,
                 ues: &request.ues,
@@ -348,7 +398,7 @@ proptest! {
             };
             let by_both = is_given(Some(&policy), &asked_for);
             prop_assert_eq!(by_both, is_given(Some(&policy), &left));
-            if by_name && by_halves {
+            if by_name {
                 prop_assert_eq!(by_both, is_given(None, &left));
             }
         }

@@ -192,3 +192,21 @@ fn what_no_object_is_for_is_refused_as_that() {
     assert!(of("3gpp-nidd") == Ok(()));
     assert!(of("3gpp-device-triggering") == Err(NotGranted::Service));
 }
+
+/// A token says so alone, whatever the operator's policy is.
+#[test]
+fn single_operation_is_given_and_not_the_half_that_it_is_of() {
+    let with = |operations: Value| {
+        let object = object(json!({"operations": operations}));
+        judged(object, "3gpp-monitoring-event", (&[], &[]), &[])
+    };
+    let one = "/{scsAsId}/subscriptions/{subscriptionId}";
+    let others = json!(["read", format!("DELETE {one}"), format!("PUT {one}")]);
+    assert_eq!(with(others), Err(NotGranted::Operation));
+    assert_eq!(with(json!(["POST /{scsAsId}/subscriptions"])), Ok(()));
+    let most = limited_of(json!([object(
+        json!({"operations": [format!("DELETE {one}")]})
+    )]));
+    let write = scope::rights("3gpp-monitoring-event:write 3gpp-nidd:write").unwrap();
+    assert_eq!(most.map(|limited| limited.at_most()), Some(write));
+}

@@ -201,7 +201,7 @@ fn every_key_of_the_code_stands_in_the_file_and_no_other() {
         .filter(|key| !key.ends_with("key.also"))
         .collect();
     assert_eq!(written_keys(&text), known);
-    let (faults, _) = report.finish();
+    let faults = report.finish().faults;
     // Both ways to name a private key stand in the text, and all ways to say where its PIN is, and
     // to name a certificate.
     let keys: BTreeSet<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();

@@ -261,3 +261,111 @@ fn services_of_a_clients_own_file_stand_for_it() {
     );
     assert!(faults[0].file.as_ref().unwrap().ends_with("two.toml"));
 }
+
+/// What is said of a configuration that is served with all the same: file, line, key and words.
+fn warned(text: &str, clients: &[(&str, &str)]) -> Vec<(Option<String>, usize, String, String)> {
+    let config = own_files::parsed_with(text, clients);
+    let config = config.unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let said = config.warnings.into_iter().map(|warning| {
+        let file = warning.file.as_deref().and_then(Path::file_name);
+        let file = file.map(|name| name.to_string_lossy().into_owned());
+        let words = format!("{}: {}", warning.what, warning.cure);
+        (file, warning.line, warning.key, words)
+    });
+    said.collect()
+}
+
+/// Nobody would see why requests for what was meant are refused.
+#[test]
+fn event_type_of_no_release_is_taken_and_warned_of() {
+    let text = with_service(
+        "api = \"3gpp-monitoring-event\"\nues = [\"any\"]\n\
+         monitoring_types = [\n\"ROAMING_STATUS\",\n\"LOCATION_REPORTNG\"]\n\
+         [[client.allowance]]\napi = \"3gpp-monitoring-event\"\nrate = \"9/s\"\n\
+         monitoring_types = [\"OF_A_LATER_RELEASE\"]\n",
+    );
+    let line_of = |word: &str| 1 + text.lines().position(|line| line.contains(word)).unwrap();
+    let [first, second] = &warned(&text, &[])[..] else {
+        panic!("two")
+    };
+    assert_eq!((first.0.as_deref(), first.1), (None, line_of("REPORTNG")));
+    assert_eq!(first.2, "client.service[1].monitoring_types");
+    let meant = "did you mean \"LOCATION_REPORTING\"?";
+    assert!(
+        first
+            .3
+            .contains("\"LOCATION_REPORTNG\" is no event type of TS 29.122")
+    );
+    assert!(first.3.contains(meant), "{}", first.3);
+    assert_eq!(second.1, line_of("LATER_RELEASE"));
+    assert_eq!(second.2, "client.allowance[1].monitoring_types");
+    assert!(!second.3.contains("did you mean"), "{}", second.3);
+    let [service] = &services(&text)[..] else {
+        panic!("one service")
+    };
+    let types = service.selectors.monitoring_types.as_deref().unwrap();
+    assert!(types.contains(&"LOCATION_REPORTNG".into()));
+}
+
+#[test]
+fn event_types_of_ts_29_122_are_warned_of_by_nobody() {
+    let all = crate::authz::policy::MONITORING_TYPES;
+    let text = with_service(&format!(
+        "api = \"3gpp-monitoring-event\"\nues = [\"any\"]\nmonitoring_types = {all:?}\n"
+    ));
+    assert_eq!(warned(&text, &[]), []);
+}
+
+/// Of tokens that are fetched here, where no other issuer's are taken.
+#[test]
+fn service_that_no_scope_of_its_client_gives_anything_of_is_warned_of() {
+    const OAUTH: &str = "[oauth]\nissuer = \"https://gw.example\"\naudience = \"t8\"\n\
+                         key.file = \"oauth.key\"\n";
+    const ISSUER: &str = "[[issuer]]\nname = \"https://issuer.example\"\naudience = \"t8\"\n\
+                          jwks = \"keys.jwks\"\n";
+    let alone = format!("{}{OAUTH}", with(ISSUER, ""));
+    let folder = "[clients]\nfolder = \"clients.d\"\n";
+    let registered = |scopes: &str, services: &str| {
+        format!(
+            "name = \"acme\"\nsans = [\"dns:acme.example\"]\nscs_as_ids = [\"acme\"]\n\
+             tls_client_auth_san_dns = \"acme.example\"\nscopes = {scopes}\n{services}"
+        )
+    };
+    let service =
+        |api: &str, keys: &str| format!("[[service]]\nues = [\"any\"]\n{keys}api = \"{api}\"\n");
+    let (nidd, bdt) = (service("3gpp-nidd", ""), service("3gpp-bdt", ""));
+    let of = |text: &str, scopes: &str, services: &str| {
+        let client = registered(scopes, services);
+        warned(&format!("{text}{folder}"), &[("acme.toml", &client)])
+    };
+    let both = format!("{nidd}{bdt}");
+    let [said] = &of(&alone, "[\"3gpp-nidd\"]", &both)[..] else {
+        panic!("one")
+    };
+    // Six lines of the client, three of each service.
+    let place = (said.0.as_deref(), said.1, said.2.as_str());
+    assert_eq!(place, (Some("acme.toml"), 11, "service[2].api"));
+    assert!(
+        said.3
+            .contains("no scope of the client gives any of its operations of 3gpp-bdt")
+    );
+    assert_eq!(
+        of(&alone, "[\"3gpp-bdt:read\", \"3gpp-nidd:write\"]", &both),
+        []
+    );
+    // The half counts that the service has operations of.
+    let read = service("3gpp-nidd", "operations = [\"read\"]\n");
+    let delete = "operations = [\"DELETE /{scsAsId}/configurations/{configurationId}\"]\n";
+    let delete = service("3gpp-nidd", delete);
+    for (scope, one, count) in [
+        ("[\"3gpp-nidd:read\"]", &read, 0),
+        ("[\"3gpp-nidd:write\"]", &read, 1),
+        ("[\"3gpp-nidd:read\"]", &delete, 1),
+        ("[\"3gpp-nidd:write\"]", &delete, 0),
+    ] {
+        assert_eq!(of(&alone, scope, one).len(), count, "{scope} {one}");
+    }
+    // Another issuer's token may give it.
+    let beside = format!("{SMALL}{OAUTH}");
+    assert_eq!(of(&beside, "[\"3gpp-nidd\"]", &both), []);
+}
