@@ -92,6 +92,9 @@ pub struct Snapshot {
     pub responders: Vec<Arc<Responder>>,
     /// What no identity of a subscriber passes.
     pub guard: Arc<Guard>,
+    /// As the file of known subscribers was when it was read; none where there is none, or it had
+    /// just changed.
+    pub known_from: Option<Stamp>,
     /// By the `client_id` their tokens carry.
     pub clients_by_id: HashMap<String, ClientIndex>,
     pub upstream: SocketAddr,

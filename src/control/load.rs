@@ -270,7 +270,7 @@ pub fn load(
     let room = sets.zip(guard);
     let built = terminator.zip(issuers).zip(shown).zip(responders).zip(room);
     let snapshot = built.map(
-        |((((terminator, issuers), shown), responders), (sets, guard))| Snapshot {
+        |((((terminator, issuers), shown), responders), (sets, (guard, known_from)))| Snapshot {
             terminator: Arc::new(terminator),
             apis: config.apis.clone(),
             lists: config.lists,
@@ -297,6 +297,7 @@ pub fn load(
             revoked_by_file,
             revocation: Arc::clone(&revocation),
             guard,
+            known_from,
             upstream: config.upstream.address.value,
             upstream_connections_idle_max: config.upstream.connections_idle_max,
             links,

@@ -157,6 +157,11 @@ impl Filter {
         false
     }
 
+    /// All octets of the file that it is of.
+    pub fn octets(&self) -> &[u8] {
+        (*self.storage).as_ref()
+    }
+
     /// Whether these are its first and last octets, and it was made with this key.
     pub fn is_of(&self, octets: &Ends, key: &PseudonymKey) -> bool {
         let all = (*self.storage).as_ref();

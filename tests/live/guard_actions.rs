@@ -12,15 +12,21 @@ use crate::harness::gateway::t8gate;
 use crate::harness::origin::{Origin, ok};
 use crate::harness::stage::{House, PATH, Stage};
 use crate::harness::{WAIT, run, run_well, wait_until};
+use crate::reload::{ON_SIGNAL, reload, reload_in_vain, said};
 
 /// What pseudonyms are made with.
 const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=";
 
-/// With a secret for pseudonyms, and a set of one known subscriber.
+/// As many digits as an MSISDN may have, and an IMSI.
+const NUMBER: &str = "999070123456789";
+
+/// With a secret for pseudonyms, and a set of two known subscribers.
 fn with_known(stage: &mut Stage) {
     guarded(stage);
     let secret = secret(stage);
-    let list = stage.scratch.write("subscribers", format!("{IMSI}\n"));
+    let list = stage
+        .scratch
+        .write("subscribers", format!("{IMSI}\n{NUMBER}\n"));
     let known = stage.scratch.path().join("subscribers.set");
     build_known(&secret, &list, &known);
     let path = known.display();
@@ -169,13 +175,13 @@ fn known_subscriber_is_found_where_others_digits_may_stand_and_the_set_is_read_a
     let mut client = house.client();
     let token = house.token();
     let body = |imsi: &str| ok(format!(r#"{{"msisdn":"{imsi}"}}"#).as_bytes());
-    let other = "001010999999999";
-    house.origin.answer(body(IMSI));
+    let other = "999070999999999";
+    house.origin.answer(body(NUMBER));
     assert_problem(&client.get(PATH, &token), 502);
     house.origin.answer(body(other));
     assert_eq!(client.get(PATH, &token).status, 200);
     assert_eq!(client.get(&format!("{PATH}/{other}"), &token).status, 200);
-    assert_problem(&client.get(&format!("{PATH}/{IMSI}"), &token), 400);
+    assert_problem(&client.get(&format!("{PATH}/{NUMBER}"), &token), 400);
     // Another set takes its place.
     let folder = house.stage.scratch.path().to_path_buf();
     let list = house
@@ -192,9 +198,37 @@ fn known_subscriber_is_found_where_others_digits_may_stand_and_the_set_is_read_a
     wait_until("the other set", || {
         house.origin.answer(body(other));
         let status = client.get(PATH, &token).status;
-        house.origin.answer(body(IMSI));
+        house.origin.answer(body(NUMBER));
         (status, client.get(PATH, &token).status) == (502, 200)
     });
+}
+
+#[test]
+fn set_of_known_subscribers_damaged_in_the_middle_is_said_and_the_last_one_stays() {
+    let house = House::open_staged(|stage| {
+        with_known(stage);
+        stage.watch();
+        stage.config.set("reload.watch", ON_SIGNAL);
+    });
+    let withholds = || {
+        let body = format!(r#"{{"msisdn":"{NUMBER}"}}"#);
+        house.origin.answer(ok(body.as_bytes()));
+        assert_problem(&house.client().get(PATH, &house.token()), 502);
+    };
+    let set = house.stage.scratch.path().join("subscribers.set");
+    let good = std::fs::read(&set).expect("it was made");
+    let mut damaged = good.clone();
+    damaged[good.len() / 2] ^= 1;
+    let fault = format!("{} was changed or damaged", set.display());
+    std::fs::write(&set, damaged).expect("our own file");
+    for faults in 1..=2 {
+        reload_in_vain(&house);
+        assert_eq!(said(&house, &fault), faults, "{}", house.gateway.log());
+        withholds();
+    }
+    std::fs::write(&set, &good).expect("our own file");
+    reload(&house);
+    withholds();
 }
 
 #[test]
@@ -218,7 +252,7 @@ fn what_cannot_be_kept_is_not_configured() {
     with_known(&mut stage);
     let outcome = check(&stage);
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
-    assert!(said.contains("1 of whom are known"), "{said}");
+    assert!(said.contains("2 of whom are known"), "{said}");
     // With another secret its hashes say nothing.
     let other = "dnV0c3JxcG9ubWxramloZ2ZlZGNiYTk4NzY1NDMyMTA=";
     let file = stage.scratch.write("privacy.secret", other);

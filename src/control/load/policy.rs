@@ -150,7 +150,7 @@ fn is_of(file: &mut File, bytes: u64, before: &Sets, key: &SetsKey) -> io::Resul
 }
 
 /// Whether these are what a file holds from where it is read next. Nothing of it is kept.
-fn has_octets(file: &mut File, octets: &[u8]) -> io::Result<bool> {
+pub(super) fn has_octets(file: &mut File, octets: &[u8]) -> io::Result<bool> {
     let mut room = vec![0; COMPARED_BYTES];
     for known in octets.chunks(COMPARED_BYTES) {
         // No piece is longer than the room.

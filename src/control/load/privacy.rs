@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Report, Running, fault, policy, tickets};
-use crate::config::regular_file::{self, NotOpened};
+use crate::clock::UnixSeconds;
+use crate::config::regular_file::{self, NotOpened, Stamp};
 use crate::config::{Config, Fault, Located, Until};
 use crate::limits::UE_SETS_BYTES_MAX;
 use crate::privacy::filter::{CHECKSUM_BYTES, Ends, HEAD_BYTES};
@@ -16,18 +17,25 @@ pub(super) const PLMNS_KEY: &str = "privacy.plmns";
 const SECRET_KEY: &str = "privacy.pseudonym_secret_file";
 const KNOWN_KEY: &str = "privacy.known_subscribers_file";
 
+/// The guard, and the file of known subscribers as it was when it was read; none of that where it
+/// may change without another stamp.
+pub(super) type Guarded = (Arc<Guard>, Option<Stamp>);
+
 /// None where it cannot be had.
 pub(super) fn configured(
     config: &Config,
     running: Option<Running<'_>>,
     report: &mut Report,
-) -> Option<Arc<Guard>> {
+) -> Option<Guarded> {
     let privacy = &config.privacy;
-    let before = running.map(|running| &running.snapshot.guard);
+    let before = running.and_then(|running| {
+        let snapshot = running.snapshot;
+        Some((snapshot.guard.known()?, snapshot.known_from))
+    });
     let found = key(config, running).and_then(|key| {
         let known = privacy.known_subscribers.as_ref();
-        let known = known.map(|at| known_of(at, before.and_then(|guard| guard.known()), &key));
-        let known = known.transpose()?;
+        let known = known.map(|at| known_of(at, before, &key, UnixSeconds::now()));
+        let (known, from) = known.transpose()?.unzip();
         let mut fields = FieldKinds::default();
         if privacy.hide_network {
             fields = fields.nef(&privacy.network_shown);
@@ -45,7 +53,7 @@ pub(super) fn configured(
         let networks = privacy.plmns.len();
         let detail = format!("those of subscribers of {networks} networks{known_ones}: {done}");
         let guard = Guard::new(scanner, fields, privacy.action, known, key);
-        Ok((Arc::new(guard), detail))
+        Ok(((Arc::new(guard), from.flatten()), detail))
     });
     if privacy.plmns.is_empty() {
         let at = Located { value: (), line: 0 };
@@ -76,12 +84,13 @@ fn key(config: &Config, running: Option<Running<'_>>) -> Result<PseudonymKey, Fa
     })
 }
 
-/// The set in use, where the file is still the one that it was read from.
+/// The set in use, where the file is still the one that it was read from, and the file's stamp.
 fn known_of(
     at: &Located<PathBuf>,
-    before: Option<&Filter>,
+    before: Option<(&Filter, Option<Stamp>)>,
     key: &PseudonymKey,
-) -> Result<Filter, Fault> {
+    now: UnixSeconds,
+) -> Result<(Filter, Option<Stamp>), Fault> {
     let name = at.value.display();
     let cure = "name the file that t8gate policy subscribers --out has written; put another in its \
                 place by renaming it, never by writing into it";
@@ -99,15 +108,23 @@ fn known_of(
             fault(at, KNOWN_KEY, format!("{name} is not a regular file"), cure)
         }
     })?;
-    let bytes = file.metadata().map_err(unread)?.len();
+    let found = file.metadata().map_err(unread)?;
+    // Before it is read: what is written meanwhile gives another.
+    let stamp = Stamp::of_found(&found);
+    let settled = Some(stamp).filter(|stamp| stamp.has_settled(now));
+    let bytes = found.len();
     if bytes > UE_SETS_BYTES_MAX {
         return Err(fault(at, KNOWN_KEY, format!("{name} is too large"), cure));
     }
-    if let Some(before) = before
+    if let Some((before, from)) = before
         && let Some(ends) = ends(&mut file, bytes).map_err(unread)?
         && before.is_of(&ends, key)
     {
-        return Ok(before.clone());
+        if from == Some(stamp) || policy::has_octets(&mut file, before.octets()).map_err(unread)? {
+            return Ok((before.clone(), settled));
+        }
+        // Damaged between its ends: said as of any other.
+        file.rewind().map_err(unread)?;
     }
     let octets = policy::copied(&mut file, bytes).map_err(unread)?;
     let known = Filter::read(Arc::new(octets), key);
@@ -123,7 +140,7 @@ fn known_of(
             cure,
         ));
     }
-    Ok(known)
+    Ok((known, settled))
 }
 
 fn ends(file: &mut File, bytes: u64) -> io::Result<Option<Ends>> {
