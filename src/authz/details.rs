@@ -189,7 +189,10 @@ impl Access {
             (write.without(both), false, true),
         ] {
             let apis = self.apis.intersection(apis);
-            let operations = self.operations.halves(read, write);
+            let mut operations = self.operations.halves(read, write);
+            // Of one that only another API has, nothing is left.
+            let has = |verb, of: &str| apis.iter().any(|api| api.has_operation(verb, of));
+            operations.single.retain(|(verb, of)| has(*verb, of));
             if apis.is_empty() || operations.are_none() {
                 continue;
             }
@@ -232,6 +235,7 @@ impl Access {
                     match (name, single(apis, name)) {
                         (READ, _) => operations.read = true,
                         (WRITE, _) => operations.write = true,
+                        (_, Some(one)) if operations.single.contains(&one) => {}
                         (_, Some(one)) => operations.single.push(one),
                         _ => values_known = false,
                     }

@@ -374,7 +374,7 @@ impl Operations {
         { self.single.iter() }.any(|(one, of)| *one == verb && **of == *resource)
     }
 
-    pub(super) fn are_none(&self) -> bool {
+    pub fn are_none(&self) -> bool {
         !self.read && !self.write && self.single.is_empty()
     }
 

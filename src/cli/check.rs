@@ -166,20 +166,14 @@ fn print(file: &Path, faults_read: usize, report: &Report) {
         };
         say!("{verdict:<6} {:<22} {found}", row.what);
     }
-    for Fault {
-        file: of_client,
-        line,
-        key,
-        what,
-        cure,
-        until: _,
-    } in &report.warnings
-    {
-        let file = of_client.as_deref().unwrap_or(file).display();
-        let place = match line {
-            0 => String::new(),
-            line => format!("{file}:{line}: "),
-        };
+    for warning in &report.warnings {
+        let Fault {
+            key, what, cure, ..
+        } = warning;
+        let file = warning.file.as_deref().unwrap_or(file).display();
+        let place = warning
+            .in_line()
+            .map_or(String::new(), |line| format!("{file}:{line}: "));
         say!("{:<6} {key:<22} {place}{what}: {cure}", "WARN");
     }
 }

@@ -127,20 +127,19 @@ impl FieldKinds {
     }
 }
 
-/// What identities are called that must not leave, in the singular.
-pub(super) const IDENTITIES: [&str; 5] = ["supi", "imsi", "suci", "imei", "imeisv"];
+/// What identities are called that must not leave. Of those the sieve notices each: up to two
+/// letters behind the `i`.
+pub(super) const IDENTITIES: [&str; 9] = [
+    "supi", "supis", "imsi", "imsis", "suci", "sucis", "imei", "imeis", "imeisv",
+];
 
 /// Whether a name that no API has is that of one of them: `ueSupi`, `old_imsi`, `SUPIS`.
 pub(super) fn ends_as_identity(name: &[u8]) -> bool {
-    let ends = |name: &[u8], word: &str| {
-        let end = name
-            .len()
-            .checked_sub(word.len())
-            .map(|start| &name[start..]);
+    { IDENTITIES.iter() }.any(|word| {
+        let start = name.len().checked_sub(word.len());
+        let end = start.and_then(|start| name.get(start..));
         end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    let one = name.strip_suffix(b"s").or_else(|| name.strip_suffix(b"S"));
-    { IDENTITIES.iter() }.any(|word| ends(name, word) || one.is_some_and(|one| ends(one, word)))
+    })
 }
 
 fn hidden_of(kinds: &[(Box<str>, Kind)]) -> Vec<(Box<str>, Kind)> {

@@ -372,16 +372,16 @@ impl Guard {
         if spelling::is_plain(name) {
             return self.fields.named(name);
         }
-        buffer.clear();
-        match name.contains(&b'\\') {
-            true => _ = spelling::decode(name, buffer),
-            false => buffer.extend_from_slice(name),
-        }
+        spelling::decode(name, buffer);
         let looks_hidden = layers.first_mut().and_then(|layer| {
             spelling::fold(buffer, &mut layer.folded);
             self.fields.hidden(&layer.folded)
         });
-        looks_hidden.or_else(|| self.fields.named(buffer))
+        looks_hidden.or_else(|| match name.contains(&b'%') {
+            // No API has such a name, and no client reads one so.
+            true => self.fields.named(name),
+            false => self.fields.named(buffer),
+        })
     }
 
     /// A text without members: nothing in it has to look like an IMSI.
@@ -573,6 +573,18 @@ impl Guard {
             tier: found.tier,
             pseudonym,
         }
+    }
+
+    /// The first member that must not be there of those that a patch's JSON pointers lead through.
+    pub fn pointed_at<'p>(&self, pointers: impl IntoIterator<Item = &'p str>) -> Option<Hit> {
+        let names = pointers.into_iter().flat_map(|pointer| pointer.split('/'));
+        let mut folded = Vec::new();
+        names.into_iter().find_map(|name| {
+            spelling::fold(name.as_bytes(), &mut folded);
+            let form = hidden(self.fields.hidden(&folded)?)?;
+            let trace = self.trace_of_member(form, name.as_bytes());
+            Some(trace.at("/*/path".to_owned()))
+        })
     }
 
     fn trace_of_member(&self, form: Form, value: &[u8]) -> Trace {

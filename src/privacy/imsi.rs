@@ -296,11 +296,11 @@ impl Scanner {
             (b"gci", Form::SupiGci),
             (b"gli", Form::SupiGli),
         ] {
+            if !ends_with_word(before, word) {
+                continue;
+            }
             let end = token_end(text, after);
-            if ends_with_word(before, word)
-                && end > after
-                && (form != Form::SupiNai || text[after..end].contains(&b'@'))
-            {
+            if end > after && (form != Form::SupiNai || text[after..end].contains(&b'@')) {
                 return Some((form, Identity::Span(at - 3..end)));
             }
         }
@@ -427,18 +427,22 @@ fn ends_with(text: &[u8], word: &[u8]) -> bool {
     at.is_some_and(|at| text[at..].eq_ignore_ascii_case(word))
 }
 
-/// The same where it is no longer word's end.
+/// The same where it is no longer word's end, nor in a host's name.
 fn ends_with_word(text: &[u8], word: &[u8]) -> bool {
     ends_with(text, word) && {
         let before = text[..text.len() - word.len()].last();
-        !before.is_some_and(u8::is_ascii_alphanumeric)
+        !before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'.'))
     }
 }
 
-/// Where what belongs together ends: at a blank or a bracket.
+/// Where what belongs together ends: at a blank or a bracket, or where it is longer than any
+/// identity, of which an NAI has 253 octets at most. To its end however far that is, a text of
+/// words would be gone through once for each.
 fn token_end(text: &[u8], from: usize) -> usize {
-    let ends = |octet: &u8| !octet.is_ascii_whitespace() && !is_break(*octet);
-    from + run(text, from, ends)
+    const TOKEN_BYTES_MAX: usize = 512;
+    let within = text.get(..(from + TOKEN_BYTES_MAX).min(text.len()));
+    let goes_on = |octet: &u8| !octet.is_ascii_whitespace() && !is_break(*octet);
+    from + run(within.unwrap_or_default(), from, goes_on)
 }
 
 /// How many octets at a text's end an identity may begin with that goes on behind it: the last
@@ -532,12 +536,15 @@ fn at_realm(text: &[u8], at: usize) -> Option<(Form, Identity)> {
     let is_ours = realm
         .windows(REALM.len())
         .any(|part| part.eq_ignore_ascii_case(REALM));
-    let user = text[..at]
-        .iter()
-        .rev()
-        .take_while(|o| !o.is_ascii_whitespace() && !is_break(**o) && **o != b'/')
-        .count();
-    is_ours.then(|| (Form::Nai, Identity::Span(at - user..at + 1 + length)))
+    // Only then: at each `@` the text before it would be gone through.
+    is_ours.then(|| {
+        let before = text[..at].iter().rev();
+        let user = before.take_while(|o| !o.is_ascii_whitespace() && !is_break(**o) && **o != b'/');
+        (
+            Form::Nai,
+            Identity::Span(at - user.count()..at + 1 + length),
+        )
+    })
 }
 
 const REALM: &[u8] = b"3gppnetwork.org";
@@ -575,10 +582,16 @@ fn group_id(text: &[u8], at: usize) -> Option<Range<usize>> {
 /// Digits within a hash in hexadecimal are as random as its letters: of SHA-256 one in 60 has as
 /// many in a row as an IMSI, so that each network would cost a message in some million.
 fn is_part_of_hash(text: &[u8], span: &Range<usize>) -> bool {
+    /// Longer is none.
+    const LONGER: usize = 129;
     let hex = |octet: &&u8| octet.is_ascii_hexdigit();
-    let before = text[..span.start].iter().rev().take_while(hex).count();
-    let start = span.start - before;
-    let length = hex_from(text, start);
+    let before = text[..span.start].iter().rev().take(LONGER);
+    let start = span.start - before.take_while(hex).count();
+    let length = hex_from(
+        text.get(..(start + LONGER).min(text.len()))
+            .unwrap_or_default(),
+        start,
+    );
     let letters = text[start..start + length]
         .iter()
         .filter(|o| o.is_ascii_alphabetic());
@@ -596,14 +609,13 @@ fn is_date_or_uuid(text: &[u8], spans: &[Range<usize>]) -> bool {
     {
         return true;
     }
+    /// Longer is none.
+    const LONGER: usize = 37;
     let of_uuid = |octet: &&u8| octet.is_ascii_hexdigit() || **octet == b'-';
-    let before = text[..spans[0].start]
-        .iter()
-        .rev()
-        .take_while(of_uuid)
-        .count();
-    let start = spans[0].start - before;
-    let token = &text[start..start + run(text, start, |octet| of_uuid(&octet))];
+    let before = text[..spans[0].start].iter().rev().take(LONGER);
+    let start = spans[0].start - before.take_while(of_uuid).count();
+    let token = text[start..].iter().take(LONGER).take_while(of_uuid);
+    let token = &text[start..start + token.count()];
     token.len() == 36 && [8, 13, 18, 23].iter().all(|hyphen| token[*hyphen] == b'-')
 }
 

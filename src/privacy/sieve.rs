@@ -300,12 +300,14 @@ fn run_from(octets: &[u8], start: usize) -> (usize, usize) {
 fn is_escaped_base64(octets: &[u8], at: usize) -> bool {
     let is_letter = |octet: &u8| CLASSES[usize::from(*octet)] & LETTER != 0;
     let (before, after) = octets.split_at_checked(at).unwrap_or_default();
-    let first = before.iter().rposition(|octet| !is_letter(octet));
-    let last = after
-        .iter()
-        .position(|octet| !is_letter(octet) && *octet != b'\\');
     let is = |place: Option<&u8>| place == Some(&b'"');
-    first.is_some_and(|first| is(before.get(first))) && last.is_none_or(|last| is(after.get(last)))
+    let first = before.iter().rposition(|octet| !is_letter(octet));
+    // To its end at the first only.
+    first.is_some_and(|first| is(before.get(first))) && {
+        let mut after = after.iter();
+        let last = after.find(|octet| !is_letter(octet) && **octet != b'\\');
+        last.is_none() || is(last)
+    }
 }
 
 /// Whether a slash behind a backslash stands between digits, with separators around it or not, or

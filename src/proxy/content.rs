@@ -273,6 +273,12 @@ fn said<'b>(
         Ok(alarm) => connection.account.record.identity = alarm,
         Err(found) => return Err(connection.account.found_in_request(found)),
     }
+    if let Some(takes) = &asks.action.takes
+        && takes.media == MediaType::JsonPatch
+        && let Err(found) = guarded::patch_of_request(body, &connection.local)
+    {
+        return Err(connection.account.found_in_request(found));
+    }
     let in_force = connection.local.snapshot();
     let client = connection.standing.peer().client();
     let own = in_force.client(client).map(|client| &client.scs_as_ids);

@@ -47,7 +47,7 @@ pub struct Asks {
     pub action: &'static Action,
     /// How much of it decides.
     pub extent: Extent,
-    /// What the token gives with some only, where that decides.
+    /// What the token gives with some only, where scopes alone do not decide.
     pub limited: Option<Arc<LimitedRights>>,
     /// What it gives with anything.
     pub rights: Rights,
@@ -308,9 +308,9 @@ fn asks(
         resource,
         action,
         extent,
-        limited: match extent {
-            Extent::Whole => None,
-            Extent::ByContent => grant.limited.clone(),
+        limited: match extent == Extent::Whole && grant.grant.rights.allow(api, action.verb) {
+            true => None,
+            false => grant.limited.clone(),
         },
         rights: grant.grant.rights,
         generation: grant.generation,

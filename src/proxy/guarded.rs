@@ -6,6 +6,7 @@ use std::cell::RefMut;
 use std::rc::Rc;
 
 use httparse::Header;
+use serde_json::Value;
 
 use crate::audit::FoundIdentity;
 use crate::http::chunked::ChunkFault;
@@ -223,6 +224,24 @@ pub fn request_body(
     match in_force.guard.body(media, body, &mut scratch) {
         Verdict::Clean => Ok(alarmed(local, &mut scratch)),
         Verdict::Hit(hit) => Err(found(&hit, "blocked")),
+    }
+}
+
+/// Looks at which members a JSON Patch is about, whose names stand in its pointers.
+///
+/// # Errors
+/// One of them must not be there.
+pub fn patch_of_request(body: &[u8], local: &Local) -> Result<(), Box<FoundIdentity>> {
+    // It has been read as JSON; what is no operation the SCEF refuses.
+    let operations = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let operations = operations.as_array().map_or(&[][..], Vec::as_slice);
+    let pointers = operations.iter().flat_map(|operation| {
+        let said = ["path", "from"].map(|name| operation.get(name));
+        said.into_iter().flatten().filter_map(Value::as_str)
+    });
+    match local.snapshot().guard.pointed_at(pointers) {
+        None => Ok(()),
+        Some(hit) => Err(found(&hit, "blocked")),
     }
 }
 

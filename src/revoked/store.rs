@@ -134,24 +134,35 @@ impl Store {
         self.is_in_place()
     }
 
-    /// Writes an entry that is there once more, to see whether that can be done; whether there is
-    /// one.
+    /// Writes an entry that is there once more, or one that it takes out with the same commit, to
+    /// see whether that can be done.
     ///
     /// # Errors
     /// It cannot: the store is to be opened again before anything else.
-    pub fn write_again(&self) -> Result<bool, StoreFault> {
+    pub fn try_out(&self) -> Result<(), StoreFault> {
         let first = || -> Result<Option<Entry>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let table = transaction.open_table(REVOKED)?;
             let first = table.first()?;
             Ok(first.and_then(|(key, value)| entry(key.value(), value.value())))
         };
-        let first = first().map_err(|error| fault(&self.path, &error))?;
-        let is_there = first.is_some();
-        if is_there {
-            self.write(first, [])?;
+        let first = catch_unwind(AssertUnwindSafe(first))
+            .unwrap_or_else(|_| Err(redb::Error::Corrupted("it has no first entry".to_owned())));
+        if let Some(first) = first.map_err(|error| fault(&self.path, &error))? {
+            return self.write([first], []);
         }
-        Ok(is_there)
+        let nobody = Entry {
+            id: Id::client(""),
+            held: Held {
+                until: UnixSeconds(0),
+                issued_until: UnixSeconds(0),
+                undated_until: UnixSeconds(0),
+            },
+            at: UnixSeconds(0),
+            name: String::new(),
+        };
+        let taken_out = nobody.id;
+        self.write([nobody], [taken_out])
     }
 
     /// All that is in it.

@@ -231,6 +231,37 @@ fn set_of_known_subscribers_damaged_in_the_middle_is_said_and_the_last_one_stays
     withholds();
 }
 
+/// The pointers of a JSON Patch name members as a body does.
+#[test]
+fn patch_of_a_member_that_must_not_be_there_is_refused() {
+    let house = House::open_staged(guarded);
+    let mut client = house.client();
+    let mut patch = |operation: &str| {
+        let fields = "Content-Type: application/json-patch+json\r\n";
+        let (resource, body) = (format!("{PATH}/1"), format!("[{operation}]"));
+        client.ask(request(
+            "PATCH",
+            &resource,
+            &house.token(),
+            fields,
+            body.as_bytes(),
+        ))
+    };
+    for operation in [
+        r#"{"op":"add","path":"/supi","value":"abc"}"#,
+        r#"{"op":"add","path":"/x/0/gl\u0069","value":"abc"}"#,
+        r#"{"op":"replace","path":"/ueImsis/0","value":"abc"}"#,
+        r#"{"op":"move","from":"/supi","path":"/externalId"}"#,
+        "{\"op\":\"add\",\"path\":\"/su\u{200b}pi\",\"value\":\"abc\"}",
+    ] {
+        let refused = patch(operation);
+        assert_problem(&refused, 400);
+        assert!(!refused.text().contains("abc"), "{}", refused.text());
+    }
+    let passes = r#"{"op":"replace","path":"/maximumNumberOfReports","value":5}"#;
+    assert_eq!(patch(passes).status, 200);
+}
+
 #[test]
 fn what_cannot_be_kept_is_not_configured() {
     let origin = Origin::start();

@@ -53,8 +53,11 @@ impl Access {
 
     /// None where it and the service have nothing in common.
     fn common(&self, service: &Service, sets: Option<&Sets>) -> Result<Option<Self>, TooLong> {
+        if !self.apis.contains(service.api) {
+            return Ok(None);
+        }
         let operations = self.operations.in_common(&service.operations, service.api);
-        if !self.apis.contains(service.api) || operations.are_none() {
+        if operations.are_none() {
             return Ok(None);
         }
         // Beside the two halves.

@@ -199,6 +199,20 @@ fn grant_is_what_is_asked_for_and_held() {
     assert_eq!(left("3gpp-nidd:read"), Some(json!(words[..1])));
     assert_eq!(left("3gpp-nidd:write"), Some(json!(words[1..])));
     assert_eq!(left("3gpp-bdt"), None);
+    // And not of an API that has none of them: each once.
+    let of_both = asked_of_objects(&json!([{
+        "type": TYPE,
+        "apis": ["3gpp-nidd", "3gpp-bdt"],
+        "operations": [words[1], words[1]],
+    }]));
+    assert!(
+        of_both[0]
+            .within(scope::rights("3gpp-bdt").unwrap())
+            .is_empty()
+    );
+    let nidd = of_both[0].within(scope::rights("3gpp-nidd").unwrap());
+    let nidd = serde_json::to_value(&nidd).unwrap();
+    assert_eq!(nidd[0]["operations"], json!([words[1]]));
     let read_only = asked_of_objects(&json!([
         {"type": TYPE, "apis": ["3gpp-nidd"], "operations": ["write"]}
     ]));

@@ -53,6 +53,10 @@ impl Services {
         let rights = rights.fold(Rights::NONE, Rights::and);
         for (service, line, key) in &self.0 {
             let (api, operations) = (service.api, &service.operations);
+            // Where each was a fault, that was said.
+            if operations.are_none() {
+                continue;
+            }
             if operations.take_some_read() && rights.read.contains(api)
                 || operations.take_some_write() && rights.write.contains(api)
             {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::fields::FieldKinds;
+use super::super::fields::{FieldKinds, Kind};
 use super::super::plmn::Plmn;
 use super::*;
 
@@ -311,6 +311,20 @@ fn no_member_passes_that_must_not_be_there() {
             assert!(!passes(format!(r#"{{"{name}":"x"}}"#).as_bytes()), "{name}");
             let passes = passes(format!(r#"{{"x{name}":"x"}}"#).as_bytes());
             assert_eq!(passes, !ends_as_identity(name.as_bytes()), "{name}");
+        }
+    }
+}
+
+/// What is hidden for how its name ends is noticed as well.
+#[test]
+fn no_member_passes_whose_name_ends_as_an_identitys() {
+    let kinds = FieldKinds::default();
+    for word in IDENTITIES {
+        for name in ["", "ue", "old_", "X-"].map(|before| format!("{before}{word}")) {
+            for name in [name.to_uppercase(), name] {
+                assert_eq!(kinds.kind(name.as_bytes()), Kind::Internal, "{name}");
+                assert!(!passes(format!(r#"{{"{name}":"x"}}"#).as_bytes()), "{name}");
+            }
         }
     }
 }

@@ -205,7 +205,7 @@ impl Clerk {
             let lacking = lacking(&entries, self.revoked.set.all());
             store.write(lacking.iter().cloned(), [])?;
             // On a full disk a store opens, takes nothing where nothing lacks, and can be read.
-            let has_written = !lacking.is_empty();
+            let has_written = store.is_new() || !lacking.is_empty();
             self.revoked.fill(entries.into_iter().chain(lacking));
             self.store = Some(store);
             self.fault = None;
@@ -254,10 +254,15 @@ impl Clerk {
         let ended = UnixSeconds(now.0.saturating_sub(REVOKED_KEPT_S));
         let outlived = self.revoked.set.outlived(ended, REVOKED_SWEPT_AT_ONCE);
         let monotonic = Millis::now();
-        let is_to_be_tried = !self.counts.is_usable();
+        let counts = Arc::clone(&self.counts);
         let swept = self.store(monotonic).and_then(|store| {
             if outlived.is_empty() {
-                return Ok(is_to_be_tried && store.write_again()?);
+                // Also where it was found at fault just now.
+                let is_to_be_tried = !counts.is_usable();
+                return match is_to_be_tried {
+                    true => store.try_out().map(|()| true),
+                    false => Ok(false),
+                };
             }
             store.write([], outlived.iter().copied())?;
             store.compact()?;

@@ -1,6 +1,7 @@
 use super::clerk::Clerk;
 use super::*;
 use crate::clock::Millis;
+use crate::revoked::store::Store;
 use crate::revoked::tests::store::place;
 use crate::revoked::tests::{ISSUER, NOW, client, meant, presented};
 use crate::revoked::{Id, Whose, of_token};
@@ -285,6 +286,36 @@ fn while_the_store_is_at_fault_nothing_is_revoked_and_what_was_is_still() {
     assert!(clerk.does(revoke("j-2"), 999).is_err());
     assert_eq!(clerk.does(revoke("j-2"), 1_000), Ok(Done::Revoked));
     assert_eq!((revoked.count(Kind::Jti), counts.is_usable()), (2, true));
+}
+
+#[test]
+fn empty_store_that_was_at_fault_is_usable_again_though_nobody_revokes() {
+    let (folder, path) = place();
+    let (mut clerk, _, counts) = clerk(&path, 9);
+    let away = folder.path().join("away.redb");
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(clerk.revokes(vec![jti("j-1")]).is_err() && !counts.is_usable());
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    clerk.lose_store();
+    let list = || Wanted::List { at_most: 1 };
+    assert!(clerk.does(list(), 1_000_000).is_ok() && !counts.is_usable());
+    clerk.sweep(UnixSeconds(0));
+    assert!(counts.is_usable());
+    // Of what it was tried by nothing is there.
+    drop(clerk);
+    let (_, entries) = Store::open(&path).unwrap();
+    assert!(entries.is_empty());
+}
+
+#[test]
+fn store_that_is_made_anew_is_usable_at_once() {
+    let (_folder, path) = place();
+    let (mut clerk, _, counts) = clerk(&path, 9);
+    std::fs::remove_file(&path).unwrap();
+    let list = || Wanted::List { at_most: 1 };
+    assert!(clerk.does(list(), 0).is_ok() && counts.is_usable());
 }
 
 /// A full disk lets it be opened and read: where nobody revokes anything, a sweep finds out.

@@ -110,3 +110,10 @@ fn body_is_rewritten_only_where_that_is_what_is_to_be_done() {
         (Err("/*".to_owned()), name.to_owned())
     );
 }
+
+#[test]
+fn name_that_is_no_apis_has_no_fields_grammar() {
+    let body = r#"{"m%73isdn":"447700900123","url":"https://api.gci-net.example/n"}"#;
+    assert_eq!(hit(body), None);
+    assert!(hit(r#"{"m%73isdn":"999070123456789"}"#).is_some());
+}

@@ -48,10 +48,10 @@ impl Dice {
         )
     }
 
-    /// One in eight has 14 or 15 digits, and half of these begin as the test networks' IMSIs do.
+    /// Three in sixteen have 14 or 15 digits, and two of these begin as a test network's IMSIs do.
     fn msisdn(&mut self) -> String {
         match self.below(16) {
-            0 => format!("99999{}", self.digits(10)),
+            0 => format!("999070{}", self.digits(9)),
             1 => format!("999070{}", self.digits(8)),
             2 => format!("8821{}", self.digits(11)),
             _ => format!("4477009{}", self.digits(5)),

@@ -1,0 +1,126 @@
+//! A message takes as long as it is long, whatever is in it: who sends one holds up a whole shard.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const SHORT: usize = 2 * 1024;
+/// So many times as long.
+const LONGER: usize = 12;
+/// A time that grows as the square does is that many times as long.
+const SQUARE: u32 = (LONGER * LONGER) as u32;
+
+/// What is repeated: all that one look after the other is begun for.
+const PARTS: &[&str] = &[
+    "-",
+    "a-",
+    "nai-",
+    "_nai-",
+    "=nai-",
+    "=gci-",
+    "=nai-a@b",
+    "imsi-",
+    "imsi",
+    "suci-",
+    "imei-",
+    "=eui-",
+    "@",
+    "a@",
+    "a@3gppnetwork",
+    "!",
+    "3gppnetwork.",
+    "%2d",
+    "%41",
+    "%",
+    "%25",
+    "\\/",
+    "a\\/",
+    "\\u002d",
+    "\\u0031",
+    "1-",
+    "1 ",
+    "1",
+    "12",
+    "1a",
+    "001-",
+    "001010123456789a",
+    "a001010123456789f",
+    "00101012345678-",
+    "001-01-0123456789x",
+    "20260101-",
+    "2026-01-01-",
+    "0a1b2c3d-",
+    "0a1b2c3d-001-",
+    "0a1b2c3d-001-01-",
+    "MDAx",
+    "AAAA",
+    "AAEB",
+    "M-",
+    "=",
+    "/",
+    "(",
+    " ",
+    "\\n",
+    "a ",
+    ",",
+    "\u{e4}-",
+    "\u{200b}",
+    "\u{ff11}",
+    "\u{661}-",
+    "supi:",
+    "supi ",
+    "i\\\"",
+    "23:41:",
+    "1,001,",
+    "abcdefghij",
+];
+
+/// The least of some: what else the machine does only adds to it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "two of its own times are compared"
+)]
+fn least(mut once: impl FnMut()) -> Duration {
+    let times = (0..3).map(|_| {
+        let began = Instant::now();
+        once();
+        began.elapsed()
+    });
+    times.min().unwrap_or_default()
+}
+
+#[test]
+fn time_grows_as_the_message_does() {
+    let known = guard_with(FieldKinds::default(), Some(&["001010000000001"]));
+    let mut scratch = Scratch::default();
+    let mut slow = Vec::new();
+    for part in PARTS {
+        for (name, media) in [
+            ("note", Media::Json),
+            ("externalId", Media::Json),
+            ("self", Media::Json),
+            ("msisdn", Media::Json),
+            ("data", Media::Json),
+            ("", Media::Text),
+        ] {
+            let body = |length: usize| match media {
+                // What makes it be looked into.
+                Media::Json => {
+                    let text = part.repeat(length / part.len());
+                    format!("{{\"x\":\"%41\",\"{name}\":\"{text}\"}}")
+                }
+                Media::Text => part.repeat(length / part.len()),
+            };
+            let mut of = |body: String| {
+                least(|| {
+                    known.body(media, body.as_bytes(), &mut scratch);
+                })
+            };
+            let (short, long) = (of(body(SHORT)), of(body(SHORT * LONGER)));
+            if long > short * SQUARE / 2 {
+                slow.push(format!("{part:?} as {name:?}: {short:?}, {long:?}"));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+}
