@@ -235,10 +235,9 @@ pub fn patch_of_request(body: &[u8], local: &Local) -> Result<(), Box<FoundIdent
     // It has been read as JSON; what is no operation the SCEF refuses.
     let operations = serde_json::from_slice(body).unwrap_or(Value::Null);
     let operations = operations.as_array().map_or(&[][..], Vec::as_slice);
-    let pointers = operations.iter().flat_map(|operation| {
-        let said = ["path", "from"].map(|name| operation.get(name));
-        said.into_iter().flatten().filter_map(Value::as_str)
-    });
+    // Of an operation all but what it brings: some parsers take `Path` for `path`.
+    let said = operations.iter().filter_map(Value::as_object).flatten();
+    let pointers = said.filter_map(|(name, said)| said.as_str().filter(|_| name != "value"));
     match local.snapshot().guard.pointed_at(pointers) {
         None => Ok(()),
         Some(hit) => Err(found(&hit, "blocked")),

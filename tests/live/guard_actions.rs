@@ -252,6 +252,7 @@ fn patch_of_a_member_that_must_not_be_there_is_refused() {
         r#"{"op":"add","path":"/x/0/gl\u0069","value":"abc"}"#,
         r#"{"op":"replace","path":"/ueImsis/0","value":"abc"}"#,
         r#"{"op":"move","from":"/supi","path":"/externalId"}"#,
+        r#"{"op":"add","Path":"/s%75pi","value":"abc"}"#,
         "{\"op\":\"add\",\"path\":\"/su\u{200b}pi\",\"value\":\"abc\"}",
     ] {
         let refused = patch(operation);

@@ -116,9 +116,10 @@ fn time_grows_as_the_message_does() {
                     known.body(media, body.as_bytes(), &mut scratch);
                 })
             };
-            let (short, long) = (of(body(SHORT)), of(body(SHORT * LONGER)));
-            if long > short * SQUARE / 2 {
-                slow.push(format!("{part:?} as {name:?}: {short:?}, {long:?}"));
+            // Each time: others may have had the machine meanwhile.
+            let mut is_slow = || of(body(SHORT * LONGER)) > of(body(SHORT)) * SQUARE / 2;
+            if (0..4).all(|_| is_slow()) {
+                slow.push(format!("{part:?} as {name:?}"));
             }
         }
     }
