@@ -238,9 +238,8 @@ fn file_that_is_none_to_go_by_is_refused_with_what_is_wrong() {
     desk.at_fault("has no set \"metres\"");
 }
 
-/// What is in the file is in force when it is replaced, and what is wrong with it never is.
-#[test]
-fn file_is_read_again_when_it_is_replaced_and_a_bad_one_changes_nothing() {
+/// With sets that are read again on a signal: the key, the list and the file.
+fn reloaded() -> (House, [PathBuf; 3]) {
     let mut paths = None;
     let house = House::open_staged(|stage| {
         stage.watch();
@@ -250,9 +249,15 @@ fn file_is_read_again_when_it_is_replaced_and_a_bad_one_changes_nothing() {
         let out = stage.scratch.path().join("ues.sets");
         assert!(build(&[&meters], &key, &out).status.success());
         name_sets(stage, &key, &out);
-        paths = Some((key, meters, out));
+        paths = Some([key, meters, out]);
     });
-    let (key, meters, out) = paths.expect("they were made");
+    (house, paths.expect("they were made"))
+}
+
+/// What is in the file is in force when it is replaced, and what is wrong with it never is.
+#[test]
+fn file_is_read_again_when_it_is_replaced_and_a_bad_one_changes_nothing() {
+    let (house, [key, meters, out]) = reloaded();
     let read = |entries: usize| said(&house, &format!("UE sets are read entries={entries}"));
     assert_eq!(read(3), 1, "{}", house.gateway.log());
     // It is the same, and is not read once more.
@@ -275,18 +280,7 @@ fn file_is_read_again_when_it_is_replaced_and_a_bad_one_changes_nothing() {
 /// One octet in the middle, written into the file or put in its place: its ends are what they were.
 #[test]
 fn file_that_is_damaged_in_the_middle_is_said_and_what_was_in_force_stays() {
-    let mut paths = None;
-    let house = House::open_staged(|stage| {
-        stage.watch();
-        stage.config.set("reload.watch", ON_SIGNAL);
-        let key = secret(stage, "ues.secret");
-        let meters = stage.scratch.write("meters.csv", METERS);
-        let out = stage.scratch.path().join("ues.sets");
-        assert!(build(&[&meters], &key, &out).status.success());
-        name_sets(stage, &key, &out);
-        paths = Some((key, meters, out));
-    });
-    let (key, meters, out) = paths.expect("they were made");
+    let (house, [key, meters, out]) = reloaded();
     let mut damaged = fs::read(&out).unwrap();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
