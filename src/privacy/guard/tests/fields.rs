@@ -117,3 +117,28 @@ fn name_that_is_no_apis_has_no_fields_grammar() {
     assert_eq!(hit(body), None);
     assert!(hit(r#"{"m%73isdn":"999070123456789"}"#).is_some());
 }
+
+#[test]
+fn members_that_a_patch_leads_through_are_held_to_their_names() {
+    let guard = guard();
+    for pointer in [
+        "/supi",
+        "/x/0/gli",
+        "/a/ueImsis/0",
+        "/s%75pi",
+        "/su\u{200b}pi",
+        "supi",
+    ] {
+        let found = guard.pointed_at(["/externalId", pointer]).unwrap();
+        let said = (found.pointer.as_str(), found.form, found.tier);
+        assert_eq!(said, ("/*/path", Form::Member, Tier::Explicit), "{pointer}");
+    }
+    let clean = [
+        "",
+        "/",
+        "/externalId",
+        "/supix/0",
+        "/maximumNumberOfReports",
+    ];
+    assert_eq!(guard.pointed_at(clean), None);
+}
