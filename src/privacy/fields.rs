@@ -106,8 +106,7 @@ impl FieldKinds {
 
     /// The same of a name that is written so that it only looks as one that must not be there.
     pub(super) fn hidden(&self, name: &[u8]) -> Option<Kind> {
-        let is_hidden = |kind: &Kind| matches!(kind, Kind::Internal | Kind::Network);
-        self.named(name).filter(is_hidden)
+        self.named(name).filter(|kind| is_hidden(*kind))
     }
 
     /// The names of members that must not be there at all, but for those of the network's inside.
@@ -142,8 +141,11 @@ pub(super) fn ends_as_identity(name: &[u8]) -> bool {
     })
 }
 
+fn is_hidden(kind: Kind) -> bool {
+    matches!(kind, Kind::Internal | Kind::Network)
+}
+
 fn hidden_of(kinds: &[(Box<str>, Kind)]) -> Vec<(Box<str>, Kind)> {
-    let is_hidden = |kind: Kind| matches!(kind, Kind::Internal | Kind::Network);
     let hidden = kinds.iter().filter(|(_, kind)| is_hidden(*kind));
     hidden.cloned().collect()
 }

@@ -577,9 +577,9 @@ impl Guard {
 
     /// The first member that must not be there of those that a patch's JSON pointers lead through.
     pub fn pointed_at<'p>(&self, pointers: impl IntoIterator<Item = &'p str>) -> Option<Hit> {
-        let names = pointers.into_iter().flat_map(|pointer| pointer.split('/'));
+        let mut names = { pointers.into_iter() }.flat_map(|pointer| pointer.split('/'));
         let (mut decoded, mut folded) = (Vec::new(), Vec::new());
-        names.into_iter().find_map(|name| {
+        names.find_map(|name| {
             spelling::decode(name.as_bytes(), &mut decoded);
             spelling::fold(&decoded, &mut folded);
             let form = hidden(self.fields.hidden(&folded)?)?;
